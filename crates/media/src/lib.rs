@@ -1,1 +1,14 @@
-//! See ARCHITECTURE.md.
+//! The vocabulary of media that every other room shares.
+//!
+//! Read in this order: [`TimeBase`] and [`Pts`] (media time), [`PixelFormat`] and [`Caps`] (what a
+//! picture looks like in memory), [`Size`].
+//!
+//! Invariant: no I/O, no async, no unsafe, no clock. This room knows nobody.
+
+mod caps;
+mod size;
+mod time;
+
+pub use caps::{AudioCaps, Caps, CapsError, PixelFormat, SampleFormat};
+pub use size::{Size, SizeError};
+pub use time::{Pts, TimeBase, TimeBaseError};
