@@ -195,12 +195,6 @@ impl Pool {
     pub fn free_slots(&self) -> usize {
         self.0.slots.iter().filter(|slot| slot.is_free()).count()
     }
-
-    /// Whether `other` is the same pool.
-    #[must_use]
-    pub fn same_as(&self, other: &Pool) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
 }
 
 impl fmt::Debug for Pool {
@@ -304,6 +298,14 @@ impl Lease {
     #[must_use]
     pub fn slot(&self) -> u32 {
         self.slot
+    }
+}
+
+impl Lease {
+    /// Whether it is a slot of `pool`.
+    #[must_use]
+    pub fn is_of(&self, pool: &Pool) -> bool {
+        Arc::ptr_eq(&self.inner, &pool.0)
     }
 }
 

@@ -79,6 +79,12 @@ impl<T> Queue<T> {
         self.waiting.pop_front()
     }
 
+    /// The oldest, left where it is.
+    #[must_use]
+    pub fn front(&self) -> Option<&T> {
+        self.waiting.front()
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -61,9 +61,6 @@ pub enum ToChild {
         /// Media: how many frames beyond the one at work the worker may hold.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         history: Option<u32>,
-        /// Media: what happens while the worker is busy.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        policy: Option<LinkPolicy>,
         /// Descriptors that come with this message.
         #[serde(default, skip_serializing_if = "is_zero")]
         fds: u32,
@@ -245,20 +242,22 @@ pub enum Level {
 }
 
 /// What happens to frames while the worker is busy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkPolicy {
     /// The source waits.
+    #[default]
     Block,
     /// One slot; the newest wins, what it replaces is counted as dropped.
     Latest,
 }
 
 /// What appears at the output where no finished picture is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EgressMode {
     /// Finished pictures only.
+    #[default]
     Strict,
     /// Every input pts appears; finished pixels at their own pts.
     Fill,
@@ -362,7 +361,11 @@ pub struct MediaPlan {
     #[serde(default)]
     pub realtime: bool,
     /// What appears where no finished picture is.
+    #[serde(default)]
     pub egress: EgressMode,
+    /// What happens to frames while the worker is busy.
+    #[serde(default)]
+    pub policy: LinkPolicy,
     /// Carry the sound over.
     #[serde(default = "default_true")]
     pub audio: bool,

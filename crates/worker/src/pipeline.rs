@@ -62,9 +62,11 @@ pub trait Picture {
     /// `caps.picture_bytes()` bytes.
     fn edit(&mut self) -> &mut [u8];
 
-    /// An output slot whose content is undefined, and a way to read the input without copying it whole:
-    /// `input(offset, into)` copies bytes of the input picture.
-    fn replace(&mut self) -> (&mut [u8], &dyn Fn(usize, &mut [u8]));
+    /// The output slot, its content undefined, for a pipeline that writes every byte of the picture.
+    fn replace(&mut self) -> &mut [u8];
+
+    /// Copies bytes of the input picture from `offset` on. Panics when they are not inside.
+    fn read(&self, offset: usize, into: &mut [u8]);
 }
 
 /// What became of a frame.
