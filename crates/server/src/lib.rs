@@ -1,1 +1,19 @@
-//! See ARCHITECTURE.md.
+//! The command `framerill`: wiring of the other rooms, and what users see.
+//!
+//! Read in this order: [`cli`] (what can be asked for), [`run`] (a video through a pipeline), [`Failure`] and
+//! [`Exit`] (how things end), [`program`] (what is started).
+//!
+//! Invariant: this program never touches a pixel and links no FFmpeg; nothing points at this room.
+
+mod bench;
+pub mod cli;
+mod exit;
+mod failure;
+mod near;
+pub mod program;
+mod python;
+mod question;
+pub mod run;
+
+pub use exit::Exit;
+pub use failure::Failure;

@@ -1,2 +1,5 @@
-//! Placeholder entry.
-fn main() {}
+//! The command `framerill`.
+
+fn main() -> std::process::ExitCode {
+    framerill_server::cli::main()
+}

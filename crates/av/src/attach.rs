@@ -1,0 +1,236 @@
+//! A worker joins: pools change hands, then a thread reads what the worker says.
+//!
+//! A driver: [`Exchange`](crate::exchange::Exchange) decides what an answer means.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use framerill_frames::{
+    Descriptor, DescriptorError, Geometry, Link, LinkError, MessageType, PeerPool, Pool, PoolError,
+};
+use framerill_media::{Caps, Pts};
+use framerill_worker::{
+    child::Parent,
+    message::{ErrorReport, FromChild},
+    runtime::monotonic_ns,
+};
+
+use crate::{
+    exchange::{Answered, Rule},
+    stream::{Attached, Finished, Picture, Pixels, State, Stream, input_slots},
+};
+
+/// The worker has this long to lend its pool.
+const POOL_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why a link ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttachError {
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    #[error("the worker broke the frame link's rules: {0}")]
+    Descriptor(#[from] DescriptorError),
+    #[error("the worker broke the frame link's rules: {0}")]
+    Rule(#[from] Rule),
+    #[error("the worker broke the frame link's rules: {0}")]
+    Broken(&'static str),
+    #[error("the worker answers with {got:?} instead of {want:?}")]
+    Caps { got: Caps, want: Caps },
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Exchanges pools over a fresh link and begins to deliver.
+pub(crate) fn attach(
+    stream: &Arc<Stream>,
+    name: &str,
+    incarnation: u32,
+    socket: OwnedFd,
+    caps: Caps,
+    history: u32,
+    parent: &Parent,
+) -> Result<(), AttachError> {
+    let link = Arc::new(Link::new(socket));
+    let own = Pool::create(Geometry::for_pictures(input_slots(history), caps.picture_bytes())?)?;
+    let geometry = own.geometry();
+    link.send_with(&Descriptor::pool(geometry.slots, geometry.slot_bytes, caps), own.fd())?;
+    let peer = Arc::new(peer_pool(&link, caps)?);
+
+    let reader = Reader {
+        stream: Arc::clone(stream),
+        link: Arc::clone(&link),
+        peer: Arc::clone(&peer),
+        caps,
+        incarnation,
+    };
+    let attached = Attached {
+        caps,
+        incarnation,
+        link,
+        lent: (0..geometry.slots).map(|_| None).collect(),
+        borrowed: vec![false; peer.geometry().slots as usize],
+        own,
+        peer,
+    };
+    {
+        let mut state = stream.lock();
+        state.attached = Some(attached);
+        state.exchange.attach();
+        stream.pump(&mut state);
+        stream.notify();
+    }
+    let (name, parent) = (name.to_owned(), parent.clone());
+    thread::Builder::new()
+        .name("link".into())
+        .spawn(move || reader.run(&name, &parent))
+        .map_err(AttachError::Thread)?;
+    Ok(())
+}
+
+fn peer_pool(link: &Link, want: Caps) -> Result<PeerPool, AttachError> {
+    let (offer, memory) = link.recv(Some(POOL_WITHIN))?;
+    let (MessageType::Pool, Some(memory)) = (offer.message, memory) else {
+        return Err(AttachError::Broken("the first message is a pool"));
+    };
+    let got = offer.caps()?;
+    if got != want {
+        return Err(AttachError::Caps { got, want });
+    }
+    let pool = PeerPool::open(&memory, Geometry { slots: offer.slot, slot_bytes: offer.bytes })?;
+    if (pool.geometry().slot_bytes as usize) < want.picture_bytes() {
+        return Err(AttachError::Broken("a slot holds a whole picture"));
+    }
+    Ok(pool)
+}
+
+struct Reader {
+    stream: Arc<Stream>,
+    link: Arc<Link>,
+    peer: Arc<PeerPool>,
+    caps: Caps,
+    incarnation: u32,
+}
+
+impl Reader {
+    fn run(self, name: &str, parent: &Parent) {
+        let why = loop {
+            let handled = self.link.recv(None).map_err(AttachError::from);
+            if let Err(why) = handled.and_then(|(message, memory)| match memory {
+                None => self.handle(&message),
+                Some(_) => Err(AttachError::Broken("only `pool` carries a descriptor")),
+            }) {
+                break why;
+            }
+        };
+        if !matches!(why, AttachError::Link(LinkError::Closed)) {
+            parent.fail(ErrorReport {
+                fatal: false,
+                ..ErrorReport::fatal("link", why.to_string())
+            });
+        }
+        if let Some((held, requeued)) = self.stream.lose_worker(self.incarnation) {
+            let (stream, incarnation) = (name.to_owned(), self.incarnation);
+            parent.say(&FromChild::Detached { id: None, stream, incarnation, held, requeued });
+        }
+    }
+
+    fn handle(&self, message: &Descriptor) -> Result<(), AttachError> {
+        let mut state = self.stream.lock();
+        if state.attached.as_ref().map(|attached| attached.incarnation) != Some(self.incarnation) {
+            return Err(LinkError::Closed.into());
+        }
+        match message.message {
+            MessageType::Frame => self.take_answer(&mut state, message)?,
+            MessageType::Release => {
+                let slot = message.slot as usize;
+                let lent = state.attached.as_mut().and_then(|it| it.lent.get_mut(slot));
+                let Some(lease) = lent.and_then(Option::take) else {
+                    return Err(AttachError::Broken("a release of a slot that is not lent"));
+                };
+                drop(lease);
+            }
+            MessageType::Skip => {
+                let frame = state.exchange.skip(message.frame)?;
+                let (complete, delivered) = (frame.decode_ns.1, frame.delivered_ns);
+                state.tally.answered(complete, delivered, monotonic_ns(), message.process_ns);
+            }
+            MessageType::Flush | MessageType::Eos => {}
+            MessageType::Pool => return Err(AttachError::Broken("a second pool")),
+        }
+        self.stream.pump(&mut state);
+        self.stream.notify();
+        Ok(())
+    }
+
+    fn take_answer(&self, state: &mut State, message: &Descriptor) -> Result<(), AttachError> {
+        let got = message.caps()?;
+        if got != self.caps {
+            return Err(AttachError::Caps { got, want: self.caps });
+        }
+        let next_pts = state.exchange.pts_after_oldest();
+        let parent = message.parents().last().copied();
+        let (frame, whole) = match state.exchange.answer(parent, message.index, message.of)? {
+            Answered::Part(frame) => (frame.clone(), false),
+            Answered::Whole(frame) => (frame, true),
+        };
+        let usual_pts = Pts(frame.pts.0.saturating_add(self.stream.interval));
+        let slot = message.slot as usize;
+        let pixels = if message.flags.passthrough {
+            if message.slot != frame.lease.slot() {
+                return Err(AttachError::Broken("a passed frame names its own slot"));
+            }
+            Pixels::Own(frame.lease.clone())
+        } else {
+            let borrowed = state.attached.as_mut().and_then(|it| it.borrowed.get_mut(slot));
+            let Some(borrowed @ false) = borrowed else {
+                return Err(AttachError::Broken("an answer lies in a slot that is not ours yet"));
+            };
+            *borrowed = true;
+            Pixels::Worker {
+                peer: Arc::clone(&self.peer),
+                slot: message.slot,
+                link: Arc::clone(&self.link),
+                incarnation: self.incarnation,
+            }
+        };
+        let now = monotonic_ns();
+        if whole {
+            state.tally.answered(frame.decode_ns.1, frame.delivered_ns, now, message.process_ns);
+        }
+        state.finished.push_back(Finished::Picture(Picture {
+            pixels,
+            caps: self.caps,
+            pts: placed(frame.pts, next_pts.unwrap_or(usual_pts), message.index, message.of),
+            frame: frame.id,
+            before: self.stream.preview.then(|| frame.lease.clone()),
+            decode_began_ns: frame.decode_ns.0,
+            answered_ns: now,
+        }));
+        Ok(())
+    }
+}
+
+/// Where the `index`th of `of` answers lies between its parent and the next input.
+fn placed(parent: Pts, next: Pts, index: u32, of: u32) -> Pts {
+    let distance = next.0.saturating_sub(parent.0).max(0);
+    let share = i128::from(distance) * i128::from(index) / i128::from(of.max(1));
+    Pts(parent.0.saturating_add(i64::try_from(share).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_answers_share_the_distance_to_the_next_input() {
+        let at = |index| placed(Pts(100), Pts(130), index, 3).0;
+        assert_eq!([at(0), at(1), at(2)], [100, 110, 120]);
+        assert_eq!(placed(Pts(100), Pts(90), 2, 3), Pts(100));
+    }
+}

@@ -1,0 +1,225 @@
+//! What media does with the parent's requests.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use framerill_media::{Caps, PixelFormat, Size};
+use framerill_worker::{
+    child::{Handled, Handler, Parent},
+    message::{EgressMode, ErrorReport, FromChild, LinkPolicy, MediaPlan, SourceInfo, ToChild},
+};
+
+use crate::{
+    attach::attach,
+    egress::{self, Wanted},
+    error::AvError,
+    ingress::{self, report, usual_interval},
+    scale::Scaler,
+    sink::SinkWriter,
+    source::SourceReader,
+    stream::Stream,
+};
+
+const STATS_EVERY: Duration = Duration::from_millis(250);
+/// Frames beyond the one at work that a worker may hold when the parent does not say.
+const HISTORY: u32 = 4;
+/// No worker may ask for more slots than this.
+const MOST_HISTORY: u32 = 32;
+
+/// The media role.
+#[derive(Default)]
+pub struct Media {
+    opened: Option<Opened>,
+}
+
+struct Opened {
+    stream: Arc<Stream>,
+    size: Size,
+    name: Option<String>,
+    waiting: Option<Waiting>,
+    stop_stats: Option<SyncSender<()>>,
+}
+
+/// What begins with the first worker.
+struct Waiting {
+    source: SourceReader,
+    plan: Box<MediaPlan>,
+    sink: Option<SinkWriter>,
+    wanted: Option<Wanted>,
+}
+
+impl Handler for Media {
+    fn handle(&mut self, request: ToChild, fds: Vec<OwnedFd>, parent: &Parent) -> Handled {
+        match request {
+            ToChild::Load { id, media, .. } => return self.load(id, media, fds, parent),
+            ToChild::Attach { id, stream, incarnation, format, history, .. } => {
+                let answer = match self.attach(&stream, incarnation, format, history, fds, parent) {
+                    Ok(()) => FromChild::Attached { id, stream, incarnation },
+                    Err(what) => FromChild::Error(ErrorReport::of_request(id, "link", what)),
+                };
+                parent.say(&answer);
+            }
+            ToChild::Detach { id, stream } => self.detach(id, stream, parent),
+            ToChild::Drain { id } => return self.drain(id, parent),
+            ToChild::Bye => return Handled::Leave,
+            ToChild::Describe { id, .. } | ToChild::Update { id, .. } | ToChild::Flush { id, .. } => {
+                let what = "media has no pipeline and no parameters";
+                parent.say(&FromChild::Error(ErrorReport::of_request(id, "unknown_message", what)));
+            }
+        }
+        Handled::Done
+    }
+}
+
+impl Media {
+    fn load(
+        &mut self,
+        id: u64,
+        plan: Option<Box<MediaPlan>>,
+        fds: Vec<OwnedFd>,
+        parent: &Parent,
+    ) -> Handled {
+        let Some(plan) = plan else {
+            let what = "media's `load` carries a `media` plan";
+            parent.say(&FromChild::Error(ErrorReport::of_request(id, "protocol", what)));
+            return Handled::LoadFailed;
+        };
+        match open(plan, fds) {
+            Ok((opened, info)) => {
+                self.opened = Some(opened);
+                let source = Some(Box::new(info));
+                parent.say(&FromChild::Ready { id, description: None, source });
+                Handled::Done
+            }
+            Err(error) => {
+                let report = ErrorReport { id: Some(id), fatal: false, ..report(&error) };
+                parent.say(&FromChild::Error(report));
+                Handled::LoadFailed
+            }
+        }
+    }
+
+    fn attach(
+        &mut self,
+        name: &str,
+        incarnation: u32,
+        format: Option<PixelFormat>,
+        history: Option<u32>,
+        mut fds: Vec<OwnedFd>,
+        parent: &Parent,
+    ) -> Result<(), String> {
+        let opened = self.opened.as_mut().ok_or("nothing is open")?;
+        let (Some(socket), true) = (fds.pop(), fds.is_empty()) else {
+            return Err("`attach` carries one descriptor".into());
+        };
+        let caps = Caps::new(format.unwrap_or_default(), opened.size)
+            .map_err(|error| error.to_string())?;
+        let history = history.unwrap_or(HISTORY).min(MOST_HISTORY);
+        if opened.stream.lock().attached.is_some() {
+            return Err("a worker is attached already".into());
+        }
+        attach(&opened.stream, name, incarnation, socket, caps, history, parent)
+            .map_err(|error| error.to_string())?;
+        opened.name = Some(name.to_owned());
+        opened.begin(caps, parent).map_err(|error| error.to_string())
+    }
+
+    fn detach(&mut self, id: u64, stream: String, parent: &Parent) {
+        let incarnation = self.opened.as_ref().and_then(|opened| {
+            opened.stream.lock().attached.as_ref().map(|attached| attached.incarnation)
+        });
+        let lost = self
+            .opened
+            .as_ref()
+            .zip(incarnation)
+            .and_then(|(opened, incarnation)| opened.stream.lose_worker(incarnation));
+        let (held, requeued) = lost.unwrap_or_default();
+        let (id, incarnation) = (Some(id), incarnation.unwrap_or(0));
+        parent.say(&FromChild::Detached { id, stream, incarnation, held, requeued });
+    }
+
+    fn drain(&mut self, id: u64, parent: &Parent) -> Handled {
+        let Some(opened) = &mut self.opened else {
+            parent.say(&FromChild::Drained { id, stats: None });
+            return Handled::Leave;
+        };
+        let mut state = opened.stream.lock();
+        state.draining = Some(id);
+        state.stopping = true;
+        if state.attached.is_none() {
+            state.exchange.abandon();
+        }
+        // Before the first worker, and after the sink is complete, nobody else is there to answer.
+        let answer_now = opened.waiting.take().is_some() || state.complete;
+        if answer_now {
+            state.draining = None;
+        }
+        opened.stream.notify();
+        drop(state);
+        if answer_now {
+            egress::drained(&opened.stream, id, parent);
+        }
+        Handled::Done
+    }
+}
+
+impl Opened {
+    /// Starts the threads, with the first worker.
+    fn begin(&mut self, caps: Caps, parent: &Parent) -> Result<(), AvError> {
+        let Some(Waiting { source, plan, sink, wanted }) = self.waiting.take() else {
+            return Ok(());
+        };
+        let scaler = Scaler::new(&source, &plan, caps)?;
+        let (stream, to_parent) = (Arc::clone(&self.stream), parent.clone());
+        start("decode", move || ingress::run(&stream, source, scaler, &to_parent), parent);
+        let (stream, to_parent) = (Arc::clone(&self.stream), parent.clone());
+        start("encode", move || egress::run(&stream, sink, wanted, &to_parent), parent);
+        let (stream, to_parent) = (Arc::clone(&self.stream), parent.clone());
+        let (stop, stopped) = sync_channel(1);
+        self.stop_stats = Some(stop);
+        let tell = move || {
+            while stopped.recv_timeout(STATS_EVERY) == Err(RecvTimeoutError::Timeout) {
+                let stats = serde_json::to_value(stream.stats()).unwrap_or_default();
+                to_parent.say(&FromChild::Stats { stats });
+            }
+        };
+        start("stats", tell, parent);
+        Ok(())
+    }
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static, parent: &Parent) {
+    if let Err(error) = thread::Builder::new().name(name.into()).spawn(work) {
+        parent.fail(ErrorReport::fatal("internal", format!("cannot start a thread: {error}")));
+    }
+}
+
+fn open(plan: Box<MediaPlan>, fds: Vec<OwnedFd>) -> Result<(Opened, SourceInfo), AvError> {
+    let mut fds: Vec<Option<OwnedFd>> = fds.into_iter().map(Some).collect();
+    if plan.egress != EgressMode::Strict {
+        return Err(AvError::Plan("only the `strict` egress mode is for recorded sources".into()));
+    }
+    let (source, info) = SourceReader::open(&plan, &mut fds)?;
+    let size = Size::new(info.width, info.height)
+        .map_err(|error| AvError::Plan(error.to_string()))?;
+    let sink = match &plan.sink {
+        Some(sink) => Some(SinkWriter::open(sink, &mut fds, &source, size, &plan)?),
+        None => None,
+    };
+    let wanted = plan.preview_fd.and_then(|fd| fds.get_mut(fd as usize)?.take()).map(|file| {
+        let frame = info.frames.unwrap_or(60) / 2;
+        Wanted { file, frame }
+    });
+    let interval = usual_interval(source.time_base(), info.fps);
+    let latest = plan.policy == LinkPolicy::Latest;
+    let stream = Arc::new(Stream::new(source.time_base(), interval, latest, wanted.is_some()));
+    let waiting = Some(Waiting { source, plan, sink, wanted });
+    Ok((Opened { stream, size, name: None, waiting, stop_stats: None }, info))
+}

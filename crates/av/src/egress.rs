@@ -1,0 +1,190 @@
+//! The thread that writes the sink: finished pictures in their order, sound past them.
+
+use std::{fs::File, os::fd::OwnedFd, sync::Arc};
+
+use framerill_frames::{Descriptor, Foreign};
+use framerill_media::{Caps, Pts};
+use framerill_worker::{child::Parent, message::{FromChild, MediaStats}, runtime::monotonic_ns};
+
+use crate::{
+    error::AvError,
+    ingress::report,
+    preview::write_preview,
+    sink::SinkWriter,
+    stream::{Finished, Picture, Pixels, SEND_WITHIN, Stream},
+};
+
+/// The before/after picture that is wanted.
+pub(crate) struct Wanted {
+    /// Where it goes.
+    pub(crate) file: OwnedFd,
+    /// The frame that it is best taken of.
+    pub(crate) frame: u64,
+}
+
+/// Writes until every frame has left, then completes the sink and says so.
+pub(crate) fn run(
+    stream: &Arc<Stream>,
+    sink: Option<SinkWriter>,
+    wanted: Option<Wanted>,
+    parent: &Parent,
+) {
+    let mut egress = Egress { stream, sink, last: None, preview: wanted.map(Preview::new) };
+    let outcome = egress.write().and_then(|()| egress.complete());
+    if let Err(error) = outcome {
+        stop(stream);
+        return parent.fail(report(&error));
+    }
+    let stats = Box::new(MediaStats { finished: true, ..stream.stats() });
+    parent.say(&FromChild::Done { stats });
+    if let Some(id) = stop(stream) {
+        drained(stream, id, parent);
+    }
+}
+
+/// Nothing more will be written. Returns the `drain` that waits for this.
+fn stop(stream: &Stream) -> Option<u64> {
+    let mut state = stream.lock();
+    state.stopping = true;
+    state.complete = true;
+    stream.notify();
+    state.draining.take()
+}
+
+/// Answers `drain` and ends the process.
+pub(crate) fn drained(stream: &Stream, id: u64, parent: &Parent) {
+    let stats = Some(Box::new(stream.stats()));
+    parent.say(&FromChild::Drained { id, stats });
+    parent.leave(0);
+}
+
+struct Egress<'a> {
+    stream: &'a Arc<Stream>,
+    sink: Option<SinkWriter>,
+    last: Option<Pts>,
+    preview: Option<Preview>,
+}
+
+impl Egress<'_> {
+    fn write(&mut self) -> Result<(), AvError> {
+        while let Some(next) = self.next() {
+            match next {
+                Finished::Sound(sound) => {
+                    if let Some(sink) = &mut self.sink {
+                        sink.write_audio(sound)?;
+                    }
+                }
+                Finished::Picture(picture) => self.write_picture(picture)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&self) -> Option<Finished> {
+        let mut state = self.stream.lock();
+        loop {
+            if let Some(next) = state.finished.pop_front() {
+                state.sound_waiting -= usize::from(matches!(next, Finished::Sound(_)));
+                self.stream.notify();
+                return Some(next);
+            }
+            if state.source_done && state.exchange.is_finished() {
+                if let Some(attached) = &state.attached {
+                    // A worker that is gone by now needs no end of stream.
+                    drop(attached.link.send(&Descriptor::eos(), SEND_WITHIN));
+                }
+                return None;
+            }
+            state = self.stream.wait(state);
+        }
+    }
+
+    fn write_picture(&mut self, picture: Picture) -> Result<(), AvError> {
+        let pts = picture.pts;
+        let written = if self.last.is_some_and(|last| pts <= last) {
+            self.stream.lock().out_of_order += 1;
+            Ok(())
+        } else {
+            self.last = Some(pts);
+            self.encode(&picture)
+        };
+        if let Pixels::Worker { slot, link, incarnation, .. } = picture.pixels {
+            let mut state = self.stream.lock();
+            if let Some(attached) = &mut state.attached
+                && attached.incarnation == incarnation
+            {
+                attached.borrowed[slot as usize] = false;
+            }
+            drop(state);
+            // A worker that is gone by now needs no slot back.
+            drop(link.send(&Descriptor::release(slot), SEND_WITHIN));
+        }
+        written
+    }
+
+    fn encode(&mut self, picture: &Picture) -> Result<(), AvError> {
+        let bytes = picture.caps.picture_bytes();
+        let pixels = match &picture.pixels {
+            Pixels::Own(lease) => Foreign::from(&lease[..bytes]),
+            Pixels::Worker { peer, slot, .. } => {
+                peer.slot(*slot, bytes).expect("checked when it was answered")
+            }
+        };
+        if let (Some(preview), Some(before)) = (&mut self.preview, &picture.before) {
+            preview.look(picture.frame, picture.caps, &before[..bytes], pixels);
+        }
+        if let Some(sink) = &mut self.sink {
+            sink.write_picture(pixels, picture.caps, picture.pts)?;
+        }
+        let now = monotonic_ns();
+        let mut state = self.stream.lock();
+        state.encoded += 1;
+        state.encoded_seconds = self.stream.time_base.seconds(picture.pts);
+        state.tally.encoded(picture.answered_ns, picture.decode_began_ns, now);
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<(), AvError> {
+        if let Some(sink) = self.sink.take() {
+            sink.finish()?;
+        }
+        match self.preview.take() {
+            Some(preview) => preview.write(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Two pictures of one frame, kept until the stream is complete.
+struct Preview {
+    wanted: Wanted,
+    taken: Option<(u64, Caps, Vec<u8>, Vec<u8>)>,
+}
+
+impl Preview {
+    fn new(wanted: Wanted) -> Self {
+        Self { wanted, taken: None }
+    }
+
+    /// Takes the first frame, and once more the one that is wanted or the first after it.
+    fn look(&mut self, frame: u64, caps: Caps, before: &[u8], after: Foreign<'_>) {
+        let better = match &self.taken {
+            None => true,
+            Some((taken, ..)) => *taken < self.wanted.frame && frame >= self.wanted.frame,
+        };
+        if better {
+            let mut copy = vec![0; after.len()];
+            after.copy_to(0, &mut copy);
+            self.taken = Some((frame, caps, before.to_vec(), copy));
+        }
+    }
+
+    fn write(self) -> Result<(), AvError> {
+        match self.taken {
+            Some((_, caps, before, after)) => {
+                write_preview(File::from(self.wanted.file), &before, &after, caps)
+            }
+            None => Ok(()),
+        }
+    }
+}

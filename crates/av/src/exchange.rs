@@ -1,0 +1,370 @@
+//! Which frame is where: a pure machine between the decoder, the worker and the encoder.
+//!
+//! ```text
+//! accept ──> pending ──deliver──> outstanding ──answer / skip──> gone
+//!               │                     │
+//!        (policy) dropped      worker lost: the oldest is held, the rest go back in front of pending
+//! ```
+//!
+//! Generic over what holds a picture, so that tests need no memory. No clock, no socket.
+//!
+//! Invariant: every frame that was accepted leaves exactly once, as answered, skipped, dropped or held, and answers come
+//! in the order of acceptance.
+
+use std::{collections::VecDeque, num::NonZeroUsize};
+
+use framerill_frames::{Policy, Pushed, Queue};
+use framerill_media::Pts;
+
+/// Frames that a worker has at once: one at work, and the next at hand.
+pub const DEPTH: usize = 2;
+/// Decoded frames that wait under `block`.
+const PENDING: NonZeroUsize = NonZeroUsize::new(2).expect("two");
+
+/// A decoded frame.
+#[derive(Clone, Debug)]
+pub struct Ready<L> {
+    /// Counts from 0.
+    pub id: u64,
+    /// In the stream's time base.
+    pub pts: Pts,
+    /// The source jumped before it.
+    pub discontinuity: bool,
+    /// Holds the picture.
+    pub lease: L,
+    /// When decoding began and when the picture was complete, `CLOCK_MONOTONIC` in ns.
+    pub decode_ns: (u64, u64),
+    /// When it was delivered; 0 before.
+    pub delivered_ns: u64,
+}
+
+/// A rule of the link that the worker broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Its last parent is not the frame whose turn it is.
+    #[error("an answer to frame {got:?} where frame {due:?} is due")]
+    OutOfTurn {
+        /// What was answered.
+        got: Option<u64>,
+        /// What was due.
+        due: Option<u64>,
+    },
+    /// `index` is not below `of`.
+    #[error("answer {index} of {of}")]
+    Count {
+        /// As in the message.
+        index: u32,
+        /// As in the message.
+        of: u32,
+    },
+}
+
+/// What a lost worker took with it.
+#[derive(Debug)]
+pub struct Lost<L> {
+    /// The frame it had begun, or would have begun next.
+    pub held: Option<Ready<L>>,
+    /// Frames that go to the next worker.
+    pub requeued: usize,
+}
+
+/// Counts of frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Decoded and accepted.
+    pub accepted: u64,
+    /// Went to a worker; a requeued frame counts again.
+    pub delivered: u64,
+    /// Answered.
+    pub answered: u64,
+    /// Without an answer, by choice.
+    pub skipped: u64,
+    /// Lost by policy, or because no worker is left.
+    pub dropped: u64,
+    /// Lost with a worker.
+    pub held: u64,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Exchange<L> {
+    pending: Queue<Ready<L>>,
+    again: VecDeque<Ready<L>>,
+    outstanding: VecDeque<Ready<L>>,
+    attached: bool,
+    ended: bool,
+    counts: Counts,
+}
+
+impl<L> Exchange<L> {
+    /// Nothing accepted, no worker. `latest` keeps only the newest frame while the worker is busy.
+    #[must_use]
+    pub fn new(latest: bool) -> Self {
+        let policy = if latest { Policy::Latest } else { Policy::Block(PENDING) };
+        Self {
+            pending: Queue::new(policy),
+            again: VecDeque::new(),
+            outstanding: VecDeque::new(),
+            attached: false,
+            ended: false,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes a decoded frame. `Err` gives it back: it has to wait. `Ok(Some)` is the frame that went for it.
+    pub fn accept(&mut self, frame: Ready<L>) -> Result<Option<Ready<L>>, Ready<L>> {
+        let displaced = match self.pending.push(frame) {
+            Pushed::Queued => None,
+            Pushed::Displaced(oldest) => Some(oldest),
+            Pushed::Full(frame) => return Err(frame),
+        };
+        self.counts.accepted += 1;
+        self.counts.dropped += u64::from(displaced.is_some());
+        Ok(displaced)
+    }
+
+    /// The frame to deliver now, if the worker may have one more.
+    pub fn next_delivery(&mut self) -> Option<Ready<L>> {
+        if !self.attached || self.outstanding.len() >= DEPTH {
+            return None;
+        }
+        self.again.pop_front().or_else(|| self.pending.pop())
+    }
+
+    /// The frame is on its way.
+    pub fn delivered(&mut self, frame: Ready<L>) {
+        self.counts.delivered += 1;
+        self.outstanding.push_back(frame);
+    }
+
+    /// The frame could not be put on its way: it is the next one again.
+    pub fn undelivered(&mut self, frame: Ready<L>) {
+        self.again.push_front(frame);
+    }
+
+    /// An output names its last parent and its place among the answers to it. Returns the input frame when this was the
+    /// last answer, and a look at it otherwise.
+    pub fn answer(
+        &mut self,
+        parent: Option<u64>,
+        index: u32,
+        of: u32,
+    ) -> Result<Answered<'_, L>, Rule> {
+        if index >= of {
+            return Err(Rule::Count { index, of });
+        }
+        self.due(parent)?;
+        if index + 1 < of {
+            return Ok(Answered::Part(&self.outstanding[0]));
+        }
+        self.counts.answered += 1;
+        self.outstanding
+            .pop_front()
+            .map(Answered::Whole)
+            .ok_or(Rule::OutOfTurn { got: parent, due: None })
+    }
+
+    /// The worker chose not to answer.
+    pub fn skip(&mut self, frame: u64) -> Result<Ready<L>, Rule> {
+        self.due(Some(frame))?;
+        self.counts.skipped += 1;
+        self.outstanding.pop_front().ok_or(Rule::OutOfTurn { got: Some(frame), due: None })
+    }
+
+    fn due(&self, got: Option<u64>) -> Result<(), Rule> {
+        let due = self.outstanding.front().map(|frame| frame.id);
+        if got.is_some() && got == due { Ok(()) } else { Err(Rule::OutOfTurn { got, due }) }
+    }
+
+    /// A worker is there.
+    pub fn attach(&mut self) {
+        self.attached = true;
+    }
+
+    /// The worker is gone. What it had begun is held; the rest goes to the next one.
+    pub fn lose_worker(&mut self) -> Lost<L> {
+        self.attached = false;
+        let held = self.outstanding.pop_front();
+        self.counts.held += u64::from(held.is_some());
+        let requeued = self.outstanding.len();
+        while let Some(frame) = self.outstanding.pop_back() {
+            self.again.push_front(frame);
+        }
+        Lost { held, requeued }
+    }
+
+    /// No frame will be accepted any more.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// No worker will come any more: what waits for one is dropped.
+    pub fn abandon(&mut self) -> usize {
+        let waiting = self.again.len() + self.pending.len();
+        self.again.clear();
+        while self.pending.pop().is_some() {}
+        self.counts.dropped += waiting as u64;
+        waiting
+    }
+
+    /// Whether every frame that was accepted has left, and none will come.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.ended && self.is_empty()
+    }
+
+    /// Whether no frame is inside.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.again.is_empty() && self.pending.is_empty() && self.outstanding.is_empty()
+    }
+
+    /// Whether a worker is there.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.attached
+    }
+
+    /// Frames that the worker has.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// The pts of the frame after the oldest outstanding one, where known.
+    #[must_use]
+    pub fn pts_after_oldest(&self) -> Option<Pts> {
+        let next = self.outstanding.get(1).or_else(|| self.again.front());
+        next.or_else(|| self.pending.front()).map(|frame| frame.pts)
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+/// The input frame of an answer.
+#[derive(Debug)]
+pub enum Answered<'a, L> {
+    /// More answers to it will come.
+    Part(&'a Ready<L>),
+    /// That was the last.
+    Whole(Ready<L>),
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(id: u64) -> Ready<()> {
+        #[expect(clippy::cast_possible_wrap, reason = "small test numbers")]
+        let pts = Pts(id as i64 * 10);
+        Ready { id, pts, discontinuity: false, lease: (), decode_ns: (0, 0), delivered_ns: 0 }
+    }
+
+    fn deliver_all(exchange: &mut Exchange<()>) -> Vec<u64> {
+        let mut ids = Vec::new();
+        while let Some(frame) = exchange.next_delivery() {
+            ids.push(frame.id);
+            exchange.delivered(frame);
+        }
+        ids
+    }
+
+    #[test]
+    fn a_lost_worker_holds_one_frame_and_the_next_worker_gets_the_others_first() {
+        let mut exchange = Exchange::new(false);
+        exchange.attach();
+        exchange.accept(frame(0)).unwrap();
+        exchange.accept(frame(1)).unwrap();
+        assert_eq!(deliver_all(&mut exchange), [0, 1]);
+        exchange.accept(frame(2)).unwrap();
+        let lost = exchange.lose_worker();
+        assert_eq!((lost.held.map(|frame| frame.id), lost.requeued), (Some(0), 1));
+        exchange.attach();
+        assert_eq!(deliver_all(&mut exchange), [1, 2]);
+    }
+
+    #[test]
+    fn answers_out_of_turn_break_the_rule() {
+        let mut exchange = Exchange::new(false);
+        exchange.attach();
+        exchange.accept(frame(0)).unwrap();
+        exchange.accept(frame(1)).unwrap();
+        deliver_all(&mut exchange);
+        assert!(exchange.answer(Some(1), 0, 1).is_err());
+        assert!(exchange.answer(None, 0, 1).is_err());
+        assert!(exchange.answer(Some(0), 1, 1).is_err());
+        assert!(exchange.answer(Some(0), 0, 0).is_err());
+        assert!(matches!(exchange.answer(Some(0), 0, 2), Ok(Answered::Part(_))));
+        assert!(matches!(exchange.answer(Some(0), 1, 2), Ok(Answered::Whole(_))));
+        assert!(exchange.answer(Some(0), 0, 1).is_err());
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Accept,
+        Deliver,
+        Answer,
+        Skip,
+        Lose,
+        Attach,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => Just(Step::Accept), 4 => Just(Step::Deliver), 3 => Just(Step::Answer),
+            1 => Just(Step::Skip), 1 => Just(Step::Lose), 1 => Just(Step::Attach),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_accepted_frame_leaves_once_and_answers_keep_the_order(
+            steps in proptest::collection::vec(step(), 0..300), latest: bool,
+        ) {
+            let mut exchange = Exchange::new(latest);
+            let (mut next, mut answered, mut gone) = (0, Vec::new(), Vec::new());
+            for step in steps {
+                let due = exchange.outstanding.front().map(|frame| frame.id);
+                match step {
+                    Step::Accept => match exchange.accept(frame(next)) {
+                        Ok(displaced) => {
+                            next += 1;
+                            gone.extend(displaced.map(|frame| frame.id));
+                        }
+                        Err(frame) => prop_assert!(!latest && frame.id == next),
+                    },
+                    Step::Deliver => { deliver_all(&mut exchange); }
+                    Step::Answer => if let Ok(Answered::Whole(frame)) = exchange.answer(due, 0, 1) {
+                        answered.push(frame.id);
+                    },
+                    Step::Skip => if let Some(due) = due { gone.push(exchange.skip(due).unwrap().id) },
+                    Step::Lose => gone.extend(exchange.lose_worker().held.map(|frame| frame.id)),
+                    Step::Attach => exchange.attach(),
+                }
+                prop_assert!(exchange.outstanding() <= DEPTH);
+            }
+            exchange.end();
+            exchange.attach();
+            loop {
+                deliver_all(&mut exchange);
+                let Some(due) = exchange.outstanding.front().map(|frame| frame.id) else { break };
+                exchange.answer(Some(due), 0, 1).unwrap();
+                answered.push(due);
+            }
+            prop_assert!(exchange.is_finished());
+            prop_assert!(answered.is_sorted());
+            let counts = exchange.counts();
+            prop_assert_eq!(counts.accepted, counts.answered + counts.skipped + counts.dropped + counts.held);
+            let mut all: Vec<u64> = answered.into_iter().chain(gone).collect();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..next).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! One stream's state, shared by the threads that work on it.
+//!
+//! [`Exchange`] decides which frame is where; this room owns the lock, the link and the wake-ups.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use framerill_frames::{Descriptor, Flags, Lease, Link, PeerPool, Pool};
+use framerill_media::{Caps, Pts, TimeBase};
+use framerill_worker::{
+    message::{HeldFrame, MediaStats},
+    runtime::monotonic_ns,
+};
+
+use crate::{
+    exchange::{DEPTH, Exchange, Ready},
+    source::{AudioPacket, End},
+    tally::Tally,
+};
+
+/// Blocks of sound that wait for the encoder; beyond that the source waits.
+const SOUND_WAITING: usize = 512;
+/// How long a wait lasts before it looks again whether the stream is to stop.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// A link whose peer reads nothing for this long is as good as closed.
+pub(crate) const SEND_WITHIN: Duration = Duration::from_secs(5);
+/// Slots beside the worker's: one being decoded, two that wait, one that is the preview's.
+const OWN_SLOTS: u32 = 4;
+
+/// Slots of the input pool for a worker that may hold `history` frames beyond the one at work.
+pub(crate) fn input_slots(history: u32) -> u32 {
+    let depth = u32::try_from(DEPTH).expect("a small constant");
+    (OWN_SLOTS + depth + history).min(framerill_frames::MAX_SLOTS)
+}
+
+/// What the encoder gets.
+pub(crate) enum Finished {
+    /// A picture of the worker's.
+    Picture(Picture),
+    /// Sound.
+    Sound(AudioPacket),
+}
+
+/// A finished picture.
+pub(crate) struct Picture {
+    pub(crate) pixels: Pixels,
+    pub(crate) caps: Caps,
+    pub(crate) pts: Pts,
+    /// The input frame's id.
+    pub(crate) frame: u64,
+    /// The input picture, while it is still wanted.
+    pub(crate) before: Option<Lease>,
+    pub(crate) decode_began_ns: u64,
+    pub(crate) answered_ns: u64,
+}
+
+/// Where a finished picture lies.
+pub(crate) enum Pixels {
+    /// In the worker's pool; the slot goes back over the link.
+    Worker { peer: Arc<PeerPool>, slot: u32, link: Arc<Link>, incarnation: u32 },
+    /// In our own: the worker passed it through.
+    Own(Lease),
+}
+
+/// A worker's link.
+pub(crate) struct Attached {
+    pub(crate) caps: Caps,
+    pub(crate) incarnation: u32,
+    pub(crate) link: Arc<Link>,
+    pub(crate) own: Pool,
+    pub(crate) peer: Arc<PeerPool>,
+    /// The worker's hold on each of our slots.
+    pub(crate) lent: Vec<Option<Lease>>,
+    /// Our hold on each of the worker's slots.
+    pub(crate) borrowed: Vec<bool>,
+}
+
+/// Everything that the lock guards.
+pub(crate) struct State {
+    pub(crate) exchange: Exchange<Lease>,
+    pub(crate) attached: Option<Attached>,
+    pub(crate) finished: VecDeque<Finished>,
+    pub(crate) sound_waiting: usize,
+    pub(crate) tally: Tally,
+    /// The source is read no further.
+    pub(crate) stopping: bool,
+    /// `drain` came; its id.
+    pub(crate) draining: Option<u64>,
+    /// The sink is complete, or given up.
+    pub(crate) complete: bool,
+    pub(crate) source_done: bool,
+    pub(crate) source_end: Option<End>,
+    pub(crate) decoded: u64,
+    pub(crate) unseen: u64,
+    pub(crate) encoded: u64,
+    pub(crate) out_of_order: u64,
+    pub(crate) decoded_seconds: f64,
+    pub(crate) encoded_seconds: f64,
+}
+
+/// One stream.
+pub(crate) struct Stream {
+    state: Mutex<State>,
+    changed: Condvar,
+    pub(crate) time_base: TimeBase,
+    /// The usual distance between frames, in ticks.
+    pub(crate) interval: i64,
+    pub(crate) latest: bool,
+    /// A before/after picture is wanted.
+    pub(crate) preview: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(time_base: TimeBase, interval: i64, latest: bool, preview: bool) -> Self {
+        Self {
+            state: Mutex::new(State {
+                exchange: Exchange::new(latest),
+                attached: None,
+                finished: VecDeque::new(),
+                sound_waiting: 0,
+                tally: Tally::default(),
+                stopping: false,
+                draining: None,
+                complete: false,
+                source_done: false,
+                source_end: None,
+                decoded: 0,
+                unseen: 0,
+                encoded: 0,
+                out_of_order: 0,
+                decoded_seconds: 0.0,
+                encoded_seconds: 0.0,
+            }),
+            changed: Condvar::new(),
+            time_base,
+            interval,
+            latest,
+            preview,
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// Wakes everybody who waits for a change.
+    pub(crate) fn notify(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Waits for a change, for [`LOOK_AGAIN`] at most.
+    pub(crate) fn wait<'a>(&self, guard: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let (guard, _timed_out) = self
+            .changed
+            .wait_timeout(guard, LOOK_AGAIN)
+            .unwrap_or_else(|poison| poison.into_inner());
+        guard
+    }
+
+    /// Gives the worker what it may have.
+    pub(crate) fn pump(&self, state: &mut State) {
+        while let Some(frame) = state.exchange.next_delivery() {
+            match self.deliver(state, frame) {
+                Ok(frame) => state.exchange.delivered(frame),
+                Err(frame) => return state.exchange.undelivered(frame),
+            }
+        }
+    }
+
+    /// Sends one frame; gives it back when there is no slot or no worker.
+    fn deliver(
+        &self,
+        state: &mut State,
+        mut frame: Ready<Lease>,
+    ) -> Result<Ready<Lease>, Ready<Lease>> {
+        let Some(attached) = &mut state.attached else { return Err(frame) };
+        if !frame.lease.is_of(&attached.own) {
+            // A frame that an earlier worker had not begun: its picture moves into the new pool.
+            let Some(mut loan) = attached.own.loan() else { return Err(frame) };
+            let bytes = loan.len().min(frame.lease.len());
+            loan[..bytes].copy_from_slice(&frame.lease[..bytes]);
+            frame.lease = loan.publish();
+        }
+        let slot = frame.lease.slot();
+        frame.delivered_ns = monotonic_ns();
+        let message = Descriptor {
+            flags: Flags { passthrough: false, discontinuity: frame.discontinuity },
+            sent_ns: frame.delivered_ns,
+            ..Descriptor::frame(slot, attached.caps, frame.id, frame.pts, self.time_base)
+        };
+        if attached.link.send(&message, SEND_WITHIN).is_err() {
+            // The link's reader sees the same end and puts things in order.
+            attached.link.shutdown();
+            return Err(frame);
+        }
+        attached.lent[slot as usize] = Some(frame.lease.clone());
+        Ok(frame)
+    }
+
+    /// Adds sound for the encoder. False when the stream is to stop.
+    pub(crate) fn push_sound(&self, sound: AudioPacket) -> bool {
+        let mut state = self.lock();
+        while state.sound_waiting >= SOUND_WAITING && !state.complete {
+            state = self.wait(state);
+        }
+        state.sound_waiting += 1;
+        state.finished.push_back(Finished::Sound(sound));
+        self.notify();
+        !state.stopping
+    }
+
+    /// A worker's link has ended, or is to end. Returns the frames that are lost and how many go on, if the link was the
+    /// current one.
+    pub(crate) fn lose_worker(&self, incarnation: u32) -> Option<(Vec<HeldFrame>, u32)> {
+        let mut state = self.lock();
+        if state.attached.as_ref().map(|attached| attached.incarnation) != Some(incarnation) {
+            return None;
+        }
+        if let Some(attached) = state.attached.take() {
+            attached.link.shutdown();
+        }
+        let lost = state.exchange.lose_worker();
+        let held = lost.held.map(|frame| HeldFrame {
+            frame: frame.id,
+            pts: frame.pts.0,
+            seconds: self.time_base.seconds(frame.pts),
+        });
+        if state.draining.is_some() {
+            state.exchange.abandon();
+        }
+        self.notify();
+        Some((held.into_iter().collect(), u32::try_from(lost.requeued).unwrap_or(u32::MAX)))
+    }
+
+    /// The counters now.
+    pub(crate) fn stats(&self) -> MediaStats {
+        let mut state = self.lock();
+        let now = monotonic_ns();
+        let counts = state.exchange.counts();
+        let can_answer = state
+            .attached
+            .as_ref()
+            .is_some_and(|attached| attached.borrowed.iter().any(|borrowed| !borrowed));
+        MediaStats {
+            decoded: state.decoded,
+            delivered: counts.delivered,
+            answered: counts.answered,
+            encoded: state.encoded,
+            dropped: counts.dropped + state.unseen + state.out_of_order,
+            skipped: counts.skipped,
+            late: state.tally.late(),
+            filler: 0,
+            held: counts.held,
+            waiting: if can_answer { state.exchange.outstanding() as u64 } else { 0 },
+            decoded_seconds: state.decoded_seconds,
+            encoded_seconds: state.encoded_seconds,
+            fps: state.tally.fps(now),
+            finished: state.complete,
+            latency_ms: state.tally.latencies(),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What media counts beside the exchange: latencies, the rate of answers, late ones.
+
+use std::{collections::VecDeque, time::Duration};
+
+use framerill_worker::message::Latencies;
+
+use crate::histogram::Histogram;
+
+/// An answer is late when it took longer than twice the median interval, and at least this.
+const LATE_AT_LEAST: Duration = Duration::from_millis(80);
+/// Intervals that the median is of.
+const INTERVALS: usize = 31;
+/// The rate is of the answers of this long.
+const RATE_OVER: Duration = Duration::from_secs(3);
+
+/// Latencies and rates. Time comes in as nanoseconds of `CLOCK_MONOTONIC`.
+#[derive(Debug, Default)]
+pub struct Tally {
+    decode: Histogram,
+    queue: Histogram,
+    process: Histogram,
+    encode: Histogram,
+    total: Histogram,
+    intervals: VecDeque<u64>,
+    recent: VecDeque<u64>,
+    late: u64,
+}
+
+impl Tally {
+    /// A picture took so long from packet to slot.
+    pub fn decoded(&mut self, (began, ended): (u64, u64)) {
+        self.decode.record_ns(ended.saturating_sub(began));
+    }
+
+    /// A picture was answered: when it was complete, delivered and answered, and how long the pipeline took.
+    pub fn answered(&mut self, complete: u64, delivered: u64, now: u64, process_ns: u64) {
+        self.queue.record_ns(delivered.saturating_sub(complete));
+        self.process.record_ns(process_ns);
+        if let Some(&last) = self.recent.back() {
+            let limit = (2 * self.median_interval()).max(nanos(LATE_AT_LEAST));
+            self.late += u64::from(!self.intervals.is_empty() && now - last.min(now) > limit);
+            if self.intervals.len() == INTERVALS {
+                self.intervals.pop_front();
+            }
+            self.intervals.push_back(now.saturating_sub(last));
+        }
+        self.recent.push_back(now);
+        self.forget_before(now);
+    }
+
+    /// A finished picture went into the container.
+    pub fn encoded(&mut self, answered: u64, began: u64, now: u64) {
+        self.encode.record_ns(now.saturating_sub(answered));
+        self.total.record_ns(now.saturating_sub(began));
+    }
+
+    /// Answers that came late.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// Answers a second of late.
+    pub fn fps(&mut self, now: u64) -> f64 {
+        self.forget_before(now);
+        let (Some(&first), Some(&last)) = (self.recent.front(), self.recent.back()) else {
+            return 0.0;
+        };
+        let span = Duration::from_nanos(last.saturating_sub(first)).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand answers")]
+        let intervals = (self.recent.len() - 1) as f64;
+        if span > 0.0 { intervals / span } else { 0.0 }
+    }
+
+    /// Percentiles by stage.
+    #[must_use]
+    pub fn latencies(&self) -> Latencies {
+        Latencies {
+            decode: self.decode.percentiles_ms(),
+            queue: self.queue.percentiles_ms(),
+            process: self.process.percentiles_ms(),
+            encode: self.encode.percentiles_ms(),
+            total: self.total.percentiles_ms(),
+        }
+    }
+
+    fn median_interval(&self) -> u64 {
+        let mut sorted: Vec<u64> = self.intervals.iter().copied().collect();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied().unwrap_or(0)
+    }
+
+    fn forget_before(&mut self, now: u64) {
+        let oldest = now.saturating_sub(nanos(RATE_OVER));
+        while self.recent.len() > 1 && self.recent.front().is_some_and(|&at| at < oldest) {
+            self.recent.pop_front();
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn an_answer_after_twice_the_median_interval_is_late() {
+        let mut tally = Tally::default();
+        for at in [0, 50, 100, 150, 251] {
+            tally.answered(0, 0, at * MS, MS);
+        }
+        assert_eq!(tally.late(), 1);
+    }
+
+    #[test]
+    fn below_eighty_ms_nothing_is_late() {
+        let mut tally = Tally::default();
+        for at in [0, 5, 10, 89] {
+            tally.answered(0, 0, at * MS, MS);
+        }
+        assert_eq!(tally.late(), 0);
+    }
+
+    #[test]
+    fn the_rate_is_of_the_last_seconds() {
+        let mut tally = Tally::default();
+        for n in 0..1000 {
+            tally.answered(0, 0, n * 20 * MS, MS);
+        }
+        assert!((tally.fps(999 * 20 * MS) - 50.0).abs() < 0.01);
+    }
+}

@@ -1,0 +1,40 @@
+//! `framerill bench`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::{bench, exit::Exit, failure::Failure};
+
+/// Measure this machine.
+#[derive(Debug, Subcommand)]
+pub(super) enum Bench {
+    /// Round trips of pictures over the frame link, beside a bare socket ping-pong in the same run
+    Link {
+        /// Round trips of each kind
+        #[arg(long, value_name = "N", default_value_t = 20_000)]
+        frames: u32,
+        /// Python of the Python worker
+        #[arg(long, value_name = "PATH")]
+        python: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The other end of the ping-pong (started by `bench link`, not by hand)
+    #[command(hide = true)]
+    Echo,
+}
+
+impl Bench {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Link {
+                frames,
+                python,
+                json,
+            } => bench::link(frames, python.as_deref(), json),
+            Self::Echo => Ok(Exit::OfChild(bench::echo())),
+        }
+    }
+}

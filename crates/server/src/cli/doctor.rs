@@ -1,0 +1,262 @@
+//! `framerill doctor`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::print_json;
+use crate::{exit::Exit, failure::Failure, program, question::ask_program};
+
+/// Say what is there, what is missing and what to do.
+///
+/// Exit code 0 when a run would work, 3 when something that it needs is missing.
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Python to look into
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    name: &'static str,
+    state: State,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    Limited,
+    Missing,
+}
+
+impl Doctor {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let python = program::python(self.python.as_deref());
+        let mut findings = vec![kernel(), machine(), media(), isolation()];
+        findings.extend(python_findings(&python));
+        let missing = findings.iter().any(|it| it.state == State::Missing);
+        if self.json {
+            print_json(&serde_json::json!({"ready": !missing, "findings": findings}));
+        } else {
+            print(&findings, missing);
+        }
+        Ok(if missing {
+            Exit::CannotStart
+        } else {
+            Exit::Done
+        })
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn print(findings: &[Finding], missing: bool) {
+    for it in findings {
+        let mark = match it.state {
+            State::Ok => "ok",
+            State::Limited => "limited",
+            State::Missing => "missing",
+        };
+        println!("{mark:<8} {:<20} {}", it.name, it.found);
+        if let Some(remedy) = &it.remedy {
+            println!("{:<8} {:<20} → {remedy}", "", "");
+        }
+    }
+    println!(
+        "{}",
+        if missing {
+            "a run would not work yet"
+        } else {
+            "ready"
+        }
+    );
+}
+
+fn ok(name: &'static str, found: impl Into<String>) -> Finding {
+    Finding {
+        name,
+        state: State::Ok,
+        found: found.into(),
+        remedy: None,
+    }
+}
+
+fn kernel() -> Finding {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy().into_owned();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (5, 1) {
+        return ok("kernel", release);
+    }
+    Finding {
+        name: "kernel",
+        state: State::Missing,
+        found: release,
+        remedy: Some("frames need F_SEAL_FUTURE_WRITE: Linux 5.1 or newer".into()),
+    }
+}
+
+fn machine() -> Finding {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = |key: &str| -> u64 {
+        let line = meminfo.lines().find(|line| line.starts_with(key));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            .unwrap_or(0)
+    };
+    let gib = |kib: u64| kib / (1 << 20);
+    ok(
+        "machine",
+        format!(
+            "{cores} cores, {} GiB memory, {} GiB of it available",
+            gib(kib("MemTotal")),
+            gib(kib("MemAvailable"))
+        ),
+    )
+}
+
+fn media() -> Finding {
+    let missing = |found: String, remedy: &str| Finding {
+        name: "framerill-media",
+        state: State::Missing,
+        found,
+        remedy: Some(remedy.into()),
+    };
+    let path = match program::media() {
+        Ok(path) => path,
+        Err(failure) => {
+            return missing(
+                failure.message,
+                "build both with `make build`, or set FRAMERILL_MEDIA",
+            );
+        }
+    };
+    match ask_program(&path, &["--version"]) {
+        Ok(answer) if answer.success => ok(
+            "framerill-media",
+            answer.out.lines().collect::<Vec<_>>().join(", "),
+        ),
+        Ok(answer) => missing(
+            answer
+                .err
+                .lines()
+                .next()
+                .unwrap_or("it does not start")
+                .to_owned(),
+            "install FFmpeg's libraries: apt-get install libavformat59 libavfilter8 libswscale6",
+        ),
+        Err(failure) => missing(failure.message, "build it with `make build`"),
+    }
+}
+
+fn isolation() -> Finding {
+    let found = framerill_supervisor::isolation::probe();
+    let name = "process isolation";
+    if found.namespace.holds_grandchildren() {
+        return ok(
+            name,
+            format!(
+                "pid namespace ({}): what a pipeline starts dies with it",
+                found.namespace
+            ),
+        );
+    }
+    let why = found
+        .refused
+        .iter()
+        .map(|(which, why)| format!("{which}: {why}"));
+    Finding {
+        name,
+        state: State::Limited,
+        found: format!("process groups only ({})", why.collect::<Vec<_>>().join("; ")),
+        remedy: Some(
+            "a process that leaves its group may outlive its pipeline; run as root, or allow user namespaces"
+                .into(),
+        ),
+    }
+}
+
+fn python_findings(python: &Path) -> Vec<Finding> {
+    const SCRIPT: &str = "import sys\nprint('.'.join(map(str, sys.version_info[:3])))\n\
+        from importlib.metadata import version, PackageNotFoundError\n\
+        for name in ('framerill', 'numpy', 'pydantic', 'opencv-python-headless', 'torch'):\n    \
+        try: print(name, version(name))\n    except PackageNotFoundError: print(name)\n";
+    let name = "python";
+    let answer = match ask_program(python, &["-c", SCRIPT]) {
+        Ok(answer) if answer.success => answer,
+        Ok(answer) => {
+            let found = answer
+                .err
+                .lines()
+                .last()
+                .unwrap_or("it does not start")
+                .to_owned();
+            return vec![no_python(name, found)];
+        }
+        Err(failure) => return vec![no_python(name, failure.message)],
+    };
+    let mut lines = answer.out.lines();
+    let version = lines.next().unwrap_or("?");
+    let mut findings = vec![ok(name, format!("{version} at {}", python.display()))];
+    for line in lines {
+        let (package, version) = line.split_once(' ').unwrap_or((line, ""));
+        findings.push(package_finding(package, version));
+    }
+    findings
+}
+
+fn no_python(name: &'static str, found: String) -> Finding {
+    Finding {
+        name,
+        state: State::Limited,
+        found,
+        remedy: Some("Python pipelines need Python 3.10 or newer; name one with --python".into()),
+    }
+}
+
+fn package_finding(package: &str, version: &str) -> Finding {
+    let (name, remedy) = match package {
+        "framerill" => (
+            "python framerill",
+            "Python pipelines need it: pip install framerill",
+        ),
+        "numpy" => (
+            "python numpy",
+            "Python pipelines need it: pip install numpy",
+        ),
+        "pydantic" => (
+            "python pydantic",
+            "Python pipelines need it: pip install 'pydantic>=2'",
+        ),
+        "torch" => (
+            "python torch",
+            "only pipelines that use torch need it: pip install torch",
+        ),
+        _ => (
+            "python opencv",
+            "only pipelines that use OpenCV need it: pip install opencv-python-headless",
+        ),
+    };
+    if version.is_empty() {
+        let (state, found) = (State::Limited, "not installed".to_owned());
+        return Finding {
+            name,
+            state,
+            found,
+            remedy: Some(remedy.into()),
+        };
+    }
+    ok(name, version)
+}

@@ -1,0 +1,99 @@
+//! The command line: what is asked for, and which room does it.
+
+mod bench;
+mod demo;
+mod doctor;
+mod pipelines;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{exit::Exit, failure::Failure};
+
+/// Runs AI on live and recorded video, each model in its own supervised process.
+#[derive(Debug, Parser)]
+#[command(
+    name = "framerill",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole thing at work: a generated source through a Python pipeline
+    Demo(demo::Demo),
+    /// Run a video file through a pipeline
+    Run(Box<run::Run>),
+    /// List and describe pipelines
+    #[command(subcommand)]
+    Pipelines(pipelines::Pipelines),
+    /// Say what is there, what is missing and what to do
+    Doctor(doctor::Doctor),
+    /// Measure this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Be a worker for a built-in pipeline (started by framerill, not by hand)
+    #[command(hide = true)]
+    Worker {
+        /// Pipeline's name, for the process list
+        name: Option<String>,
+    },
+}
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    // The shim between a parent and its child, which the help does not name: it reads its arguments by itself.
+    if args.next().is_some_and(|first| first == "launch") {
+        return framerill_supervisor::launch::main(args);
+    }
+    command().into()
+}
+
+fn command() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // What cannot be printed cannot be helped.
+            drop(error.print());
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+        }
+    };
+    let done = match cli.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Run(run) => run.run(),
+        Command::Pipelines(pipelines) => pipelines.run(),
+        Command::Doctor(doctor) => doctor.run(),
+        Command::Bench(bench) => bench.run(),
+        Command::Worker { .. } => return Exit::of_child(framerill_worker::runtime::run()),
+    };
+    done.unwrap_or_else(|failure| tell(&failure))
+}
+
+/// Prints the one line that says what is wrong and what to do.
+#[expect(clippy::print_stderr, reason = "the command's answer")]
+fn tell(failure: &Failure) -> Exit {
+    eprintln!("framerill: {failure}");
+    failure.exit
+}
+
+/// Prints a value as JSON on stdout.
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn print_json(value: &impl serde::Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => println!("{text}"),
+        Err(error) => println!(r#"{{"error": "{error}"}}"#),
+    }
+}

@@ -1,0 +1,249 @@
+//! `framerill pipelines`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use framerill_worker::{filters, message::Description, runtime};
+use serde_json::{Value, json};
+
+use super::print_json;
+use crate::{exit::Exit, failure::Failure, python, run::Pipeline};
+
+/// List and describe pipelines.
+#[derive(Debug, Subcommand)]
+pub(super) enum Pipelines {
+    /// Every pipeline that can be named: built in, and installed into the Python that is used
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Python to look into
+        #[arg(long, value_name = "PATH")]
+        python: Option<PathBuf>,
+    },
+    /// What one pipeline is and which parameters it has; loads no model
+    Describe {
+        /// Built-in name, FILE.py, module:Class or the name of an installed package's entry point
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Python to look into
+        #[arg(long, value_name = "PATH")]
+        python: Option<PathBuf>,
+    },
+}
+
+impl Pipelines {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::List { json, python } => list(json, python),
+            Self::Describe { name, json, python } => {
+                let description = describe(&name, python.as_deref())?;
+                if json {
+                    print_json(&description);
+                } else {
+                    print_description(&description);
+                }
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+/// The description of a pipeline by any of its names.
+pub(crate) fn describe(
+    name: &str,
+    python: Option<&std::path::Path>,
+) -> Result<Description, Failure> {
+    match Pipeline::find(name)? {
+        Pipeline::BuiltIn(name) => {
+            let kind = filters::find(&name).ok_or_else(|| Pipeline::unknown(&name, &built_in()))?;
+            Ok(runtime::describe(kind))
+        }
+        Pipeline::Python(target) => {
+            let value = match python::ask(python, &["describe", &target]) {
+                Err(failure) if failure.code == "unknown_pipeline" => {
+                    let mut known = built_in();
+                    known.extend(
+                        installed(python)
+                            .unwrap_or_default()
+                            .iter()
+                            .map(|it| it.name.clone()),
+                    );
+                    return Err(Pipeline::unknown(&target, &known));
+                }
+                other => other?,
+            };
+            serde_json::from_value(value).map_err(|error| {
+                Failure::failed(
+                    "describe",
+                    format!("the pipeline's description is wrong: {error}"),
+                )
+                .hint("bring the Python package and framerill to the same version")
+            })
+        }
+    }
+}
+
+fn built_in() -> Vec<String> {
+    filters::all()
+        .iter()
+        .map(|kind| kind.name().to_owned())
+        .collect()
+}
+
+struct Installed {
+    name: String,
+    target: String,
+    origin: String,
+    error: Option<String>,
+}
+
+fn installed(python: Option<&std::path::Path>) -> Result<Vec<Installed>, Failure> {
+    let listed = python::ask(python, &["list"])?;
+    let text = |it: &Value, key: &str| {
+        it.get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let rows = listed
+        .as_array()
+        .or_else(|| listed.get("pipelines")?.as_array());
+    Ok(rows
+        .into_iter()
+        .flatten()
+        .map(|it| Installed {
+            name: text(it, "name"),
+            target: text(it, "target"),
+            origin: format!("{} {}", text(it, "distribution"), text(it, "version"))
+                .trim()
+                .to_owned(),
+            error: it.get("error").and_then(Value::as_str).map(str::to_owned),
+        })
+        .collect())
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the command's answer"
+)]
+fn list(json: bool, python: Option<PathBuf>) -> Result<Exit, Failure> {
+    let installed = installed(python.as_deref());
+    let no_python = installed.as_ref().err().map(ToString::to_string);
+    let installed = installed.unwrap_or_default();
+    if json {
+        let mut rows: Vec<Value> = filters::all()
+            .iter()
+            .map(|kind| {
+                json!({"name": kind.name(), "summary": kind.summary(), "language": "rust",
+                       "origin": "built-in", "target": kind.name(), "error": null})
+            })
+            .collect();
+        rows.extend(installed.iter().map(|it| {
+            json!({"name": it.name, "summary": null, "language": "python", "origin": it.origin,
+                   "target": it.target, "error": it.error})
+        }));
+        print_json(&json!({"pipelines": rows, "python_error": no_python}));
+        return Ok(Exit::Done);
+    }
+    println!("{:<16} {:<10} {:<24} SUMMARY", "NAME", "LANGUAGE", "ORIGIN");
+    for kind in filters::all() {
+        println!(
+            "{:<16} {:<10} {:<24} {}",
+            kind.name(),
+            "rust",
+            "built-in",
+            kind.summary()
+        );
+    }
+    for it in installed {
+        let summary = it
+            .error
+            .map_or(it.target, |error| format!("broken: {error}"));
+        println!(
+            "{:<16} {:<10} {:<24} {summary}",
+            it.name, "python", it.origin
+        );
+    }
+    if let Some(error) = no_python {
+        eprintln!("framerill: no Python pipelines are listed: {error}");
+    }
+    Ok(Exit::Done)
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn print_description(it: &Description) {
+    println!("{}: {}", it.name, it.summary);
+    println!("  origin       {} ({})", it.origin, it.language);
+    println!(
+        "  sees         {} pictures{}",
+        format_name(it),
+        if it.audio { " and sound" } else { "" }
+    );
+    println!(
+        "  history      {} frames beyond the one at work",
+        it.history
+    );
+    println!("  shareable    {}", if it.shareable { "yes" } else { "no" });
+    println!("  hung after   {} s without an output", it.max_frame_time);
+    let properties = it
+        .params_schema
+        .get("properties")
+        .and_then(Value::as_object);
+    let Some(properties) = properties.filter(|it| !it.is_empty()) else {
+        println!("  parameters   none");
+        return;
+    };
+    println!("  parameters");
+    for (name, schema) in properties {
+        let default = it
+            .defaults
+            .get(name)
+            .map_or(String::new(), |it| format!(" [default: {it}]"));
+        println!(
+            "    {name:<14} {:<10} {}{default}",
+            kind_of(schema),
+            about(schema)
+        );
+    }
+}
+
+fn format_name(it: &Description) -> String {
+    serde_json::to_value(it.pixel_format)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn kind_of(schema: &Value) -> String {
+    match schema.get("type") {
+        Some(Value::String(kind)) => kind.clone(),
+        Some(Value::Array(kinds)) => kinds
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join("|"),
+        _ => "one of".into(),
+    }
+}
+
+fn about(schema: &Value) -> String {
+    let text = schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or("");
+    let mut about = text.lines().collect::<Vec<_>>().join(" ");
+    for (key, word) in [
+        ("minimum", "at least"),
+        ("maximum", "at most"),
+        ("maxLength", "characters at most"),
+    ] {
+        if let Some(bound) = schema.get(key) {
+            about = format!("{about} ({word} {bound})");
+        }
+    }
+    about.trim().to_owned()
+}

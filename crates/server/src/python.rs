@@ -1,0 +1,47 @@
+//! Questions to the Python package: which pipelines are installed, what is one of them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{failure::Failure, program, question::ask_program};
+
+/// Asks `python -m framerill.pipelines ARGS` and returns its JSON.
+pub(crate) fn ask(python: Option<&Path>, args: &[&str]) -> Result<Value, Failure> {
+    let python = program::python(python);
+    let answer = ask_program(&python, &[&["-m", "framerill.pipelines"], args].concat()).map_err(
+        |failure| failure.hint("install Python 3.10 or newer, or name one with --python"),
+    )?;
+    let value: Option<Value> = serde_json::from_str(&answer.out).ok();
+    match value {
+        Some(value) if answer.success => Ok(value),
+        Some(value) if value.get("code").is_some() => {
+            let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+            let code = text("code").unwrap_or_default();
+            let message =
+                text("message").unwrap_or_else(|| "the pipeline cannot be described".into());
+            let failure = match code.as_str() {
+                "unknown_pipeline" => Failure::usage(&code, message),
+                _ => Failure::cannot_start(&code, message),
+            };
+            Err(match text("hint") {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            })
+        }
+        _ => Err(no_package(&python, &answer.err)),
+    }
+}
+
+/// The failure for a Python without the package.
+fn no_package(python: &Path, stderr: &str) -> Failure {
+    let shown = python.display();
+    let last = stderr
+        .lines()
+        .last()
+        .unwrap_or("no answer")
+        .trim()
+        .to_owned();
+    Failure::cannot_start("no_python_package", format!("`{shown}` cannot use the Python package: {last}"))
+        .hint("install it with `pip install framerill` into that Python, or name another one with --python")
+}

@@ -1,0 +1,85 @@
+//! `framerill demo`: the whole thing at work, on a source that needs no file.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use framerill_worker::message::LinkPolicy;
+use serde_json::Map;
+
+use super::{
+    Pace, Pipeline, Plan,
+    command::{execute, print_report},
+};
+use crate::{exit::Exit, failure::Failure};
+
+const PIPELINE: &str = include_str!("demo_pipeline.py");
+
+/// Runs `seconds` of a generated real-time source through a Python pipeline in a worker of its own.
+pub fn demo(
+    seconds: u32,
+    folder: &Path,
+    python: Option<PathBuf>,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let broken = |error: std::io::Error| {
+        let shown = folder.display();
+        Failure::cannot_start(
+            "output_open",
+            format!("cannot write into `{shown}`: {error}"),
+        )
+        .hint("name another folder with --output")
+    };
+    fs::create_dir_all(folder).map_err(broken)?;
+    let pipeline = folder.join("demo_pipeline.py");
+    fs::write(&pipeline, PIPELINE).map_err(broken)?;
+    let plan = Plan {
+        input: format!(
+            "lavfi:testsrc2=size=1280x720:rate=30:duration={seconds};sine=frequency=330:duration={seconds}"
+        ),
+        pipeline: Pipeline::Python(pipeline.display().to_string()),
+        params: Map::new(),
+        output: folder.join("demo.mp4"),
+        size: Some(
+            framerill_media::Size::new(512, 512)
+                .map_err(|error| Failure::failed("internal", error.to_string()))?,
+        ),
+        fps: None,
+        policy: LinkPolicy::Latest,
+        pace: Pace::RealTime,
+        start: 0.0,
+        duration: Some(f64::from(seconds)),
+        preview: Some(folder.join("demo.png")),
+        max_restarts: 3,
+        max_frame_time: None,
+        python,
+        in_process: false,
+    };
+    introduce(seconds, json);
+    let (report, outcome) = execute(plan, json);
+    print_report(&report, json);
+    if outcome.is_ok() && !json {
+        where_to_look(folder);
+    }
+    outcome
+}
+
+#[expect(clippy::print_stderr, reason = "the command's answer")]
+fn introduce(seconds: u32, json: bool) {
+    if !json {
+        eprintln!(
+            "a 1280x720 source at 30 fps, in real time for {seconds} s, through a Python pipeline of its own process"
+        );
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn where_to_look(folder: &Path) {
+    let shown = folder.display();
+    println!("\nlook at       {shown}/demo.png   before and after");
+    println!("play          {shown}/demo.mp4   with any player");
+    println!(
+        "change        {shown}/demo_pipeline.py, then: framerill run YOUR.mp4 --pipeline {shown}/demo_pipeline.py"
+    );
+}

@@ -1,0 +1,509 @@
+//! The loop of one run: two supervised children, one channel of what they say, signals.
+//!
+//! The supervisor decides when a child is restarted; this room decides what that means for the video.
+//!
+//! ```text
+//! loading ──both ready──> running ──done──────────────> ending ──both gone──> ended
+//!    │                      │ ├─ signal: media drains ───┘
+//!    └──── failed ──────────┴─┴─ failed: media completes what there is, then the failure is told
+//! ```
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    time::{Duration, Instant},
+};
+
+use framerill_frames::Link;
+use framerill_supervisor::{
+    Supervised, Update,
+    lifecycle::{Event, Reason},
+};
+use framerill_worker::message::{
+    Description, ErrorReport, FromChild, Level, MediaPlan, MediaStats, SourceInfo, ToChild,
+};
+
+use super::{
+    Plan, Report,
+    members::{DRAIN_WITHIN, Incoming, LEAVE_WITHIN, MEDIA, Worker, start_media, start_worker},
+    progress::Progress,
+    report::Frames,
+    signals::{Signals, exit_of},
+};
+use crate::{exit::Exit, failure::Failure};
+
+/// The one stream of a run.
+const STREAM: &str = "run";
+/// What children say waits here; while it is full, they wait.
+const WAITING: usize = 1024;
+/// Notices taken before deadlines are looked at again.
+const BATCH: usize = 64;
+
+/// How a run ended whose sink is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Done,
+    Interrupted(Exit),
+}
+
+/// A run at work.
+pub(super) struct Engine<'a> {
+    plan: &'a Plan,
+    media: Supervised<Incoming>,
+    worker: Worker,
+    incoming: Receiver<Incoming>,
+    _signals: Signals,
+    media_plan: Option<(MediaPlan, Vec<OwnedFd>)>,
+    source: Option<SourceInfo>,
+    description: Option<Box<Description>>,
+    /// The worker is loaded and waits for a stream.
+    worker_ready: bool,
+    /// Media has a worker, or is on the way to one.
+    attached: bool,
+    /// Media was asked to let go of a worker that is gone.
+    detaching: Option<u64>,
+    incarnation: u32,
+    stats: MediaStats,
+    complete: bool,
+    began: Option<Instant>,
+    ending: Option<Ending>,
+    last_error: Option<ErrorReport>,
+    last_traceback: Option<String>,
+}
+
+/// Why the run is on its way out.
+enum Ending {
+    Done,
+    Signal(i32),
+    Failure(Failure),
+}
+
+impl<'a> Engine<'a> {
+    /// Starts both children.
+    pub(super) fn start(
+        plan: &'a Plan,
+        media_plan: MediaPlan,
+        files: Vec<OwnedFd>,
+    ) -> Result<Self, Failure> {
+        let (owner, incoming) = sync_channel(WAITING);
+        let signals = Signals::listen(owner.clone())?;
+        let media = start_media(owner.clone())?;
+        let worker = start_worker(plan, owner)?;
+        Ok(Self {
+            plan,
+            media,
+            worker,
+            incoming,
+            _signals: signals,
+            media_plan: Some((media_plan, files)),
+            source: None,
+            description: None,
+            worker_ready: false,
+            attached: false,
+            detaching: None,
+            incarnation: 0,
+            stats: MediaStats::default(),
+            complete: false,
+            began: None,
+            ending: None,
+            last_error: None,
+            last_traceback: None,
+        })
+    }
+
+    /// Runs to the end. The report is filled in whatever comes of it.
+    pub(super) fn run(
+        mut self,
+        report: &mut Report,
+        progress: &mut Progress,
+    ) -> Result<Ended, Failure> {
+        let outcome = self.turn(report, progress);
+        self.fill(report);
+        outcome
+    }
+
+    fn turn(&mut self, report: &mut Report, progress: &mut Progress) -> Result<Ended, Failure> {
+        self.updates(report, progress)?;
+        loop {
+            self.wait(progress)?;
+            self.updates(report, progress)?;
+            if self.media.state().is_terminal() && self.worker.is_over() {
+                return self.conclusion();
+            }
+        }
+    }
+
+    /// How it ended, once both children are gone.
+    fn conclusion(&mut self) -> Result<Ended, Failure> {
+        match self.ending.take() {
+            Some(Ending::Failure(failure)) => Err(failure),
+            Some(Ending::Done) if self.complete => Ok(Ended::Done),
+            Some(Ending::Signal(signal)) if self.complete => {
+                Ok(Ended::Interrupted(exit_of(signal)))
+            }
+            Some(Ending::Signal(signal)) => Err(Failure {
+                exit: exit_of(signal),
+                ..Failure::failed("interrupted", "interrupted before the output was complete")
+            }),
+            Some(Ending::Done) | None => Err(Failure::failed(
+                "media_lost",
+                "media ended before the output was complete",
+            )),
+        }
+    }
+
+    /// Takes what has come, or waits for it until the next deadline.
+    #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+    fn wait(&mut self, progress: &mut Progress) -> Result<(), Failure> {
+        let next = [self.media.next_deadline(), self.worker.next_deadline()];
+        let wait = next
+            .into_iter()
+            .flatten()
+            .min()
+            .map_or(Duration::from_secs(1), |at| {
+                at.saturating_duration_since(Instant::now())
+            });
+        match self.incoming.recv_timeout(wait) {
+            Ok(incoming) => {
+                self.take(incoming, progress)?;
+                for incoming in self.incoming.try_iter().take(BATCH).collect::<Vec<_>>() {
+                    self.take(incoming, progress)?;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::failed("internal", "the children's channel closed"));
+            }
+        }
+        self.media.on_deadline();
+        self.worker.on_deadline();
+        Ok(())
+    }
+
+    fn take(&mut self, incoming: Incoming, progress: &mut Progress) -> Result<(), Failure> {
+        match incoming {
+            Incoming::Child(notice) if notice.child == MEDIA => self.media.handle(notice),
+            Incoming::Child(notice) => self.worker.handle(notice),
+            Incoming::Signal(signal) => match self.ending {
+                Some(Ending::Signal(_)) => {
+                    return Err(Failure {
+                        exit: exit_of(signal),
+                        ..Failure::failed(
+                            "interrupted",
+                            "interrupted twice: the output is not complete",
+                        )
+                    });
+                }
+                Some(_) => {}
+                None => {
+                    progress
+                        .say("stopping: what is under way is finished; once more to stop at once");
+                    self.end(Ending::Signal(signal));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn updates(&mut self, report: &mut Report, progress: &mut Progress) -> Result<(), Failure> {
+        loop {
+            if let Some(update) = self.media.next_update() {
+                self.media_update(update, report, progress);
+            } else if let Some(update) = self.worker.next_update() {
+                self.worker_update(update, report, progress);
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn media_update(&mut self, update: Update, report: &mut Report, progress: &mut Progress) {
+        match update {
+            Update::Load { id } => {
+                if let Some((plan, files)) = self.media_plan.take() {
+                    let load = ToChild::Load {
+                        id,
+                        pipeline: None,
+                        params: serde_json::Map::new(),
+                        media: Some(Box::new(plan)),
+                        fds: u32::try_from(files.len()).unwrap_or(u32::MAX),
+                    };
+                    let fds: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+                    // A media that does not take its load meets the lifecycle's rules.
+                    drop(self.media.send(&load, &fds));
+                }
+            }
+            Update::LogLine(line) => progress.say(&format!("[media] {line}")),
+            Update::Lifecycle(Event::Failed { reason }) => {
+                let failure = Failure::failed("media_lost", format!("media was lost: {reason}"));
+                let failure = match reason.exit.hint() {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                };
+                self.end(Ending::Failure(failure));
+            }
+            Update::Lifecycle(Event::Stopped { .. }) => self.worker.stop(LEAVE_WITHIN),
+            Update::Lifecycle(_) => {}
+            Update::Message(message, _) => self.media_says(message, report, progress),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+    fn media_says(&mut self, message: FromChild, report: &mut Report, progress: &mut Progress) {
+        match message {
+            FromChild::Ready {
+                source: Some(source),
+                ..
+            } => {
+                let taken = source.duration.map(|it| (it - self.plan.start).max(0.0));
+                let limit = self.plan.duration.or(taken);
+                progress.begin(&source, limit);
+                self.source = Some(*source);
+                self.attach();
+            }
+            FromChild::Attached { .. } => {
+                self.began.get_or_insert_with(Instant::now);
+            }
+            FromChild::Detached { id, held, .. } => {
+                for lost in &held {
+                    progress.insist(&format!(
+                        "frame {} at {:.3} s was lost with its worker",
+                        lost.frame, lost.seconds
+                    ));
+                }
+                report.held.extend(held);
+                if self.detaching.is_some() && id == self.detaching {
+                    self.detaching = None;
+                    self.attached = false;
+                    self.attach();
+                }
+            }
+            FromChild::Stats { stats } => {
+                if let Ok(stats) = serde_json::from_value::<MediaStats>(stats) {
+                    let answered = stats.answered + stats.skipped;
+                    self.worker.progress(answered, stats.waiting);
+                    let elapsed = self.began.map_or(Duration::ZERO, |began| began.elapsed());
+                    progress.update(&stats, elapsed);
+                    self.stats = stats;
+                }
+            }
+            FromChild::Done { stats } => {
+                self.stats = *stats;
+                self.complete = true;
+                report.seconds = self
+                    .began
+                    .map_or(0.0, |began| began.elapsed().as_secs_f64());
+                self.end(Ending::Done);
+            }
+            FromChild::Drained {
+                stats: Some(stats), ..
+            } => self.stats = *stats,
+            FromChild::Log { level, message } => match level {
+                Level::Error | Level::Warn => progress.insist(&format!("framerill: {message}")),
+                Level::Info | Level::Debug => progress.say(&message),
+            },
+            FromChild::Error(error) if error.code == "link" && !error.fatal => {
+                progress.insist(&format!("framerill: {}", error.message));
+                self.worker.violated(error.message);
+            }
+            FromChild::Error(error) => self.end(Ending::Failure(self.failure_of_media(&error))),
+            _ => {}
+        }
+    }
+
+    /// Media does not know what the user called the input.
+    fn failure_of_media(&self, error: &ErrorReport) -> Failure {
+        let failure = Failure::of_child(error);
+        let about_input = error.code.starts_with("source_");
+        if about_input && !failure.message.contains(&self.plan.input) {
+            let message = format!("`{}`: {}", self.plan.input, failure.message);
+            return Failure { message, ..failure };
+        }
+        failure
+    }
+
+    fn worker_update(&mut self, update: Update, report: &mut Report, progress: &mut Progress) {
+        match update {
+            Update::Load { id } => {
+                let load = ToChild::Load {
+                    id,
+                    pipeline: Some(self.plan.pipeline.target().to_owned()),
+                    params: self.plan.params.clone(),
+                    media: None,
+                    fds: 0,
+                };
+                // A worker that does not take its load meets the lifecycle's rules.
+                drop(self.worker.send(&load, &[]));
+            }
+            Update::LogLine(line) => {
+                progress.say(&format!("[{}] {line}", self.plan.pipeline.short_name()));
+            }
+            Update::Lifecycle(event) => self.worker_event(event, report, progress),
+            Update::Message(FromChild::Ready { description, .. }, _) => {
+                self.description = description.or(self.description.take());
+            }
+            Update::Message(FromChild::Log { message, .. }, _) => {
+                progress.say(&format!("[{}] {message}", self.plan.pipeline.short_name()));
+            }
+            Update::Message(FromChild::Error(error), _) => {
+                self.tell_traceback(&error, progress);
+                self.last_error = Some(error);
+            }
+            Update::Message(..) => {}
+        }
+    }
+
+    /// Whole the first time; the same one again is named only.
+    fn tell_traceback(&mut self, error: &ErrorReport, progress: &Progress) {
+        let Some(traceback) = &error.traceback else {
+            return;
+        };
+        if self.last_traceback.as_ref() == Some(traceback) {
+            progress.insist("the same traceback again");
+        } else {
+            progress.insist(traceback.trim_end());
+            self.last_traceback = Some(traceback.clone());
+        }
+    }
+
+    fn worker_event(&mut self, event: Event, report: &mut Report, progress: &mut Progress) {
+        match event {
+            Event::Ready {
+                reloaded: false, ..
+            } => {
+                self.worker_ready = true;
+                self.attach();
+            }
+            Event::Restarting {
+                reason,
+                restarts_left,
+                ..
+            } => {
+                report.restarts += 1;
+                self.worker_ready = false;
+                self.detach();
+                progress.insist(&format!(
+                    "the pipeline's worker was lost ({reason}) and is started again; {restarts_left} restarts left"
+                ));
+            }
+            Event::Failed { reason } => {
+                let failure = self.failure_of_worker(&reason, report.restarts);
+                self.worker_ready = false;
+                self.detach();
+                self.end(Ending::Failure(failure));
+            }
+            _ => {}
+        }
+    }
+
+    fn failure_of_worker(&self, reason: &Reason, restarts: u32) -> Failure {
+        // What it said when it refused its load is what the user has to mend.
+        if let Some(error) = &self.last_error
+            && restarts == 0
+            && !error.fatal
+        {
+            return Failure::of_child(error);
+        }
+        let name = self.plan.pipeline.short_name();
+        let failure = match restarts {
+            0 => Failure::failed(
+                "worker_lost",
+                format!("the worker of `{name}` was lost: {reason}"),
+            ),
+            _ => Failure::failed(
+                "worker_lost",
+                format!(
+                    "the worker of `{name}` was lost once more after {restarts} restarts: {reason}"
+                ),
+            ),
+        };
+        match reason.exit.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure.hint("mend the pipeline, or allow more with --max-restarts"),
+        }
+    }
+
+    /// Joins both children when both are there.
+    fn attach(&mut self) {
+        let (Some(description), true, false, true, true) = (
+            &self.description,
+            self.worker_ready,
+            self.attached,
+            self.source.is_some(),
+            self.ending.is_none(),
+        ) else {
+            return;
+        };
+        let (format, history) = (Some(description.pixel_format), Some(description.history));
+        let Ok((near, far)) = Link::pair() else {
+            let failure = Failure::failed("internal", "no socket pair is to be had");
+            return self.end(Ending::Failure(failure));
+        };
+        self.incarnation += 1;
+        self.attached = true;
+        let attach = |id, format, history| ToChild::Attach {
+            id,
+            stream: STREAM.into(),
+            incarnation: self.incarnation,
+            format,
+            history,
+            fds: 1,
+        };
+        let to_media = attach(self.media.request_id(), format, history);
+        let to_worker = attach(self.worker.request_id(), None, None);
+        // A child that does not take it meets the lifecycle's rules, and the other one sees its link end.
+        drop(self.media.send(&to_media, &[near.as_fd()]));
+        drop(self.worker.send(&to_worker, &[far.as_fd()]));
+    }
+
+    /// Tells media that its worker is gone; the next one is attached when it has let go.
+    fn detach(&mut self) {
+        if self.attached && self.detaching.is_none() && self.media.pid().is_some() {
+            let id = self.media.request_id();
+            self.detaching = Some(id);
+            // A media that does not take it meets the lifecycle's rules.
+            drop(self.media.send(
+                &ToChild::Detach {
+                    id,
+                    stream: STREAM.into(),
+                },
+                &[],
+            ));
+        }
+    }
+
+    /// The run is on its way out; the first reason counts.
+    fn end(&mut self, why: Ending) {
+        if self.ending.is_some() {
+            return;
+        }
+        // Media completes its sink with what the worker still answers; then the worker leaves, too.
+        self.media.stop(DRAIN_WITHIN);
+        if matches!(why, Ending::Failure(_)) {
+            self.worker.stop(LEAVE_WITHIN);
+        }
+        self.ending = Some(why);
+    }
+
+    fn fill(&self, report: &mut Report) {
+        let began = self
+            .began
+            .map_or(0.0, |began| began.elapsed().as_secs_f64());
+        if report.seconds == 0.0 {
+            report.seconds = began;
+        }
+        report.source.clone_from(&self.source);
+        report.frames = Frames::from(&self.stats);
+        report.latency_ms = self.stats.latency_ms;
+        #[expect(clippy::cast_precision_loss, reason = "frame counts")]
+        let out = report.frames.out as f64;
+        report.fps = if report.seconds > 0.0 {
+            out / report.seconds
+        } else {
+            0.0
+        };
+        if let Some(description) = &self.description {
+            report.pipeline.clone_from(&description.name);
+        }
+    }
+}

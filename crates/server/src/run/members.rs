@@ -1,0 +1,167 @@
+//! The two children of a run: what is started, and by which rules it is watched.
+
+use std::{
+    os::fd::BorrowedFd,
+    sync::mpsc::SyncSender,
+    time::{Duration, Instant},
+};
+
+use framerill_supervisor::{ChildId, Command, Config, Notice, Supervised, Update, isolation};
+use framerill_worker::{ChannelError, message::ToChild};
+
+use super::{
+    foreground::Foreground,
+    plan::{Pipeline, Plan},
+};
+use crate::{failure::Failure, program};
+
+/// Media's id among the children of a run.
+pub(super) const MEDIA: ChildId = ChildId(0);
+/// The worker's id.
+pub(super) const WORKER: ChildId = ChildId(1);
+
+/// What comes to the loop of a run.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    /// From a child.
+    Child(Notice),
+    /// Ctrl-C or SIGTERM.
+    Signal(i32),
+}
+
+impl From<Notice> for Incoming {
+    fn from(notice: Notice) -> Self {
+        Self::Child(notice)
+    }
+}
+
+/// Starts media. It decodes and encodes for this run alone: without it there is nothing to go on with.
+pub(super) fn start_media(owner: SyncSender<Incoming>) -> Result<Supervised<Incoming>, Failure> {
+    let config = Config {
+        max_restarts: 0,
+        ..Config::default()
+    };
+    Ok(Supervised::start(
+        config,
+        Command::new(program::media()?),
+        MEDIA,
+        owner,
+    ))
+}
+
+/// A worker under supervision, or in the foreground for a debugger.
+pub(super) enum Worker {
+    Supervised(Box<Supervised<Incoming>>),
+    Foreground(Foreground),
+}
+
+/// Starts the worker of a plan's pipeline.
+pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<Worker, Failure> {
+    let target = plan.pipeline.target();
+    let (program, args) = match &plan.pipeline {
+        Pipeline::BuiltIn(_) => (program::this()?, vec!["worker", target]),
+        Pipeline::Python(_) => (
+            program::python(plan.python.as_deref()),
+            vec!["-m", "framerill.worker", target],
+        ),
+    };
+    if plan.in_process {
+        if matches!(plan.pipeline, Pipeline::BuiltIn(_)) {
+            return Err(Failure::usage(
+                "usage",
+                format!("--in-process is for Python pipelines, and `{target}` is built in"),
+            )
+            .hint("leave --in-process out"));
+        }
+        return Foreground::start(&program, &args, owner).map(Worker::Foreground);
+    }
+    let config = Config {
+        max_restarts: plan.max_restarts,
+        ..Config::default()
+    };
+    let command = Command::new(program)
+        .args(args)
+        .namespace(isolation::probe().namespace);
+    Ok(Worker::Supervised(Box::new(Supervised::start(
+        config, command, WORKER, owner,
+    ))))
+}
+
+impl Worker {
+    pub(super) fn handle(&mut self, notice: Notice) {
+        match self {
+            Self::Supervised(it) => it.handle(notice),
+            Self::Foreground(it) => it.handle(notice),
+        }
+    }
+
+    pub(super) fn next_update(&mut self) -> Option<Update> {
+        match self {
+            Self::Supervised(it) => it.next_update(),
+            Self::Foreground(it) => it.next_update(),
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Supervised(it) => it.next_deadline(),
+            Self::Foreground(_) => None,
+        }
+    }
+
+    pub(super) fn on_deadline(&mut self) {
+        if let Self::Supervised(it) = self {
+            it.on_deadline();
+        }
+    }
+
+    pub(super) fn progress(&mut self, answered: u64, waiting: u64) {
+        if let Self::Supervised(it) = self {
+            it.progress(answered, waiting);
+        }
+    }
+
+    pub(super) fn violated(&mut self, what: String) {
+        match self {
+            Self::Supervised(it) => it.violated(what),
+            Self::Foreground(it) => it.stop(),
+        }
+    }
+
+    pub(super) fn request_id(&mut self) -> u64 {
+        match self {
+            Self::Supervised(it) => it.request_id(),
+            Self::Foreground(it) => it.request_id(),
+        }
+    }
+
+    pub(super) fn send(
+        &mut self,
+        message: &ToChild,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), ChannelError> {
+        match self {
+            Self::Supervised(it) => it.send(message, fds),
+            Self::Foreground(it) => it.send(message, fds),
+        }
+    }
+
+    pub(super) fn stop(&mut self, drain: Duration) {
+        match self {
+            Self::Supervised(it) => it.stop(drain),
+            Self::Foreground(it) => it.stop(),
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        match self {
+            Self::Supervised(it) => it.state().is_terminal(),
+            Self::Foreground(it) => it.is_over(),
+        }
+    }
+}
+
+/// How long a stream may take to finish what it accepted and to complete its sink.
+pub(super) const DRAIN_WITHIN: Duration = Duration::from_secs(60);
+/// How long a worker may take to leave.
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(2);

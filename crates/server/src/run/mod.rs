@@ -1,0 +1,18 @@
+//! `framerill run`: a video through a pipeline in a process of its own.
+
+mod command;
+mod demo;
+mod engine;
+mod foreground;
+mod input;
+mod members;
+mod output;
+mod plan;
+mod progress;
+mod report;
+mod signals;
+
+pub use command::command;
+pub use demo::demo;
+pub use plan::{Pace, Pipeline, Plan, default_output, fps, params, preview_path, seconds};
+pub use report::Report;

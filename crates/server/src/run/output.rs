@@ -1,0 +1,304 @@
+//! The output file: written under a partial name, complete under its own, or not there at all.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind},
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use framerill_worker::message::Container;
+use rustix::{
+    fs::{FlockOperation, flock},
+    stdio::dup2_stdout,
+};
+
+use crate::failure::Failure;
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    path: PathBuf,
+    container: Container,
+    /// What media writes while the stream runs; playable at any time.
+    written: PathBuf,
+    /// mp4: what media remuxes into at the end.
+    remuxed: Option<PathBuf>,
+}
+
+/// The container of a path's extension.
+fn container_of(path: &Path) -> Result<Container, Failure> {
+    let extension = path
+        .extension()
+        .map(|it| it.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("mp4" | "m4v" | "mov") => Ok(Container::Mp4),
+        Some("mkv") => Ok(Container::Matroska),
+        Some("ts" | "m2ts") => Ok(Container::Mpegts),
+        Some("webm") => Ok(Container::Webm),
+        _ => Err(Failure::usage(
+            "output_extension",
+            format!(
+                "`{}` does not end in a container that can be written",
+                path.display()
+            ),
+        )
+        .hint("use .mp4, .mkv, .ts or .webm, or `-` for MPEG-TS to stdout")),
+    }
+}
+
+/// Stdout as the sink. Whatever else is printed goes to stderr from now on.
+pub(crate) fn stdout() -> Result<OwnedFd, Failure> {
+    let broken = |error: rustix::io::Errno| {
+        Failure::cannot_start("output_open", format!("cannot write to stdout: {error}"))
+    };
+    let sink = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3).map_err(broken)?;
+    dup2_stdout(rustix::stdio::stderr()).map_err(broken)?;
+    Ok(sink)
+}
+
+impl Partial {
+    /// Checks that `path` can be written and is not the input, and creates the partial files. Returns them open: the one
+    /// that is written, and the one that is remuxed into.
+    pub(crate) fn create(
+        path: &Path,
+        input: Option<&Path>,
+    ) -> Result<(Self, File, Option<File>), Failure> {
+        let container = container_of(path)?;
+        let shown = path.display();
+        if let Some(input) = input
+            && same_file(path, input)
+        {
+            return Err(
+                Failure::usage("output_is_input", format!("`{shown}` is the input, too"))
+                    .hint("name another output with -o"),
+            );
+        }
+        if path.is_dir() {
+            return Err(Failure::cannot_start(
+                "output_directory",
+                format!("`{shown}` is a directory"),
+            )
+            .hint("name a file with -o"));
+        }
+        let written = beside(path, "partial");
+        let remuxed = (container == Container::Mp4).then(|| beside(path, "remux"));
+        let mut partial = Self {
+            path: path.to_owned(),
+            container,
+            written,
+            remuxed: None,
+        };
+        let file = create(&partial.written, path)?;
+        let final_file = match &remuxed {
+            Some(remuxed) => match create(remuxed, path) {
+                Ok(file) => Some(file),
+                Err(failure) => {
+                    partial.discard();
+                    return Err(failure);
+                }
+            },
+            None => None,
+        };
+        partial.remuxed = remuxed;
+        Ok((partial, file, final_file))
+    }
+
+    /// How it is packed.
+    #[must_use]
+    pub(crate) fn container(&self) -> Container {
+        self.container
+    }
+
+    /// Puts the complete file under its own name.
+    pub(crate) fn complete(self) -> Result<PathBuf, Failure> {
+        let complete = self.remuxed.as_ref().unwrap_or(&self.written);
+        fs::rename(complete, &self.path).map_err(|error| {
+            let shown = self.path.display();
+            Failure::failed(
+                "output_rename",
+                format!("cannot name the output `{shown}`: {error}"),
+            )
+        })?;
+        if self.remuxed.is_some() {
+            remove(&self.written);
+        }
+        Ok(self.path)
+    }
+
+    /// Keeps what was written under the partial name, if it is anything. Nothing appears under the final name.
+    pub(crate) fn keep(self) -> Option<PathBuf> {
+        if let Some(remuxed) = &self.remuxed {
+            remove(remuxed);
+        }
+        let bytes = fs::metadata(&self.written).map_or(0, |it| it.len());
+        if bytes == 0 {
+            remove(&self.written);
+            return None;
+        }
+        Some(self.written)
+    }
+
+    /// Removes all that was written.
+    pub(crate) fn discard(self) {
+        remove(&self.written);
+        if let Some(remuxed) = &self.remuxed {
+            remove(remuxed);
+        }
+    }
+}
+
+/// `out.mp4` → `out.partial.mp4`, in the same folder, so that it keeps its kind and can be renamed.
+fn beside(path: &Path, word: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}.{word}.{extension}"))
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    match (fs::canonicalize(a), fs::canonicalize(b)) {
+        (Ok(a), Ok(b)) => {
+            use std::os::unix::fs::MetadataExt;
+            let id = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+            a == b || (id(&a).is_some() && id(&a) == id(&b))
+        }
+        _ => a == b,
+    }
+}
+
+fn create(path: &Path, wanted: &Path) -> Result<File, Failure> {
+    let shown = wanted.display();
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
+    let file = opened.map_err(|error| {
+        let folder = wanted.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).display();
+        let hint = match error.kind() {
+            ErrorKind::NotFound => format!("make the folder first: mkdir -p {folder}"),
+            ErrorKind::StorageFull => "free some space, or name another place with -o".into(),
+            _ => {
+                format!("`{folder}` has to be a folder that you may write, or name another with -o")
+            }
+        };
+        Failure::cannot_start(
+            "output_open",
+            format!("cannot write `{shown}`: {}", plain(&error)),
+        )
+        .hint(hint)
+    })?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(Failure::cannot_start(
+            "output_busy",
+            format!("another run is writing `{shown}` at this moment"),
+        )
+        .hint("wait for it, or name another output with -o"));
+    }
+    file.set_len(0).map_err(|error| {
+        Failure::cannot_start(
+            "output_open",
+            format!("cannot write `{shown}`: {}", plain(&error)),
+        )
+        .hint("name another place with -o")
+    })?;
+    Ok(file)
+}
+
+/// The system's words without the number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or(&text)
+        .to_lowercase()
+}
+
+fn remove(path: &Path) {
+    // What is not there need not be removed.
+    drop(fs::remove_file(path));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn a_complete_output_appears_at_once_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.mp4");
+        let (partial, _, final_file) = Partial::create(&path, None).unwrap();
+        final_file.unwrap().write_all(b"remuxed").unwrap();
+        assert!(!path.exists());
+        partial.complete().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"remuxed");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_written_before_a_failure_stays_under_the_partial_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.mkv");
+        let (partial, mut file, _) = Partial::create(&path, None).unwrap();
+        file.write_all(b"frames").unwrap();
+        assert_eq!(partial.keep(), Some(folder.path().join("out.partial.mkv")));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_failure_before_the_first_byte_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (partial, ..) = Partial::create(&folder.path().join("out.mp4"), None).unwrap();
+        assert_eq!(partial.keep(), None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_input_is_never_the_output_by_any_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        fs::write(&path, b"video").unwrap();
+        let link = folder.path().join("b.mp4");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let hard = folder.path().join("c.mp4");
+        fs::hard_link(&path, &hard).unwrap();
+        for other in [&path, &link, &hard, &folder.path().join("./a.mp4")] {
+            let failure = Partial::create(other, Some(&path)).unwrap_err();
+            assert_eq!(
+                (failure.code.as_str(), failure.exit),
+                ("output_is_input", Exit::Usage)
+            );
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"video");
+    }
+
+    #[test]
+    fn a_second_run_does_not_write_into_the_first_ones_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.mkv");
+        let (_first, _file, _) = Partial::create(&path, None).unwrap();
+        assert_eq!(
+            Partial::create(&path, None).unwrap_err().code,
+            "output_busy"
+        );
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_written_cannot_start() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, exit) in [
+            (folder.path().join("no/such/out.mp4"), Exit::CannotStart),
+            (folder.path().join("out.txt"), Exit::Usage),
+            (folder.path().join("out"), Exit::Usage),
+        ] {
+            let failure = Partial::create(&path, None).unwrap_err();
+            assert_eq!(failure.exit, exit);
+            assert!(failure.hint.is_some());
+        }
+    }
+}

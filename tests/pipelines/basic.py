@@ -1,0 +1,24 @@
+"""Pipelines of the conformance suite."""
+
+import numpy as np
+from pydantic import Field
+
+import framerill
+from framerill import Pipeline, VideoFrame
+
+
+class Invert(Pipeline):
+    """Inverts every picture."""
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        return frame.with_pixels(255 - frame.pixels)
+
+
+class Tunable(Pipeline):
+    """Adds an amount to every sample."""
+
+    class Params(framerill.Params):
+        amount: int = Field(0, ge=0, le=10, description="What is added")
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        return frame.with_pixels(frame.pixels + np.uint8(self.params.amount))
