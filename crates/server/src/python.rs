@@ -33,6 +33,44 @@ pub(crate) fn ask(python: Option<&Path>, args: &[&str]) -> Result<Value, Failure
     }
 }
 
+/// A pipeline that a package brings.
+#[derive(Clone, Debug)]
+pub(crate) struct Installed {
+    /// Entry point's name.
+    pub(crate) name: String,
+    /// `module:Class`.
+    pub(crate) target: String,
+    /// Package and version.
+    pub(crate) origin: String,
+    /// Why it cannot be used.
+    pub(crate) error: Option<String>,
+}
+
+/// The pipelines that are installed into a Python; none of them is imported.
+pub(crate) fn installed(python: Option<&Path>) -> Result<Vec<Installed>, Failure> {
+    let listed = ask(python, &["list"])?;
+    let text = |it: &Value, key: &str| {
+        it.get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let rows = listed
+        .as_array()
+        .or_else(|| listed.get("pipelines")?.as_array());
+    let rows = rows.into_iter().flatten();
+    Ok(rows
+        .map(|it| Installed {
+            name: text(it, "name"),
+            target: text(it, "target"),
+            origin: format!("{} {}", text(it, "distribution"), text(it, "version"))
+                .trim()
+                .to_owned(),
+            error: it.get("error").and_then(Value::as_str).map(str::to_owned),
+        })
+        .collect())
+}
+
 /// The failure for a Python without the package.
 fn no_package(python: &Path, stderr: &str) -> Failure {
     let shown = python.display();

@@ -1,6 +1,6 @@
 //! `framerill pipelines`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use framerill_worker::{filters, message::Description, runtime};
@@ -52,77 +52,24 @@ impl Pipelines {
 }
 
 /// The description of a pipeline by any of its names.
-pub(crate) fn describe(
-    name: &str,
-    python: Option<&std::path::Path>,
-) -> Result<Description, Failure> {
-    match Pipeline::find(name)? {
-        Pipeline::BuiltIn(name) => {
-            let kind = filters::find(&name).ok_or_else(|| Pipeline::unknown(&name, &built_in()))?;
-            Ok(runtime::describe(kind))
-        }
-        Pipeline::Python(target) => {
-            let value = match python::ask(python, &["describe", &target]) {
-                Err(failure) if failure.code == "unknown_pipeline" => {
-                    let mut known = built_in();
-                    known.extend(
-                        installed(python)
-                            .unwrap_or_default()
-                            .iter()
-                            .map(|it| it.name.clone()),
-                    );
-                    return Err(Pipeline::unknown(&target, &known));
-                }
-                other => other?,
-            };
-            serde_json::from_value(value).map_err(|error| {
-                Failure::failed(
-                    "describe",
-                    format!("the pipeline's description is wrong: {error}"),
-                )
-                .hint("bring the Python package and framerill to the same version")
-            })
-        }
+fn describe(name: &str, python: Option<&Path>) -> Result<Description, Failure> {
+    let pipeline = Pipeline::find(name)?;
+    if let Some(kind) = filters::find(name) {
+        return Ok(runtime::describe(kind));
     }
-}
-
-fn built_in() -> Vec<String> {
-    filters::all()
-        .iter()
-        .map(|kind| kind.name().to_owned())
-        .collect()
-}
-
-struct Installed {
-    name: String,
-    target: String,
-    origin: String,
-    error: Option<String>,
-}
-
-fn installed(python: Option<&std::path::Path>) -> Result<Vec<Installed>, Failure> {
-    let listed = python::ask(python, &["list"])?;
-    let text = |it: &Value, key: &str| {
-        it.get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
+    let value = match python::ask(python, &["describe", name]) {
+        Err(failure) if failure.code == "unknown_pipeline" || pipeline.is_plain_name() => {
+            return Err(pipeline.unknown(python));
+        }
+        other => other?,
     };
-    let rows = listed
-        .as_array()
-        .or_else(|| listed.get("pipelines")?.as_array());
-    Ok(rows
-        .into_iter()
-        .flatten()
-        .map(|it| Installed {
-            name: text(it, "name"),
-            target: text(it, "target"),
-            origin: format!("{} {}", text(it, "distribution"), text(it, "version"))
-                .trim()
-                .to_owned(),
-            error: it.get("error").and_then(Value::as_str).map(str::to_owned),
-        })
-        .collect())
+    serde_json::from_value(value).map_err(|error| {
+        Failure::failed(
+            "describe",
+            format!("the pipeline's description is wrong: {error}"),
+        )
+        .hint("bring the Python package and framerill to the same version")
+    })
 }
 
 #[expect(
@@ -131,7 +78,7 @@ fn installed(python: Option<&std::path::Path>) -> Result<Vec<Installed>, Failure
     reason = "the command's answer"
 )]
 fn list(json: bool, python: Option<PathBuf>) -> Result<Exit, Failure> {
-    let installed = installed(python.as_deref());
+    let installed = python::installed(python.as_deref());
     let no_python = installed.as_ref().err().map(ToString::to_string);
     let installed = installed.unwrap_or_default();
     if json {

@@ -93,12 +93,7 @@ fn start(plan: &Plan, quiet: bool, report: &mut Report) -> Result<Exit, Failure>
             preview: None,
         }
     };
-    let preview_fd = match plan
-        .preview
-        .as_deref()
-        .map(preview)
-        .transpose()
-    {
+    let preview_fd = match plan.preview.as_deref().map(preview).transpose() {
         Ok(file) => {
             writing.preview.clone_from(&plan.preview);
             files.push(file.map(OwnedFd::from))

@@ -402,7 +402,14 @@ impl<'a> Engine<'a> {
             && restarts == 0
             && !error.fatal
         {
-            return Failure::of_child(error);
+            return match error.code.as_str() {
+                "unknown_pipeline" => self.plan.pipeline.unknown(self.plan.python.as_deref()),
+                _ => Failure::of_child(error),
+            };
+        }
+        if self.description.is_none() && self.plan.pipeline.is_plain_name() {
+            // Not even a worker that could tell: the Python package is not there.
+            return self.plan.pipeline.unknown(self.plan.python.as_deref());
         }
         let name = self.plan.pipeline.short_name();
         let failure = match restarts {

@@ -77,6 +77,7 @@ pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<W
     }
     let config = Config {
         max_restarts: plan.max_restarts,
+        max_frame_time_override: plan.max_frame_time,
         ..Config::default()
     };
     let command = Command::new(program)

@@ -11,7 +11,7 @@ use framerill_media::Size;
 use framerill_worker::{filters, message::LinkPolicy};
 use serde_json::{Map, Value};
 
-use crate::{failure::Failure, near};
+use crate::{failure::Failure, near, python};
 
 /// The longest parameters that are read from a file.
 const PARAMS_MAX: u64 = 512 << 10;
@@ -125,18 +125,34 @@ impl Pipeline {
             .collect()
     }
 
-    /// The failure for a name that nothing has, with the nearest of `known`.
+    /// Whether it can only be an installed package's entry point.
     #[must_use]
-    pub fn unknown(named: &str, known: &[String]) -> Failure {
+    pub fn is_plain_name(&self) -> bool {
+        matches!(self, Self::Python(target) if !target.contains([':', '/', '.']))
+    }
+
+    /// The failure for a name that nothing has, with the nearest one that something has.
+    #[must_use]
+    pub fn unknown(&self, python: Option<&Path>) -> Failure {
+        let named = self.target();
+        let mut known: Vec<String> = filters::all()
+            .iter()
+            .map(|kind| kind.name().to_owned())
+            .collect();
+        let installed = python::installed(python);
+        let no_python = installed.as_ref().err().map(ToString::to_string);
+        known.extend(installed.unwrap_or_default().into_iter().map(|it| it.name));
         let failure = Failure::usage(
             "unknown_pipeline",
             format!("no pipeline is called `{named}`"),
         );
-        match near::nearest(named, known) {
-            Some(near) => failure.hint(format!(
-                "did you mean `{near}`? `framerill pipelines list` shows all"
-            )),
-            None => failure.hint("`framerill pipelines list` shows all"),
+        let list = "`framerill pipelines list` shows all";
+        match (near::nearest(named, &known), no_python) {
+            (Some(near), _) => failure.hint(format!("did you mean `{near}`? {list}")),
+            (None, Some(why)) => {
+                failure.hint(format!("{list}; Python packages were not looked at: {why}"))
+            }
+            (None, None) => failure.hint(list),
         }
     }
 }
