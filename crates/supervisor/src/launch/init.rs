@@ -1,0 +1,110 @@
+//! The inner half: pid 1 of a pid namespace. Starts the program, reaps what is left over, passes the end on.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io,
+    os::fd::AsFd,
+    process::{Command, ExitCode},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, wait},
+};
+
+use super::{
+    NOT_STARTED,
+    record::Record,
+    shim::{stderr_as_stdout, tell},
+};
+use crate::isolation::Namespace;
+
+pub(super) fn run(program: &[&OsStr]) -> ExitCode {
+    let Ok(record) = io::stdout().as_fd().try_clone_to_owned() else {
+        return ExitCode::from(NOT_STARTED);
+    };
+    tell(
+        record,
+        &run_to_end(program).unwrap_or_else(Record::SpawnFailed),
+    )
+}
+
+fn run_to_end(program: &[&OsStr]) -> Result<Record, String> {
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|errno| format!("cannot bind its life to its parent's: {errno}"))?;
+    if is_hung_up() {
+        return Ok(Record::Exited(0));
+    }
+    let pid = start(program)?;
+    let null = File::options().read(true).write(true).open("/dev/null");
+    null.and_then(|null| Ok(rustix::stdio::dup2_stdin(null.as_fd())?))
+        .map_err(|error| format!("cannot let go of the control socket: {error}"))?;
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((who, status))) if who.as_raw_nonzero().get().unsigned_abs() == pid => {
+                return Ok(record_of(status));
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(format!("cannot wait for the program: {errno}")),
+        }
+    }
+}
+
+/// A group of its own: a program that signals its group reaches itself and not the shim.
+fn start(program: &[&OsStr]) -> Result<u32, String> {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new(program[0]);
+    command
+        .args(&program[1..])
+        .stdout(stderr_as_stdout()?)
+        .process_group(0);
+    let child = command
+        .spawn()
+        .map_err(|error| format!("cannot start `{}`: {error}", program[0].display()))?;
+    Ok(child.id())
+}
+
+/// Whether the parent is gone already.
+fn is_hung_up() -> bool {
+    let stdin = io::stdin();
+    let mut control = [PollFd::new(&stdin, PollFlags::RDHUP)];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut control, Some(&at_once)).is_ok()
+        && control[0]
+            .revents()
+            .intersects(PollFlags::RDHUP | PollFlags::HUP)
+}
+
+fn record_of(status: WaitStatus) -> Record {
+    match status.terminating_signal() {
+        Some(signal) => Record::Signal {
+            signal,
+            core: status.as_raw() & 0x80 != 0,
+        },
+        None => Record::Exited(
+            status
+                .exit_status()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(1),
+        ),
+    }
+}
+
+/// Whether this process is where `namespace` promises: not the first of it, and, with a `/proc` of its own, there.
+pub(super) fn probe(namespace: Option<Namespace>) -> ExitCode {
+    let own = std::process::id();
+    let seen = fs::read_link("/proc/self").ok();
+    let seen = seen.as_deref().and_then(|path| path.to_str()?.parse().ok());
+    let is_apart = (2..100).contains(&own);
+    let fits = match namespace {
+        Some(Namespace::PidProc | Namespace::UserPidProc) => is_apart && seen == Some(own),
+        Some(Namespace::Pid | Namespace::UserPid) => is_apart,
+        Some(Namespace::None) => true,
+        None => false,
+    };
+    ExitCode::from(u8::from(!fits))
+}

@@ -1,0 +1,74 @@
+//! The shim between a parent and its child: it confines itself, then becomes the child.
+//!
+//! ```text
+//! no namespace:  parent ── launch --parent PID … ══exec══▶ PROGRAM
+//! namespace:     parent ── launch --parent PID … ══exec══▶ unshare ── launch --init (pid 1) ── PROGRAM (pid 2)
+//! ```
+//!
+//! * The shim asks the kernel to be killed with the thread that started it, and checks that its parent is still the one
+//!   it was told, so no gap is left. `exec` keeps that wish. `unshare --kill-child` hands it on to the namespace's init,
+//!   and with its init a namespace dies, whole. An init that finds the control socket hung up does not begin.
+//! * The init keeps no descriptor of the program's, so the parent sees the end of the control socket when the program
+//!   ends. It is not the program itself: pid 1 ignores the signals that its own namespace sends.
+//! * The shim's stdout is a pipe that carries one [`record::Record`] and nothing else: how the program ended, or why it
+//!   did not begin. An exit code cannot say that a signal did it; the record can. The program's stdout is its stderr.
+//!
+//! An executable offers this as `launch`, its first argument, before it parses anything else.
+
+mod init;
+pub(crate) mod record;
+mod shim;
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::PathBuf,
+    process::{self, ExitCode},
+};
+
+use crate::isolation::Namespace;
+
+/// Exit code when the program could not be started; the record says why.
+pub(crate) const NOT_STARTED: u8 = 127;
+/// The argument that makes `launch` check the namespace it finds itself in.
+pub(crate) const PROBE: &str = "--probe";
+const PARENT: &str = "--parent";
+const INIT: &str = "--init";
+
+/// The `launch` subcommand: takes the arguments after `launch`. Returns only when nothing became of it, or as the init of
+/// a namespace whose program has ended.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
+    let text = |at: usize| words.get(at).and_then(|word| word.to_str());
+    match (text(0), words.get(1..)) {
+        (Some(PARENT), Some([_, _, program @ ..])) if !program.is_empty() => {
+            let parent = text(1).and_then(|pid| pid.parse().ok());
+            match (parent, text(2).and_then(Namespace::parse)) {
+                (Some(parent), Some(namespace)) => shim::run(parent, namespace, program),
+                _ => ExitCode::from(2),
+            }
+        }
+        (Some(INIT), Some(program)) if !program.is_empty() => init::run(program),
+        (Some(PROBE), _) => init::probe(text(1).and_then(Namespace::parse)),
+        _ => ExitCode::from(2),
+    }
+}
+
+/// The arguments that come before the program.
+pub(crate) fn shim_args(namespace: Namespace) -> [String; 4] {
+    [
+        "launch".into(),
+        PARENT.into(),
+        process::id().to_string(),
+        namespace.as_str().into(),
+    ]
+}
+
+/// This process's executable, also after its file was replaced.
+pub(crate) fn own_executable() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?.into_os_string().into_vec();
+    let path = path.strip_suffix(b" (deleted)").unwrap_or(&path);
+    Ok(OsStr::from_bytes(path).into())
+}
