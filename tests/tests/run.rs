@@ -1,0 +1,10 @@
+//! `framerill run` as users meet it: real files, real processes, real kills.
+
+#[path = "run/bad_input.rs"]
+mod bad_input;
+#[path = "run/faults.rs"]
+mod faults;
+#[path = "run/scene.rs"]
+mod scene;
+#[path = "run/video.rs"]
+mod video;

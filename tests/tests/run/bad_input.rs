@@ -1,0 +1,120 @@
+//! Bad input gets one line that says what is wrong and what to do, and leaves nothing under the final name.
+
+use std::{fs, path::Path};
+
+use crate::scene::{Scene, pipeline};
+
+/// Runs and checks code and line, and that only `left` is in the folder.
+fn refuses(scene: &Scene, args: &[&str], code: i32, words: &[&str], left: &[&str]) {
+    let ended = scene.run(args);
+    assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.stderr);
+    let complaint = ended.complaint();
+    for word in words {
+        assert!(complaint.contains(word), "{args:?}: `{word}` in `{complaint}`");
+    }
+    assert!(complaint.contains(';'), "{args:?}: says what to do: `{complaint}`");
+    assert_eq!(scene.names(), left, "{args:?}");
+}
+
+#[test]
+fn inputs_that_are_no_video() {
+    let scene = Scene::new();
+    fs::write(scene.path("empty.mp4"), b"").expect("a file");
+    fs::write(scene.path("text.mp4"), "this is text\n".repeat(500)).expect("a file");
+    scene.clip("sound.m4a", 1, &["-vn"]);
+    fs::rename(scene.path("sound.m4a"), scene.path("sound.mp4")).expect("a file");
+    fs::create_dir(scene.path("folder.mp4")).expect("a folder");
+    let left = ["empty.mp4", "folder.mp4", "sound.mp4", "text.mp4"];
+    let cases: [(&str, i32, &[&str]); 5] = [
+        ("none.mp4", 2, &["none.mp4"]),
+        ("folder.mp4", 1, &["folder.mp4", "directory"]),
+        ("empty.mp4", 1, &["empty.mp4", "empty"]),
+        ("text.mp4", 1, &["text.mp4"]),
+        ("sound.mp4", 1, &["sound.mp4"]),
+    ];
+    for (input, code, words) in cases {
+        refuses(&scene, &[input, "-p", "noop", "-o", "out.mp4"], code, words, &left);
+    }
+}
+
+#[test]
+fn a_truncated_input_fails_and_what_could_be_decoded_plays() {
+    let scene = Scene::new();
+    let whole = scene.clip("whole.mp4", 4, &["-movflags", "+faststart"]);
+    let bytes = fs::read(&whole).expect("a file");
+    fs::write(scene.path("cut.mp4"), &bytes[..bytes.len() * 6 / 10]).expect("a file");
+    let ended = scene.run(&["cut.mp4", "-p", "noop", "-o", "out.mp4"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.complaint().contains("truncated"), "{}", ended.stderr);
+    assert_eq!(scene.names(), ["cut.mp4", "out.partial.mp4", "whole.mp4"]);
+    let frames = crate::video::pts(&scene.path("out.partial.mp4")).len();
+    assert!((30..119).contains(&frames), "{frames}");
+}
+
+#[test]
+fn an_unknown_pipeline_suggests_a_near_name() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    refuses(&scene, &["clip.mp4", "-p", "invrt"], 2, &["invrt", "`invert`"], &["clip.mp4"]);
+    refuses(&scene, &["clip.mp4", "-p", "./none.py"], 2, &["none.py"], &["clip.mp4"]);
+    let file = pipeline("Invert").replace(":Invert", ":Invrt");
+    refuses(&scene, &["clip.mp4", "-p", &file], 2, &["Invrt"], &["clip.mp4"]);
+}
+
+#[test]
+fn parameters_that_break_a_rule_name_field_rule_and_value() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    let tunable = pipeline("Tunable");
+    for (name, params, words) in [
+        ("blur", r#"{"radius": 99}"#, ["radius", "99", "64"]),
+        ("blur", r#"{"radios": 1}"#, ["radios", "1", "radius"]),
+        (tunable.as_str(), r#"{"amount": 11}"#, ["amount", "11", "10"]),
+        (tunable.as_str(), r#"{"amount": "x"}"#, ["amount", "x", "int"]),
+    ] {
+        refuses(&scene, &["clip.mp4", "-p", name, "--params", params], 2, &words, &["clip.mp4"]);
+    }
+    refuses(&scene, &["clip.mp4", "-p", "blur", "--params", "radius=3"], 2, &["JSON"], &["clip.mp4"]);
+}
+
+#[test]
+fn outputs_that_cannot_be_written() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    let before = fs::read(scene.path("clip.mp4")).expect("a file");
+    let cases: [(&str, i32); 4] =
+        [("no/such/out.mp4", 3), ("out.xyz", 2), ("clip.mp4", 2), ("./clip.mp4", 2)];
+    for (output, code) in cases {
+        refuses(&scene, &["clip.mp4", "-p", "noop", "-o", output], code, &[], &["clip.mp4"]);
+    }
+    assert_eq!(fs::read(scene.path("clip.mp4")).expect("a file"), before);
+}
+
+#[test]
+fn a_full_disk_is_named_and_leaves_nothing_under_the_final_name() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 2, &[]);
+    if !Path::new("/dev/full").exists() {
+        return eprintln!("SKIPPED: no /dev/full");
+    }
+    let out = fs::File::options().write(true).open("/dev/full").expect("it opens");
+    let mut command = scene.command(&["run", "clip.mp4", "-p", "noop", "-o", "-"]);
+    let ended = command.stdout(out).output().expect("framerill runs");
+    assert_eq!(ended.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(stderr.contains("full") || stderr.contains("space"), "{stderr}");
+    assert_eq!(scene.names(), ["clip.mp4"]);
+}
+
+#[test]
+fn usage_errors_have_code_two() {
+    let scene = Scene::new();
+    for args in [
+        ["x.mp4", "-p", "noop", "--size", "0x0"],
+        ["x.mp4", "-p", "noop", "--fps", "0"],
+        ["x.mp4", "-p", "noop", "--start", "-1"],
+        ["x.mp4", "-p", "noop", "--policy", "perhaps"],
+    ] {
+        assert_eq!(scene.run(&args).code, Some(2), "{args:?}");
+    }
+}

@@ -1,0 +1,242 @@
+//! One run in a folder of its own, and looks at what it left.
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// A folder, and the commands that run in it.
+pub(crate) struct Scene {
+    folder: tempfile::TempDir,
+}
+
+/// How a run ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the repository")
+}
+
+/// A pipeline of the tests.
+pub(crate) fn pipeline(class: &str) -> String {
+    let file = match class {
+        "Invert" | "Tunable" => "basic.py",
+        _ => "faults.py",
+    };
+    format!("{}:{class}", repository().join("tests/pipelines").join(file).display())
+}
+
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    test.ancestors().nth(2).expect("target/PROFILE/deps/TEST").join("framerill")
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The names in the folder, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.folder.path())
+            .expect("the folder is there")
+            .map(|it| it.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Makes a clip with FFmpeg's own command line: picture and, unless `-an` is among the arguments, sound.
+    pub(crate) fn clip(&self, name: &str, seconds: u32, args: &[&str]) -> PathBuf {
+        let path = self.path(name);
+        let video = format!("testsrc2=size=320x240:rate=30:duration={seconds}");
+        let audio = format!("sine=frequency=440:duration={seconds}");
+        let made = Command::new("ffmpeg")
+            .args(["-v", "error", "-y", "-f", "lavfi", "-i", &video, "-f", "lavfi", "-i", &audio])
+            .args(["-shortest"])
+            .args(args)
+            .arg(&path)
+            .status()
+            .expect("ffmpeg runs");
+        assert!(made.success());
+        path
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        let python = std::env::var_os("FRAMERILL_PYTHON")
+            .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from);
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env("FRAMERILL_PYTHON", python)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs to the end.
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        let args = [&["run"], args].concat();
+        Ended::from(self.command(&args).output().expect("framerill runs"))
+    }
+
+    /// Runs with `--json` to the end.
+    pub(crate) fn report(&self, args: &[&str]) -> (Ended, Value) {
+        let ended = self.run(&[args, &["--json"]].concat());
+        let report = serde_json::from_slice(&ended.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
+        (ended, report)
+    }
+
+    /// Starts a run in the background.
+    pub(crate) fn start(&self, args: &[&str]) -> Background {
+        let child = self
+            .command(&[&["run"], args].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("framerill runs");
+        Background { child: Some(child) }
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Ended {
+    /// The line that says what is wrong.
+    pub(crate) fn complaint(&self) -> &str {
+        self.stderr.lines().rfind(|line| line.starts_with("framerill: ")).unwrap_or_default()
+    }
+}
+
+/// A run that goes on.
+pub(crate) struct Background {
+    child: Option<Child>,
+}
+
+impl Background {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// The process of the pipeline itself, below the shims around it.
+    pub(crate) fn worker(&self) -> u32 {
+        wait_until("the worker runs", || worker_below(self.pid()))
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        signal_to(self.pid(), signal);
+    }
+
+    pub(crate) fn end(mut self) -> Ended {
+        let child = self.child.take().expect("it runs");
+        Ended::from(child.wait_with_output().expect("it ends"))
+    }
+
+    /// Kills it with -9 and returns once it is gone.
+    pub(crate) fn kill(mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it runs");
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.signal(), Some(9));
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // A test that failed leaves nothing behind.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// Sends a signal to a process of this test's own.
+pub(crate) fn signal_to(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("in range")).expect("a pid");
+    rustix::process::kill_process(pid, signal).expect("the process is there");
+}
+
+/// What `look` finds, once it finds something; panics after half a minute.
+#[expect(clippy::disallowed_methods, reason = "a test waits for other processes")]
+pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "in half a minute: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn stat(pid: u32) -> Option<(String, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (head, tail) = stat.rsplit_once(')')?;
+    let mut fields = tail.split_whitespace();
+    let state = fields.next()?.to_owned();
+    if state == "Z" {
+        return None;
+    }
+    Some((head.split_once('(')?.1.to_owned(), fields.next()?.parse().ok()?))
+}
+
+/// Every process that runs, with its parent.
+fn processes() -> Vec<(u32, u32)> {
+    let entries = fs::read_dir("/proc").expect("procfs");
+    entries
+        .filter_map(|it| it.ok()?.file_name().to_string_lossy().parse().ok())
+        .filter_map(|pid: u32| Some((pid, stat(pid)?.1)))
+        .collect()
+}
+
+/// Everything below a process.
+pub(crate) fn below(pid: u32) -> Vec<u32> {
+    let all = processes();
+    let mut found = vec![pid];
+    let mut at = 0;
+    while at < found.len() {
+        found.extend(all.iter().filter(|(_, parent)| *parent == found[at]).map(|(pid, _)| *pid));
+        at += 1;
+    }
+    found.split_off(1)
+}
+
+/// Whether a process runs.
+pub(crate) fn runs(pid: u32) -> bool {
+    stat(pid).is_some()
+}
+
+fn worker_below(pid: u32) -> Option<u32> {
+    let family = below(pid);
+    family.iter().copied().find(|&it| {
+        let args = fs::read(format!("/proc/{it}/cmdline")).unwrap_or_default();
+        let args: Vec<_> = args.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+        // The program itself, not the shims whose arguments name it.
+        let python = args.first().is_some_and(|it| it.contains("python"));
+        let rust = args.get(1).is_some_and(|it| it == "worker");
+        rust || (python && args.iter().any(|it| it == "framerill.worker"))
+    })
+}
