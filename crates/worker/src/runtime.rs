@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard},
     thread,
@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use crate::{
     child::{Handled, Handler, Parent},
     filters,
-    message::{Description, ErrorReport, FromChild, ToChild},
+    message::{Description, ErrorReport, FromChild, Role, ToChild},
     pipeline::{Answer, FrameMeta, Picture, Pipeline, PipelineKind},
 };
 
@@ -30,16 +30,17 @@ const SEND_WITHIN: Duration = Duration::from_secs(5);
 const OUTPUT_SLOTS: u32 = 6;
 
 /// Runs a worker over the control socket on descriptor 0. Returns the exit code.
+#[must_use]
 pub fn run() -> u8 {
-    match crate::child::take_control_socket() {
-        Ok(socket) => crate::child::run(
-            socket,
-            crate::message::Role::Worker,
-            "framerill-worker",
-            |_| Worker::default(),
-        ),
-        Err(_) => 2,
-    }
+    crate::child::take_control_socket().map_or(2, run_on)
+}
+
+/// Runs a worker over a control socket until its parent ends it. Returns the exit code.
+#[must_use]
+pub fn run_on(socket: UnixStream) -> u8 {
+    crate::child::run(socket, Role::Worker, "framerill-worker", |_| {
+        Worker::default()
+    })
 }
 
 /// What `describe` and `ready` say of a built-in filter.
