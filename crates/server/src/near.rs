@@ -6,25 +6,10 @@ pub(crate) fn nearest<'a>(named: &str, known: &'a [String]) -> Option<&'a str> {
     let limit = (named.chars().count() / 3).max(2);
     known
         .iter()
-        .map(|name| (distance(named, name), name))
+        .map(|name| (strsim::damerau_levenshtein(named, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name.as_str())
-}
-
-/// Levenshtein distance: the fewest insertions, deletions and replacements.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

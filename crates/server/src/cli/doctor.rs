@@ -230,7 +230,7 @@ fn package_finding(package: &str, version: &str) -> Finding {
     let (name, remedy) = match package {
         "framerill" => (
             "python framerill",
-            "Python pipelines need it: pip install framerill",
+            "Python pipelines need it: `make setup` in a clone, or pip install framerill",
         ),
         "numpy" => (
             "python numpy",
