@@ -68,7 +68,9 @@ pub enum CapsError {
 impl Caps {
     /// Caps of `format` and `size`, checked against each other.
     pub fn new(format: PixelFormat, size: Size) -> Result<Self, CapsError> {
-        if format == PixelFormat::Nv12 && (!size.width().is_multiple_of(2) || !size.height().is_multiple_of(2)) {
+        if format == PixelFormat::Nv12
+            && (!size.width().is_multiple_of(2) || !size.height().is_multiple_of(2))
+        {
             return Err(CapsError::OddSides {
                 width: size.width(),
                 height: size.height(),
