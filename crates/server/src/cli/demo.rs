@@ -8,7 +8,7 @@ use crate::{exit::Exit, failure::Failure, run};
 
 /// Show the whole thing at work.
 ///
-/// A real H.264 source, generated in real time, goes through a Python pipeline in a worker of its own; what comes out is
+/// A source that is generated in real time goes through a Python pipeline in a worker of its own; what comes out is
 /// out/demo.mp4 and, before and after, out/demo.png.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
