@@ -1,1 +1,20 @@
-//! See ARCHITECTURE.md.
+//! Virtual time for tests: a clock and its agenda, seeded randomness, processes that behave as scripted, and a runner for
+//! machines of the house's shape. Nothing here waits; a simulated hour takes milliseconds.
+//!
+//! Read in this order: [`Machine`] (what can be driven), [`World`] (what surrounds it), [`Scenario`] (drives both and
+//! keeps a trace), [`Agenda`] (what happens when), [`Process`] and [`Script`] (a child process as a world sees it),
+//! [`for_each_seed`] and [`Random`] (the same run again from its number).
+//!
+//! Development only; no crate depends on it outside its tests. It depends on no crate.
+
+mod agenda;
+mod process;
+mod random;
+mod scenario;
+mod seed;
+
+pub use agenda::Agenda;
+pub use process::{Act, End, Process, Script};
+pub use random::Random;
+pub use scenario::{Machine, Scenario, Step, World};
+pub use seed::for_each_seed;

@@ -28,7 +28,7 @@ use crate::{
 /// A child that has not made room for a message by then does not read.
 const SEND_WITHIN: Duration = Duration::from_millis(250);
 /// After the exit, what is left in its pipes arrives within this, unless somebody else holds them.
-const REST_WITHIN: Duration = Duration::from_millis(200);
+const REST_WITHIN: Duration = Duration::from_millis(75);
 
 /// Which child of its owner; the owner chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

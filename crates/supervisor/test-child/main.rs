@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         "mute" => wait_for_ever(),
         "print" => print(),
         "garbage" => garbage(),
+        "probe" => return probe(),
         "speak" => Speaker::new(true).serve(),
         "numb" => Speaker::new(false).serve(),
         "refuse" => Speaker::refuse(),
@@ -130,6 +131,12 @@ fn print() {
     println!("on stdout");
     eprint!("on stderr, no end of line");
     std::io::stdout().flush().expect("stdout");
+}
+
+#[expect(clippy::print_stdout, reason = "for a person")]
+fn probe() -> ExitCode {
+    println!("{:#?}", framerill_supervisor::isolation::probe());
+    ExitCode::SUCCESS
 }
 
 fn garbage() {

@@ -1,0 +1,67 @@
+//! The best namespace is found, what refuses one is told, and a child inherits nothing that is not meant for it.
+
+mod stage;
+
+use std::path::Path;
+
+use framerill_supervisor::{
+    Command, Event,
+    isolation::{Namespace, probe_with},
+};
+use stage::{CHILD, Running, namespaces};
+
+#[test]
+fn the_probe_finds_the_best_namespace_that_works() {
+    let found = probe_with(Path::new(CHILD));
+    let allowed = namespaces();
+    assert_eq!(found.namespace, allowed[0]);
+    assert!(
+        found
+            .refused
+            .iter()
+            .all(|(refused, _)| !allowed.contains(refused))
+    );
+    assert!(found.refused.iter().all(|(_, why)| !why.is_empty()));
+}
+
+#[test]
+fn where_no_namespace_works_each_is_refused_with_a_reason() {
+    let found = probe_with(Path::new("/bin/false"));
+    assert_eq!(found.namespace, Namespace::None);
+    let refused: Vec<_> = found.refused.iter().map(|(it, _)| *it).collect();
+    assert_eq!(refused, Namespace::ALL[..4]);
+    assert!(
+        found
+            .refused
+            .iter()
+            .all(|(_, why)| why.contains("exited with code 1"))
+    );
+}
+
+#[test]
+fn a_program_gets_its_three_descriptors_and_no_other_of_its_parents() {
+    let secret = std::fs::File::open("/dev/zero").unwrap();
+    for namespace in namespaces() {
+        let command = Command::new("sh")
+            .args(["-c", "ls -l /proc/self/fd/ >&2; ls -l /proc/self/fd/0 >&2"])
+            .namespace(namespace)
+            .launcher(CHILD);
+        let (events, _) = Running::start(&command).to_end();
+        let listing: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::LogLine(line) => Some(line.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert!(
+            listing.iter().any(|line| line.contains("0 -> socket:")),
+            "{listing:?}"
+        );
+        assert!(
+            !listing.iter().any(|line| line.contains("/dev/zero")),
+            "{listing:?}"
+        );
+    }
+    drop(secret);
+}
