@@ -1,0 +1,75 @@
+# Two targets do all set-up on a bare Debian 12 with Rust and Python 3.11: `make demo` and `make test`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+export FRAMERILL_PYTHON ?= $(CURDIR)/.venv/bin/python
+PYTHON := $(CURDIR)/.venv/bin/python
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: ## Install what building needs: system packages, Python packages into .venv
+	@scripts/setup.sh
+
+.PHONY: tools
+tools:
+	@scripts/setup.sh tools
+
+.PHONY: build
+build: setup ## Build framerill and framerill-media into target/release
+	cargo build --release --bins -p framerill-server -p framerill-av
+
+.PHONY: demo
+demo: build ## Run a generated source through a Python pipeline; leaves out/demo.mp4 and out/demo.png
+	target/release/framerill demo
+
+.PHONY: test
+test: check ## Everything that has to hold: check, then all tests
+	cargo build --workspace --bins
+	cargo nextest run --workspace
+	cargo test --workspace --doc --quiet
+	$(PYTHON) -m pytest -q python/framerill examples
+
+.PHONY: check
+check: tools ## Formatting, lints, types, dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo deny --log-level error check licenses bans sources
+	$(PYTHON) -m ruff format --check python examples tests/pipelines benches
+	$(PYTHON) -m ruff check python examples tests/pipelines benches
+	cd python/framerill && $(PYTHON) -m mypy
+
+.PHONY: bench
+bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run
+	$(PYTHON) benches/run.py
+
+.PHONY: soak
+soak: tools ## Ten minutes of video with a worker killed every 20 s of it, judged by the checker
+	cargo build --release --workspace --bins
+	FRAMERILL_SOAK=1 cargo nextest run --release -p framerill-tests --run-ignored only
+
+.PHONY: fuzz
+fuzz: tools ## Property tests of parsers and machines with many more cases
+	PROPTEST_CASES=20000 cargo nextest run --workspace -E 'kind(lib)'
+
+.PHONY: test-torch
+test-torch: setup ## The example that needs torch (install it first: .venv/bin/pip install torch)
+	$(PYTHON) -c 'import torch' || { echo 'torch is not in .venv: .venv/bin/pip install torch'; exit 3; }
+	$(PYTHON) -m pytest -q examples/torch-glow
+
+.PHONY: dist
+dist: build ## An archive with both programs, the licences and the Python wheel, in target/dist
+	rm -rf target/dist && mkdir -p target/dist/framerill
+	cp target/release/framerill target/release/framerill-media README.md LICENSE-* target/dist/framerill/
+	$(PYTHON) -m pip wheel -q --no-deps -w target/dist/framerill python/framerill
+	tar -C target/dist -czf target/dist/framerill.tar.gz framerill
+	@echo target/dist/framerill.tar.gz
+
+.PHONY: clean
+clean: ## Remove what was built
+	cargo clean
+	rm -rf .venv out
