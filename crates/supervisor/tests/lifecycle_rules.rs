@@ -75,6 +75,27 @@ fn a_description_that_comes_with_ready_sets_max_frame_time() {
 }
 
 #[test]
+fn the_owners_max_frame_time_goes_before_the_descriptions() {
+    let config = Config {
+        max_frame_time_override: Some(secs(3)),
+        ..Config::default()
+    };
+    let mut life = life(config, vec![good()]);
+    life.run_until(millis(100));
+    life.agenda
+        .cancel(|said| !matches!(said.input, Input::Heartbeat { .. }));
+    life.give(owner(Input::Ready {
+        max_frame_time: Some(secs(30)),
+    }));
+    life.give(owner(Input::Progress {
+        answered: 1_000_001,
+        waiting: 1,
+    }));
+    life.run_until(secs(60));
+    assert_eq!(kills(&life)[0], (millis(100) + secs(3), KillReason::Hung));
+}
+
+#[test]
 fn a_child_without_heartbeat_is_killed_after_5_seconds() {
     let script = Script {
         frozen: Some(secs(7)..=secs(500)),

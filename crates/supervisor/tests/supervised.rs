@@ -117,6 +117,23 @@ fn a_program_that_breaks_the_protocol_is_killed_and_said_so() {
 }
 
 #[test]
+fn a_worker_that_broke_a_rule_its_owner_watches_is_killed_and_restarted() {
+    let mut owner = Owner::start(Config::default(), command(&["speak"]));
+    owner.event(|event| matches!(event, Event::Ready { .. }));
+    owner.child.violated("a slot that does not exist".into());
+    match owner.event(|event| matches!(event, Event::Restarting { .. })) {
+        Event::Restarting { reason, .. } => {
+            assert_eq!(
+                reason.to_string(),
+                "a slot that does not exist (`protocol`)"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    owner.event(|event| matches!(event, Event::Ready { incarnation: 2, .. }));
+}
+
+#[test]
 fn a_pipeline_that_does_not_exist_fails_at_once_and_is_not_tried_again() {
     let mut owner = Owner::start(Config::default(), command(&["refuse"]));
     match owner.event(|event| matches!(event, Event::Failed { .. })) {

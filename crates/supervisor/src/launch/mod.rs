@@ -10,7 +10,7 @@
 //!   and with its init a namespace dies, whole. An init that finds the control socket hung up does not begin.
 //! * The init keeps no descriptor of the program's, so the parent sees the end of the control socket when the program
 //!   ends. It is not the program itself: pid 1 ignores the signals that its own namespace sends.
-//! * The shim's stdout is a pipe that carries one [`record::Record`] and nothing else: how the program ended, or why it
+//! * The shim's stdout is a pipe that carries one `Record` and nothing else: how the program ended, or why it
 //!   did not begin. An exit code cannot say that a signal did it; the record can. The program's stdout is its stderr.
 //!
 //! An executable offers this as `launch`, its first argument, before it parses anything else.

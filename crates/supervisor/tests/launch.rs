@@ -1,0 +1,64 @@
+//! The shim begins nothing whose parent is gone, and says what it cannot start.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Command, Output, Stdio},
+};
+
+const CHILD: &str = env!("CARGO_BIN_EXE_framerill-test-child");
+/// A program that leaves a trace on stderr, where its stdout goes too.
+const TRACE: [&str; 3] = ["sh", "-c", "echo ran"];
+
+fn launch(args: &[&str], stdin: Stdio) -> Output {
+    let mut command = Command::new(CHILD);
+    command.arg("launch").args(args).args(TRACE).stdin(stdin);
+    command.output().unwrap()
+}
+
+fn said(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_shim_with_the_parent_it_was_told_becomes_the_program() {
+    let own = std::process::id().to_string();
+    let output = launch(&["--parent", &own, "none"], Stdio::null());
+    assert_eq!(said(&output), (String::new(), "ran\n".into()));
+}
+
+#[test]
+fn a_shim_whose_parent_is_another_begins_nothing() {
+    let output = launch(&["--parent", "1", "none"], Stdio::null());
+    assert_eq!(said(&output), (String::new(), String::new()));
+}
+
+#[test]
+fn an_init_whose_control_socket_is_hung_up_begins_nothing() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let output = launch(&["--init"], OwnedFd::from(theirs).into());
+    assert_eq!(said(&output), ("exited 0\n".into(), "ran\n".into()));
+
+    drop(ours);
+    let (gone, theirs) = UnixStream::pair().unwrap();
+    drop(gone);
+    let output = launch(&["--init"], OwnedFd::from(theirs).into());
+    assert_eq!(said(&output), ("exited 0\n".into(), String::new()));
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused() {
+    for args in [
+        &["--parent", "x", "none"][..],
+        &["--parent", "1", "moon"],
+        &["--what"],
+    ] {
+        assert_eq!(
+            launch(args, Stdio::null()).status.code(),
+            Some(2),
+            "{args:?}"
+        );
+    }
+}
