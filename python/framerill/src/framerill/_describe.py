@@ -1,0 +1,100 @@
+"""What a pipeline says of itself: the `description` of the child protocol, checked. Loads no model."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ._caps import PIXEL_FORMATS
+from ._pool import MAX_SLOTS
+from .errors import TargetError
+from .pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from ._target import Found
+
+_NO_PARAMS = {"type": "object", "properties": {}, "additionalProperties": False}
+_MAX_HISTORY = MAX_SLOTS - 8
+
+
+def params_model(pipeline: type[Pipeline]) -> Any:
+    """The pipeline's pydantic model, or None when it has none of its own. Raises TargetError for anything else."""
+    model = getattr(pipeline, "Params", None)
+    if model is None:
+        return None
+    from pydantic import BaseModel
+
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return model
+    raise _wrong(pipeline, f"`Params` is a pydantic model, not {model!r:.60}", "write `class Params(framerill.Params):`")
+
+
+def describe(found: Found) -> dict[str, Any]:
+    """The description. Raises TargetError when the class promises what cannot be."""
+    pipeline = found.pipeline
+    check(pipeline)
+    model = params_model(pipeline)
+    if model is None:
+        schema, defaults = _NO_PARAMS, {}
+    else:
+        from ._params import defaults as of_defaults
+        from ._params import schema as of_schema
+
+        schema, defaults = of_schema(model), of_defaults(model)
+    return {
+        "name": name_of(pipeline, found.name),
+        "summary": summary_of(pipeline),
+        "language": "python",
+        "params_schema": schema,
+        "defaults": defaults,
+        "pixel_format": pipeline.pixel_format,
+        "history": pipeline.history,
+        "audio": pipeline.audio,
+        "shareable": pipeline.shareable,
+        "max_frame_time": float(pipeline.max_frame_time),
+        "target": found.target,
+        "origin": found.origin,
+    }
+
+
+def name_of(pipeline: type[Pipeline], entry_point: str | None = None) -> str:
+    """The pipeline's own name, its entry point's, or one made of the class's: `EdgeGlow` is `edge-glow`."""
+    if isinstance(pipeline.name, str) and pipeline.name:
+        return pipeline.name
+    return entry_point or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", pipeline.__name__).lower()
+
+
+def summary_of(pipeline: type[Pipeline]) -> str:
+    """One line: the pipeline's own, or the first line of its docstring."""
+    if pipeline.summary:
+        return pipeline.summary
+    text = (pipeline.__dict__.get("__doc__") or "").strip()
+    return text.splitlines()[0].strip() if text else ""
+
+
+def check(pipeline: type[Pipeline]) -> None:
+    """Raises TargetError, naming the class attribute, when one cannot be used."""
+    if pipeline.process is Pipeline.process:
+        raise _wrong(pipeline, "it has no `process` method", "write `def process(self, frame):`")
+    if pipeline.pixel_format not in PIXEL_FORMATS:
+        raise _wrong(
+            pipeline,
+            f"no pixel format is called {pipeline.pixel_format!r}",
+            f"`pixel_format` is one of: {', '.join(PIXEL_FORMATS)}",
+        )
+    if isinstance(pipeline.history, bool) or not isinstance(pipeline.history, int):
+        raise _wrong(pipeline, f"`history` is a number of frames, not {pipeline.history!r}", "give a whole number")
+    if not 0 <= pipeline.history <= _MAX_HISTORY:
+        raise _wrong(pipeline, f"`history = {pipeline.history}` is out of range", f"give 0 to {_MAX_HISTORY}")
+    if not (isinstance(pipeline.max_frame_time, (int, float)) and 0 < pipeline.max_frame_time < float("inf")):
+        raise _wrong(pipeline, f"`max_frame_time = {pipeline.max_frame_time!r}` is out of range", "give seconds above 0")
+    for attribute in ("audio", "shareable"):
+        if not isinstance(getattr(pipeline, attribute), bool):
+            raise _wrong(pipeline, f"`{attribute}` is True or False", f"set `{attribute} = True`, or leave it out")
+    limits = pipeline.tensor_range
+    if not (isinstance(limits, tuple) and len(limits) == 2 and limits[0] < limits[1]):
+        raise _wrong(pipeline, f"`tensor_range = {limits!r}` is no range", "give two numbers, such as (-1.0, 1.0)")
+
+
+def _wrong(pipeline: type[Pipeline], what: str, hint: str) -> TargetError:
+    return TargetError("import_failed", f"`{pipeline.__name__}` cannot be used: {what}", hint=hint)

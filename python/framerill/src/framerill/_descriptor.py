@@ -1,0 +1,102 @@
+"""The 128-byte notice of the frame link. `schema/frame-link.md` is its reference page."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from .errors import LinkError
+
+BYTES = 128
+MAGIC = 0x314C5246
+POOL, FRAME, RELEASE, SKIP, FLUSH, EOS = 1, 2, 3, 4, 5, 6
+VIDEO, AUDIO = 0, 1
+PASSTHROUGH, DISCONTINUITY = 1, 2
+CHOSEN, LATE, FLUSHED = 1, 2, 3
+
+LAYOUT = struct.Struct("<IBBHIIQq10I4Q3Q")
+
+
+class Descriptor(NamedTuple):
+    """One message, field by field in the order of the wire. `zero` and `end` are always 0."""
+
+    magic: int = MAGIC
+    type: int = FRAME
+    kind: int = VIDEO
+    flags: int = 0
+    slot: int = 0
+    bytes: int = 0
+    frame: int = 0
+    pts: int = 0
+    tb_num: int = 0
+    tb_den: int = 0
+    format: int = 0
+    width: int = 0
+    height: int = 0
+    reason: int = 0
+    index: int = 0
+    of: int = 0
+    parents_len: int = 0
+    zero: int = 0
+    parent_0: int = 0
+    parent_1: int = 0
+    parent_2: int = 0
+    parent_3: int = 0
+    sent_ns: int = 0
+    process_ns: int = 0
+    end: int = 0
+
+    @property
+    def parents(self) -> list[int]:
+        """Ids of the frames that this output answers, oldest first."""
+        return [self.parent_0, self.parent_1, self.parent_2, self.parent_3][: self.parents_len]
+
+    def encode(self) -> bytes:
+        """The message as 128 bytes."""
+        return LAYOUT.pack(*self)
+
+
+def decode(buffer: bytearray | bytes, length: int) -> Descriptor:
+    """The message in the first `length` bytes of `buffer`, which may come from anyone. Raises LinkError."""
+    if length != BYTES:
+        raise LinkError(f"a message of {length} bytes instead of {BYTES}")
+    message = Descriptor._make(LAYOUT.unpack_from(buffer))
+    if message.magic != MAGIC:
+        raise LinkError("a message without the link's magic number")
+    if not POOL <= message.type <= EOS:
+        raise LinkError(f"unknown type {message.type}")
+    if message.kind > AUDIO:
+        raise LinkError(f"unknown kind {message.kind}")
+    if message.flags > PASSTHROUGH | DISCONTINUITY:
+        raise LinkError(f"unknown flags {message.flags}")
+    if message.type == SKIP and not CHOSEN <= message.reason <= FLUSHED:
+        raise LinkError(f"unknown reason {message.reason}")
+    if message.parents_len > 4:
+        raise LinkError(f"{message.parents_len} parents")
+    return message
+
+
+def pool(slots: int, slot_bytes: int, code: int, width: int, height: int) -> bytes:
+    """The sender's pool: so many slots of so many bytes for pictures of these caps."""
+    message = Descriptor(type=POOL, slot=slots, bytes=slot_bytes, format=code, width=width, height=height)
+    return message.encode()
+
+
+def release(slot: int) -> bytes:
+    """The reader is done with a slot."""
+    return Descriptor(type=RELEASE, slot=slot).encode()
+
+
+def skip(frame: int, reason: int, process_ns: int = 0) -> bytes:
+    """A frame has no answer."""
+    return Descriptor(type=SKIP, frame=frame, reason=reason, process_ns=process_ns).encode()
+
+
+def flush(serial: int) -> bytes:
+    """Forget what is held."""
+    return Descriptor(type=FLUSH, frame=serial).encode()
+
+
+def eos() -> bytes:
+    """No more frames."""
+    return Descriptor(type=EOS).encode()

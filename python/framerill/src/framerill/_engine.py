@@ -1,0 +1,242 @@
+"""One pipeline at work: its life, its parameters, and the contract of its answers. Knows nothing of sockets.
+
+`Engine.step` names the author's method that is running; whoever catches an exception tells by it whose it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ._describe import check, name_of, params_model
+from .errors import ContractError
+from .frames import AudioFrame, Skip, VideoFrame
+from .pipeline import Pipeline, Update
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+_MOST_ANSWERS = 256
+
+
+class Engine:
+    """Runs one instance of a pipeline, always in the thread that made it."""
+
+    def __init__(self, pipeline: type[Pipeline] | Pipeline, given: dict[str, Any], name: str | None = None) -> None:
+        """Makes the instance, which loads nothing yet. Raises ParamsError, TargetError, and what the author raises."""
+        cls = pipeline if isinstance(pipeline, type) else type(pipeline)
+        check(cls)
+        self.kind = cls
+        self.name = name_of(cls, name)
+        self.loop: AbstractEventLoop | None = None
+        self.step: str | None = None
+        self._model = params_model(cls)
+        self._given = given
+        self._device: Any = None
+        params = self._validated(given)
+        if isinstance(pipeline, Pipeline):
+            self.pipeline = pipeline
+            self._set_params(params)
+            return
+        self.step = "__init__"
+        self.pipeline = cls.__new__(cls)
+        self._set_params(params)
+        # Not before the parameters are there: an author's `__init__` may use them.
+        self.pipeline.__init__()  # type: ignore[misc]
+        self.step = None
+
+    def _validated(self, given: dict[str, Any]) -> Any:
+        if self._model is None and not given:
+            return None
+        from ._params import Params, validate
+
+        return validate(self._model or Params, given)
+
+    def _set_params(self, params: Any) -> None:
+        if params is not None:
+            self.pipeline.params = params
+
+    # The author's methods
+
+    def load(self) -> None:
+        """Runs the pipeline's `load`."""
+        self._call("load", self.pipeline.load)
+
+    def flush(self) -> None:
+        """Runs the pipeline's `flush`."""
+        self._call("flush", self.pipeline.flush)
+
+    def close(self) -> None:
+        """Runs the pipeline's `close`."""
+        self._call("close", self.pipeline.close)
+        if self.loop is not None:
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+            self.loop = None
+
+    def update(self, changes: dict[str, Any]) -> bool:
+        """Changes parameters; True when a reload is needed. Raises ParamsError, and then nothing has changed."""
+        given = {**self._given, **changes}
+        params = self._validated(given)
+        try:
+            answer = self._call("update", self.pipeline.update, params)
+        except ValueError as error:
+            self.step = None
+            raise _refused(error, changes) from error
+        if answer not in (None, Update.APPLIED, Update.RELOAD):
+            raise ContractError(
+                f"`{self.name}.update` returns None or Update.RELOAD, not {answer!r:.80}; raise ValueError to refuse"
+            )
+        self._given = given
+        self._set_params(params)
+        return answer == Update.RELOAD
+
+    def process(self, frame: VideoFrame) -> list[VideoFrame] | Skip:
+        """Runs `process` on one frame and checks its answer. Raises ContractError."""
+        self.step = "process"
+        answer = self.pipeline.process(frame)
+        if type(answer) is VideoFrame:  # the common case first
+            self.step = None
+            return [self._checked(answer, frame)]
+        settled = self._settle(answer, frame)
+        self.step = None
+        return settled
+
+    def process_audio(self, frame: AudioFrame) -> AudioFrame | Skip:
+        """Runs `process_audio` on one block of sound and checks its answer. Raises ContractError."""
+        answer = self._call("process_audio", self.pipeline.process_audio, frame)
+        if isinstance(answer, Skip):
+            return answer
+        if not isinstance(answer, AudioFrame):
+            raise ContractError(f"`{self.name}.process_audio` returns an AudioFrame or Skip(reason), not {_kind(answer)}")
+        mine, theirs = frame.samples, answer.samples
+        if answer is not frame and (theirs.dtype != mine.dtype or theirs.shape[1] != mine.shape[1]):
+            raise ContractError(
+                f"`{self.name}.process_audio` answers {mine.dtype} of {mine.shape[1]} channels with "
+                f"{theirs.dtype} of {theirs.shape[1]}"
+            )
+        return answer
+
+    def device(self) -> Any:
+        """The torch device of the pipeline's tensors."""
+        if self._device is None:
+            from ._tensor import device_of
+
+            self._device = device_of(self.pipeline.device)
+        return self._device
+
+    # Answers
+
+    def _settle(self, answer: Any, frame: VideoFrame) -> list[VideoFrame] | Skip:
+        if hasattr(answer, "__await__"):
+            answer = self._await(answer)
+        if isinstance(answer, Skip):
+            return answer
+        if isinstance(answer, VideoFrame):
+            return [self._checked(answer, frame)]
+        outputs: list[VideoFrame] = []
+        if isinstance(answer, (list, tuple)):
+            for it in answer:
+                self._add(outputs, it, frame)
+        elif hasattr(answer, "__anext__"):
+            stepper = answer.__aiter__()
+            end = object()
+            while (it := self._await(_next(stepper, end))) is not end:
+                self._add_yielded(outputs, it, frame)
+        elif hasattr(answer, "__next__"):
+            for it in answer:
+                self._add_yielded(outputs, it, frame)
+        else:
+            raise ContractError(self._expected(answer))
+        if not outputs:
+            raise ContractError(
+                f"`{self.name}.process` answered with no frame at all; return Skip(reason) to answer without a picture"
+            )
+        return outputs
+
+    def _add_yielded(self, outputs: list[VideoFrame], it: object, frame: VideoFrame) -> None:
+        self._add(outputs, it, frame)
+        last = outputs[-1]
+        if last is not frame:
+            # The generator goes on and may write its array again before this answer is sent.
+            outputs[-1] = _settled(last)
+
+    def _add(self, outputs: list[VideoFrame], it: object, frame: VideoFrame) -> None:
+        if len(outputs) >= _MOST_ANSWERS:
+            raise ContractError(f"`{self.name}.process` answers one frame with more than {_MOST_ANSWERS}")
+        if not isinstance(it, VideoFrame):
+            raise ContractError(f"`{self.name}.process` answers with several VideoFrames, one of which is {_kind(it)}")
+        outputs.append(self._checked(it, frame))
+
+    def _checked(self, answer: VideoFrame, frame: VideoFrame) -> VideoFrame:
+        if answer is not frame:
+            problem = frame._caps.problem(answer._pixels)
+            if problem is not None:
+                raise ContractError(f"`{self.name}.process` answers frame {frame.id} with a wrong picture: {problem}")
+        return answer
+
+    def _expected(self, answer: object) -> str:
+        advice = ""
+        if answer is None:
+            advice = "; return Skip(reason) to answer without a picture"
+        elif hasattr(answer, "dtype"):
+            advice = "; return frame.with_pixels(array)"
+        return f"`{self.name}.process` returns a VideoFrame, several of them, or Skip(reason), not {_kind(answer)}{advice}"
+
+    # Awaiting
+
+    def _call(self, step: str, method: Callable[..., Any], *args: Any) -> Any:
+        self.step = step
+        answer = method(*args)
+        if hasattr(answer, "__await__"):
+            answer = self._await(answer)
+        self.step = None
+        return answer
+
+    def _await(self, awaitable: Any) -> Any:
+        if self.loop is None:
+            import asyncio
+
+            self.loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self.loop)
+        return self.loop.run_until_complete(_wrapped(awaitable))
+
+
+async def _wrapped(awaitable: Any) -> Any:
+    return await awaitable
+
+
+async def _next(stepper: Any, end: object) -> Any:
+    try:
+        return await stepper.__anext__()
+    except StopAsyncIteration:
+        return end
+
+
+def _settled(answer: VideoFrame) -> VideoFrame:
+    if getattr(answer._host, "is_output", _never)(answer._pixels):
+        return answer
+    import numpy as np
+
+    out = answer.output()
+    np.copyto(out, answer._pixels)
+    return answer._like(out)
+
+
+def _never(pixels: object) -> bool:
+    return False
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "None"
+    shape = getattr(value, "shape", None)
+    return f"a {type(value).__name__}" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+
+
+def _refused(error: ValueError, changes: dict[str, Any]) -> Exception:
+    from .errors import ParamsError, Problem
+
+    field = next(iter(changes)) if len(changes) == 1 else ""
+    value = changes[field] if field else changes
+    return ParamsError([Problem(field=field, rule="pipeline", value=value, message=str(error) or repr(error))])

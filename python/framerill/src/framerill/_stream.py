@@ -1,0 +1,363 @@
+"""One stream's frames: taken from its frame link, answered in order.
+
+::
+
+    joining ──pool──> serving ──frame──> waiting ──answer──> answered        any ──end of file, broken rule──> over
+
+The worker's loop calls `receive` when the link is readable and `answer_next` while `is_ready`.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import close as close_fd
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _descriptor as wire
+from ._caps import SAMPLE_FORMATS, Array, Caps
+from ._lease import Leases
+from ._link import Link, close_all
+from ._pool import OutputPool, PeerPool
+from .errors import ContractError, LinkClosed, LinkError
+from .frames import AudioFrame, Skip, VideoFrame, _video
+
+if TYPE_CHECKING:
+    from ._engine import Engine
+
+JOIN_WITHIN = 5.0
+"""Seconds that a peer has to lend its pool."""
+_WAIT_FOR_SLOT_MS = 100
+
+
+@dataclass
+class Counts:
+    """What became of a worker's frames."""
+
+    frames: int = 0
+    skipped: int = 0
+    flushed: int = 0
+    copies: int = 0
+
+
+@dataclass(frozen=True)
+class Notices:
+    """Whom a stream tells of what happens."""
+
+    log: Callable[[str, str], None]
+    """Level and text of a line for the log."""
+    stopping: Callable[[str], bool]
+    """Whether the stream of that name is to end, asked while it waits for a slot."""
+    skipped: Callable[[int, str], None] = lambda frame, reason: None
+    """A frame's id and the author's reason."""
+
+
+class Stream:
+    """A frame link and both its pools. The host of the frames that come over it."""
+
+    def __init__(self, link: Link, name: str, incarnation: int, engine: Engine, counts: Counts, notices: Notices) -> None:
+        self.link = link
+        self.name = name
+        self.incarnation = incarnation
+        self.tensor_range = engine.pipeline.tensor_range
+        self.device = engine.device
+        self._engine = engine
+        self._counts = counts
+        self._notices = notices
+        self._waiting: deque[wire.Descriptor] = deque()
+        self._leases = Leases(engine.pipeline.history, link.release)
+        self._caps: Caps | None = None
+        self._input: PeerPool | None = None
+        self._output: OutputPool | None = None
+        self._answer = bytearray(wire.BYTES)
+        self._told: set[str] = set()
+
+    def close(self) -> None:
+        """Ends the link. Frames that the author keeps stay readable."""
+        self.link.close()
+        if self._output is not None:
+            self._output.close()
+
+    # For the loop
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether both pools have changed hands."""
+        return self._output is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `answer_next` has something to do and, for a frame, a slot to answer into."""
+        if not self._waiting or self._output is None:
+            return False
+        return self._waiting[0].type != wire.FRAME or self._output.has_free()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that came is answered."""
+        return not self._waiting
+
+    def join(self) -> bool:
+        """Takes the peer's pool and lends ours; True once that is done. Raises LinkError."""
+        received = self.link.recv_with()
+        if received is None:
+            return False
+        message, fds = received
+        try:
+            if message.type != wire.POOL or len(fds) != 1:
+                raise LinkError("the first message of a frame link is a pool with one descriptor")
+            caps = Caps.of_code(message.format, message.width, message.height)
+            if caps.format != self._engine.kind.pixel_format:
+                raise LinkError(f"the pool holds {caps.format}, the pipeline sees {self._engine.kind.pixel_format}")
+            if message.bytes < caps.nbytes:
+                raise LinkError(f"a slot of {message.bytes} bytes does not hold a picture of {caps.nbytes}")
+            self._input = PeerPool(fds[0], message.slot, message.bytes)
+        finally:
+            close_all(fds)
+        output = OutputPool(caps)
+        self.link.send_with(
+            wire.pool(output.slots, output.slot_bytes, caps.code, caps.width, caps.height), output.fd
+        )
+        close_fd(output.fd)
+        output.fd = -1
+        self._caps, self._output = caps, output
+        return True
+
+    def receive(self) -> None:
+        """Takes one message: a release at once, anything else in its turn. Raises LinkError."""
+        if self.link.has_postponed:
+            self.link.send_postponed()
+        message = self.link.recv()
+        if message is None:
+            return
+        kind = message.type
+        if kind == wire.RELEASE:
+            self._pool().released(message.slot)
+        elif kind in (wire.FRAME, wire.FLUSH, wire.EOS):
+            if len(self._waiting) > self._peer().slots + 16:
+                raise LinkError("more frames than slots")
+            self._waiting.append(message)
+        else:
+            raise LinkError("media sends neither a second pool nor a skip")
+
+    def answer_next(self) -> None:
+        """Does the oldest thing that waits. Raises LinkError, ContractError, and what the author raises."""
+        if any(message.type == wire.FLUSH for message in self._waiting):
+            self._flush()
+            return
+        message = self._waiting.popleft()
+        if message.type == wire.EOS:
+            self.link.send(wire.eos())
+        elif message.kind == wire.AUDIO:
+            self._answer_sound(message)
+        else:
+            self._answer_picture(message)
+
+    def forget(self) -> None:
+        """Runs the pipeline's `flush`; what waits stays."""
+        self._engine.flush()
+
+    # For frames
+
+    def output(self, caps: Caps) -> Array:
+        """A writable picture: a slot of the output pool, or ordinary memory when the author keeps too many."""
+        array = self._pool().lend_array() if caps is self._caps else None
+        return np.empty(caps.shape, caps.dtype) if array is None else array
+
+    def is_output(self, pixels: Array) -> bool:
+        """Whether these pixels lie in a slot that `output` gave out."""
+        return self._pool().slot_of(pixels) is not None
+
+    # The work
+
+    def _pool(self) -> OutputPool:
+        if self._output is None:
+            raise LinkError("a message before the pools")
+        return self._output
+
+    def _peer(self) -> PeerPool:
+        if self._input is None:
+            raise LinkError("a message before the pools")
+        return self._input
+
+    def _flush(self) -> None:
+        serial = 0
+        while any(message.type == wire.FLUSH for message in self._waiting):
+            message = self._waiting.popleft()
+            if message.type == wire.FRAME:
+                self._checked_slot(message)
+                self.link.send(wire.skip(message.frame, wire.FLUSHED))
+                self.link.release(message.slot)
+                self._counts.flushed += 1
+            elif message.type == wire.FLUSH:
+                serial = message.frame
+                self._engine.flush()
+                self.link.send(wire.flush(serial))
+
+    def _checked_slot(self, message: wire.Descriptor) -> PeerPool:
+        peer = self._peer()
+        if message.slot >= peer.slots:
+            raise LinkError(f"a frame lies in slot {message.slot} of {peer.slots}")
+        if message.slot in self._leases:
+            raise LinkError(f"a frame lies in slot {message.slot}, which is lent to us already")
+        if not message.tb_num or not message.tb_den:
+            raise LinkError("a time base with a zero")
+        return peer
+
+    def _answer_picture(self, message: wire.Descriptor) -> None:
+        peer, caps = self._checked_slot(message), self._caps
+        if caps is None or (message.format, message.width, message.height) != (caps.code, caps.width, caps.height):
+            raise LinkError("a frame's caps are the pool's")
+        slot = message.slot
+        must_copy = self._leases.exhausted
+        pixels = peer.array(slot, caps.shape, caps.dtype)
+        self._leases.lend(slot, pixels)
+        if must_copy:
+            pixels = self._copied(pixels)  # with the only array of the slot it goes back at once
+            slot = -1
+        frame = _video(
+            pixels,
+            caps,
+            self,
+            message.frame,
+            message.pts,
+            (message.tb_num, message.tb_den),
+            bool(message.flags & wire.DISCONTINUITY),
+            slot,
+        )
+        del pixels
+        began = time.monotonic_ns()
+        answer = self._engine.process(frame)
+        took = time.monotonic_ns() - began
+        self._counts.frames += 1
+        if isinstance(answer, Skip):
+            self._skip(message, answer, took)
+            return
+        of = len(answer)
+        for index, output in enumerate(answer):
+            if output is frame and slot >= 0:
+                self._send(message, slot, message.flags | wire.PASSTHROUGH, index, of, took)
+            else:
+                self._send(message, self._filled(output._pixels), message.flags, index, of, took)
+
+    def _answer_sound(self, message: wire.Descriptor) -> None:
+        peer = self._checked_slot(message)
+        dtype = SAMPLE_FORMATS.get(message.format)
+        channels = message.height
+        if dtype is None or not 1 <= channels <= 64 or not message.width:
+            raise LinkError("impossible sound")
+        count, odd = divmod(message.bytes, dtype.itemsize * channels)
+        if odd or message.bytes > peer.slot_bytes:
+            raise LinkError(f"{message.bytes} bytes are no block of sound")
+        samples = peer.array(message.slot, (count, channels), dtype)
+        self._leases.lend(message.slot, samples)
+        frame = AudioFrame(
+            samples,
+            rate=message.width,
+            id=message.frame,
+            pts=message.pts,
+            time_base=(message.tb_num, message.tb_den),
+            discontinuity=bool(message.flags & wire.DISCONTINUITY),
+        )
+        began = time.monotonic_ns()
+        answer = self._engine.process_audio(frame) if self._engine.pipeline.audio else frame
+        took = time.monotonic_ns() - began
+        if isinstance(answer, Skip):
+            self._skip(message, answer, took)
+        elif answer is frame:
+            self._send(message, message.slot, message.flags | wire.PASSTHROUGH, 0, 1, took)
+        else:
+            out = answer.samples
+            pool = self._pool()
+            if out.nbytes > pool.slot_bytes:
+                raise ContractError(f"{out.nbytes} bytes of sound do not fit into a slot of {pool.slot_bytes}")
+            slot = self._free_slot()
+            np.copyto(pool.block(slot, out.shape, dtype), out)
+            pool.publish(slot)
+            self._send(message._replace(bytes=out.nbytes), slot, message.flags, 0, 1, took)
+
+    def _copied(self, pixels: Array) -> Array:
+        if not self._counts.copies:
+            history = self._engine.pipeline.history
+            self._notices.log(
+                "warn",
+                f"`{self._engine.name}` keeps more than {history} frames (`history = {history}`): "
+                "from here on frames come as copies while it does",
+            )
+        self._counts.copies += 1
+        copy = pixels.copy()
+        copy.flags.writeable = False
+        return copy
+
+    def _skip(self, message: wire.Descriptor, skip: Skip, took: int) -> None:
+        self._counts.skipped += 1
+        self._notices.skipped(message.frame, skip.reason)
+        if skip.reason not in self._told and len(self._told) < 16:
+            self._told.add(skip.reason)
+            self._notices.log("debug", f"`{self._engine.name}` skips frame {message.frame}: {skip.reason or 'no reason'}")
+        self.link.send(wire.skip(message.frame, wire.CHOSEN, took))
+
+    def _filled(self, pixels: Array) -> int:
+        pool = self._pool()
+        slot = pool.slot_of(pixels)
+        if slot is None:
+            slot = self._free_slot()
+            np.copyto(pool.picture(slot), pixels)
+        if pool.caps.format == "rgbf32":
+            picture = pool.picture(slot)
+            np.nan_to_num(picture, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+        pool.publish(slot)
+        return slot
+
+    def _free_slot(self) -> int:
+        pool = self._pool()
+        slot = pool.take()
+        while slot is None:
+            # Every slot is under way. Releases come over the link; frames that come before them wait their turn.
+            poller = select.poll()
+            poller.register(self.link.fileno(), select.POLLIN)
+            if poller.poll(_WAIT_FOR_SLOT_MS):
+                self.receive()
+            elif self._notices.stopping(self.name):
+                raise LinkClosed("the stream ends")
+            slot = pool.take()
+        return slot
+
+    def _send(self, message: wire.Descriptor, slot: int, flags: int, index: int, of: int, took: int) -> None:
+        wire.LAYOUT.pack_into(
+            self._answer,
+            0,
+            wire.MAGIC,
+            wire.FRAME,
+            message.kind,
+            flags,
+            slot,
+            message.bytes,
+            message.frame,
+            message.pts,
+            message.tb_num,
+            message.tb_den,
+            message.format,
+            message.width,
+            message.height,
+            0,
+            index,
+            of,
+            1,
+            0,
+            message.frame,
+            0,
+            0,
+            0,
+            time.monotonic_ns(),
+            took,
+            0,
+        )
+        self.link.send(self._answer)
+
+

@@ -1,0 +1,324 @@
+"""The worker's main loop: requests and frames, one after the other, on the thread that the process began with.
+
+A driver: `Session` decides which request is in order, `Engine` runs the pipeline, `Stream` answers frames.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from . import _control, _session
+from ._engine import Engine
+from ._link import Link, close_all
+from ._parent import ASKED, FAILED, DrainWatch, Parent
+from ._stream import JOIN_WITHIN, Counts, Notices, Stream
+from ._wait import Waiter
+from .errors import ContractError, LinkClosed, LinkError, ParamsError, TargetError
+
+_MOST_MESSAGES = 64
+"""Messages that are read before the next frame is answered, whatever else waits."""
+
+
+class Worker:
+    """One process, at most one pipeline, any number of streams."""
+
+    def __init__(self, parent: Parent) -> None:
+        self._parent = parent
+        self._session = _session.Session()
+        self._engine: Engine | None = None
+        self._description: dict[str, Any] = {}
+        self._streams: dict[str, Stream] = {}
+        self._joining: dict[str, tuple[int, float]] = {}
+        self._by_fd: dict[int, Stream] = {}
+        self._counts = Counts()
+        self._waiter = Waiter()
+        self._notices = Notices(log=parent.log, stopping=parent.wants_detach)
+        self._draining: int | None = None
+        self._loading = False
+
+    # What other threads ask
+
+    def stats(self) -> dict[str, Any]:
+        """Counters since the process began; empty before the first frame."""
+        counts = self._counts
+        return dict(vars(counts)) if counts.frames or counts.flushed else {}
+
+    def headway(self) -> int:
+        """Grows with every frame that is done."""
+        return self._counts.frames + self._counts.skipped + self._counts.flushed
+
+    def may_wait(self) -> float:
+        """Seconds that a drain waits for one frame."""
+        if self._engine is None or not self._streams:
+            return 0.0
+        return float(self._engine.pipeline.max_frame_time)
+
+    # The loop
+
+    def run(self) -> int:
+        """Serves until the parent ends it. Returns the exit code; raises what the author raises."""
+        self._waiter.add(self._parent.wake_fd)
+        unanswered = 0
+        while True:
+            while self._parent.has_requests:
+                message, fds = self._parent.next_request()
+                self._serve(message, fds)
+            ready = [stream for stream in self._streams.values() if stream.is_ready]
+            came = self._wait(0 if ready else self._timeout())
+            if came and unanswered < _MOST_MESSAGES:
+                unanswered += 1
+                continue
+            unanswered = 0
+            for stream in ready:
+                self._guarded(stream, stream.answer_next)
+            if self._draining is not None and not came and all(it.is_idle for it in self._streams.values()):
+                return self._drained(self._draining)
+
+    def _timeout(self) -> float | None:
+        if self._draining is not None:
+            # What was accepted may still lie in a socket, but not in one that has nothing to read.
+            return 0 if all(stream.is_idle for stream in self._streams.values()) else 0.1
+        if any(stream.link.has_postponed for stream in self._streams.values()):
+            return 0.01
+        if self._joining:
+            return max(0.0, min(deadline for _, deadline in self._joining.values()) - time.monotonic())
+        return None
+
+    def _wait(self, seconds: float | None) -> bool:
+        engine = self._engine
+        events = self._waiter.wait(seconds, engine.loop if engine is not None else None)
+        for fd, _ in events:
+            if fd == self._parent.wake_fd:
+                self._parent.woken()
+                continue
+            stream = self._by_fd.get(fd)
+            if stream is not None:
+                self._guarded(stream, stream.receive if stream.is_joined else lambda it=stream: self._join(it))
+        if self._joining:
+            self._give_up_late()
+        return bool(events)
+
+    def _guarded(self, stream: Stream, step: Any) -> None:
+        """One step of a stream. The end of its link ends the stream and nothing else."""
+        try:
+            step()
+        except LinkError as error:
+            self._ended(stream, error)
+
+    # Streams
+
+    def _join(self, stream: Stream) -> None:
+        if stream.join():
+            number, _ = self._joining.pop(stream.name)
+            answer = {"id": number, "stream": stream.name, "incarnation": stream.incarnation}
+            self._parent.say({"type": "attached", **answer})
+
+    def _give_up_late(self) -> None:
+        now = time.monotonic()
+        for name, (_, deadline) in list(self._joining.items()):
+            if now >= deadline:
+                self._ended(self._streams[name], LinkError(f"no pool came in {JOIN_WITHIN:g} s"))
+
+    def _ended(self, stream: Stream, error: LinkError) -> None:
+        joining = self._joining.get(stream.name)
+        self._forget(stream)
+        if joining is not None:
+            self._parent.say(_session.error(joining[0], "link", str(error)))
+            return
+        if not isinstance(error, LinkClosed):
+            self._parent.say(_session.error(None, "link", f"media broke the frame link's rules: {error}"))
+        ended = {"id": None, "stream": stream.name, "incarnation": stream.incarnation}
+        self._parent.say({"type": "detached", **ended})
+
+    def _forget(self, stream: Stream) -> None:
+        self._joining.pop(stream.name, None)
+        del self._streams[stream.name]
+        fd = stream.link.fileno()
+        del self._by_fd[fd]
+        self._waiter.remove(fd)
+        stream.close()
+
+    # Requests
+
+    def _serve(self, message: dict[str, Any], fds: list[int]) -> None:
+        refusal = self._session.judge(message, len(fds))
+        if refusal is not None:
+            close_all(fds)
+            self._parent.say(refusal)
+            return
+        kind, number = message["type"], message["id"]
+        if kind == "attach":
+            self._attach(number, message["stream"], message["incarnation"], fds[0])
+            return
+        close_all(fds)
+        if kind == "load":
+            self._load(number, message["pipeline"], message.get("params", {}))
+        elif kind == "describe":
+            self._describe(number, message["pipeline"])
+        elif kind == "update":
+            self._update(number, message["params"])
+        elif kind == "detach":
+            self._detach(number, message["stream"])
+        elif kind == "flush":
+            if self._engine is not None:
+                self._engine.flush()
+            self._parent.say({"type": "flushed", "id": number, "stream": message["stream"]})
+        elif kind == "drain":
+            self._draining = number
+
+    def _describe(self, number: int, target: str) -> None:
+        from ._describe import describe
+        from ._target import find
+
+        try:
+            description = describe(find(target))
+        except TargetError as error:
+            self._parent.say(_of_target(number, error))
+        else:
+            self._parent.say({"type": "description", "id": number, "description": description})
+
+    def _load(self, number: int, target: str, params: dict[str, Any]) -> None:
+        from ._describe import describe
+        from ._target import find
+
+        self._parent.set_busy(f"loading {target}")
+        self._loading = True
+        failure: dict[str, Any] | None = None
+        engine: Engine | None = None
+        try:
+            found = find(target)
+            self._description = describe(found)
+            engine = Engine(found.pipeline, params, found.name)
+            engine.load()
+        except TargetError as error:
+            failure = _of_target(number, error)
+        except ParamsError as error:
+            text = f"parameters of `{target}` break {len(error.problems)} rule(s)"
+            failure = _session.error(number, "params", text, problems=list(error.problems))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
+            text = f"`{target}` failed to load: {type(error).__name__}: {error}"
+            failure = _session.error(number, "load_failed", text, traceback=_traceback(error))
+        self._loading = False
+        self._parent.set_busy(None)
+        if failure is not None:
+            self._session.load_failed()
+            self._parent.say(failure)
+            return
+        self._engine = engine
+        # What a model brought along lives as long as the process: collections need not look at it again.
+        gc.freeze()
+        self._parent.say({"type": "ready", "id": number, "description": self._description})
+
+    def _update(self, number: int, changes: dict[str, Any]) -> None:
+        engine = self._engine
+        if engine is None:
+            return
+        try:
+            reload = engine.update(changes)
+        except ParamsError as error:
+            self._parent.say({"type": "rejected", "id": number, "problems": error.problems})
+            return
+        if not reload:
+            self._parent.say({"type": "applied", "id": number})
+            return
+        self._parent.say({"type": "reloading", "id": number})
+        self._parent.set_busy(f"reloading {engine.name}")
+        engine.load()
+        self._parent.set_busy(None)
+        gc.freeze()
+        self._parent.say({"type": "ready", "id": number, "description": self._description})
+
+    def _attach(self, number: int, name: str, incarnation: int, fd: int) -> None:
+        engine = self._engine
+        if name in self._streams:
+            self._forget(self._streams[name])
+        try:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fd)
+        except OSError as error:
+            close_all([fd])
+            self._parent.say(_session.error(number, "link", f"the descriptor is no frame link: {error.strerror}"))
+            return
+        if engine is None:
+            sock.close()
+            return
+        stream = Stream(Link(sock), name, incarnation, engine, self._counts, self._notices)
+        self._streams[name] = stream
+        self._by_fd[sock.fileno()] = stream
+        self._joining[name] = (number, time.monotonic() + JOIN_WITHIN)
+        self._waiter.add(sock.fileno())
+
+    def _detach(self, number: int, name: str) -> None:
+        stream = self._streams.get(name)
+        incarnation = 0
+        if stream is not None:
+            incarnation = stream.incarnation
+            self._forget(stream)
+        self._parent.say({"type": "detached", "id": number, "stream": name, "incarnation": incarnation})
+
+    def _drained(self, number: int) -> int:
+        for stream in list(self._streams.values()):
+            self._forget(stream)
+        if self._engine is not None:
+            self._engine.close()
+        self._parent.say({"type": "drained", "id": number})
+        return ASKED
+
+    def report(self, error: BaseException) -> dict[str, Any]:
+        """The fatal `error` for what ended the loop."""
+        engine = self._engine
+        step = engine.step if engine is not None else None
+        name = engine.name if engine is not None else ""
+        if isinstance(error, ContractError):
+            return _session.error(None, "bad_output", str(error), traceback=_traceback(error), fatal=True)
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if step is None:
+            return _session.error(None, "internal", f"the worker failed: {said}", traceback=_traceback(error), fatal=True)
+        text = f"`{name}` failed in `{step}`: {said}"
+        return _session.error(None, "process_failed", text, traceback=_traceback(error), fatal=True)
+
+
+def _of_target(number: int, error: TargetError) -> dict[str, Any]:
+    return _session.error(number, error.code, str(error), hint=error.hint, traceback=error.traceback)
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
+def main(argv: list[str]) -> NoReturn:
+    """Runs a worker over the control socket and exits. `argv[1]`, when given, only names the process."""
+    # Ctrl-C reaches the whole foreground group; the parent decides what it means for its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if len(argv) > 1:
+        _name_process(argv[1])
+    # The author's imports see their own folder and this one, not the options of this module.
+    sys.argv = argv[:1]
+    parent = Parent(_control.take())
+    worker = Worker(parent)
+    parent.start(worker.stats, DrainWatch(worker.headway, worker.may_wait))
+    try:
+        code = worker.run()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  the process border: whatever it was, the parent is told
+        parent.say(worker.report(error))
+        code = FAILED
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    # Threads and exit handlers of an author's libraries cannot keep the process.
+    os._exit(code)
+
+
+def _name_process(target: str) -> None:
+    name = os.path.basename(target).removesuffix(".py").rpartition(":")[2]
+    try:
+        with open("/proc/self/comm", "w", encoding="utf-8") as comm:
+            comm.write(f"fr {name}"[:15])
+    except OSError:
+        pass  # A nicety: a system without it shows `python`.

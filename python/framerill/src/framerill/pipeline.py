@@ -1,0 +1,102 @@
+"""What an author writes: one class, one required method."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .frames import AudioFrame, Skip, VideoFrame
+
+if TYPE_CHECKING:
+    from ._params import Params
+
+__all__ = ["Pipeline", "Update"]
+
+
+class Update(str, Enum):
+    """What `Pipeline.update` may return."""
+
+    APPLIED = "applied"
+    """The parameters hold from the next frame on; the same as returning None."""
+    RELOAD = "reload"
+    """They need `load` to run again; frames wait meanwhile."""
+
+
+class _NoParams:
+    """`self.params` of a pipeline without `Params`: an empty model, made when asked for."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        from ._params import Params
+
+        return Params()
+
+
+class Pipeline:
+    """Answers frames, one at a time and in order.
+
+    ::
+
+        class Invert(Pipeline):
+            def process(self, frame: VideoFrame) -> VideoFrame:
+                return frame.with_pixels(255 - frame.pixels)
+
+    Any method may be `async`; all of them run in one thread, one after the other. Raise to fail: the process ends, the
+    whole traceback is shown, and the stream goes on with a new process. Parameters are a nested
+    `class Params(framerill.Params)`, or `Params = SomeModel`; `self.params` is an instance of it, also in `__init__`.
+    """
+
+    name: ClassVar[str] = ""
+    """Short name; by default the class's name in lower case with hyphens."""
+    summary: ClassVar[str] = ""
+    """One line; by default the first line of the class's docstring."""
+    pixel_format: ClassVar[str] = "rgb24"
+    """What `frame.pixels` holds: `rgb24`, `gray8`, `rgbf32` or `nv12`."""
+    history: ClassVar[int] = 4
+    """How many frames beyond the one at work may be kept without a copy. Past that, new frames come as copies."""
+    audio: ClassVar[bool] = False
+    """Whether sound comes to `process_audio`."""
+    shareable: ClassVar[bool] = False
+    """Whether one instance may serve several streams at once: it remembers nothing of earlier frames."""
+    max_frame_time: ClassVar[float] = 10.0
+    """Seconds without an answer after which the process counts as hung and is restarted."""
+    tensor_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    """Black and white in `frame.tensor` and `with_tensor`."""
+    device: ClassVar[str | None] = None
+    """torch device of `frame.tensor`; by default the first CUDA device, else the CPU."""
+
+    params: Any = _NoParams()
+    """The parameters: an instance of the class's `Params`. Never changes while a method runs."""
+
+    if TYPE_CHECKING:
+        Params: type[Params]
+
+    def load(self) -> Awaitable[None] | None:
+        """Loads the model. Runs before the first frame and after an update that returns `Update.RELOAD`."""
+
+    def process(
+        self, frame: VideoFrame
+    ) -> VideoFrame | Skip | Sequence[VideoFrame] | Iterator[VideoFrame] | Awaitable[Any] | AsyncIterator[VideoFrame]:
+        """Answers one frame: a frame, several (a list, or `yield` them), or `Skip(reason)`.
+
+        Answers have the size and format of the frame. Several share the time up to the next frame evenly. Returning the
+        frame itself passes the picture on; nothing is copied. Never return None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `process` method")
+
+    def process_audio(self, frame: AudioFrame) -> AudioFrame | Skip | Awaitable[Any]:
+        """Answers one block of sound; by default with itself. Only called when `audio` is True."""
+        return frame
+
+    def update(self, params: Any) -> Update | str | Awaitable[Any] | None:
+        """Takes new parameters, valid as a whole; `self.params` still holds the old ones and changes afterwards.
+
+        Return `Update.RELOAD` (or `"reload"`) when `load` has to run again. Raise ValueError to refuse them.
+        """
+        return None
+
+    def flush(self) -> Awaitable[None] | None:
+        """Forgets what is remembered of earlier frames: the stream begins anew or jumps."""
+
+    def close(self) -> Awaitable[None] | None:
+        """Gives resources back. Runs once, before an orderly end; not when the process is killed."""
