@@ -1,1 +1,40 @@
-//! See ARCHITECTURE.md.
+//! The media process: compressed bytes in, frames out to a worker, frames back, compressed bytes out.
+//!
+//! Two halves. Codecs: [`source`] (demux, decode), [`scale`], [`sink`] (encode, mux, remux), [`preview`], all over `ffi`.
+//! Streams: `exchange` decides which frame is where; `ingress`, `attach` and `egress` are the threads
+//! around it; [`Media`] answers the parent.
+//!
+//! Invariant: the only room that knows FFmpeg. It opens no path and no socket; every file comes as a descriptor.
+
+mod attach;
+mod control;
+mod decode;
+mod demux;
+mod egress;
+mod encode;
+pub mod error;
+mod exchange;
+#[expect(unsafe_code, reason = "FFmpeg; each block says why it is sound")]
+mod ffi;
+mod fit;
+mod generate;
+mod histogram;
+mod index;
+mod ingress;
+mod lavfi;
+mod mux;
+mod pace;
+pub mod preview;
+mod rate;
+mod remux;
+mod resample;
+pub mod scale;
+pub mod sink;
+pub mod source;
+mod stream;
+mod tally;
+mod timeline;
+mod turn;
+
+pub use control::Media;
+pub use ffi::quieten;

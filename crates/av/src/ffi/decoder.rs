@@ -1,0 +1,68 @@
+//! Packets into frames.
+
+use std::ptr::{self, NonNull};
+
+use super::{Fault, Frame, Packet, Parameters, rational, sys};
+
+/// Pixels of the largest picture that is decoded: 16384 × 8192.
+const MOST_PIXELS: i64 = 16_384 * 8_192;
+
+/// Owns an open decoder.
+pub(crate) struct Decoder(NonNull<sys::AVCodecContext>);
+
+// SAFETY: used by one thread at a time, whichever that is; its own threads are FFmpeg's matter.
+unsafe impl Send for Decoder {}
+
+impl Decoder {
+    /// For a stream. `threads` decode at once.
+    pub(crate) fn open(
+        parameters: &Parameters,
+        time_base: (u32, u32),
+        threads: usize,
+    ) -> Result<Self, Fault> {
+        // SAFETY: looks a decoder up by number; null when there is none. The context is fresh, and freed by drop.
+        unsafe {
+            let codec = sys::avcodec_find_decoder(parameters.codec());
+            if codec.is_null() {
+                return Err(Fault::check(sys::AVERROR_DECODER_NOT_FOUND).expect_err("a fault"));
+            }
+            let context = sys::avcodec_alloc_context3(codec);
+            let decoder = Self(NonNull::new(context).expect("memory for a decoder"));
+            Fault::check(sys::avcodec_parameters_to_context(context, parameters.as_ptr()))?;
+            (*context).pkt_timebase = rational(time_base);
+            (*context).max_pixels = MOST_PIXELS;
+            (*context).thread_count = i32::try_from(threads).unwrap_or(1);
+            Fault::check(sys::avcodec_open2(context, codec, ptr::null_mut()))?;
+            Ok(decoder)
+        }
+    }
+
+    fn as_ptr(&self) -> *mut sys::AVCodecContext {
+        self.0.as_ptr()
+    }
+
+    /// Puts a packet in; none says that no more will come.
+    pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<(), Fault> {
+        let packet = packet.map_or(ptr::null(), |packet| packet.as_ptr().cast_const());
+        // SAFETY: the decoder is open; the packet is alive for the call, and its buffers are counted.
+        Fault::check(unsafe { sys::avcodec_send_packet(self.as_ptr(), packet) }).map(drop)
+    }
+
+    /// Takes a frame out: false when a packet has to come first, or after the last.
+    pub(crate) fn receive(&mut self, into: &mut Frame) -> Result<bool, Fault> {
+        // SAFETY: the decoder is open, the frame ours; FFmpeg empties it first.
+        match Fault::check(unsafe { sys::avcodec_receive_frame(self.as_ptr(), into.as_ptr()) }) {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.is_again() || fault.is_end() => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        let mut context = self.as_ptr();
+        // SAFETY: ours and dropped once; joins its threads.
+        unsafe { sys::avcodec_free_context(&raw mut context) }
+    }
+}

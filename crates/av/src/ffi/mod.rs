@@ -1,0 +1,60 @@
+//! FFmpeg behind safe types: the one module of this crate that holds unsafe code.
+//!
+//! Each type owns one FFmpeg object and frees it on drop. None can be cloned by accident, all may move between threads.
+//! [`Fault`] is an FFmpeg error code. Values of C enumerations that a file decides (colours, codecs) are read as plain
+//! integers, since a number that Rust does not know would be undefined behaviour as an `enum`.
+//!
+//! Invariant: no Rust panic crosses a C callback; the callbacks ([`io`]) only make system calls.
+
+mod decoder;
+mod demuxer;
+mod encoder;
+mod fault;
+mod frame;
+mod graph;
+mod io;
+mod muxer;
+mod options;
+mod packet;
+mod parameters;
+mod pixels;
+mod swresample;
+mod swscale;
+
+pub(crate) use decoder::Decoder;
+pub(crate) use demuxer::{Demuxer, StreamFacts};
+pub(crate) use encoder::{
+    AudioSpec, Encoder, VideoSpec, encoder_exists, encoder_formats, encoder_rates,
+};
+pub use fault::Fault;
+pub(crate) use frame::Frame;
+pub(crate) use graph::Graph;
+pub use io::Interrupt;
+pub(crate) use io::Io;
+pub(crate) use muxer::Muxer;
+pub(crate) use packet::Packet;
+pub(crate) use parameters::{MediaKind, Parameters};
+pub(crate) use pixels::{Colour, Format, SideRange};
+pub(crate) use swresample::Swresample;
+pub(crate) use swscale::{Crop, Side, Swscale};
+
+use ffmpeg_next::ffi as sys;
+
+/// Keeps FFmpeg from writing to stderr. What goes wrong comes back as errors.
+pub fn quieten() {
+    // SAFETY: sets one atomic integer.
+    unsafe { sys::av_log_set_level(sys::AV_LOG_QUIET) }
+}
+
+/// A fraction as FFmpeg has it.
+fn rational((num, den): (u32, u32)) -> sys::AVRational {
+    let part = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    sys::AVRational { num: part(num), den: part(den) }
+}
+
+/// A positive fraction of FFmpeg's; none when it is zero, negative or without meaning.
+fn fraction(value: sys::AVRational) -> Option<(u32, u32)> {
+    let num = u32::try_from(value.num).ok()?;
+    let den = u32::try_from(value.den).ok()?;
+    (num > 0 && den > 0).then_some((num, den))
+}

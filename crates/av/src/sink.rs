@@ -1,0 +1,260 @@
+//! A sink: pictures encoded, sound carried over, both in one container.
+
+use std::os::fd::OwnedFd;
+
+use framerill_frames::Foreign;
+use framerill_media::{Caps, Pts, Size, TimeBase};
+use framerill_worker::message::{Container, MediaPlan, Sink};
+
+use crate::{
+    encode::{VideoEncoder, VideoParams},
+    error::AvError,
+    ffi::{Fault, Interrupt, Io, Muxer, Packet},
+    mux,
+    remux::remux,
+    resample::SoundEncoder,
+    source::{AudioPacket, AudioParams, SourceReader},
+};
+
+/// Microseconds of media by which one stream may run ahead of the other before it is written alone. What waits for it is
+/// compressed, a few megabytes at most.
+const INTERLEAVE_MICROS: i64 = 4_000_000;
+
+/// Encodes pictures and writes a container.
+pub struct SinkWriter {
+    name: String,
+    container: Container,
+    muxer: Muxer,
+    video: VideoEncoder,
+    video_stream: usize,
+    audio: Option<(Sound, usize)>,
+    /// Where the finished file goes, and what was written until then.
+    completion: Option<(OwnedFd, OwnedFd)>,
+    interrupt: Interrupt,
+}
+
+/// The way of the sound.
+#[expect(clippy::large_enum_variant, reason = "there is one, and it lives as long as the sink")]
+enum Sound {
+    /// As it is.
+    Copied { time_base: TimeBase, last: Option<i64> },
+    /// Encoded anew.
+    Encoded { encoder: SoundEncoder, last: Option<i64> },
+}
+
+impl SinkWriter {
+    /// Begins what the plan names, for pictures of `size` out of `source`. Descriptors are taken out of `fds`. `fd` has to
+    /// be readable too when there is a `final_fd`, and so has `final_fd`: the index is moved to the front of it.
+    pub fn open(
+        sink: &Sink,
+        fds: &mut [Option<OwnedFd>],
+        source: &SourceReader,
+        size: Size,
+        plan: &MediaPlan,
+    ) -> Result<Self, AvError> {
+        let traits = source.traits();
+        let params = VideoParams {
+            size,
+            time_base: source.time_base(),
+            rate: source.frame_rate(),
+            pixel_aspect: (size == traits.upright())
+                .then_some(traits.turn.aspect(traits.pixel_aspect)),
+            colour: traits.colour,
+        };
+        let audio = if plan.audio { source.audio_params() } else { None };
+        Self::begin(sink, fds, &params, plan, audio.as_ref())
+    }
+
+    fn begin(
+        sink: &Sink,
+        fds: &mut [Option<OwnedFd>],
+        params: &VideoParams,
+        plan: &MediaPlan,
+        audio: Option<&AudioParams>,
+    ) -> Result<Self, AvError> {
+        let name = sink.name.clone();
+        let opening = |fault| AvError::SinkOpen { name: name.clone(), fault };
+        let fd = crate::source::take_fd(fds, sink.fd, &name)?;
+        let interrupt = Interrupt::default();
+        let io = Io::writer(fd, &interrupt);
+        let completion = match sink.final_fd {
+            Some(index) if sink.container == Container::Mp4 => {
+                let final_fd = crate::source::take_fd(fds, index, &name)?;
+                let written = io.duplicate().map_err(|error| opening(errno(&error)))?;
+                Some((written, final_fd))
+            }
+            _ => None,
+        };
+        let mut muxer = Muxer::create(io, mux::format(sink.container)).map_err(opening)?;
+        let global_header = muxer.wants_global_header();
+        let video = VideoEncoder::open(params, &plan.video, sink.container, global_header)?;
+        check_codec(&muxer, &video, sink.container)?;
+        let parameters = video.parameters()?;
+        let video_stream =
+            muxer.add_stream(&parameters, video.time_base(), params.rate).map_err(opening)?;
+        let audio = match audio {
+            Some(audio) => Some(add_sound(&mut muxer, audio, sink.container, opening)?),
+            None => None,
+        };
+        muxer.set_interleave(INTERLEAVE_MICROS);
+        muxer.write_header(mux::options(sink.container)).map_err(opening)?;
+        let container = sink.container;
+        Ok(Self { name, container, muxer, video, video_stream, audio, completion, interrupt })
+    }
+
+    /// FFmpeg's name of the video encoder in use.
+    #[must_use]
+    pub fn encoder(&self) -> &str {
+        self.video.name()
+    }
+
+    /// Ends writes to a pipe that nobody empties, from any thread.
+    #[must_use]
+    pub fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
+    /// Encodes a picture. `pixels` may change meanwhile; pts strictly increase. Returns when the encoder has taken it; what
+    /// it gives out is written.
+    pub fn write_picture(
+        &mut self,
+        pixels: Foreign<'_>,
+        caps: Caps,
+        pts: Pts,
+    ) -> Result<(), AvError> {
+        self.video.push(pixels, caps, pts)?;
+        self.write_pictures()
+    }
+
+    /// Takes sound, in the order of the source. It may come before the pictures of its time.
+    pub fn write_audio(&mut self, sound: AudioPacket) -> Result<(), AvError> {
+        let Some((way, stream)) = &mut self.audio else { return Ok(()) };
+        let mut packet = sound.packet;
+        match way {
+            Sound::Copied { time_base, last } => {
+                let from = (time_base.num(), time_base.den());
+                if copied(&mut packet, last, self.container) {
+                    let failed = |fault| write_error(&self.name, fault);
+                    packet.rescale(from, self.muxer.time_base(*stream));
+                    self.muxer.write(&mut packet, *stream).map_err(failed)?;
+                }
+                Ok(())
+            }
+            Sound::Encoded { encoder, .. } => {
+                encoder.push(&packet)?;
+                self.write_sound()
+            }
+        }
+    }
+
+    /// Writes what encoders still hold, ends the container and, for mp4 with a final descriptor, makes the finished file.
+    pub fn finish(mut self) -> Result<(), AvError> {
+        self.video.finish()?;
+        self.write_pictures()?;
+        if let Some((Sound::Encoded { encoder, .. }, _)) = &mut self.audio {
+            encoder.finish()?;
+            self.write_sound()?;
+        }
+        let Self { name, muxer, video, audio, completion, interrupt, .. } = self;
+        // Encoders go first: making the finished file then needs no more memory than encoding did.
+        drop((video, audio));
+        muxer.finish().map_err(|fault| write_error(&name, fault))?;
+        match completion {
+            Some((written, final_fd)) => remux(written, final_fd, &name, &interrupt),
+            None => Ok(()),
+        }
+    }
+
+    fn write_pictures(&mut self) -> Result<(), AvError> {
+        let from = self.video.time_base();
+        while let Some(packet) = self.video.pull()? {
+            packet.rescale(from, self.muxer.time_base(self.video_stream));
+            let written = self.muxer.write(packet, self.video_stream);
+            written.map_err(|fault| write_error(&self.name, fault))?;
+        }
+        Ok(())
+    }
+
+    fn write_sound(&mut self) -> Result<(), AvError> {
+        let Some((Sound::Encoded { encoder, last }, stream)) = &mut self.audio else {
+            return Ok(());
+        };
+        let from = encoder.time_base();
+        while let Some(packet) = encoder.pull()? {
+            if !copied(packet, last, self.container) {
+                continue;
+            }
+            packet.rescale(from, self.muxer.time_base(*stream));
+            let written = self.muxer.write(packet, *stream);
+            written.map_err(|fault| write_error(&self.name, fault))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for SinkWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SinkWriter").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Whether a packet of sound may be written after the last one, and sees to it that its times increase. Times that jump
+/// back are left out until they are past the last one again.
+fn copied(packet: &mut Packet, last: &mut Option<i64>, container: Container) -> bool {
+    let Some(pts) = packet.pts() else { return false };
+    // mp4 can say that sound begins before 0 (an encoder's priming, or a packet that reaches across the start).
+    if pts < 0 && !mux::takes_negative_times(container) {
+        return false;
+    }
+    if last.is_some_and(|last| pts <= last) {
+        return false;
+    }
+    *last = Some(pts);
+    packet.set_times(Some(pts), Some(pts));
+    true
+}
+
+fn add_sound(
+    muxer: &mut Muxer,
+    audio: &AudioParams,
+    container: Container,
+    opening: impl Fn(Fault) -> AvError,
+) -> Result<(Sound, usize), AvError> {
+    let takes = muxer.takes(&audio.parameters);
+    if !audio.generated && mux::copies_sound(container, &audio.codec(), takes) {
+        let time_base = (audio.time_base.num(), audio.time_base.den());
+        let stream = muxer.add_stream(&audio.parameters, time_base, None).map_err(opening)?;
+        return Ok((Sound::Copied { time_base: audio.time_base, last: None }, stream));
+    }
+    let global_header = muxer.wants_global_header();
+    let encoder = SoundEncoder::open(audio, mux::sound_encoder(container), global_header)?;
+    let parameters = encoder.parameters()?;
+    let stream = muxer.add_stream(&parameters, encoder.time_base(), None).map_err(opening)?;
+    Ok((Sound::Encoded { encoder, last: None }, stream))
+}
+
+fn check_codec(muxer: &Muxer, video: &VideoEncoder, container: Container) -> Result<(), AvError> {
+    let parameters = video.parameters()?;
+    let codec = parameters.codec_name();
+    let fits = if mux::knows_codecs(container) {
+        muxer.takes(&parameters)
+    } else {
+        mux::mpegts_takes_pictures(&codec)
+    };
+    if fits {
+        return Ok(());
+    }
+    let (container, encoder) = (mux::format(container), video.name().to_owned());
+    Err(AvError::EncoderMismatch { container, codec, encoder })
+}
+
+fn write_error(name: &str, fault: Fault) -> AvError {
+    if fault.is_interrupted() {
+        return AvError::Interrupted;
+    }
+    AvError::SinkWrite { name: name.to_owned(), fault }
+}
+
+pub(crate) fn errno(error: &std::io::Error) -> Fault {
+    Fault::from_errno(error.raw_os_error().unwrap_or(5))
+}
