@@ -2,12 +2,7 @@
 //!
 //! A driver: [`Exchange`](crate::exchange::Exchange) decides what an answer means.
 
-use std::{
-    os::fd::OwnedFd,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{os::fd::OwnedFd, sync::Arc, thread, time::Duration};
 
 use framerill_frames::{
     Descriptor, DescriptorError, Geometry, Link, LinkError, MessageType, PeerPool, Pool, PoolError,
@@ -57,9 +52,15 @@ pub(crate) fn attach(
     parent: &Parent,
 ) -> Result<(), AttachError> {
     let link = Arc::new(Link::new(socket));
-    let own = Pool::create(Geometry::for_pictures(input_slots(history), caps.picture_bytes())?)?;
+    let own = Pool::create(Geometry::for_pictures(
+        input_slots(history),
+        caps.picture_bytes(),
+    )?)?;
     let geometry = own.geometry();
-    link.send_with(&Descriptor::pool(geometry.slots, geometry.slot_bytes, caps), own.fd())?;
+    link.send_with(
+        &Descriptor::pool(geometry.slots, geometry.slot_bytes, caps),
+        own.fd(),
+    )?;
     let peer = Arc::new(peer_pool(&link, caps)?);
 
     let reader = Reader {
@@ -76,7 +77,6 @@ pub(crate) fn attach(
         lent: (0..geometry.slots).map(|_| None).collect(),
         borrowed: vec![false; peer.geometry().slots as usize],
         own,
-        peer,
     };
     {
         let mut state = stream.lock();
@@ -102,7 +102,13 @@ fn peer_pool(link: &Link, want: Caps) -> Result<PeerPool, AttachError> {
     if got != want {
         return Err(AttachError::Caps { got, want });
     }
-    let pool = PeerPool::open(&memory, Geometry { slots: offer.slot, slot_bytes: offer.bytes })?;
+    let pool = PeerPool::open(
+        &memory,
+        Geometry {
+            slots: offer.slot,
+            slot_bytes: offer.bytes,
+        },
+    )?;
     if (pool.geometry().slot_bytes as usize) < want.picture_bytes() {
         return Err(AttachError::Broken("a slot holds a whole picture"));
     }
@@ -136,7 +142,13 @@ impl Reader {
         }
         if let Some((held, requeued)) = self.stream.lose_worker(self.incarnation) {
             let (stream, incarnation) = (name.to_owned(), self.incarnation);
-            parent.say(&FromChild::Detached { id: None, stream, incarnation, held, requeued });
+            parent.say(&FromChild::Detached {
+                id: None,
+                stream,
+                incarnation,
+                held,
+                requeued,
+            });
         }
     }
 
@@ -158,7 +170,9 @@ impl Reader {
             MessageType::Skip => {
                 let frame = state.exchange.skip(message.frame)?;
                 let (complete, delivered) = (frame.decode_ns.1, frame.delivered_ns);
-                state.tally.answered(complete, delivered, monotonic_ns(), message.process_ns);
+                state
+                    .tally
+                    .answered(complete, delivered, monotonic_ns(), message.process_ns);
             }
             MessageType::Flush | MessageType::Eos => {}
             MessageType::Pool => return Err(AttachError::Broken("a second pool")),
@@ -171,7 +185,10 @@ impl Reader {
     fn take_answer(&self, state: &mut State, message: &Descriptor) -> Result<(), AttachError> {
         let got = message.caps()?;
         if got != self.caps {
-            return Err(AttachError::Caps { got, want: self.caps });
+            return Err(AttachError::Caps {
+                got,
+                want: self.caps,
+            });
         }
         let next_pts = state.exchange.pts_after_oldest();
         let parent = message.parents().last().copied();
@@ -187,9 +204,14 @@ impl Reader {
             }
             Pixels::Own(frame.lease.clone())
         } else {
-            let borrowed = state.attached.as_mut().and_then(|it| it.borrowed.get_mut(slot));
+            let borrowed = state
+                .attached
+                .as_mut()
+                .and_then(|it| it.borrowed.get_mut(slot));
             let Some(borrowed @ false) = borrowed else {
-                return Err(AttachError::Broken("an answer lies in a slot that is not ours yet"));
+                return Err(AttachError::Broken(
+                    "an answer lies in a slot that is not ours yet",
+                ));
             };
             *borrowed = true;
             Pixels::Worker {
@@ -201,12 +223,22 @@ impl Reader {
         };
         let now = monotonic_ns();
         if whole {
-            state.tally.answered(frame.decode_ns.1, frame.delivered_ns, now, message.process_ns);
+            state.tally.answered(
+                frame.decode_ns.1,
+                frame.delivered_ns,
+                now,
+                message.process_ns,
+            );
         }
         state.finished.push_back(Finished::Picture(Picture {
             pixels,
             caps: self.caps,
-            pts: placed(frame.pts, next_pts.unwrap_or(usual_pts), message.index, message.of),
+            pts: placed(
+                frame.pts,
+                next_pts.unwrap_or(usual_pts),
+                message.index,
+                message.of,
+            ),
             frame: frame.id,
             before: self.stream.preview.then(|| frame.lease.clone()),
             decode_began_ns: frame.decode_ns.0,

@@ -59,9 +59,20 @@ impl Handler for Media {
     fn handle(&mut self, request: ToChild, fds: Vec<OwnedFd>, parent: &Parent) -> Handled {
         match request {
             ToChild::Load { id, media, .. } => return self.load(id, media, fds, parent),
-            ToChild::Attach { id, stream, incarnation, format, history, .. } => {
+            ToChild::Attach {
+                id,
+                stream,
+                incarnation,
+                format,
+                history,
+                ..
+            } => {
                 let answer = match self.attach(&stream, incarnation, format, history, fds, parent) {
-                    Ok(()) => FromChild::Attached { id, stream, incarnation },
+                    Ok(()) => FromChild::Attached {
+                        id,
+                        stream,
+                        incarnation,
+                    },
                     Err(what) => FromChild::Error(ErrorReport::of_request(id, "link", what)),
                 };
                 parent.say(&answer);
@@ -69,9 +80,15 @@ impl Handler for Media {
             ToChild::Detach { id, stream } => self.detach(id, stream, parent),
             ToChild::Drain { id } => return self.drain(id, parent),
             ToChild::Bye => return Handled::Leave,
-            ToChild::Describe { id, .. } | ToChild::Update { id, .. } | ToChild::Flush { id, .. } => {
+            ToChild::Describe { id, .. }
+            | ToChild::Update { id, .. }
+            | ToChild::Flush { id, .. } => {
                 let what = "media has no pipeline and no parameters";
-                parent.say(&FromChild::Error(ErrorReport::of_request(id, "unknown_message", what)));
+                parent.say(&FromChild::Error(ErrorReport::of_request(
+                    id,
+                    "unknown_message",
+                    what,
+                )));
             }
         }
         Handled::Done
@@ -88,18 +105,28 @@ impl Media {
     ) -> Handled {
         let Some(plan) = plan else {
             let what = "media's `load` carries a `media` plan";
-            parent.say(&FromChild::Error(ErrorReport::of_request(id, "protocol", what)));
+            parent.say(&FromChild::Error(ErrorReport::of_request(
+                id, "protocol", what,
+            )));
             return Handled::LoadFailed;
         };
         match open(plan, fds) {
             Ok((opened, info)) => {
                 self.opened = Some(opened);
                 let source = Some(Box::new(info));
-                parent.say(&FromChild::Ready { id, description: None, source });
+                parent.say(&FromChild::Ready {
+                    id,
+                    description: None,
+                    source,
+                });
                 Handled::Done
             }
             Err(error) => {
-                let report = ErrorReport { id: Some(id), fatal: false, ..report(&error) };
+                let report = ErrorReport {
+                    id: Some(id),
+                    fatal: false,
+                    ..report(&error)
+                };
                 parent.say(&FromChild::Error(report));
                 Handled::LoadFailed
             }
@@ -125,15 +152,30 @@ impl Media {
         if opened.stream.lock().attached.is_some() {
             return Err("a worker is attached already".into());
         }
-        attach(&opened.stream, name, incarnation, socket, caps, history, parent)
-            .map_err(|error| error.to_string())?;
+        attach(
+            &opened.stream,
+            name,
+            incarnation,
+            socket,
+            caps,
+            history,
+            parent,
+        )
+        .map_err(|error| error.to_string())?;
         opened.name = Some(name.to_owned());
-        opened.begin(caps, parent).map_err(|error| error.to_string())
+        opened
+            .begin(caps, parent)
+            .map_err(|error| error.to_string())
     }
 
     fn detach(&mut self, id: u64, stream: String, parent: &Parent) {
         let incarnation = self.opened.as_ref().and_then(|opened| {
-            opened.stream.lock().attached.as_ref().map(|attached| attached.incarnation)
+            opened
+                .stream
+                .lock()
+                .attached
+                .as_ref()
+                .map(|attached| attached.incarnation)
         });
         let lost = self
             .opened
@@ -142,7 +184,13 @@ impl Media {
             .and_then(|(opened, incarnation)| opened.stream.lose_worker(incarnation));
         let (held, requeued) = lost.unwrap_or_default();
         let (id, incarnation) = (Some(id), incarnation.unwrap_or(0));
-        parent.say(&FromChild::Detached { id, stream, incarnation, held, requeued });
+        parent.say(&FromChild::Detached {
+            id,
+            stream,
+            incarnation,
+            held,
+            requeued,
+        });
     }
 
     fn drain(&mut self, id: u64, parent: &Parent) -> Handled {
@@ -173,14 +221,28 @@ impl Media {
 impl Opened {
     /// Starts the threads, with the first worker.
     fn begin(&mut self, caps: Caps, parent: &Parent) -> Result<(), AvError> {
-        let Some(Waiting { source, plan, sink, wanted }) = self.waiting.take() else {
+        let Some(Waiting {
+            source,
+            plan,
+            sink,
+            wanted,
+        }) = self.waiting.take()
+        else {
             return Ok(());
         };
         let scaler = Scaler::new(&source, &plan, caps)?;
         let (stream, to_parent) = (Arc::clone(&self.stream), parent.clone());
-        start("decode", move || ingress::run(&stream, source, scaler, &to_parent), parent);
+        start(
+            "decode",
+            move || ingress::run(&stream, source, scaler, &to_parent),
+            parent,
+        );
         let (stream, to_parent) = (Arc::clone(&self.stream), parent.clone());
-        start("encode", move || egress::run(&stream, sink, wanted, &to_parent), parent);
+        start(
+            "encode",
+            move || egress::run(&stream, sink, wanted, &to_parent),
+            parent,
+        );
         let (stream, to_parent) = (Arc::clone(&self.stream), parent.clone());
         let (stop, stopped) = sync_channel(1);
         self.stop_stats = Some(stop);
@@ -197,29 +259,56 @@ impl Opened {
 
 fn start(name: &str, work: impl FnOnce() + Send + 'static, parent: &Parent) {
     if let Err(error) = thread::Builder::new().name(name.into()).spawn(work) {
-        parent.fail(ErrorReport::fatal("internal", format!("cannot start a thread: {error}")));
+        parent.fail(ErrorReport::fatal(
+            "internal",
+            format!("cannot start a thread: {error}"),
+        ));
     }
 }
 
 fn open(plan: Box<MediaPlan>, fds: Vec<OwnedFd>) -> Result<(Opened, SourceInfo), AvError> {
     let mut fds: Vec<Option<OwnedFd>> = fds.into_iter().map(Some).collect();
     if plan.egress != EgressMode::Strict {
-        return Err(AvError::Plan("only the `strict` egress mode is for recorded sources".into()));
+        return Err(AvError::Plan(
+            "only the `strict` egress mode is for recorded sources".into(),
+        ));
     }
     let (source, info) = SourceReader::open(&plan, &mut fds)?;
-    let size = Size::new(info.width, info.height)
-        .map_err(|error| AvError::Plan(error.to_string()))?;
+    let size =
+        Size::new(info.width, info.height).map_err(|error| AvError::Plan(error.to_string()))?;
     let sink = match &plan.sink {
         Some(sink) => Some(SinkWriter::open(sink, &mut fds, &source, size, &plan)?),
         None => None,
     };
-    let wanted = plan.preview_fd.and_then(|fd| fds.get_mut(fd as usize)?.take()).map(|file| {
-        let frame = info.frames.unwrap_or(60) / 2;
-        Wanted { file, frame }
-    });
+    let wanted = plan
+        .preview_fd
+        .and_then(|fd| fds.get_mut(fd as usize)?.take())
+        .map(|file| {
+            let frame = info.frames.unwrap_or(60) / 2;
+            Wanted { file, frame }
+        });
     let interval = usual_interval(source.time_base(), info.fps);
     let latest = plan.policy == LinkPolicy::Latest;
-    let stream = Arc::new(Stream::new(source.time_base(), interval, latest, wanted.is_some()));
-    let waiting = Some(Waiting { source, plan, sink, wanted });
-    Ok((Opened { stream, size, name: None, waiting, stop_stats: None }, info))
+    let stream = Arc::new(Stream::new(
+        source.time_base(),
+        interval,
+        latest,
+        wanted.is_some(),
+    ));
+    let waiting = Some(Waiting {
+        source,
+        plan,
+        sink,
+        wanted,
+    });
+    Ok((
+        Opened {
+            stream,
+            size,
+            name: None,
+            waiting,
+            stop_stats: None,
+        },
+        info,
+    ))
 }

@@ -19,9 +19,16 @@ pub(crate) struct VideoDecoder {
 impl VideoDecoder {
     /// For a stream of a recording, on as many threads as the machine has.
     pub(crate) fn open(parameters: &Parameters, time_base: (u32, u32)) -> Result<Self, Fault> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let threads = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(MOST_THREADS);
         let decoder = Decoder::open(parameters, time_base, threads)?;
-        Ok(Self { decoder, frame: Frame::new(), faults: 0, concealed: 0 })
+        Ok(Self {
+            decoder,
+            frame: Frame::new(),
+            faults: 0,
+            concealed: 0,
+        })
     }
 
     /// Puts a packet in, after everything was pulled; none ends the stream. Only lack of memory is an error.

@@ -81,15 +81,22 @@ impl FileSource {
         let mut demuxer = open_demuxer(fd, name, interrupt)?;
         let video = find_video(&demuxer, name)?;
         let audio = if audio { find_audio(&demuxer) } else { None };
-        let decoder = VideoDecoder::open(&video.facts.parameters, video.facts.time_base)
-            .map_err(|fault| AvError::Decoder {
+        let decoder = VideoDecoder::open(&video.facts.parameters, video.facts.time_base).map_err(
+            |fault| AvError::Decoder {
                 name: name.to_owned(),
                 codec: video.facts.parameters.codec_name(),
                 fault,
-            })?;
-        let kept: Vec<usize> =
-            [Some(video.index), audio.as_ref().map(|track| track.index)].into_iter().flatten().collect();
-        let claim = if start > 0.0 { Claim::default() } else { claim(&demuxer, &video, kept.len()) };
+            },
+        )?;
+        let kept: Vec<usize> = [Some(video.index), audio.as_ref().map(|track| track.index)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let claim = if start > 0.0 {
+            Claim::default()
+        } else {
+            claim(&demuxer, &video, kept.len())
+        };
         demuxer.keep_only(&kept);
         let places = places(&demuxer, &video, audio.as_ref(), start);
         if start > 0.0 {
@@ -131,7 +138,11 @@ impl FileSource {
 
     /// Seconds from the first picture to the end of the last, by the header.
     pub(crate) fn duration(&self) -> Option<f64> {
-        let ticks = self.video.facts.duration.map(|ticks| self.video.time_base.seconds(Pts(ticks)));
+        let ticks = self
+            .video
+            .facts
+            .duration
+            .map(|ticks| self.video.time_base.seconds(Pts(ticks)));
         ticks.or_else(|| self.demuxer.duration())
     }
 
@@ -144,7 +155,9 @@ impl FileSource {
             match self.stage {
                 Stage::Ended => return self.ended(),
                 Stage::Draining => {
-                    self.decoder.push(None).map_err(|fault| self.decoding(fault))?;
+                    self.decoder
+                        .push(None)
+                        .map_err(|fault| self.decoding(fault))?;
                     self.stage = Stage::Ended;
                 }
                 Stage::Reading => {
@@ -187,10 +200,14 @@ impl FileSource {
             if jumped && self.jump_at.is_none() {
                 self.jump_at = self.packet.pts();
             }
-            self.decoder.push(Some(&self.packet)).map_err(|fault| self.decoding(fault))?;
+            self.decoder
+                .push(Some(&self.packet))
+                .map_err(|fault| self.decoding(fault))?;
             return Ok(None);
         }
-        let Some(audio) = &mut self.audio else { return Ok(None) };
+        let Some(audio) = &mut self.audio else {
+            return Ok(None);
+        };
         if self.packet.stream() != audio.index || self.packet.bytes() == 0 {
             return Ok(None);
         }
@@ -200,7 +217,10 @@ impl FileSource {
 
     fn picture(&mut self, frame: Frame) -> Raw {
         self.pictures += 1;
-        let guess = || self.last_pts.map_or(0, |last| last.saturating_add(self.interval.max(1)));
+        let guess = || {
+            self.last_pts
+                .map_or(0, |last| last.saturating_add(self.interval.max(1)))
+        };
         let pts = frame.best_pts().unwrap_or_else(guess);
         self.last_pts = Some(pts);
         let jumped = self.jump_at.is_some_and(|at| pts >= at);
@@ -213,7 +233,10 @@ impl FileSource {
     fn ended(&mut self) -> Result<Raw, AvError> {
         if self.pictures == 0 {
             let name = self.name.clone();
-            return Err(AvError::SourceEmpty { name, what: "holds no picture that can be decoded" });
+            return Err(AvError::SourceEmpty {
+                name,
+                what: "holds no picture that can be decoded",
+            });
         }
         self.end.undecodable = self.decoder.faults();
         self.end.concealed = self.decoder.concealed();
@@ -225,32 +248,57 @@ impl FileSource {
     }
 
     fn is_short(&self) -> bool {
-        let fewer = self.claim.packets.is_some_and(|packets| self.video.packets < packets);
-        let end = |track: &Track| track.due.map_or(0.0, |due| track.time_base.seconds(Pts(due)));
+        let fewer = self
+            .claim
+            .packets
+            .is_some_and(|packets| self.video.packets < packets);
+        let end = |track: &Track| {
+            track
+                .due
+                .map_or(0.0, |due| track.time_base.seconds(Pts(due)))
+        };
         let last = self.audio.iter().map(end).fold(end(&self.video), f64::max);
-        let shorter = self.claim.seconds.is_some_and(|seconds| last + MISSING_SECS < seconds);
+        let shorter = self
+            .claim
+            .seconds
+            .is_some_and(|seconds| last + MISSING_SECS < seconds);
         fewer || shorter
     }
 
     fn decoding(&self, fault: Fault) -> AvError {
         let codec = self.video.facts.parameters.codec_name();
-        AvError::Decoder { name: self.name.clone(), codec, fault }
+        AvError::Decoder {
+            name: self.name.clone(),
+            codec,
+            fault,
+        }
     }
 
     fn reading(&self, fault: Fault) -> AvError {
-        AvError::SourceRead { name: self.name.clone(), fault }
+        AvError::SourceRead {
+            name: self.name.clone(),
+            fault,
+        }
     }
 }
 
 impl Track {
     fn new(index: usize, facts: StreamFacts) -> Option<Self> {
         let time_base = TimeBase::new(facts.time_base.0, facts.time_base.1).ok()?;
-        Some(Self { index, time_base, facts, due: None, packets: 0 })
+        Some(Self {
+            index,
+            time_base,
+            facts,
+            due: None,
+            packets: 0,
+        })
     }
 
     fn usual_interval(&self) -> i64 {
         let rate = self.facts.average_rate.or(self.facts.base_rate);
-        rate.map_or(0, |(num, den)| self.time_base.at(f64::from(den) / f64::from(num)).0)
+        rate.map_or(0, |(num, den)| {
+            self.time_base.at(f64::from(den) / f64::from(num)).0
+        })
     }
 
     /// Moves a packet to its place; says whether the source jumped before it.
@@ -263,7 +311,10 @@ impl Track {
                 match dts.or(pts) {
                     Some(time) => {
                         let place = timeline.place(number, ticks(time), ticks(packet.duration()));
-                        (TimeBase::MPEG.rescale(Pts(place.offset), self.time_base).0, place.jumped)
+                        (
+                            TimeBase::MPEG.rescale(Pts(place.offset), self.time_base).0,
+                            place.jumped,
+                        )
                     }
                     None => (0, false),
                 }
@@ -290,14 +341,20 @@ fn open_demuxer(fd: OwnedFd, name: &str, interrupt: &Interrupt) -> Result<Demuxe
     let is_file = rustix::fs::fstat(&fd)
         .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file());
     if is_file && length == 0 {
-        return Err(AvError::SourceEmpty { name: name.to_owned(), what: "is empty" });
+        return Err(AvError::SourceEmpty {
+            name: name.to_owned(),
+            what: "is empty",
+        });
     }
     let no_index = is_file && has_no_index(&fd);
     Demuxer::open(Io::reader(fd, interrupt), &extension(name)).map_err(|fault| {
         let name = name.to_owned();
         if fault.is_interrupted() {
             AvError::Interrupted
-        } else if fault.errno().is_some_and(|errno| errno != 12 && errno != 22) {
+        } else if fault
+            .errno()
+            .is_some_and(|errno| errno != 12 && errno != 22)
+        {
             AvError::SourceRead { name, fault }
         } else if no_index {
             AvError::SourceNoIndex { name }
@@ -310,7 +367,11 @@ fn open_demuxer(fd: OwnedFd, name: &str, interrupt: &Interrupt) -> Result<Demuxe
 /// A hint of the format: letters and digits of a file name's end.
 fn extension(name: &str) -> String {
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-    end.chars().filter(char::is_ascii_alphanumeric).take(8).collect::<String>().to_lowercase()
+    end.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(8)
+        .collect::<String>()
+        .to_lowercase()
 }
 
 fn streams(demuxer: &Demuxer, kind: MediaKind) -> impl Iterator<Item = (usize, StreamFacts)> + '_ {
@@ -331,18 +392,29 @@ fn find_video(demuxer: &Demuxer, name: &str) -> Result<Track, AvError> {
     let Some((index, facts)) = best else {
         let sound = streams(demuxer, MediaKind::Audio).next().is_some();
         let what = if sound { "sound" } else { "data" };
-        return Err(AvError::SourceNoVideo { name: name.to_owned(), what });
+        return Err(AvError::SourceNoVideo {
+            name: name.to_owned(),
+            what,
+        });
     };
     if facts.parameters.size().is_none() {
         let name = name.to_owned();
         return Err(match facts.parameters.claimed_size() {
-            (0, _) | (_, 0) => {
-                AvError::SourceEmpty { name, what: "holds no picture that can be decoded" }
-            }
-            (width, height) => AvError::SourceTooLarge { name, width, height },
+            (0, _) | (_, 0) => AvError::SourceEmpty {
+                name,
+                what: "holds no picture that can be decoded",
+            },
+            (width, height) => AvError::SourceTooLarge {
+                name,
+                width,
+                height,
+            },
         });
     }
-    Track::new(index, facts).ok_or(AvError::SourceOpen { name: name.to_owned(), fault: Fault::INVALID })
+    Track::new(index, facts).ok_or(AvError::SourceOpen {
+        name: name.to_owned(),
+        fault: Fault::INVALID,
+    })
 }
 
 /// The first audio stream that can be played at all.
@@ -354,8 +426,15 @@ fn find_audio(demuxer: &Demuxer) -> Option<Track> {
 
 fn claim(demuxer: &Demuxer, video: &Track, kept: usize) -> Claim {
     let all_are_read = kept == demuxer.stream_count() && demuxer.duration_is_read();
-    let seconds = if all_are_read && !demuxer.is_discontinuous() { demuxer.duration() } else { None };
-    Claim { packets: video.facts.packets, seconds }
+    let seconds = if all_are_read && !demuxer.is_discontinuous() {
+        demuxer.duration()
+    } else {
+        None
+    };
+    Claim {
+        packets: video.facts.packets,
+        seconds,
+    }
 }
 
 fn places(demuxer: &Demuxer, video: &Track, audio: Option<&Track>, start: f64) -> Places {
@@ -373,13 +452,19 @@ fn places(demuxer: &Demuxer, video: &Track, audio: Option<&Track>, start: f64) -
     } else {
         first.min(0).saturating_neg()
     };
-    let sound = audio.map_or(0, |audio| video.time_base.rescale(Pts(offset), audio.time_base).0);
+    let sound = audio.map_or(0, |audio| {
+        video.time_base.rescale(Pts(offset), audio.time_base).0
+    });
     Places::Fixed([offset, sound])
 }
 
 /// Goes to the keyframe before the start. Where that fails everything is read and left out.
 fn seek(demuxer: &mut Demuxer, video: &Track, start: f64) {
-    let margin = if demuxer.is_discontinuous() { SEEK_MARGIN_SECS } else { 0.0 };
+    let margin = if demuxer.is_discontinuous() {
+        SEEK_MARGIN_SECS
+    } else {
+        0.0
+    };
     let first = video.facts.start.unwrap_or(0);
     let target = first.saturating_add(video.time_base.at((start - margin).max(0.0)).0);
     let _sought = demuxer.seek(video.index, target);

@@ -4,7 +4,11 @@ use std::{fs::File, os::fd::OwnedFd, sync::Arc};
 
 use framerill_frames::{Descriptor, Foreign};
 use framerill_media::{Caps, Pts};
-use framerill_worker::{child::Parent, message::{FromChild, MediaStats}, runtime::monotonic_ns};
+use framerill_worker::{
+    child::Parent,
+    message::{ErrorReport, FromChild, MediaStats},
+    runtime::monotonic_ns,
+};
 
 use crate::{
     error::AvError,
@@ -29,17 +33,48 @@ pub(crate) fn run(
     wanted: Option<Wanted>,
     parent: &Parent,
 ) {
-    let mut egress = Egress { stream, sink, last: None, preview: wanted.map(Preview::new) };
+    let mut egress = Egress {
+        stream,
+        sink,
+        last: None,
+        preview: wanted.map(Preview::new),
+    };
     let outcome = egress.write().and_then(|()| egress.complete());
     if let Err(error) = outcome {
         stop(stream);
         return parent.fail(report(&error));
     }
-    let stats = Box::new(MediaStats { finished: true, ..stream.stats() });
+    let stats = MediaStats {
+        finished: true,
+        ..stream.stats()
+    };
+    if let Some(report) = truncated(stream, &stats) {
+        let stats = serde_json::to_value(&stats).unwrap_or_default();
+        parent.say(&FromChild::Stats { stats });
+        stop(stream);
+        return parent.fail(report);
+    }
+    let stats = Box::new(stats);
     parent.say(&FromChild::Done { stats });
     if let Some(id) = stop(stream) {
         drained(stream, id, parent);
     }
+}
+
+/// A source that ended before its header says is no success, whatever could be decoded of it.
+fn truncated(stream: &Stream, stats: &MediaStats) -> Option<ErrorReport> {
+    let truncated = stream
+        .lock()
+        .source_end
+        .as_ref()
+        .is_some_and(|end| end.is_truncated);
+    let message = format!(
+        "the file is truncated: {} frames, up to {:.2} s, could be decoded",
+        stats.decoded, stats.decoded_seconds
+    );
+    truncated.then(|| {
+        ErrorReport::fatal("source_truncated", message).with_hint("copy or record the file again")
+    })
 }
 
 /// Nothing more will be written. Returns the `drain` that waits for this.
@@ -108,7 +143,13 @@ impl Egress<'_> {
             self.last = Some(pts);
             self.encode(&picture)
         };
-        if let Pixels::Worker { slot, link, incarnation, .. } = picture.pixels {
+        if let Pixels::Worker {
+            slot,
+            link,
+            incarnation,
+            ..
+        } = picture.pixels
+        {
             let mut state = self.stream.lock();
             if let Some(attached) = &mut state.attached
                 && attached.incarnation == incarnation
@@ -126,9 +167,9 @@ impl Egress<'_> {
         let bytes = picture.caps.picture_bytes();
         let pixels = match &picture.pixels {
             Pixels::Own(lease) => Foreign::from(&lease[..bytes]),
-            Pixels::Worker { peer, slot, .. } => {
-                peer.slot(*slot, bytes).expect("checked when it was answered")
-            }
+            Pixels::Worker { peer, slot, .. } => peer
+                .slot(*slot, bytes)
+                .expect("checked when it was answered"),
         };
         if let (Some(preview), Some(before)) = (&mut self.preview, &picture.before) {
             preview.look(picture.frame, picture.caps, &before[..bytes], pixels);
@@ -140,7 +181,9 @@ impl Egress<'_> {
         let mut state = self.stream.lock();
         state.encoded += 1;
         state.encoded_seconds = self.stream.time_base.seconds(picture.pts);
-        state.tally.encoded(picture.answered_ns, picture.decode_began_ns, now);
+        state
+            .tally
+            .encoded(picture.answered_ns, picture.decode_began_ns, now);
         Ok(())
     }
 
@@ -163,7 +206,10 @@ struct Preview {
 
 impl Preview {
     fn new(wanted: Wanted) -> Self {
-        Self { wanted, taken: None }
+        Self {
+            wanted,
+            taken: None,
+        }
     }
 
     /// Takes the first frame, and once more the one that is wanted or the first after it.

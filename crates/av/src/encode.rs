@@ -10,8 +10,8 @@ use framerill_worker::message::{Container, VideoPlan};
 use crate::{
     error::AvError,
     ffi::{
-        Colour, Encoder, Fault, Format, Frame, Packet, Parameters, Side, SideRange, Swscale, VideoSpec,
-        encoder_exists, encoder_formats,
+        Colour, Encoder, Fault, Format, Frame, Packet, Parameters, Side, SideRange, Swscale,
+        VideoSpec, encoder_exists, encoder_formats,
     },
     scale::side_of,
 };
@@ -24,7 +24,16 @@ const MOST_THREADS: usize = 4;
 const USUAL_RATE: (u32, u32) = (30, 1);
 /// The presets that x264 and x265 know.
 const PRESETS: &[&str] = &[
-    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
 ];
 
 /// What is encoded.
@@ -65,13 +74,18 @@ impl VideoEncoder {
         container: Container,
         global_header: bool,
     ) -> Result<Self, AvError> {
-        let name = plan.codec.clone().unwrap_or_else(|| usual_encoder(container).to_owned());
+        let name = plan
+            .codec
+            .clone()
+            .unwrap_or_else(|| usual_encoder(container).to_owned());
         if !encoder_exists(&name) {
             return Err(AvError::EncoderMissing { name });
         }
         let settings = settings(&name, plan)?;
-        let options: Vec<(&str, &str)> =
-            settings.iter().map(|(option, value)| (*option, value.as_str())).collect();
+        let options: Vec<(&str, &str)> = settings
+            .iter()
+            .map(|(option, value)| (*option, value.as_str()))
+            .collect();
         let format = choose_format(&name, params.size);
         let rate = params.rate.unwrap_or(USUAL_RATE);
         let colour = params.colour.encoded();
@@ -89,21 +103,39 @@ impl VideoEncoder {
             threads: threads(),
             options: &options,
         })
-        .map_err(|fault| AvError::Encode { name: name.clone(), what: fault.to_string() })?;
-        let frame = Frame::picture(format, params.size)
-            .map_err(|fault| AvError::Internal { step: "make a picture", fault })?;
+        .map_err(|fault| AvError::Encode {
+            name: name.clone(),
+            what: fault.to_string(),
+        })?;
+        let frame = Frame::picture(format, params.size).map_err(|fault| AvError::Internal {
+            step: "make a picture",
+            fault,
+        })?;
         let (_, is_full) = format.without_range();
-        let range = if is_full || format.is_rgb() { SideRange::Full } else { SideRange::Limited };
+        let range = if is_full || format.is_rgb() {
+            SideRange::Full
+        } else {
+            SideRange::Limited
+        };
         Ok(Self {
             name,
             encoder,
             frame,
-            to: Side { format, size: params.size, range, colour },
+            to: Side {
+                format,
+                size: params.size,
+                range,
+                colour,
+            },
             swscale: None,
             packet: Packet::new(),
             keyframe_every: params.time_base.at(f64::from(KEYFRAME_SECS)).0.max(1),
             last_keyframe: None,
-            interval: params.time_base.at(f64::from(rate.1) / f64::from(rate.0)).0.max(1),
+            interval: params
+                .time_base
+                .at(f64::from(rate.1) / f64::from(rate.0))
+                .0
+                .max(1),
             floats: Vec::new(),
             raw: Vec::new(),
             bytes: Vec::new(),
@@ -117,7 +149,9 @@ impl VideoEncoder {
 
     /// What the container has to know.
     pub(crate) fn parameters(&self) -> Result<Parameters, AvError> {
-        self.encoder.parameters().map_err(|fault| self.failed(fault))
+        self.encoder
+            .parameters()
+            .map_err(|fault| self.failed(fault))
     }
 
     /// The length of a tick of the packets' times.
@@ -133,17 +167,22 @@ impl VideoEncoder {
         pts: Pts,
     ) -> Result<(), AvError> {
         let converted = self.convert(pixels, caps);
-        converted.map_err(|fault| AvError::Internal { step: "convert a picture", fault })?;
+        converted.map_err(|fault| AvError::Internal {
+            step: "convert a picture",
+            fault,
+        })?;
         self.frame.set_pts(pts.0);
         self.frame.set_colour(self.to.colour);
-        let is_due = self.last_keyframe.is_none_or(|last| {
-            pts.0.saturating_sub(last) >= self.keyframe_every
-        });
+        let is_due = self
+            .last_keyframe
+            .is_none_or(|last| pts.0.saturating_sub(last) >= self.keyframe_every);
         if is_due {
             self.last_keyframe = Some(pts.0);
         }
         self.frame.set_keyframe(is_due);
-        self.encoder.send(Some(&self.frame)).map_err(|fault| self.failed(fault))
+        self.encoder
+            .send(Some(&self.frame))
+            .map_err(|fault| self.failed(fault))
     }
 
     /// No more pictures come.
@@ -168,7 +207,11 @@ impl VideoEncoder {
     fn convert(&mut self, pixels: Foreign<'_>, caps: Caps) -> Result<(), Fault> {
         self.frame.make_writable()?;
         let from = side_of(caps, self.to.colour);
-        if !self.swscale.as_ref().is_some_and(|swscale| swscale.is_between(from, self.to)) {
+        if !self
+            .swscale
+            .as_ref()
+            .is_some_and(|swscale| swscale.is_between(from, self.to))
+        {
             self.swscale = Some(Swscale::new(from, self.to)?);
         }
         let swscale = self.swscale.as_mut().expect("made just now");
@@ -178,19 +221,30 @@ impl VideoEncoder {
         self.raw.resize(caps.picture_bytes(), 0);
         pixels.copy_to(0, &mut self.raw);
         self.floats.clear();
-        self.floats.extend(self.raw.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)));
+        self.floats.extend(
+            self.raw
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|four| f32::from_le_bytes(*four)),
+        );
         self.bytes.resize(self.floats.len(), 0);
         convert::f32_to_u8(&self.floats, &mut self.bytes, Range::UNIT);
         swscale.bytes_to_frame(Foreign::from(&self.bytes[..]), &mut self.frame)
     }
 
     fn failed(&self, fault: Fault) -> AvError {
-        AvError::Encode { name: self.name.clone(), what: fault.to_string() }
+        AvError::Encode {
+            name: self.name.clone(),
+            what: fault.to_string(),
+        }
     }
 }
 
 fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST_THREADS)
 }
 
 /// What a container is usually filled with.
@@ -206,19 +260,35 @@ fn settings(name: &str, plan: &VideoPlan) -> Result<Vec<(&'static str, String)>,
     let crf = plan.crf;
     if crf > 51 {
         let what = format!("crf {crf} is out of range: 0 (best) to 51");
-        return Err(AvError::Encode { name: name.to_owned(), what });
+        return Err(AvError::Encode {
+            name: name.to_owned(),
+            what,
+        });
     }
     match name {
         "libx264" | "libx265" => {
             if !PRESETS.contains(&plan.preset.as_str()) {
-                let what = format!("no preset `{}`; there are {}", plan.preset, PRESETS.join(", "));
-                return Err(AvError::Encode { name: name.to_owned(), what });
+                let what = format!(
+                    "no preset `{}`; there are {}",
+                    plan.preset,
+                    PRESETS.join(", ")
+                );
+                return Err(AvError::Encode {
+                    name: name.to_owned(),
+                    what,
+                });
             }
             let own = if name == "libx264" {
                 // Keyframes that are asked for are ones to begin at; no pictures are held for a lookahead thread.
-                vec![("forced-idr", "1".to_owned()), ("x264-params", "sync-lookahead=0".to_owned())]
+                vec![
+                    ("forced-idr", "1".to_owned()),
+                    ("x264-params", "sync-lookahead=0".to_owned()),
+                ]
             } else {
-                vec![("forced-idr", "1".to_owned()), ("x265-params", "log-level=none".to_owned())]
+                vec![
+                    ("forced-idr", "1".to_owned()),
+                    ("x265-params", "log-level=none".to_owned()),
+                ]
             };
             let shared = [("preset", plan.preset.clone()), ("crf", crf.to_string())];
             Ok(shared.into_iter().chain(own).collect())
@@ -238,7 +308,10 @@ fn settings(name: &str, plan: &VideoPlan) -> Result<Vec<(&'static str, String)>,
             ("crf", (4 + crf * 59 / 51).to_string()),
             ("b", "0".to_owned()),
         ]),
-        "libsvtav1" => Ok(vec![("preset", "12".to_owned()), ("crf", (crf * 63 / 51).to_string())]),
+        "libsvtav1" => Ok(vec![
+            ("preset", "12".to_owned()),
+            ("crf", (crf * 63 / 51).to_string()),
+        ]),
         "mpeg4" => Ok(vec![("qscale", "4".to_owned())]),
         _ => Ok(Vec::new()),
     }
@@ -255,6 +328,11 @@ fn choose_format(name: &str, size: Size) -> Format {
     } else {
         &[Format::YUV444P, Format::YUV420P, Format::NV12]
     };
-    let first = wanted.iter().find(|format| offered.is_empty() || offered.contains(format));
-    first.or(offered.first()).copied().unwrap_or(Format::YUV420P)
+    let first = wanted
+        .iter()
+        .find(|format| offered.is_empty() || offered.contains(format));
+    first
+        .or(offered.first())
+        .copied()
+        .unwrap_or(Format::YUV420P)
 }

@@ -181,8 +181,12 @@ impl AvError {
             Self::SourceOpen { .. } => {
                 "give a video file: mp4, mov, mkv, webm, ts or avi; `ffprobe FILE` shows what a file holds"
             }
-            Self::SourceNoIndex { .. } => "record it again, or repair it from an intact file of the same camera",
-            Self::SourceEmpty { .. } => "check that the file was copied whole, and that `--start` lies inside it",
+            Self::SourceNoIndex { .. } => {
+                "record it again, or repair it from an intact file of the same camera"
+            }
+            Self::SourceEmpty { .. } => {
+                "check that the file was copied whole, and that `--start` lies inside it"
+            }
             Self::SourceNoVideo { .. } => "give a file with a video stream",
             Self::SourceTooLarge { .. } => "scale it down first",
             Self::SourceRead { .. } => "check the disk or the network share",

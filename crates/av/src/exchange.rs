@@ -17,31 +17,31 @@ use framerill_frames::{Policy, Pushed, Queue};
 use framerill_media::Pts;
 
 /// Frames that a worker has at once: one at work, and the next at hand.
-pub const DEPTH: usize = 2;
+pub(crate) const DEPTH: usize = 2;
 /// Decoded frames that wait under `block`.
 const PENDING: NonZeroUsize = NonZeroUsize::new(2).expect("two");
 
 /// A decoded frame.
 #[derive(Clone, Debug)]
-pub struct Ready<L> {
+pub(crate) struct Ready<L> {
     /// Counts from 0.
-    pub id: u64,
+    pub(crate) id: u64,
     /// In the stream's time base.
-    pub pts: Pts,
+    pub(crate) pts: Pts,
     /// The source jumped before it.
-    pub discontinuity: bool,
+    pub(crate) discontinuity: bool,
     /// Holds the picture.
-    pub lease: L,
+    pub(crate) lease: L,
     /// When decoding began and when the picture was complete, `CLOCK_MONOTONIC` in ns.
-    pub decode_ns: (u64, u64),
+    pub(crate) decode_ns: (u64, u64),
     /// When it was delivered; 0 before.
-    pub delivered_ns: u64,
+    pub(crate) delivered_ns: u64,
 }
 
 /// A rule of the link that the worker broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Rule {
+pub(crate) enum Rule {
     /// Its last parent is not the frame whose turn it is.
     #[error("an answer to frame {got:?} where frame {due:?} is due")]
     OutOfTurn {
@@ -62,33 +62,33 @@ pub enum Rule {
 
 /// What a lost worker took with it.
 #[derive(Debug)]
-pub struct Lost<L> {
+pub(crate) struct Lost<L> {
     /// The frame it had begun, or would have begun next.
-    pub held: Option<Ready<L>>,
+    pub(crate) held: Option<Ready<L>>,
     /// Frames that go to the next worker.
-    pub requeued: usize,
+    pub(crate) requeued: usize,
 }
 
 /// Counts of frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Decoded and accepted.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Went to a worker; a requeued frame counts again.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
     /// Answered.
-    pub answered: u64,
+    pub(crate) answered: u64,
     /// Without an answer, by choice.
-    pub skipped: u64,
+    pub(crate) skipped: u64,
     /// Lost by policy, or because no worker is left.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
     /// Lost with a worker.
-    pub held: u64,
+    pub(crate) held: u64,
 }
 
 /// The machine.
 #[derive(Debug)]
-pub struct Exchange<L> {
+pub(crate) struct Exchange<L> {
     pending: Queue<Ready<L>>,
     again: VecDeque<Ready<L>>,
     outstanding: VecDeque<Ready<L>>,
@@ -100,8 +100,12 @@ pub struct Exchange<L> {
 impl<L> Exchange<L> {
     /// Nothing accepted, no worker. `latest` keeps only the newest frame while the worker is busy.
     #[must_use]
-    pub fn new(latest: bool) -> Self {
-        let policy = if latest { Policy::Latest } else { Policy::Block(PENDING) };
+    pub(crate) fn new(latest: bool) -> Self {
+        let policy = if latest {
+            Policy::Latest
+        } else {
+            Policy::Block(PENDING)
+        };
         Self {
             pending: Queue::new(policy),
             again: VecDeque::new(),
@@ -113,7 +117,7 @@ impl<L> Exchange<L> {
     }
 
     /// Takes a decoded frame. `Err` gives it back: it has to wait. `Ok(Some)` is the frame that went for it.
-    pub fn accept(&mut self, frame: Ready<L>) -> Result<Option<Ready<L>>, Ready<L>> {
+    pub(crate) fn accept(&mut self, frame: Ready<L>) -> Result<Option<Ready<L>>, Ready<L>> {
         let displaced = match self.pending.push(frame) {
             Pushed::Queued => None,
             Pushed::Displaced(oldest) => Some(oldest),
@@ -125,7 +129,7 @@ impl<L> Exchange<L> {
     }
 
     /// The frame to deliver now, if the worker may have one more.
-    pub fn next_delivery(&mut self) -> Option<Ready<L>> {
+    pub(crate) fn next_delivery(&mut self) -> Option<Ready<L>> {
         if !self.attached || self.outstanding.len() >= DEPTH {
             return None;
         }
@@ -133,19 +137,19 @@ impl<L> Exchange<L> {
     }
 
     /// The frame is on its way.
-    pub fn delivered(&mut self, frame: Ready<L>) {
+    pub(crate) fn delivered(&mut self, frame: Ready<L>) {
         self.counts.delivered += 1;
         self.outstanding.push_back(frame);
     }
 
     /// The frame could not be put on its way: it is the next one again.
-    pub fn undelivered(&mut self, frame: Ready<L>) {
+    pub(crate) fn undelivered(&mut self, frame: Ready<L>) {
         self.again.push_front(frame);
     }
 
     /// An output names its last parent and its place among the answers to it. Returns the input frame when this was the
     /// last answer, and a look at it otherwise.
-    pub fn answer(
+    pub(crate) fn answer(
         &mut self,
         parent: Option<u64>,
         index: u32,
@@ -162,28 +166,38 @@ impl<L> Exchange<L> {
         self.outstanding
             .pop_front()
             .map(Answered::Whole)
-            .ok_or(Rule::OutOfTurn { got: parent, due: None })
+            .ok_or(Rule::OutOfTurn {
+                got: parent,
+                due: None,
+            })
     }
 
     /// The worker chose not to answer.
-    pub fn skip(&mut self, frame: u64) -> Result<Ready<L>, Rule> {
+    pub(crate) fn skip(&mut self, frame: u64) -> Result<Ready<L>, Rule> {
         self.due(Some(frame))?;
         self.counts.skipped += 1;
-        self.outstanding.pop_front().ok_or(Rule::OutOfTurn { got: Some(frame), due: None })
+        self.outstanding.pop_front().ok_or(Rule::OutOfTurn {
+            got: Some(frame),
+            due: None,
+        })
     }
 
     fn due(&self, got: Option<u64>) -> Result<(), Rule> {
         let due = self.outstanding.front().map(|frame| frame.id);
-        if got.is_some() && got == due { Ok(()) } else { Err(Rule::OutOfTurn { got, due }) }
+        if got.is_some() && got == due {
+            Ok(())
+        } else {
+            Err(Rule::OutOfTurn { got, due })
+        }
     }
 
     /// A worker is there.
-    pub fn attach(&mut self) {
+    pub(crate) fn attach(&mut self) {
         self.attached = true;
     }
 
     /// The worker is gone. What it had begun is held; the rest goes to the next one.
-    pub fn lose_worker(&mut self) -> Lost<L> {
+    pub(crate) fn lose_worker(&mut self) -> Lost<L> {
         self.attached = false;
         let held = self.outstanding.pop_front();
         self.counts.held += u64::from(held.is_some());
@@ -195,12 +209,12 @@ impl<L> Exchange<L> {
     }
 
     /// No frame will be accepted any more.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.ended = true;
     }
 
     /// No worker will come any more: what waits for one is dropped.
-    pub fn abandon(&mut self) -> usize {
+    pub(crate) fn abandon(&mut self) -> usize {
         let waiting = self.again.len() + self.pending.len();
         self.again.clear();
         while self.pending.pop().is_some() {}
@@ -210,45 +224,45 @@ impl<L> Exchange<L> {
 
     /// Whether every frame that was accepted has left, and none will come.
     #[must_use]
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.ended && self.is_empty()
     }
 
     /// Whether no frame is inside.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.again.is_empty() && self.pending.is_empty() && self.outstanding.is_empty()
     }
 
     /// Whether a worker is there.
     #[must_use]
-    pub fn is_attached(&self) -> bool {
+    pub(crate) fn is_attached(&self) -> bool {
         self.attached
     }
 
     /// Frames that the worker has.
     #[must_use]
-    pub fn outstanding(&self) -> usize {
+    pub(crate) fn outstanding(&self) -> usize {
         self.outstanding.len()
     }
 
     /// The pts of the frame after the oldest outstanding one, where known.
     #[must_use]
-    pub fn pts_after_oldest(&self) -> Option<Pts> {
+    pub(crate) fn pts_after_oldest(&self) -> Option<Pts> {
         let next = self.outstanding.get(1).or_else(|| self.again.front());
         next.or_else(|| self.pending.front()).map(|frame| frame.pts)
     }
 
     /// The counts so far.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
 }
 
 /// The input frame of an answer.
 #[derive(Debug)]
-pub enum Answered<'a, L> {
+pub(crate) enum Answered<'a, L> {
     /// More answers to it will come.
     Part(&'a Ready<L>),
     /// That was the last.
@@ -264,7 +278,14 @@ mod tests {
     fn frame(id: u64) -> Ready<()> {
         #[expect(clippy::cast_possible_wrap, reason = "small test numbers")]
         let pts = Pts(id as i64 * 10);
-        Ready { id, pts, discontinuity: false, lease: (), decode_ns: (0, 0), delivered_ns: 0 }
+        Ready {
+            id,
+            pts,
+            discontinuity: false,
+            lease: (),
+            decode_ns: (0, 0),
+            delivered_ns: 0,
+        }
     }
 
     fn deliver_all(exchange: &mut Exchange<()>) -> Vec<u64> {
@@ -285,7 +306,10 @@ mod tests {
         assert_eq!(deliver_all(&mut exchange), [0, 1]);
         exchange.accept(frame(2)).unwrap();
         let lost = exchange.lose_worker();
-        assert_eq!((lost.held.map(|frame| frame.id), lost.requeued), (Some(0), 1));
+        assert_eq!(
+            (lost.held.map(|frame| frame.id), lost.requeued),
+            (Some(0), 1)
+        );
         exchange.attach();
         assert_eq!(deliver_all(&mut exchange), [1, 2]);
     }
@@ -301,8 +325,14 @@ mod tests {
         assert!(exchange.answer(None, 0, 1).is_err());
         assert!(exchange.answer(Some(0), 1, 1).is_err());
         assert!(exchange.answer(Some(0), 0, 0).is_err());
-        assert!(matches!(exchange.answer(Some(0), 0, 2), Ok(Answered::Part(_))));
-        assert!(matches!(exchange.answer(Some(0), 1, 2), Ok(Answered::Whole(_))));
+        assert!(matches!(
+            exchange.answer(Some(0), 0, 2),
+            Ok(Answered::Part(_))
+        ));
+        assert!(matches!(
+            exchange.answer(Some(0), 1, 2),
+            Ok(Answered::Whole(_))
+        ));
         assert!(exchange.answer(Some(0), 0, 1).is_err());
     }
 

@@ -28,7 +28,11 @@ pub(crate) fn centre(
 
 /// All of it.
 pub(crate) fn whole(source: Size) -> Crop {
-    Crop { left: 0, top: 0, size: source }
+    Crop {
+        left: 0,
+        top: 0,
+        size: source,
+    }
 }
 
 /// `wanted` of `all`, and what is left out before it.
@@ -55,9 +59,23 @@ mod tests {
     #[test]
     fn a_square_out_of_hd_is_its_centre() {
         let crop = centre(size(1280, 720), (1, 1), size(512, 512), (1, 1));
-        assert_eq!(crop, Crop { left: 280, top: 0, size: size(720, 720) });
+        assert_eq!(
+            crop,
+            Crop {
+                left: 280,
+                top: 0,
+                size: size(720, 720)
+            }
+        );
         let crop = centre(size(720, 1280), (1, 1), size(512, 512), (1, 1));
-        assert_eq!(crop, Crop { left: 0, top: 280, size: size(720, 720) });
+        assert_eq!(
+            crop,
+            Crop {
+                left: 0,
+                top: 280,
+                size: size(720, 720)
+            }
+        );
     }
 
     #[test]

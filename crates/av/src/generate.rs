@@ -28,8 +28,13 @@ impl GeneratedSource {
     /// Checks and opens what is described.
     pub(crate) fn open(described: &str, audio: bool) -> Result<Self, AvError> {
         let checked = lavfi::check(described)?;
-        let failed = |fault| AvError::Generate { graph: described.to_owned(), fault };
-        let pictures = Graph::pictures(&checked.pictures).and_then(Line::new).map_err(failed)?;
+        let failed = |fault| AvError::Generate {
+            graph: described.to_owned(),
+            fault,
+        };
+        let pictures = Graph::pictures(&checked.pictures)
+            .and_then(Line::new)
+            .map_err(failed)?;
         let sound = match checked.sound.filter(|_| audio) {
             Some(chain) => {
                 let chain = format!("{chain},aformat=sample_fmts=s16:channel_layouts=mono|stereo");
@@ -37,7 +42,11 @@ impl GeneratedSource {
             }
             None => None,
         };
-        let mut source = Self { graph: described.to_owned(), pictures, sound };
+        let mut source = Self {
+            graph: described.to_owned(),
+            pictures,
+            sound,
+        };
         source.pictures.fill().map_err(failed)?;
         Ok(source)
     }
@@ -45,7 +54,10 @@ impl GeneratedSource {
     /// The first picture, which shows size, format and colours.
     pub(crate) fn first(&self) -> Result<&Frame, AvError> {
         let name = || format!("lavfi:{}", self.graph);
-        let empty = || AvError::SourceEmpty { name: name(), what: "makes no picture" };
+        let empty = || AvError::SourceEmpty {
+            name: name(),
+            what: "makes no picture",
+        };
         self.pictures.waiting.as_ref().ok_or_else(empty)
     }
 
@@ -68,7 +80,10 @@ impl GeneratedSource {
 
     /// What comes next, pictures and sound by their times.
     pub(crate) fn next(&mut self) -> Result<Raw, AvError> {
-        let failed = |fault| AvError::Generate { graph: self.graph.clone(), fault };
+        let failed = |fault| AvError::Generate {
+            graph: self.graph.clone(),
+            fault,
+        };
         self.pictures.fill().map_err(failed)?;
         if let Some(sound) = &mut self.sound {
             sound.fill().map_err(failed)?;
@@ -81,7 +96,11 @@ impl GeneratedSource {
         match self.pictures.waiting.take() {
             Some(frame) => {
                 let pts = frame.pts().unwrap_or(0);
-                Ok(Raw::Picture { frame, pts, jumped: false })
+                Ok(Raw::Picture {
+                    frame,
+                    pts,
+                    jumped: false,
+                })
             }
             None => Ok(Raw::End(End::default())),
         }
@@ -92,7 +111,12 @@ impl Line {
     fn new(graph: Graph) -> Result<Self, Fault> {
         let (num, den) = graph.time_base();
         let time_base = TimeBase::new(num, den).map_err(|_| Fault::INVALID)?;
-        Ok(Self { graph, time_base, waiting: None, ended: false })
+        Ok(Self {
+            graph,
+            time_base,
+            waiting: None,
+            ended: false,
+        })
     }
 
     fn fill(&mut self) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 
 /// How often which latency was seen.
 #[derive(Clone, Debug)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     buckets: Vec<u32>,
     count: u64,
 }
@@ -12,13 +12,16 @@ const OCTAVES: usize = 32;
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { buckets: vec![0; PER_OCTAVE * OCTAVES], count: 0 }
+        Self {
+            buckets: vec![0; PER_OCTAVE * OCTAVES],
+            count: 0,
+        }
     }
 }
 
 impl Histogram {
     /// Counts one latency.
-    pub fn record_ns(&mut self, ns: u64) {
+    pub(crate) fn record_ns(&mut self, ns: u64) {
         self.count += 1;
         let bucket = &mut self.buckets[bucket_of(ns)];
         *bucket = bucket.saturating_add(1);
@@ -26,7 +29,7 @@ impl Histogram {
 
     /// The latency in ms that a share of all is at or below, within 5 %; 0 when none was seen.
     #[must_use]
-    pub fn quantile_ms(&self, share: f64) -> f64 {
+    pub(crate) fn quantile_ms(&self, share: f64) -> f64 {
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -46,7 +49,7 @@ impl Histogram {
 
     /// p50, p90 and p99 in ms.
     #[must_use]
-    pub fn percentiles_ms(&self) -> [f64; 3] {
+    pub(crate) fn percentiles_ms(&self) -> [f64; 3] {
         [0.5, 0.9, 0.99].map(|share| self.quantile_ms(share))
     }
 }
@@ -54,7 +57,11 @@ impl Histogram {
 fn bucket_of(ns: u64) -> usize {
     let us = (ns / 1000).max(1);
     let octave = us.ilog2() as usize;
-    let within = if octave >= 4 { (us >> (octave - 4)) & 15 } else { (us << (4 - octave)) & 15 };
+    let within = if octave >= 4 {
+        (us >> (octave - 4)) & 15
+    } else {
+        (us << (4 - octave)) & 15
+    };
     let bucket = octave * PER_OCTAVE + usize::try_from(within).expect("below 16");
     bucket.min(PER_OCTAVE * OCTAVES - 1)
 }

@@ -21,7 +21,8 @@ pub(crate) fn has_no_index(fd: impl AsFd) -> bool {
         if kind == b"moov" {
             return false;
         }
-        begins_right |= number == 0 && matches!(kind, b"ftyp" | b"mdat" | b"wide" | b"free" | b"skip");
+        begins_right |=
+            number == 0 && matches!(kind, b"ftyp" | b"mdat" | b"wide" | b"free" | b"skip");
         if !begins_right {
             return false;
         }
@@ -35,7 +36,9 @@ pub(crate) fn has_no_index(fd: impl AsFd) -> bool {
         if length < 8 {
             break;
         }
-        let Some(next) = at.checked_add(length) else { break };
+        let Some(next) = at.checked_add(length) else {
+            break;
+        };
         at = next;
     }
     begins_right
@@ -62,6 +65,8 @@ mod tests {
         assert!(!has_no_index(file(&[&ftyp[..], mdat, moov].concat())));
         assert!(!has_no_index(file(b"hello, this is text, not a video")));
         assert!(!has_no_index(file(b"")));
-        assert!(has_no_index(file(&[&ftyp[..], b"\0\0\0\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff"].concat())));
+        assert!(has_no_index(file(
+            &[&ftyp[..], b"\0\0\0\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff"].concat()
+        )));
     }
 }

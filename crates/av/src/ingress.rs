@@ -19,7 +19,11 @@ use crate::{
 
 /// Reads to the end, or until the stream is to stop.
 pub(crate) fn run(stream: &Arc<Stream>, mut source: SourceReader, scaler: Scaler, parent: &Parent) {
-    let mut ingress = Ingress { stream, scaler, next_id: 0 };
+    let mut ingress = Ingress {
+        stream,
+        scaler,
+        next_id: 0,
+    };
     let outcome = ingress.read(&mut source, parent);
     let mut state = stream.lock();
     state.source_done = true;
@@ -89,7 +93,9 @@ impl Ingress<'_> {
             }
         }
         let decoded_in = monotonic_ns().saturating_sub(began);
-        let Some(mut loan) = self.loan() else { return Ok(false) };
+        let Some(mut loan) = self.loan() else {
+            return Ok(false);
+        };
         let resumed = monotonic_ns();
         self.scaler.scale_into(picture, &mut loan)?;
         let complete = monotonic_ns();
@@ -97,7 +103,14 @@ impl Ingress<'_> {
         let decode_ns = (resumed.saturating_sub(decoded_in), complete);
         let discontinuity = picture.discontinuity();
         let lease = loan.publish();
-        Ok(self.offer(Ready { id, pts, discontinuity, lease, decode_ns, delivered_ns: 0 }))
+        Ok(self.offer(Ready {
+            id,
+            pts,
+            discontinuity,
+            lease,
+            decode_ns,
+            delivered_ns: 0,
+        }))
     }
 
     /// A slot of the current worker's pool, once there is one.

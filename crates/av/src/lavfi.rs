@@ -36,19 +36,29 @@ const SHARED: &[(&str, Kind)] = &[
 ];
 
 const fn pictures(name: &'static str, options: &'static [(&'static str, Kind)]) -> Generator {
-    Generator { name, sound: false, options }
+    Generator {
+        name,
+        sound: false,
+        options,
+    }
 }
 
 /// Every generator that is allowed, with the options that it has beyond the shared ones.
 const GENERATORS: &[Generator] = &[
-    pictures("testsrc", &[("decimals", Kind::Number), ("n", Kind::Number)]),
+    pictures(
+        "testsrc",
+        &[("decimals", Kind::Number), ("n", Kind::Number)],
+    ),
     pictures("testsrc2", &[("alpha", Kind::Number)]),
     pictures("color", &[("color", Kind::Word), ("c", Kind::Word)]),
     pictures("smptebars", &[]),
     pictures("smptehdbars", &[]),
     pictures("pal75bars", &[]),
     pictures("pal100bars", &[]),
-    pictures("rgbtestsrc", &[("complement", Kind::Number), ("co", Kind::Number)]),
+    pictures(
+        "rgbtestsrc",
+        &[("complement", Kind::Number), ("co", Kind::Number)],
+    ),
     pictures("yuvtestsrc", &[]),
     pictures("colorspectrum", &[("type", Kind::Word)]),
     pictures("allrgb", &[]),
@@ -208,21 +218,28 @@ impl GraphError {
     /// What is allowed instead.
     #[must_use]
     pub fn hint(&self) -> String {
-        let listed = |names: &mut dyn Iterator<Item = &'static str>| {
-            names.collect::<Vec<_>>().join(", ")
-        };
+        let listed =
+            |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>().join(", ");
         match self {
             Self::Option { generator, .. } => {
                 let found = GENERATORS.iter().find(|known| known.name == *generator);
                 let mut names = found.into_iter().flat_map(|known| known.known_options());
-                format!("options of `{generator}`: {}", listed(&mut names.by_ref().map(|(name, _)| name)))
+                format!(
+                    "options of `{generator}`: {}",
+                    listed(&mut names.by_ref().map(|(name, _)| name))
+                )
             }
             Self::Value { kind: "size", .. } => {
                 "write WIDTHxHEIGHT, up to 16384 each, as in 640x360".to_owned()
             }
             _ => {
                 let names = |sound| {
-                    listed(&mut GENERATORS.iter().filter(|known| known.sound == sound).map(|known| known.name))
+                    listed(
+                        &mut GENERATORS
+                            .iter()
+                            .filter(|known| known.sound == sound)
+                            .map(|known| known.name),
+                    )
                 };
                 format!("pictures: {}; sound: {}", names(false), names(true))
             }
@@ -252,14 +269,25 @@ pub(crate) fn check(graph: &str) -> Result<Checked, GraphError> {
         return Err(GraphError::TooLong);
     }
     let (mut pictures, mut sound) = (None, None);
-    for part in graph.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in graph
+        .split(';')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
         let (generator, chain) = check_generator(part)?;
-        let place = if generator.sound { &mut sound } else { &mut pictures };
+        let place = if generator.sound {
+            &mut sound
+        } else {
+            &mut pictures
+        };
         if place.replace(chain).is_some() {
             return Err(GraphError::Count);
         }
     }
-    Ok(Checked { pictures: pictures.ok_or(GraphError::Count)?, sound })
+    Ok(Checked {
+        pictures: pictures.ok_or(GraphError::Count)?,
+        sound,
+    })
 }
 
 fn check_generator(text: &str) -> Result<(&'static Generator, String), GraphError> {
@@ -270,7 +298,11 @@ fn check_generator(text: &str) -> Result<(&'static Generator, String), GraphErro
         .ok_or_else(|| GraphError::Generator(name.trim().chars().take(40).collect()))?;
     let mut chain = generator.name.to_owned();
     let mut separator = '=';
-    for (position, option) in options.split(':').filter(|option| !option.is_empty()).enumerate() {
+    for (position, option) in options
+        .split(':')
+        .filter(|option| !option.is_empty())
+        .enumerate()
+    {
         let (option, value) = check_option(generator, position, option.trim())?;
         chain.push(separator);
         chain.push_str(option);
@@ -297,26 +329,38 @@ fn check_option<'a>(
         (None, Some(name)) => (name, text),
         (None, None) => (text, ""),
     };
-    let (name, kind) = generator.known_options().find(|(known, _)| *known == name).ok_or_else(|| {
-        GraphError::Option { generator: generator.name, option: name.chars().take(40).collect() }
-    })?;
+    let (name, kind) = generator
+        .known_options()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| GraphError::Option {
+            generator: generator.name,
+            option: name.chars().take(40).collect(),
+        })?;
     let (fits, kind) = match kind {
         Kind::Size => (is_size(value), "size"),
         Kind::Number => (is_number(value), "number"),
-        Kind::Signed => (is_number(value.strip_prefix('-').unwrap_or(value)), "number"),
+        Kind::Signed => (
+            is_number(value.strip_prefix('-').unwrap_or(value)),
+            "number",
+        ),
         Kind::Word => (is_word(value), "word"),
     };
     if fits {
         return Ok((name, value));
     }
     let value = value.chars().take(40).collect();
-    Err(GraphError::Value { generator: generator.name, option: name, value, kind })
+    Err(GraphError::Value {
+        generator: generator.name,
+        option: name,
+        value,
+        kind,
+    })
 }
 
 fn is_size(value: &str) -> bool {
     const NAMED: &[&str] = &[
-        "sqcif", "qcif", "cif", "4cif", "qvga", "vga", "svga", "xga", "uxga", "wvga", "wxga", "hd480",
-        "hd720", "hd1080", "qhd", "2k", "4k", "uhd2160", "pal", "ntsc",
+        "sqcif", "qcif", "cif", "4cif", "qvga", "vga", "svga", "xga", "uxga", "wvga", "wxga",
+        "hd480", "hd720", "hd1080", "qhd", "2k", "4k", "uhd2160", "pal", "ntsc",
     ];
     value.parse::<Size>().is_ok() || NAMED.contains(&value)
 }
@@ -348,11 +392,23 @@ mod tests {
     fn pictures_and_sound_are_told_apart_in_either_order() {
         let graph = "sine=frequency=440:duration=10; testsrc2=size=1280x720:rate=30:duration=10";
         let checked = check(graph).unwrap();
-        assert_eq!(checked.pictures, "testsrc2=size=1280x720:rate=30:duration=10");
-        assert_eq!(checked.sound.as_deref(), Some("sine=frequency=440:duration=10"));
-        assert_eq!(check("color=red:s=320x240").unwrap().pictures, "color=color=red:s=320x240");
+        assert_eq!(
+            checked.pictures,
+            "testsrc2=size=1280x720:rate=30:duration=10"
+        );
+        assert_eq!(
+            checked.sound.as_deref(),
+            Some("sine=frequency=440:duration=10")
+        );
+        assert_eq!(
+            check("color=red:s=320x240").unwrap().pictures,
+            "color=color=red:s=320x240"
+        );
         assert_eq!(check("testsrc").unwrap().pictures, "testsrc");
-        assert_eq!(check("testsrc2=rate=30000/1001").unwrap().pictures, "testsrc2=rate=30000/1001");
+        assert_eq!(
+            check("testsrc2=rate=30000/1001").unwrap().pictures,
+            "testsrc2=rate=30000/1001"
+        );
     }
 
     #[test]
@@ -388,7 +444,10 @@ mod tests {
     #[test]
     fn what_is_allowed_is_said() {
         let unknown = check("movie=x").unwrap_err();
-        assert_eq!(unknown.to_string(), "`movie` is not a generator that is allowed");
+        assert_eq!(
+            unknown.to_string(),
+            "`movie` is not a generator that is allowed"
+        );
         assert!(unknown.hint().contains("testsrc2"), "{}", unknown.hint());
         let option = check("life=filename=x").unwrap_err();
         assert_eq!(option.to_string(), "`life` takes no option `filename` here");

@@ -17,7 +17,10 @@ pub(crate) fn options(container: Container) -> &'static [(&'static str, &'static
     match container {
         // A fragment begins with each keyframe. The index waits for the first fragment, so that it can say where each
         // stream begins; without that, sound and pictures would be shifted to 0.
-        Container::Mp4 => &[("movflags", "frag_keyframe+empty_moov+delay_moov+default_base_moof")],
+        Container::Mp4 => &[(
+            "movflags",
+            "frag_keyframe+empty_moov+delay_moov+default_base_moof",
+        )],
         Container::Matroska | Container::Webm => &[("cluster_time_limit", "2000")],
         Container::Mpegts => &[],
     }
@@ -30,7 +33,10 @@ pub(crate) fn knows_codecs(container: Container) -> bool {
 
 /// Whether pictures of a codec go into MPEG-TS.
 pub(crate) fn mpegts_takes_pictures(codec: &str) -> bool {
-    matches!(codec, "h264" | "hevc" | "mpeg2video" | "mpeg4" | "mpeg1video")
+    matches!(
+        codec,
+        "h264" | "hevc" | "mpeg2video" | "mpeg4" | "mpeg1video"
+    )
 }
 
 /// Whether sound of a codec is carried over as it is. `muxer_takes` is what the muxer says.

@@ -43,8 +43,16 @@ mod tests {
         let mut pacer = Pacer::default();
         assert_eq!(pacer.release_at(ms(5000), ms(100)), ms(100));
         assert_eq!(pacer.release_at(ms(5040), ms(101)), ms(140));
-        assert_eq!(pacer.release_at(ms(5080), ms(200)), ms(200), "a late one at once");
-        assert_eq!(pacer.release_at(ms(5120), ms(200)), ms(220), "the next one on time");
+        assert_eq!(
+            pacer.release_at(ms(5080), ms(200)),
+            ms(200),
+            "a late one at once"
+        );
+        assert_eq!(
+            pacer.release_at(ms(5120), ms(200)),
+            ms(220),
+            "the next one on time"
+        );
     }
 
     #[test]

@@ -24,19 +24,27 @@ pub fn write_preview(
     after: &[u8],
     caps: Caps,
 ) -> Result<(), AvError> {
-    let failed = |fault| AvError::Encode { name: "png".to_owned(), what: Fault::to_string(&fault) };
+    let failed = |fault| AvError::Encode {
+        name: "png".to_owned(),
+        what: Fault::to_string(&fault),
+    };
     let half = half_size(caps.size);
     let row = half.width() as usize * 3;
     let before = to_rgb(before, caps, half).map_err(failed)?;
     let after = to_rgb(after, caps, half).map_err(failed)?;
     let rows = before.chunks_exact(row).zip(after.chunks_exact(row));
-    let both: Vec<u8> = rows.flat_map(|(before, after)| [before, after]).flatten().copied().collect();
+    let both: Vec<u8> = rows
+        .flat_map(|(before, after)| [before, after])
+        .flatten()
+        .copied()
+        .collect();
     let whole = Size::new(half.width() * 2, half.height()).expect("twice a side that was cut down");
     let png = encode(&both, whole).map_err(failed)?;
-    file.write_all(png.as_bytes()).map_err(|error| AvError::SinkWrite {
-        name: "the preview".to_owned(),
-        fault: crate::sink::errno(&error),
-    })
+    file.write_all(png.as_bytes())
+        .map_err(|error| AvError::SinkWrite {
+            name: "the preview".to_owned(),
+            fault: crate::sink::errno(&error),
+        })
 }
 
 fn half_size(size: Size) -> Size {
@@ -52,15 +60,24 @@ fn half_size(size: Size) -> Size {
 }
 
 fn rgb(size: Size) -> Side {
-    Side { format: Format::RGB24, size, range: SideRange::Full, colour: Colour::default() }
+    Side {
+        format: Format::RGB24,
+        size,
+        range: SideRange::Full,
+        colour: Colour::default(),
+    }
 }
 
 fn to_rgb(picture: &[u8], caps: Caps, size: Size) -> Result<Vec<u8>, Fault> {
     let picture = &picture[..caps.picture_bytes()];
     let mut bytes = Vec::new();
     let picture = if caps.format == PixelFormat::RgbF32 {
-        let values: Vec<f32> =
-            picture.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
+        let values: Vec<f32> = picture
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|four| f32::from_le_bytes(*four))
+            .collect();
         bytes.resize(values.len(), 0);
         convert::f32_to_u8(&values, &mut bytes, Range::UNIT);
         &bytes[..]
@@ -94,5 +111,9 @@ fn encode(pixels: &[u8], size: Size) -> Result<Packet, Fault> {
     encoder.send(Some(&frame))?;
     encoder.send(None)?;
     let mut packet = Packet::new();
-    if encoder.receive(&mut packet)? { Ok(packet) } else { Err(Fault::INVALID) }
+    if encoder.receive(&mut packet)? {
+        Ok(packet)
+    } else {
+        Err(Fault::INVALID)
+    }
 }

@@ -19,7 +19,11 @@ pub(crate) struct Resampler {
 impl Resampler {
     /// From times in `from` to one picture a tick of `to`.
     pub(crate) fn new(from: TimeBase, to: TimeBase) -> Self {
-        Self { from, to, next: None }
+        Self {
+            from,
+            to,
+            next: None,
+        }
     }
 
     /// A picture comes at `pts`. Returns the ticks at which the one before it is shown.
@@ -34,7 +38,10 @@ impl Resampler {
     /// No more come. Returns the ticks at which the last picture is shown, given its time and how long it lasts.
     pub(crate) fn end(&mut self, last: Pts, duration: i64) -> Range<i64> {
         let Some(first) = self.next else { return 0..0 };
-        let end = self.from.rescale(Pts(last.0.saturating_add(duration.max(0))), self.to).0;
+        let end = self
+            .from
+            .rescale(Pts(last.0.saturating_add(duration.max(0))), self.to)
+            .0;
         // The last picture is shown at least once, unless a tick of its own has been given to it already.
         let at_least = self.from.rescale(last, self.to).0.saturating_add(1);
         let next = first.max(end).max(at_least);
@@ -62,15 +69,21 @@ mod tests {
             shown.extend(ticks.map(|tick| (tick, index.wrapping_sub(1))));
         }
         let last = times.last().copied().unwrap_or(0);
-        shown.extend(machine.end(Pts(last), duration).map(|tick| (tick, times.len() - 1)));
+        shown.extend(
+            machine
+                .end(Pts(last), duration)
+                .map(|tick| (tick, times.len() - 1)),
+        );
         shown
     }
 
     #[test]
     fn thirty_to_fifteen_shows_every_other_picture() {
         let times: Vec<i64> = (0..6).collect();
-        let picked: Vec<usize> =
-            shown(&times, base(1, 30), base(1, 15), 1).into_iter().map(|(_, index)| index).collect();
+        let picked: Vec<usize> = shown(&times, base(1, 30), base(1, 15), 1)
+            .into_iter()
+            .map(|(_, index)| index)
+            .collect();
         // 1/30 rounds up to tick 1, so that the picture of tick 1 is the last that rounds to it.
         assert_eq!(picked, [0, 2, 4, 5]);
     }

@@ -21,12 +21,19 @@ pub(crate) fn remux(
         if fault.is_interrupted() {
             AvError::Interrupted
         } else {
-            AvError::Remux { name: name.to_owned(), fault }
+            AvError::Remux {
+                name: name.to_owned(),
+                fault,
+            }
         }
     };
     let is_readable = fcntl_getfl(&into).is_ok_and(|flags| flags.contains(OFlags::RDWR));
     let io = Io::writer(into, interrupt);
-    let flags = if is_readable && io.is_seekable() { "faststart" } else { "" };
+    let flags = if is_readable && io.is_seekable() {
+        "faststart"
+    } else {
+        ""
+    };
     let mut demuxer = Demuxer::open(Io::reader(from, interrupt), "mp4").map_err(failed)?;
     let mut muxer = Muxer::create(io, "mp4").map_err(failed)?;
     let mut streams = Vec::new();
@@ -34,7 +41,9 @@ pub(crate) fn remux(
         let facts = demuxer.facts(index).ok_or(Fault::INVALID).map_err(failed)?;
         let is_video = facts.parameters.kind() == MediaKind::Video;
         let rate = facts.average_rate.filter(|_| is_video);
-        let added = muxer.add_stream(&facts.parameters, facts.time_base, rate).map_err(failed)?;
+        let added = muxer
+            .add_stream(&facts.parameters, facts.time_base, rate)
+            .map_err(failed)?;
         streams.push((facts.time_base, added));
     }
     muxer.write_header(&[("movflags", flags)]).map_err(failed)?;
@@ -45,7 +54,9 @@ pub(crate) fn remux(
             Err(fault) if fault.is_end() => break,
             Err(fault) => return Err(failed(fault)),
         }
-        let Some((time_base, stream)) = streams.get(packet.stream()).copied() else { continue };
+        let Some((time_base, stream)) = streams.get(packet.stream()).copied() else {
+            continue;
+        };
         packet.rescale(time_base, muxer.time_base(stream));
         muxer.write(&mut packet, stream).map_err(failed)?;
     }

@@ -6,7 +6,9 @@ use framerill_media::{Pts, TimeBase};
 
 use crate::{
     error::AvError,
-    ffi::{AudioSpec, Decoder, Encoder, Fault, Frame, Packet, Parameters, Swresample, encoder_rates},
+    ffi::{
+        AudioSpec, Decoder, Encoder, Fault, Frame, Packet, Parameters, Swresample, encoder_rates,
+    },
     source::AudioParams,
 };
 
@@ -55,7 +57,10 @@ enum Fit {
 }
 
 fn fit(due: i64, at: i64, rate: u32) -> Fit {
-    #[expect(clippy::cast_possible_truncation, reason = "float to int casts saturate")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "float to int casts saturate"
+    )]
     let samples = |seconds: f64| (f64::from(rate) * seconds) as i64;
     let gap = at.saturating_sub(due);
     if gap.saturating_abs() <= samples(TOLERANCE_SECS) {
@@ -77,7 +82,10 @@ impl SoundEncoder {
         global_header: bool,
     ) -> Result<Self, AvError> {
         let parameters = &source.parameters;
-        let failed = |fault: Fault| AvError::Encode { name: name.to_owned(), what: fault.to_string() };
+        let failed = |fault: Fault| AvError::Encode {
+            name: name.to_owned(),
+            what: fault.to_string(),
+        };
         let time_base = (source.time_base.num(), source.time_base.den());
         let decoder = Decoder::open(parameters, time_base, 1).map_err(failed)?;
         let rate = nearest_rate(parameters.sample_rate(), &encoder_rates(name));
@@ -98,7 +106,11 @@ impl SoundEncoder {
             encoder,
             source_base: source.time_base,
             clock,
-            waiting: Waiting { pieces: VecDeque::new(), count: 0, at: None },
+            waiting: Waiting {
+                pieces: VecDeque::new(),
+                count: 0,
+                at: None,
+            },
             decoded: Frame::new(),
             packet: Packet::new(),
         })
@@ -106,7 +118,9 @@ impl SoundEncoder {
 
     /// What the container has to know.
     pub(crate) fn parameters(&self) -> Result<Parameters, AvError> {
-        self.encoder.parameters().map_err(|fault| self.failed(fault))
+        self.encoder
+            .parameters()
+            .map_err(|fault| self.failed(fault))
     }
 
     /// The length of a tick of the packets' times.
@@ -145,7 +159,9 @@ impl SoundEncoder {
     fn drain_decoder(&mut self) -> Result<(), AvError> {
         while let Ok(true) = self.decoder.receive(&mut self.decoded) {
             let pts = self.decoded.best_pts();
-            let Ok(Some(samples)) = self.resampler.convert(Some(&self.decoded)) else { continue };
+            let Ok(Some(samples)) = self.resampler.convert(Some(&self.decoded)) else {
+                continue;
+            };
             let at = pts.map(|pts| self.source_base.rescale(Pts(pts), self.clock).0);
             self.place(samples, at)?;
         }
@@ -163,7 +179,8 @@ impl SoundEncoder {
             Fit::Silence(count) => {
                 let (format, rate, channels) = self.encoder.sound();
                 let silence = Frame::samples(format, rate, channels, count);
-                self.waiting.add(silence.map_err(|fault| self.failed(fault))?);
+                self.waiting
+                    .add(silence.map_err(|fault| self.failed(fault))?);
                 self.waiting.add(samples);
             }
             Fit::Drop(count) => self.waiting.add_from(samples, count),
@@ -181,21 +198,32 @@ impl SoundEncoder {
         let whole = self.encoder.frame_samples().unwrap_or(USUAL_SAMPLES);
         while self.waiting.count >= whole || (all && self.waiting.count > 0) {
             let layout = self.encoder.sound();
-            let frame = self.waiting.take(whole, layout).map_err(|fault| self.failed(fault))?;
-            self.encoder.send(Some(&frame)).map_err(|fault| self.failed(fault))?;
+            let frame = self
+                .waiting
+                .take(whole, layout)
+                .map_err(|fault| self.failed(fault))?;
+            self.encoder
+                .send(Some(&frame))
+                .map_err(|fault| self.failed(fault))?;
         }
         Ok(())
     }
 
     fn failed(&self, fault: Fault) -> AvError {
-        AvError::Encode { name: self.name.to_owned(), what: fault.to_string() }
+        AvError::Encode {
+            name: self.name.to_owned(),
+            what: fault.to_string(),
+        }
     }
 }
 
 impl Waiting {
     /// When the next sample is due.
     fn due(&self) -> Option<i64> {
-        Some(self.at?.saturating_add(i64::try_from(self.count).unwrap_or(0)))
+        Some(
+            self.at?
+                .saturating_add(i64::try_from(self.count).unwrap_or(0)),
+        )
     }
 
     fn add(&mut self, samples: Frame) {
@@ -211,7 +239,11 @@ impl Waiting {
     }
 
     /// A frame of `whole` samples, the last of them silent when there are not as many.
-    fn take(&mut self, whole: usize, (format, rate, channels): (i32, i32, u32)) -> Result<Frame, Fault> {
+    fn take(
+        &mut self,
+        whole: usize,
+        (format, rate, channels): (i32, i32, u32),
+    ) -> Result<Frame, Fault> {
         let mut frame = Frame::samples(format, rate, channels, whole)?;
         let mut filled = 0;
         while filled < whole

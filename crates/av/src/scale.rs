@@ -51,7 +51,10 @@ impl Scaler {
             return self.write(&picture.frame, self.caps, into);
         }
         // swscale makes no packed floats: 8 bit first, which is what nearly every source has.
-        let caps = Caps { format: PixelFormat::Rgb24, ..self.caps };
+        let caps = Caps {
+            format: PixelFormat::Rgb24,
+            ..self.caps
+        };
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.resize(caps.picture_bytes(), 0);
         let written = self.write(&picture.frame, caps, &mut bytes);
@@ -68,7 +71,10 @@ impl Scaler {
         if self.turn == Turn::None {
             return self.convert(frame, caps, into);
         }
-        let before = Caps { size: self.turn.size(caps.size), ..caps };
+        let before = Caps {
+            size: self.turn.size(caps.size),
+            ..caps
+        };
         let mut lying = std::mem::take(&mut self.lying);
         lying.resize(before.picture_bytes(), 0);
         let converted = self.convert(frame, before, &mut lying);
@@ -80,7 +86,10 @@ impl Scaler {
     }
 
     fn convert(&mut self, frame: &Frame, caps: Caps, into: &mut [u8]) -> Result<(), AvError> {
-        let failed = |fault| AvError::Internal { step: "scale a picture", fault };
+        let failed = |fault| AvError::Internal {
+            step: "scale a picture",
+            fault,
+        };
         let (Some(size), Some(stored)) = (frame.size(), frame.format()) else {
             return Err(failed(crate::error::Fault::INVALID));
         };
@@ -90,11 +99,28 @@ impl Scaler {
         let (format, is_full) = stored.without_range();
         let crop = self.crop(size, caps, format);
         let colour = frame.colour();
-        let or = if is_full { SideRange::Full } else { SideRange::Limited };
-        let range = if format.is_rgb() || is_full { SideRange::Full } else { colour.range(or) };
-        let from = Side { format, size: crop.size, range, colour };
+        let or = if is_full {
+            SideRange::Full
+        } else {
+            SideRange::Limited
+        };
+        let range = if format.is_rgb() || is_full {
+            SideRange::Full
+        } else {
+            colour.range(or)
+        };
+        let from = Side {
+            format,
+            size: crop.size,
+            range,
+            colour,
+        };
         let to = side_of(caps, self.colour);
-        if !self.swscale.as_ref().is_some_and(|swscale| swscale.is_between(from, to)) {
+        if !self
+            .swscale
+            .as_ref()
+            .is_some_and(|swscale| swscale.is_between(from, to))
+        {
             self.swscale = Some(Swscale::new(from, to).map_err(failed)?);
         }
         let swscale = self.swscale.as_mut().expect("made just now");
@@ -106,14 +132,20 @@ impl Scaler {
             return fit::whole(stored);
         }
         // A size that changes in the middle of a stream is no wish for square pixels.
-        let aspect = if self.is_sized { self.pixel_aspect } else { (1, 1) };
+        let aspect = if self.is_sized {
+            self.pixel_aspect
+        } else {
+            (1, 1)
+        };
         fit::centre(stored, aspect, caps.size, format.chroma_shift())
     }
 }
 
 impl std::fmt::Debug for Scaler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scaler").field("caps", &self.caps).finish_non_exhaustive()
+        f.debug_struct("Scaler")
+            .field("caps", &self.caps)
+            .finish_non_exhaustive()
     }
 }
 
@@ -124,5 +156,10 @@ pub(crate) fn side_of(caps: Caps, colour: Colour) -> Side {
         PixelFormat::Gray8 => (Format::GRAY8, SideRange::Full),
         PixelFormat::Nv12 => (Format::NV12, SideRange::Limited),
     };
-    Side { format, size: caps.size, range, colour: colour.encoded() }
+    Side {
+        format,
+        size: caps.size,
+        range,
+        colour: colour.encoded(),
+    }
 }

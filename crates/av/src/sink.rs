@@ -34,12 +34,21 @@ pub struct SinkWriter {
 }
 
 /// The way of the sound.
-#[expect(clippy::large_enum_variant, reason = "there is one, and it lives as long as the sink")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and it lives as long as the sink"
+)]
 enum Sound {
     /// As it is.
-    Copied { time_base: TimeBase, last: Option<i64> },
+    Copied {
+        time_base: TimeBase,
+        last: Option<i64>,
+    },
     /// Encoded anew.
-    Encoded { encoder: SoundEncoder, last: Option<i64> },
+    Encoded {
+        encoder: SoundEncoder,
+        last: Option<i64>,
+    },
 }
 
 impl SinkWriter {
@@ -61,7 +70,11 @@ impl SinkWriter {
                 .then_some(traits.turn.aspect(traits.pixel_aspect)),
             colour: traits.colour,
         };
-        let audio = if plan.audio { source.audio_params() } else { None };
+        let audio = if plan.audio {
+            source.audio_params()
+        } else {
+            None
+        };
         Self::begin(sink, fds, &params, plan, audio.as_ref())
     }
 
@@ -73,7 +86,10 @@ impl SinkWriter {
         audio: Option<&AudioParams>,
     ) -> Result<Self, AvError> {
         let name = sink.name.clone();
-        let opening = |fault| AvError::SinkOpen { name: name.clone(), fault };
+        let opening = |fault| AvError::SinkOpen {
+            name: name.clone(),
+            fault,
+        };
         let fd = crate::source::take_fd(fds, sink.fd, &name)?;
         let interrupt = Interrupt::default();
         let io = Io::writer(fd, &interrupt);
@@ -90,16 +106,28 @@ impl SinkWriter {
         let video = VideoEncoder::open(params, &plan.video, sink.container, global_header)?;
         check_codec(&muxer, &video, sink.container)?;
         let parameters = video.parameters()?;
-        let video_stream =
-            muxer.add_stream(&parameters, video.time_base(), params.rate).map_err(opening)?;
+        let video_stream = muxer
+            .add_stream(&parameters, video.time_base(), params.rate)
+            .map_err(opening)?;
         let audio = match audio {
             Some(audio) => Some(add_sound(&mut muxer, audio, sink.container, opening)?),
             None => None,
         };
         muxer.set_interleave(INTERLEAVE_MICROS);
-        muxer.write_header(mux::options(sink.container)).map_err(opening)?;
+        muxer
+            .write_header(mux::options(sink.container))
+            .map_err(opening)?;
         let container = sink.container;
-        Ok(Self { name, container, muxer, video, video_stream, audio, completion, interrupt })
+        Ok(Self {
+            name,
+            container,
+            muxer,
+            video,
+            video_stream,
+            audio,
+            completion,
+            interrupt,
+        })
     }
 
     /// FFmpeg's name of the video encoder in use.
@@ -128,7 +156,9 @@ impl SinkWriter {
 
     /// Takes sound, in the order of the source. It may come before the pictures of its time.
     pub fn write_audio(&mut self, sound: AudioPacket) -> Result<(), AvError> {
-        let Some((way, stream)) = &mut self.audio else { return Ok(()) };
+        let Some((way, stream)) = &mut self.audio else {
+            return Ok(());
+        };
         let mut packet = sound.packet;
         match way {
             Sound::Copied { time_base, last } => {
@@ -155,7 +185,15 @@ impl SinkWriter {
             encoder.finish()?;
             self.write_sound()?;
         }
-        let Self { name, muxer, video, audio, completion, interrupt, .. } = self;
+        let Self {
+            name,
+            muxer,
+            video,
+            audio,
+            completion,
+            interrupt,
+            ..
+        } = self;
         // Encoders go first: making the finished file then needs no more memory than encoding did.
         drop((video, audio));
         muxer.finish().map_err(|fault| write_error(&name, fault))?;
@@ -194,14 +232,18 @@ impl SinkWriter {
 
 impl std::fmt::Debug for SinkWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SinkWriter").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SinkWriter")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
 /// Whether a packet of sound may be written after the last one, and sees to it that its times increase. Times that jump
 /// back are left out until they are past the last one again.
 fn copied(packet: &mut Packet, last: &mut Option<i64>, container: Container) -> bool {
-    let Some(pts) = packet.pts() else { return false };
+    let Some(pts) = packet.pts() else {
+        return false;
+    };
     // mp4 can say that sound begins before 0 (an encoder's priming, or a packet that reaches across the start).
     if pts < 0 && !mux::takes_negative_times(container) {
         return false;
@@ -223,14 +265,30 @@ fn add_sound(
     let takes = muxer.takes(&audio.parameters);
     if !audio.generated && mux::copies_sound(container, &audio.codec(), takes) {
         let time_base = (audio.time_base.num(), audio.time_base.den());
-        let stream = muxer.add_stream(&audio.parameters, time_base, None).map_err(opening)?;
-        return Ok((Sound::Copied { time_base: audio.time_base, last: None }, stream));
+        let stream = muxer
+            .add_stream(&audio.parameters, time_base, None)
+            .map_err(opening)?;
+        return Ok((
+            Sound::Copied {
+                time_base: audio.time_base,
+                last: None,
+            },
+            stream,
+        ));
     }
     let global_header = muxer.wants_global_header();
     let encoder = SoundEncoder::open(audio, mux::sound_encoder(container), global_header)?;
     let parameters = encoder.parameters()?;
-    let stream = muxer.add_stream(&parameters, encoder.time_base(), None).map_err(opening)?;
-    Ok((Sound::Encoded { encoder, last: None }, stream))
+    let stream = muxer
+        .add_stream(&parameters, encoder.time_base(), None)
+        .map_err(opening)?;
+    Ok((
+        Sound::Encoded {
+            encoder,
+            last: None,
+        },
+        stream,
+    ))
 }
 
 fn check_codec(muxer: &Muxer, video: &VideoEncoder, container: Container) -> Result<(), AvError> {
@@ -245,14 +303,21 @@ fn check_codec(muxer: &Muxer, video: &VideoEncoder, container: Container) -> Res
         return Ok(());
     }
     let (container, encoder) = (mux::format(container), video.name().to_owned());
-    Err(AvError::EncoderMismatch { container, codec, encoder })
+    Err(AvError::EncoderMismatch {
+        container,
+        codec,
+        encoder,
+    })
 }
 
 fn write_error(name: &str, fault: Fault) -> AvError {
     if fault.is_interrupted() {
         return AvError::Interrupted;
     }
-    AvError::SinkWrite { name: name.to_owned(), fault }
+    AvError::SinkWrite {
+        name: name.to_owned(),
+        fault,
+    }
 }
 
 pub(crate) fn errno(error: &std::io::Error) -> Fault {

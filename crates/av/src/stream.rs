@@ -60,7 +60,12 @@ pub(crate) struct Picture {
 /// Where a finished picture lies.
 pub(crate) enum Pixels {
     /// In the worker's pool; the slot goes back over the link.
-    Worker { peer: Arc<PeerPool>, slot: u32, link: Arc<Link>, incarnation: u32 },
+    Worker {
+        peer: Arc<PeerPool>,
+        slot: u32,
+        link: Arc<Link>,
+        incarnation: u32,
+    },
     /// In our own: the worker passed it through.
     Own(Lease),
 }
@@ -71,7 +76,6 @@ pub(crate) struct Attached {
     pub(crate) incarnation: u32,
     pub(crate) link: Arc<Link>,
     pub(crate) own: Pool,
-    pub(crate) peer: Arc<PeerPool>,
     /// The worker's hold on each of our slots.
     pub(crate) lent: Vec<Option<Lease>>,
     /// Our hold on each of the worker's slots.
@@ -143,7 +147,9 @@ impl Stream {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poison| poison.into_inner())
+        self.state
+            .lock()
+            .unwrap_or_else(|poison| poison.into_inner())
     }
 
     /// Wakes everybody who waits for a change.
@@ -176,10 +182,14 @@ impl Stream {
         state: &mut State,
         mut frame: Ready<Lease>,
     ) -> Result<Ready<Lease>, Ready<Lease>> {
-        let Some(attached) = &mut state.attached else { return Err(frame) };
+        let Some(attached) = &mut state.attached else {
+            return Err(frame);
+        };
         if !frame.lease.is_of(&attached.own) {
             // A frame that an earlier worker had not begun: its picture moves into the new pool.
-            let Some(mut loan) = attached.own.loan() else { return Err(frame) };
+            let Some(mut loan) = attached.own.loan() else {
+                return Err(frame);
+            };
             let bytes = loan.len().min(frame.lease.len());
             loan[..bytes].copy_from_slice(&frame.lease[..bytes]);
             frame.lease = loan.publish();
@@ -187,7 +197,10 @@ impl Stream {
         let slot = frame.lease.slot();
         frame.delivered_ns = monotonic_ns();
         let message = Descriptor {
-            flags: Flags { passthrough: false, discontinuity: frame.discontinuity },
+            flags: Flags {
+                passthrough: false,
+                discontinuity: frame.discontinuity,
+            },
             sent_ns: frame.delivered_ns,
             ..Descriptor::frame(slot, attached.caps, frame.id, frame.pts, self.time_base)
         };
@@ -232,7 +245,10 @@ impl Stream {
             state.exchange.abandon();
         }
         self.notify();
-        Some((held.into_iter().collect(), u32::try_from(lost.requeued).unwrap_or(u32::MAX)))
+        Some((
+            held.into_iter().collect(),
+            u32::try_from(lost.requeued).unwrap_or(u32::MAX),
+        ))
     }
 
     /// The counters now.
@@ -254,7 +270,11 @@ impl Stream {
             late: state.tally.late(),
             filler: 0,
             held: counts.held,
-            waiting: if can_answer { state.exchange.outstanding() as u64 } else { 0 },
+            waiting: if can_answer {
+                state.exchange.outstanding() as u64
+            } else {
+                0
+            },
             decoded_seconds: state.decoded_seconds,
             encoded_seconds: state.encoded_seconds,
             fps: state.tally.fps(now),

@@ -15,7 +15,7 @@ const RATE_OVER: Duration = Duration::from_secs(3);
 
 /// Latencies and rates. Time comes in as nanoseconds of `CLOCK_MONOTONIC`.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     decode: Histogram,
     queue: Histogram,
     process: Histogram,
@@ -28,12 +28,12 @@ pub struct Tally {
 
 impl Tally {
     /// A picture took so long from packet to slot.
-    pub fn decoded(&mut self, (began, ended): (u64, u64)) {
+    pub(crate) fn decoded(&mut self, (began, ended): (u64, u64)) {
         self.decode.record_ns(ended.saturating_sub(began));
     }
 
     /// A picture was answered: when it was complete, delivered and answered, and how long the pipeline took.
-    pub fn answered(&mut self, complete: u64, delivered: u64, now: u64, process_ns: u64) {
+    pub(crate) fn answered(&mut self, complete: u64, delivered: u64, now: u64, process_ns: u64) {
         self.queue.record_ns(delivered.saturating_sub(complete));
         self.process.record_ns(process_ns);
         if let Some(&last) = self.recent.back() {
@@ -49,19 +49,19 @@ impl Tally {
     }
 
     /// A finished picture went into the container.
-    pub fn encoded(&mut self, answered: u64, began: u64, now: u64) {
+    pub(crate) fn encoded(&mut self, answered: u64, began: u64, now: u64) {
         self.encode.record_ns(now.saturating_sub(answered));
         self.total.record_ns(now.saturating_sub(began));
     }
 
     /// Answers that came late.
     #[must_use]
-    pub fn late(&self) -> u64 {
+    pub(crate) fn late(&self) -> u64 {
         self.late
     }
 
     /// Answers a second of late.
-    pub fn fps(&mut self, now: u64) -> f64 {
+    pub(crate) fn fps(&mut self, now: u64) -> f64 {
         self.forget_before(now);
         let (Some(&first), Some(&last)) = (self.recent.front(), self.recent.back()) else {
             return 0.0;
@@ -74,7 +74,7 @@ impl Tally {
 
     /// Percentiles by stage.
     #[must_use]
-    pub fn latencies(&self) -> Latencies {
+    pub(crate) fn latencies(&self) -> Latencies {
         Latencies {
             decode: self.decode.percentiles_ms(),
             queue: self.queue.percentiles_ms(),

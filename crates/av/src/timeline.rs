@@ -48,7 +48,12 @@ pub(crate) struct Place {
 impl Timeline {
     /// `base` is added to the first packet's times; without it, a start from 0 to 10 s is kept and any other becomes 0.
     pub(crate) fn new(base: Option<i64>) -> Self {
-        Self { base, newest: None, tracks: [None; 2], count: 0 }
+        Self {
+            base,
+            newest: None,
+            tracks: [None; 2],
+            count: 0,
+        }
     }
 
     /// How often the source jumped.
@@ -59,21 +64,38 @@ impl Timeline {
     /// The place of a packet whose decoding time and duration are given.
     pub(crate) fn place(&mut self, track: usize, time: i64, duration: i64) -> Place {
         let place = self.find(track, time);
-        let is_new = self.newest.is_some_and(|course| course.offset != place.offset);
+        let is_new = self
+            .newest
+            .is_some_and(|course| course.offset != place.offset);
         self.count += u64::from(place.jumped && is_new);
         let due = time.saturating_add(duration.clamp(0, AHEAD));
-        self.tracks[track] = Some(Track { offset: place.offset, due });
+        self.tracks[track] = Some(Track {
+            offset: place.offset,
+            due,
+        });
         match &mut self.newest {
             Some(course) if course.offset == place.offset => course.near = time,
-            newest => *newest = Some(Course { offset: place.offset, near: time }),
+            newest => {
+                *newest = Some(Course {
+                    offset: place.offset,
+                    near: time,
+                })
+            }
         }
         place
     }
 
     fn find(&self, track: usize, time: i64) -> Place {
-        let stay = |offset| Place { offset, jumped: false };
+        let stay = |offset| Place {
+            offset,
+            jumped: false,
+        };
         let Some(newest) = self.newest else {
-            return stay(self.base.unwrap_or(if (0..=AHEAD).contains(&time) { 0 } else { -time }));
+            return stay(self.base.unwrap_or(if (0..=AHEAD).contains(&time) {
+                0
+            } else {
+                -time
+            }));
         };
         match self.tracks[track] {
             Some(own) if fits(time, own.due) => stay(own.offset),
@@ -81,13 +103,18 @@ impl Timeline {
                 offset: newest.offset,
                 jumped: own.is_some_and(|own| own.offset != newest.offset),
             },
-            _ => Place { offset: self.furthest().saturating_sub(time), jumped: true },
+            _ => Place {
+                offset: self.furthest().saturating_sub(time),
+                jumped: true,
+            },
         }
     }
 
     fn furthest(&self) -> i64 {
         let ends = self.tracks.iter().flatten();
-        ends.map(|track| track.due.saturating_add(track.offset)).max().unwrap_or(0)
+        ends.map(|track| track.due.saturating_add(track.offset))
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -110,7 +137,10 @@ mod tests {
     #[test]
     fn a_start_within_ten_seconds_is_kept_and_a_later_one_becomes_zero() {
         assert_eq!(Timeline::new(None).place(0, 126_000, FRAME).offset, 0);
-        assert_eq!(Timeline::new(None).place(0, 5_000_000, FRAME).offset, -5_000_000);
+        assert_eq!(
+            Timeline::new(None).place(0, 5_000_000, FRAME).offset,
+            -5_000_000
+        );
         assert_eq!(Timeline::new(None).place(0, -900, FRAME).offset, 900);
     }
 
@@ -125,9 +155,23 @@ mod tests {
         let jump = line.place(0, far, FRAME);
         assert!(jump.jumped);
         assert_eq!(far + jump.offset, 100 * FRAME);
-        assert_eq!(line.place(1, 100 * FRAME, FRAME).offset, 0, "old sound keeps its place");
-        assert_eq!(line.place(0, far + FRAME, FRAME), Place { jumped: false, ..jump });
-        assert_eq!(line.place(1, far, FRAME).offset, jump.offset, "new sound joins the pictures");
+        assert_eq!(
+            line.place(1, 100 * FRAME, FRAME).offset,
+            0,
+            "old sound keeps its place"
+        );
+        assert_eq!(
+            line.place(0, far + FRAME, FRAME),
+            Place {
+                jumped: false,
+                ..jump
+            }
+        );
+        assert_eq!(
+            line.place(1, far, FRAME).offset,
+            jump.offset,
+            "new sound joins the pictures"
+        );
     }
 
     proptest! {

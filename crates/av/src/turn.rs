@@ -53,7 +53,11 @@ impl Turn {
 
     /// A pixel's aspect after the turn.
     pub(crate) fn aspect(self, (width, height): (u32, u32)) -> (u32, u32) {
-        if self.swaps_sides() { (height, width) } else { (width, height) }
+        if self.swaps_sides() {
+            (height, width)
+        } else {
+            (width, height)
+        }
     }
 
     /// Turns a picture; `caps` are those after it.
@@ -120,7 +124,10 @@ mod tests {
     fn degrees_of_any_sign_and_none_at_all_are_understood() {
         let turns = [-90.0, 0.0, 90.0, 180.0, -180.0, 450.0, f64::NAN].map(Turn::nearest);
         use Turn::{Half, None, Quarter, ThreeQuarters};
-        assert_eq!(turns, [ThreeQuarters, None, Quarter, Half, Half, Quarter, None]);
+        assert_eq!(
+            turns,
+            [ThreeQuarters, None, Quarter, Half, Half, Quarter, None]
+        );
     }
 
     #[test]
@@ -128,7 +135,9 @@ mod tests {
         for format in [PixelFormat::Rgb24, PixelFormat::Nv12, PixelFormat::RgbF32] {
             let lying = Caps::new(format, Size::new(70, 34).unwrap()).unwrap();
             let standing = Caps::new(format, Size::new(34, 70).unwrap()).unwrap();
-            let mut first: Vec<u8> = (0..lying.picture_bytes()).map(|n| (n % 251) as u8).collect();
+            let mut first: Vec<u8> = (0..lying.picture_bytes())
+                .map(|n| (n % 251) as u8)
+                .collect();
             let original = first.clone();
             let mut second = vec![0; first.len()];
             for _ in 0..2 {

@@ -28,7 +28,10 @@ impl Decoder {
             }
             let context = sys::avcodec_alloc_context3(codec);
             let decoder = Self(NonNull::new(context).expect("memory for a decoder"));
-            Fault::check(sys::avcodec_parameters_to_context(context, parameters.as_ptr()))?;
+            Fault::check(sys::avcodec_parameters_to_context(
+                context,
+                parameters.as_ptr(),
+            ))?;
             (*context).pkt_timebase = rational(time_base);
             (*context).max_pixels = MOST_PIXELS;
             (*context).thread_count = i32::try_from(threads).unwrap_or(1);

@@ -65,7 +65,9 @@ impl Demuxer {
         // frees the context itself and leaves the I/O alone.
         let demuxer = unsafe {
             let mut context = sys::avformat_alloc_context();
-            let inner = NonNull::new(context).expect("memory for a demuxer").as_ptr();
+            let inner = NonNull::new(context)
+                .expect("memory for a demuxer")
+                .as_ptr();
             (*inner).pb = io.as_ptr();
             (*inner).flags |= sys::AVFMT_FLAG_CUSTOM_IO;
             (*inner).interrupt_callback = io.interrupt().callback();
@@ -75,7 +77,10 @@ impl Demuxer {
                 ptr::null(),
                 options.as_mut_ptr(),
             ))?;
-            Self { context: NonNull::new(context).expect("it was opened"), io }
+            Self {
+                context: NonNull::new(context).expect("it was opened"),
+                io,
+            }
         };
         // SAFETY: the context is open.
         Fault::check(unsafe { sys::avformat_find_stream_info(demuxer.as_ptr(), ptr::null_mut()) })?;
@@ -107,7 +112,9 @@ impl Demuxer {
     /// Seconds that the header claims.
     pub(crate) fn duration(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "microseconds of 285 years")]
-        known(self.get().duration).filter(|micros| *micros > 0).map(|micros| micros as f64 / 1e6)
+        known(self.get().duration)
+            .filter(|micros| *micros > 0)
+            .map(|micros| micros as f64 / 1e6)
     }
 
     /// Whether the duration was read, not guessed from the bit rate.
@@ -139,14 +146,19 @@ impl Demuxer {
                 sys::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX,
                 ptr::null_mut(),
             );
-            let rotation =
-                if matrix.is_null() { 0.0 } else { -sys::av_display_rotation_get(matrix.cast()) };
+            let rotation = if matrix.is_null() {
+                0.0
+            } else {
+                -sys::av_display_rotation_get(matrix.cast())
+            };
             Some(StreamFacts {
                 parameters: Parameters::copy_of(stream.codecpar).ok()?,
                 time_base: fraction(stream.time_base)?,
                 start: known(stream.start_time),
                 duration: known(stream.duration).filter(|ticks| *ticks > 0),
-                packets: u64::try_from(stream.nb_frames).ok().filter(|count| *count > 0),
+                packets: u64::try_from(stream.nb_frames)
+                    .ok()
+                    .filter(|count| *count > 0),
                 average_rate: fraction(stream.avg_frame_rate),
                 base_rate: fraction(stream.r_frame_rate),
                 pixel_aspect: fraction(stream.sample_aspect_ratio),
@@ -159,7 +171,9 @@ impl Demuxer {
     /// Reads only these streams from now on.
     pub(crate) fn keep_only(&mut self, wanted: &[usize]) {
         for index in 0..self.stream_count() {
-            let Some(mut stream) = self.stream(index) else { continue };
+            let Some(mut stream) = self.stream(index) else {
+                continue;
+            };
             // SAFETY: the stream belongs to the open context, which is borrowed mutably.
             unsafe { stream.as_mut() }.discard = if wanted.contains(&index) {
                 sys::AVDiscard::AVDISCARD_DEFAULT
@@ -180,9 +194,8 @@ impl Demuxer {
     pub(crate) fn seek(&mut self, stream: usize, ticks: i64) -> Result<(), Fault> {
         let stream = i32::try_from(stream).map_err(|_| Fault::INVALID)?;
         // SAFETY: the context is open.
-        let sought = unsafe {
-            sys::avformat_seek_file(self.as_ptr(), stream, i64::MIN, ticks, ticks, 0)
-        };
+        let sought =
+            unsafe { sys::avformat_seek_file(self.as_ptr(), stream, i64::MIN, ticks, ticks, 0) };
         Fault::check(sought).map(drop)
     }
 

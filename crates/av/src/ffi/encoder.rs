@@ -70,14 +70,15 @@ fn find(name: &str) -> Result<NonNull<sys::AVCodec>, Fault> {
 /// Whether this FFmpeg has an encoder for pictures of that name.
 pub(crate) fn encoder_exists(name: &str) -> bool {
     // SAFETY: a codec is a constant of the library.
-    find(name).is_ok_and(|codec| unsafe {
-        codec.as_ref().type_ == sys::AVMediaType::AVMEDIA_TYPE_VIDEO
-    })
+    find(name)
+        .is_ok_and(|codec| unsafe { codec.as_ref().type_ == sys::AVMediaType::AVMEDIA_TYPE_VIDEO })
 }
 
 /// The sample rates that an encoder takes; empty when it takes any.
 pub(crate) fn encoder_rates(name: &str) -> Vec<u32> {
-    let Ok(codec) = find(name) else { return Vec::new() };
+    let Ok(codec) = find(name) else {
+        return Vec::new();
+    };
     let mut rates = Vec::new();
     // SAFETY: a codec is a constant of the library, and its list of rates is null or ends with a zero.
     unsafe {
@@ -92,7 +93,9 @@ pub(crate) fn encoder_rates(name: &str) -> Vec<u32> {
 
 /// The pixel formats that an encoder takes; empty when it does not say.
 pub(crate) fn encoder_formats(name: &str) -> Vec<Format> {
-    let Ok(codec) = find(name) else { return Vec::new() };
+    let Ok(codec) = find(name) else {
+        return Vec::new();
+    };
     let mut formats = Vec::new();
     // SAFETY: a codec is a constant of the library, and its list of formats is null or ends with NONE.
     unsafe {
@@ -148,8 +151,11 @@ impl Encoder {
             (*context).bit_rate = spec.bit_rate;
             sys::av_channel_layout_default(&raw mut (*context).ch_layout, channels);
             let formats = codec.as_ref().sample_fmts;
-            (*context).sample_fmt =
-                if formats.is_null() { sys::AVSampleFormat::AV_SAMPLE_FMT_S16 } else { *formats };
+            (*context).sample_fmt = if formats.is_null() {
+                sys::AVSampleFormat::AV_SAMPLE_FMT_S16
+            } else {
+                *formats
+            };
         }
         encoder.open(codec, spec.global_header, &[])
     }
@@ -173,7 +179,11 @@ impl Encoder {
                 (*self.as_ptr()).flags |=
                     i32::try_from(sys::AV_CODEC_FLAG_GLOBAL_HEADER).expect("one bit");
             }
-            Fault::check(sys::avcodec_open2(self.as_ptr(), codec.as_ptr(), options.as_mut_ptr()))?;
+            Fault::check(sys::avcodec_open2(
+                self.as_ptr(),
+                codec.as_ptr(),
+                options.as_mut_ptr(),
+            ))?;
         }
         Ok(self)
     }
@@ -204,7 +214,9 @@ impl Encoder {
 
     /// Sound: samples of each channel in a frame; none when any number will do.
     pub(crate) fn frame_samples(&self) -> Option<usize> {
-        usize::try_from(self.get().frame_size).ok().filter(|count| *count > 0)
+        usize::try_from(self.get().frame_size)
+            .ok()
+            .filter(|count| *count > 0)
     }
 
     /// Sound: the number of its sample format, its rate and its channels.

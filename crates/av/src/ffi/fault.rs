@@ -16,7 +16,11 @@ impl Fault {
 
     /// A C function's answer: negative is a fault.
     pub(super) fn check(answer: c_int) -> Result<c_int, Self> {
-        if answer < 0 { Err(Self(answer)) } else { Ok(answer) }
+        if answer < 0 {
+            Err(Self(answer))
+        } else {
+            Ok(answer)
+        }
     }
 
     /// An `errno` of our own.
@@ -54,7 +58,10 @@ impl fmt::Display for Fault {
         let mut text = [0u8; 128];
         // SAFETY: the buffer is writable for the length given; FFmpeg ends the text with a zero inside it.
         unsafe { sys::av_strerror(self.0, text.as_mut_ptr().cast(), text.len()) };
-        let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+        let end = text
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(text.len());
         f.write_str(&String::from_utf8_lossy(&text[..end]).to_lowercase())
     }
 }

@@ -38,7 +38,12 @@ impl Frame {
     }
 
     /// Silence with memory of its own, laid out as `like`'s samples are.
-    pub(crate) fn samples(format: i32, rate: i32, channels: u32, count: usize) -> Result<Self, Fault> {
+    pub(crate) fn samples(
+        format: i32,
+        rate: i32,
+        channels: u32,
+        count: usize,
+    ) -> Result<Self, Fault> {
         let mut frame = Self::new();
         let inner = frame.get_mut();
         inner.format = format;
@@ -78,14 +83,19 @@ impl Frame {
     /// Copies `count` samples from `first` of `from` on to `at`. Panics when either has fewer.
     pub(crate) fn copy_samples(&mut self, at: usize, from: &Self, first: usize, count: usize) {
         let (to, source) = (self.get(), from.get());
-        assert!(at + count <= self.sample_count() && first + count <= from.sample_count(), "inside");
+        assert!(
+            at + count <= self.sample_count() && first + count <= from.sample_count(),
+            "inside"
+        );
         assert_eq!(
             (to.format, to.ch_layout.nb_channels),
             (source.format, source.ch_layout.nb_channels),
             "the same layout"
         );
         let part = |n: usize| i32::try_from(n).unwrap_or(0);
-        let Some(format) = super::swresample::sample_format(to.format) else { return };
+        let Some(format) = super::swresample::sample_format(to.format) else {
+            return;
+        };
         // SAFETY: both ranges lie inside frames of the same layout, checked above; the frames are not the same.
         unsafe {
             sys::av_samples_copy(
@@ -209,7 +219,10 @@ impl Frame {
     /// The first `len` bytes of the first plane. Panics when there are not as many.
     pub(crate) fn first_plane(&self, len: usize) -> &[u8] {
         let frame = self.get();
-        assert!(!frame.buf[0].is_null() && !frame.data[0].is_null(), "a frame that holds something");
+        assert!(
+            !frame.buf[0].is_null() && !frame.data[0].is_null(),
+            "a frame that holds something"
+        );
         // SAFETY: the buffer is alive as long as the frame; data[0] points into it and `held` is what is left from there.
         unsafe {
             let buffer = &*frame.buf[0];

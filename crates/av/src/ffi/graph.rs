@@ -35,7 +35,10 @@ impl Graph {
         unsafe {
             let graph = NonNull::new(sys::avfilter_graph_alloc()).ok_or(Fault::MEMORY)?;
             (*graph.as_ptr()).nb_threads = 1;
-            let mut made = Self { graph, sink: NonNull::dangling() };
+            let mut made = Self {
+                graph,
+                sink: NonNull::dangling(),
+            };
             let mut context = ptr::null_mut();
             Fault::check(sys::avfilter_graph_create_filter(
                 &raw mut context,
@@ -53,10 +56,8 @@ impl Graph {
                 &raw mut inputs,
                 &raw mut outputs,
             );
-            let fits = parsed >= 0
-                && inputs.is_null()
-                && !outputs.is_null()
-                && (*outputs).next.is_null();
+            let fits =
+                parsed >= 0 && inputs.is_null() && !outputs.is_null() && (*outputs).next.is_null();
             let linked = if fits {
                 let pad = u32::try_from((*outputs).pad_idx).unwrap_or(0);
                 sys::avfilter_link((*outputs).filter_ctx, pad, context, 0)
@@ -88,9 +89,15 @@ impl Graph {
         // SAFETY: the graph is configured.
         let (rate, channels) = unsafe {
             let sink = self.sink.as_ptr();
-            (sys::av_buffersink_get_sample_rate(sink), sys::av_buffersink_get_channels(sink))
+            (
+                sys::av_buffersink_get_sample_rate(sink),
+                sys::av_buffersink_get_channels(sink),
+            )
         };
-        (u32::try_from(rate).unwrap_or(0), u32::try_from(channels).unwrap_or(0))
+        (
+            u32::try_from(rate).unwrap_or(0),
+            u32::try_from(channels).unwrap_or(0),
+        )
     }
 
     /// The next frame: false after the last.

@@ -24,7 +24,10 @@ const BUFFER: usize = 64 * 1024;
 /// What a pipe that polls writable takes without making us wait (PIPE_BUF).
 const PIPE_PIECE: usize = 4096;
 /// How often a wait looks at the interrupt.
-const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const LOOK_AGAIN: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
 
 /// Ends reads and waits early, from any thread.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +130,11 @@ impl Descriptor {
 }
 
 fn code(errno: Errno) -> c_int {
-    if errno == Errno::CANCELED { sys::AVERROR_EXIT } else { -errno.raw_os_error() }
+    if errno == Errno::CANCELED {
+        sys::AVERROR_EXIT
+    } else {
+        -errno.raw_os_error()
+    }
 }
 
 /// C: reads.
@@ -192,7 +199,12 @@ impl Io {
     fn new(fd: OwnedFd, interrupt: &Interrupt, write: bool) -> Self {
         let seekable = seek(&fd, SeekFrom::Current(0)).is_ok();
         let interrupt = interrupt.clone();
-        let descriptor = Box::new(Descriptor { fd, position: 0, seekable, interrupt: interrupt.clone() });
+        let descriptor = Box::new(Descriptor {
+            fd,
+            position: 0,
+            seekable,
+            interrupt: interrupt.clone(),
+        });
         let descriptor = NonNull::from(Box::leak(descriptor));
         // SAFETY: the buffer comes from av_malloc as FFmpeg wants; the callbacks match the opaque pointer, which lives
         // until `drop` has freed the context.
@@ -213,7 +225,11 @@ impl Io {
             }
             context
         };
-        Self { context, descriptor, interrupt }
+        Self {
+            context,
+            descriptor,
+            interrupt,
+        }
     }
 
     pub(super) fn as_ptr(&self) -> *mut sys::AVIOContext {
@@ -233,7 +249,10 @@ impl Io {
     /// The descriptor once more.
     pub(crate) fn duplicate(&self) -> std::io::Result<OwnedFd> {
         // SAFETY: as in `is_seekable`.
-        unsafe { self.descriptor.as_ref() }.fd.as_fd().try_clone_to_owned()
+        unsafe { self.descriptor.as_ref() }
+            .fd
+            .as_fd()
+            .try_clone_to_owned()
     }
 
     /// What went wrong since the beginning, which FFmpeg may not have reported.

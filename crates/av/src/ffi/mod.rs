@@ -49,7 +49,10 @@ pub fn quieten() {
 /// A fraction as FFmpeg has it.
 fn rational((num, den): (u32, u32)) -> sys::AVRational {
     let part = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
-    sys::AVRational { num: part(num), den: part(den) }
+    sys::AVRational {
+        num: part(num),
+        den: part(den),
+    }
 }
 
 /// A positive fraction of FFmpeg's; none when it is zero, negative or without meaning.

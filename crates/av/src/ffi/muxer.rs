@@ -38,7 +38,9 @@ unsafe extern "C" fn open_again(
     // during a call of the muxer; `opened` is FFmpeg's out parameter.
     unsafe {
         let written = &mut *(*context).opaque.cast::<Written>();
-        let Ok(fd) = written.io.duplicate() else { return sys::AVERROR(libc_eperm()) };
+        let Ok(fd) = written.io.duplicate() else {
+            return sys::AVERROR(libc_eperm());
+        };
         let again = Io::reader(fd, written.io.interrupt());
         *opened = again.as_ptr();
         written.again = Some(again);
@@ -74,7 +76,10 @@ impl Muxer {
                 ptr::null(),
             ))?;
             let written = NonNull::from(Box::leak(Box::new(Written { io, again: None })));
-            let muxer = Self { context: NonNull::new(context).ok_or(Fault::MEMORY)?, written };
+            let muxer = Self {
+                context: NonNull::new(context).ok_or(Fault::MEMORY)?,
+                written,
+            };
             let io = &written.as_ref().io;
             (*context).pb = io.as_ptr();
             (*context).flags |= sys::AVFMT_FLAG_CUSTOM_IO;
@@ -127,7 +132,10 @@ impl Muxer {
         unsafe {
             let stream = sys::avformat_new_stream(self.as_ptr(), ptr::null());
             let stream = NonNull::new(stream).ok_or(Fault::MEMORY)?.as_ptr();
-            Fault::check(sys::avcodec_parameters_copy((*stream).codecpar, parameters.as_ptr()))?;
+            Fault::check(sys::avcodec_parameters_copy(
+                (*stream).codecpar,
+                parameters.as_ptr(),
+            ))?;
             (*(*stream).codecpar).codec_tag = 0;
             (*stream).time_base = rational(time_base);
             (*stream).sample_aspect_ratio = (*(*stream).codecpar).sample_aspect_ratio;
@@ -149,7 +157,10 @@ impl Muxer {
     /// The length of a tick of a stream, as the container chose it; after the header.
     pub(crate) fn time_base(&self, stream: usize) -> (u32, u32) {
         let inner = self.get();
-        assert!(stream < inner.nb_streams as usize, "a stream of this container");
+        assert!(
+            stream < inner.nb_streams as usize,
+            "a stream of this container"
+        );
         // SAFETY: the array holds nb_streams pointers to streams of ours, and the number is below.
         fraction(unsafe { (**inner.streams.add(stream)).time_base }).unwrap_or((1, 1))
     }
@@ -158,9 +169,7 @@ impl Muxer {
     pub(crate) fn write(&mut self, packet: &mut Packet, stream: usize) -> Result<(), Fault> {
         packet.set_stream(stream);
         // SAFETY: the header is written; the packet is ours and left empty.
-        Fault::check(unsafe {
-            sys::av_interleaved_write_frame(self.as_ptr(), packet.as_ptr())
-        })?;
+        Fault::check(unsafe { sys::av_interleaved_write_frame(self.as_ptr(), packet.as_ptr()) })?;
         self.check_io()
     }
 
@@ -174,7 +183,10 @@ impl Muxer {
 
     fn check_io(&self) -> Result<(), Fault> {
         // SAFETY: ours and alive, and the muxer is not running.
-        unsafe { self.written.as_ref() }.io.fault().map_or(Ok(()), Err)
+        unsafe { self.written.as_ref() }
+            .io
+            .fault()
+            .map_or(Ok(()), Err)
     }
 }
 

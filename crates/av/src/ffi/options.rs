@@ -15,7 +15,8 @@ impl Options {
             let name = CString::new(*name).map_err(|_| Fault::INVALID)?;
             let value = CString::new(*value).map_err(|_| Fault::INVALID)?;
             // SAFETY: the dictionary pointer is ours, both texts end with a zero and are copied.
-            let set = unsafe { sys::av_dict_set(&raw mut options.0, name.as_ptr(), value.as_ptr(), 0) };
+            let set =
+                unsafe { sys::av_dict_set(&raw mut options.0, name.as_ptr(), value.as_ptr(), 0) };
             Fault::check(set)?;
         }
         Ok(options)

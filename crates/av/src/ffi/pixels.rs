@@ -21,7 +21,9 @@ impl Format {
             return None;
         }
         // SAFETY: the enumeration of this FFmpeg's headers has every number from 0 to NB, and the number is inside.
-        Some(Self(unsafe { std::mem::transmute::<c_int, AVPixelFormat>(code) }))
+        Some(Self(unsafe {
+            std::mem::transmute::<c_int, AVPixelFormat>(code)
+        }))
     }
 
     pub(super) fn code(self) -> c_int {
@@ -40,7 +42,10 @@ impl Format {
     /// How many pixels, as a power of two, share a chroma sample: across and down.
     pub(crate) fn chroma_shift(self) -> (u32, u32) {
         let descriptor = self.descriptor();
-        (u32::from(descriptor.log2_chroma_w), u32::from(descriptor.log2_chroma_h))
+        (
+            u32::from(descriptor.log2_chroma_w),
+            u32::from(descriptor.log2_chroma_h),
+        )
     }
 
     /// Red, green, blue (or a palette of them), not luma and chroma.
@@ -51,7 +56,8 @@ impl Format {
     /// Whether swscale reads it.
     pub(crate) fn is_readable(self) -> bool {
         // SAFETY: looks a constant up.
-        !self.has(sys::AV_PIX_FMT_FLAG_HWACCEL as u32) && unsafe { sys::sws_isSupportedInput(self.0) } != 0
+        !self.has(sys::AV_PIX_FMT_FLAG_HWACCEL as u32)
+            && unsafe { sys::sws_isSupportedInput(self.0) } != 0
     }
 
     /// The same layout under its name without a range, and whether the old name said full range.
@@ -76,16 +82,27 @@ impl Format {
     pub(super) fn offset(self, plane: usize, stride: isize, left: usize, top: usize) -> isize {
         let descriptor = self.descriptor();
         let is_palette = self.has(sys::AV_PIX_FMT_FLAG_PAL as u32) && plane == 1;
-        let Some(component) = descriptor.comp.iter().find(|part| usize::try_from(part.plane) == Ok(plane))
+        let Some(component) = descriptor
+            .comp
+            .iter()
+            .find(|part| usize::try_from(part.plane) == Ok(plane))
         else {
             return 0;
         };
         if is_palette {
             return 0;
         }
-        let (shift_x, shift_y) = if plane == 1 || plane == 2 { self.chroma_shift() } else { (0, 0) };
+        let (shift_x, shift_y) = if plane == 1 || plane == 2 {
+            self.chroma_shift()
+        } else {
+            (0, 0)
+        };
         // A bit stream's step is in bits.
-        let unit = if self.has(sys::AV_PIX_FMT_FLAG_BITSTREAM as u32) { 8 } else { 1 };
+        let unit = if self.has(sys::AV_PIX_FMT_FLAG_BITSTREAM as u32) {
+            8
+        } else {
+            1
+        };
         let across = (left >> shift_x) * usize::try_from(component.step).unwrap_or(0) / unit;
         let down = isize::try_from(top >> shift_y).unwrap_or(0);
         down * stride + isize::try_from(across).unwrap_or(0)
@@ -117,7 +134,12 @@ const LIMITED: u32 = 1;
 
 impl Default for Colour {
     fn default() -> Self {
-        Self { matrix: NOT_SAID, primaries: NOT_SAID, transfer: NOT_SAID, range: 0 }
+        Self {
+            matrix: NOT_SAID,
+            primaries: NOT_SAID,
+            transfer: NOT_SAID,
+            range: 0,
+        }
     }
 }
 
@@ -190,7 +212,12 @@ impl Colour {
 
     /// What RGB becomes when it is encoded: BT.709, which every player understands.
     pub(crate) fn of_rgb() -> Self {
-        Self { matrix: 1, primaries: 1, transfer: NOT_SAID, range: FULL }
+        Self {
+            matrix: 1,
+            primaries: 1,
+            transfer: NOT_SAID,
+            range: FULL,
+        }
     }
 
     /// The range that was said; `or` when none was.
@@ -204,8 +231,16 @@ impl Colour {
 
     /// The same, as luma from 16 to 235 in a matrix that is not RGB: what we encode.
     pub(crate) fn encoded(self) -> Self {
-        let matrix = if self.matrix == 0 { NOT_SAID } else { self.matrix };
-        Self { matrix, range: LIMITED, ..self }
+        let matrix = if self.matrix == 0 {
+            NOT_SAID
+        } else {
+            self.matrix
+        };
+        Self {
+            matrix,
+            range: LIMITED,
+            ..self
+        }
     }
 
     /// swscale's number of the matrix. Where none was said it is BT.601, as everywhere in FFmpeg.

@@ -28,7 +28,11 @@ impl Swresample {
     pub(crate) fn to(to: (c_int, c_int, u32)) -> Self {
         // SAFETY: takes nothing; null means that memory has run out.
         let context = unsafe { sys::swr_alloc() };
-        Self { context: NonNull::new(context).expect("memory for a resampler"), from: None, to }
+        Self {
+            context: NonNull::new(context).expect("memory for a resampler"),
+            from: None,
+            to,
+        }
     }
 
     /// Sets up for frames like this one, when they differ from those before. What was inside is lost then: at most a few
@@ -51,7 +55,10 @@ impl Swresample {
             if inner.ch_layout.order == sys::AVChannelOrder::AV_CHANNEL_ORDER_UNSPEC {
                 sys::av_channel_layout_default(&raw mut source, inner.ch_layout.nb_channels);
             } else {
-                Fault::check(sys::av_channel_layout_copy(&raw mut source, &raw const inner.ch_layout))?;
+                Fault::check(sys::av_channel_layout_copy(
+                    &raw mut source,
+                    &raw const inner.ch_layout,
+                ))?;
             }
             let mut context = self.context.as_ptr();
             let set = sys::swr_alloc_set_opts2(

@@ -68,7 +68,12 @@ impl Swscale {
                 (c"sws_flags", FLAGS),
             ] {
                 let owner = context.as_ptr().cast();
-                Fault::check(sys::av_opt_set_int(owner, name.as_ptr(), i64::from(value), 0))?;
+                Fault::check(sys::av_opt_set_int(
+                    owner,
+                    name.as_ptr(),
+                    i64::from(value),
+                    0,
+                ))?;
             }
             Fault::check(sys::sws_init_context(
                 context.as_ptr(),
@@ -76,8 +81,16 @@ impl Swscale {
                 ptr::null_mut(),
             ))?;
             // RGB has no matrix: the one of the other side decides both ways.
-            let matrix = if from.format.is_rgb() { to.colour } else { from.colour };
-            let other = if to.format.is_rgb() { matrix } else { to.colour };
+            let matrix = if from.format.is_rgb() {
+                to.colour
+            } else {
+                from.colour
+            };
+            let other = if to.format.is_rgb() {
+                matrix
+            } else {
+                to.colour
+            };
             // Fails where there is nothing to set (RGB to RGB).
             sys::sws_setColorspaceDetails(
                 context.as_ptr(),
@@ -117,8 +130,16 @@ impl Swscale {
         into: &mut Frame,
     ) -> Result<(), Fault> {
         let from = contiguous(self.from, bytes.as_ptr().cast_mut(), bytes.len());
-        assert_eq!(into.size(), Some(self.to.size), "a frame of the size that was said");
-        assert_eq!(into.format(), Some(self.to.format), "a frame of the format that was said");
+        assert_eq!(
+            into.size(),
+            Some(self.to.size),
+            "a frame of the size that was said"
+        );
+        assert_eq!(
+            into.format(),
+            Some(self.to.format),
+            "a frame of the format that was said"
+        );
         let to = planes(into);
         self.run(from, to)
     }
@@ -137,7 +158,11 @@ impl Swscale {
     fn frame_planes(&self, frame: &Frame, crop: Crop) -> Result<Planes, Fault> {
         let size = frame.size().ok_or(Fault::INVALID)?;
         let format = frame.format().ok_or(Fault::INVALID)?;
-        assert_eq!(format.without_range().0, self.from.format, "the format that was said");
+        assert_eq!(
+            format.without_range().0,
+            self.from.format,
+            "the format that was said"
+        );
         assert_eq!(crop.size, self.from.size, "the part that was said");
         assert!(
             crop.left + crop.size.width() <= size.width()
@@ -202,7 +227,10 @@ fn contiguous(side: Side, start: *mut u8, len: usize) -> Planes {
             1,
         )
     };
-    assert!(usize::try_from(needed).is_ok_and(|needed| needed <= len), "the picture fits");
+    assert!(
+        usize::try_from(needed).is_ok_and(|needed| needed <= len),
+        "the picture fits"
+    );
     (data, strides)
 }
 

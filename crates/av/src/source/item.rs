@@ -18,7 +18,11 @@ pub enum Item {
 /// What a file or a generator delivers; times in the pictures' or the sound's own ticks.
 pub(crate) enum Raw {
     /// A picture and its pts.
-    Picture { frame: Frame, pts: i64, jumped: bool },
+    Picture {
+        frame: Frame,
+        pts: i64,
+        jumped: bool,
+    },
     /// Sound.
     Audio(Packet),
     /// Nothing more comes.
@@ -54,7 +58,9 @@ impl DecodedPicture {
 
 impl std::fmt::Debug for DecodedPicture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DecodedPicture").field("pts", &self.pts).finish_non_exhaustive()
+        f.debug_struct("DecodedPicture")
+            .field("pts", &self.pts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,7 +91,10 @@ impl AudioPacket {
 
 impl std::fmt::Debug for AudioPacket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AudioPacket").field("pts", &self.pts()).field("bytes", &self.bytes()).finish()
+        f.debug_struct("AudioPacket")
+            .field("pts", &self.pts())
+            .field("bytes", &self.bytes())
+            .finish()
     }
 }
 
@@ -145,7 +154,10 @@ impl End {
         say(self.undecodable, "packets could not be decoded");
         say(self.damaged, "packets are damaged");
         say(self.unreadable, "places could not be read");
-        say(self.misordered, "pictures dropped because their time did not increase");
+        say(
+            self.misordered,
+            "pictures dropped because their time did not increase",
+        );
         say(self.jumps, "jumps in time closed");
         if self.is_truncated {
             said.insert(0, "the source ends before its header says".to_owned());
@@ -161,7 +173,11 @@ mod tests {
     #[test]
     fn a_clean_end_warns_of_nothing() {
         assert_eq!(End::default().warning(), None);
-        let end = End { is_truncated: true, concealed: 2, ..End::default() };
+        let end = End {
+            is_truncated: true,
+            concealed: 2,
+            ..End::default()
+        };
         assert_eq!(
             end.warning().unwrap(),
             "the source ends before its header says; 2 pictures are partly made up by the decoder"

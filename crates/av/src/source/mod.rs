@@ -10,7 +10,7 @@ mod reader;
 mod window;
 
 pub use crate::ffi::Interrupt;
-pub use item::{AudioPacket, AudioParams, DecodedPicture, End, Item};
 pub(crate) use item::Raw;
+pub use item::{AudioPacket, AudioParams, DecodedPicture, End, Item};
 pub use reader::SourceReader;
 pub(crate) use reader::take_fd;

@@ -47,7 +47,10 @@ pub struct SourceReader {
     ended: bool,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one, and it lives as long as the stream")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and it lives as long as the stream"
+)]
 enum Backing {
     File(FileSource),
     Generated(GeneratedSource),
@@ -112,9 +115,14 @@ impl SourceReader {
             Some([num, den]) => {
                 let time_base = TimeBase::new(den, num)
                     .map_err(|_| AvError::Plan(format!("{num}/{den} is no frame rate")))?;
-                let interval =
-                    own_rate.map_or(0, |(num, den)| own_base.at(f64::from(den) / f64::from(num)).0);
-                (time_base, Some((num, den)), Some(Constant::new(own_base, time_base, interval)))
+                let interval = own_rate.map_or(0, |(num, den)| {
+                    own_base.at(f64::from(den) / f64::from(num)).0
+                });
+                (
+                    time_base,
+                    Some((num, den)),
+                    Some(Constant::new(own_base, time_base, interval)),
+                )
             }
         };
         let has_start = plan.start > 0.0;
@@ -157,11 +165,19 @@ impl SourceReader {
         match &self.backing {
             Backing::File(file) => {
                 let parameters = file.audio()?.parameters.duplicate().ok()?;
-                Some(AudioParams { parameters, time_base: self.sound?, generated: false })
+                Some(AudioParams {
+                    parameters,
+                    time_base: self.sound?,
+                    generated: false,
+                })
             }
             Backing::Generated(generated) => {
                 let (parameters, time_base) = generated.sound()?;
-                Some(AudioParams { parameters, time_base, generated: true })
+                Some(AudioParams {
+                    parameters,
+                    time_base,
+                    generated: true,
+                })
             }
         }
     }
@@ -178,7 +194,10 @@ impl SourceReader {
 
     /// The next picture or sound; waits for its time when the plan says `realtime`. After [`Item::Eos`] it is called no
     /// more.
-    #[expect(clippy::should_implement_trait, reason = "it can fail, and its end says how")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it can fail, and its end says how"
+    )]
     pub fn next(&mut self) -> Result<Item, AvError> {
         loop {
             if self.interrupt.is_triggered() {
@@ -192,7 +211,11 @@ impl SourceReader {
                 }
                 continue;
             }
-            if let Some(item) = self.constant.as_mut().and_then(|constant| constant.pop().transpose()) {
+            if let Some(item) = self
+                .constant
+                .as_mut()
+                .and_then(|constant| constant.pop().transpose())
+            {
                 return self.released(item?);
             }
             if let Some(item) = self.step()? {
@@ -233,8 +256,14 @@ impl SourceReader {
         if frame.size().is_none() {
             return Err(self.too_large(&frame));
         }
-        let Verdict::Show(pts) = self.window.picture(pts) else { return Ok(None) };
-        let picture = DecodedPicture { frame, pts, discontinuity };
+        let Verdict::Show(pts) = self.window.picture(pts) else {
+            return Ok(None);
+        };
+        let picture = DecodedPicture {
+            frame,
+            pts,
+            discontinuity,
+        };
         match &mut self.constant {
             None => Ok(Some(Item::Picture(picture))),
             Some(constant) => {
@@ -266,7 +295,10 @@ impl SourceReader {
         let time_base = self.sound?;
         let (pts, duration) = (sound.packet.pts()?, sound.packet.duration());
         let placed = self.window.sound(pts, duration, time_base)?;
-        let dts = sound.packet.dts().map(|dts| dts.saturating_add(placed - pts));
+        let dts = sound
+            .packet
+            .dts()
+            .map(|dts| dts.saturating_add(placed - pts));
         sound.packet.set_times(Some(placed), dts);
         Some(sound)
     }
@@ -277,10 +309,15 @@ impl SourceReader {
             Item::Audio(sound) => self.sound.map_or(0.0, |base| base.seconds(sound.pts())),
             Item::Eos(_) => return Ok(item),
         };
-        let Some((pacer, began)) = &mut self.pace else { return Ok(item) };
+        let Some((pacer, began)) = &mut self.pace else {
+            return Ok(item);
+        };
         let at = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX / 4);
         let due = pacer.release_at(at, now().duration_since(*began));
-        while let Some(left) = due.checked_sub(now().duration_since(*began)).filter(|left| !left.is_zero()) {
+        while let Some(left) = due
+            .checked_sub(now().duration_since(*began))
+            .filter(|left| !left.is_zero())
+        {
             if self.interrupt.is_triggered() {
                 return Err(AvError::Interrupted);
             }
@@ -291,7 +328,11 @@ impl SourceReader {
 
     fn too_large(&self, frame: &Frame) -> AvError {
         let (width, height) = frame.claimed_size();
-        AvError::SourceTooLarge { name: self.name.clone(), width, height }
+        AvError::SourceTooLarge {
+            name: self.name.clone(),
+            width,
+            height,
+        }
     }
 
     fn info(&self, plan: &MediaPlan) -> SourceInfo {
@@ -349,22 +390,33 @@ impl SourceReader {
 
 impl std::fmt::Debug for SourceReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SourceReader").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SourceReader")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
 impl Backing {
     fn traits(&self, name: &str) -> Result<Traits, AvError> {
-        let no_size = |(width, height)| AvError::SourceTooLarge { name: name.to_owned(), width, height };
+        let no_size = |(width, height)| AvError::SourceTooLarge {
+            name: name.to_owned(),
+            width,
+            height,
+        };
         match self {
             Self::File(file) => {
                 let facts = file.video();
                 let parameters = &facts.parameters;
-                let size = parameters.size().ok_or_else(|| no_size(parameters.claimed_size()))?;
+                let size = parameters
+                    .size()
+                    .ok_or_else(|| no_size(parameters.claimed_size()))?;
                 Ok(Traits {
                     size,
                     turn: Turn::nearest(facts.rotation),
-                    pixel_aspect: facts.pixel_aspect.or(parameters.pixel_aspect()).unwrap_or((1, 1)),
+                    pixel_aspect: facts
+                        .pixel_aspect
+                        .or(parameters.pixel_aspect())
+                        .unwrap_or((1, 1)),
                     colour: match parameters.pixel_format() {
                         Some(format) if format.is_rgb() => Colour::of_rgb(),
                         _ => parameters.colour(),
@@ -378,7 +430,11 @@ impl Backing {
                     size: frame.size().ok_or_else(|| no_size(frame.claimed_size()))?,
                     turn: Turn::None,
                     pixel_aspect: frame.pixel_aspect().unwrap_or((1, 1)),
-                    colour: if is_rgb { Colour::of_rgb() } else { frame.colour() },
+                    colour: if is_rgb {
+                        Colour::of_rgb()
+                    } else {
+                        frame.colour()
+                    },
                 })
             }
         }
@@ -416,7 +472,14 @@ impl Backing {
 impl Constant {
     fn new(from: TimeBase, to: TimeBase, interval: i64) -> Self {
         let machine = Resampler::new(from, to);
-        Self { machine, shown: None, ticks: 0..0, next: None, interval, end: None }
+        Self {
+            machine,
+            shown: None,
+            ticks: 0..0,
+            next: None,
+            interval,
+            end: None,
+        }
     }
 
     /// A picture comes, after `pop` has returned none.
@@ -446,24 +509,33 @@ impl Constant {
             }
             return Ok(self.end.take().map(Item::Eos));
         };
-        let Some((picture, _)) = &mut self.shown else { return Ok(None) };
-        let frame = picture
-            .frame
-            .share()
-            .map_err(|fault| AvError::Internal { step: "share a picture", fault })?;
+        let Some((picture, _)) = &mut self.shown else {
+            return Ok(None);
+        };
+        let frame = picture.frame.share().map_err(|fault| AvError::Internal {
+            step: "share a picture",
+            fault,
+        })?;
         let discontinuity = std::mem::take(&mut picture.discontinuity);
-        Ok(Some(Item::Picture(DecodedPicture { frame, pts: Pts(tick), discontinuity })))
+        Ok(Some(Item::Picture(DecodedPicture {
+            frame,
+            pts: Pts(tick),
+            discontinuity,
+        })))
     }
 }
 
 fn check_plan(plan: &MediaPlan) -> Result<(), AvError> {
     if !plan.start.is_finite() || plan.start < 0.0 {
-        return Err(AvError::Plan(format!("a start of {} s is not in the source", plan.start)));
+        return Err(AvError::Plan(format!(
+            "a start of {} s is not in the source",
+            plan.start
+        )));
     }
     match plan.duration {
-        Some(duration) if !duration.is_finite() || duration <= 0.0 => {
-            Err(AvError::Plan(format!("a duration of {duration} s holds no picture")))
-        }
+        Some(duration) if !duration.is_finite() || duration <= 0.0 => Err(AvError::Plan(format!(
+            "a duration of {duration} s holds no picture"
+        ))),
         _ => Ok(()),
     }
 }
@@ -475,10 +547,15 @@ pub(crate) fn take_fd(
     name: &str,
 ) -> Result<OwnedFd, AvError> {
     let fd = fds.get_mut(index as usize).and_then(Option::take);
-    fd.ok_or_else(|| AvError::NoDescriptor { name: name.to_owned() })
+    fd.ok_or_else(|| AvError::NoDescriptor {
+        name: name.to_owned(),
+    })
 }
 
-#[expect(clippy::disallowed_methods, reason = "driver: owns the clock of `realtime`")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "driver: owns the clock of `realtime`"
+)]
 fn now() -> Instant {
     Instant::now()
 }

@@ -60,7 +60,10 @@ impl Window {
         let pts = pts.saturating_sub(origin);
         self.newest = self.newest.max(pts);
         let first = *self.first.get_or_insert(pts);
-        if self.duration.is_some_and(|duration| pts.saturating_sub(first) >= duration) {
+        if self
+            .duration
+            .is_some_and(|duration| pts.saturating_sub(first) >= duration)
+        {
             return Verdict::After;
         }
         if self.last.is_some_and(|last| pts <= last) {
@@ -78,12 +81,17 @@ impl Window {
 
     /// The pts of sound that is wanted; none when it lies outside. Times are in ticks of `time_base`.
     pub(crate) fn sound(&mut self, pts: i64, duration: i64, time_base: TimeBase) -> Option<i64> {
-        let origin = self.time_base.rescale(Pts(self.origin.unwrap_or(0)), time_base).0;
+        let origin = self
+            .time_base
+            .rescale(Pts(self.origin.unwrap_or(0)), time_base)
+            .0;
         let pts = pts.saturating_sub(origin);
         if self.has_start && pts.saturating_add(duration) <= 0 {
             return None;
         }
-        let end = self.end().map(|end| self.time_base.rescale(Pts(end), time_base).0);
+        let end = self
+            .end()
+            .map(|end| self.time_base.rescale(Pts(end), time_base).0);
         if end.is_some_and(|end| pts >= end) {
             self.sound_ended = true;
             return None;
@@ -98,7 +106,11 @@ impl Window {
     /// Whether nothing that is wanted can come any more.
     pub(crate) fn is_past(&self, has_sound: bool) -> bool {
         let Some(end) = self.end() else { return false };
-        let lag = if has_sound && !self.sound_ended { self.lag } else { 0 };
+        let lag = if has_sound && !self.sound_ended {
+            self.lag
+        } else {
+            0
+        };
         self.newest >= end.saturating_add(lag)
     }
 
@@ -129,8 +141,16 @@ mod tests {
         assert_eq!(window.picture(-20), Verdict::Before);
         assert!(!window.places_sound());
         assert_eq!(window.picture(20), Verdict::Show(Pts(0)));
-        assert_eq!(window.sound(-10, 20, ms()), None, "ended when the first picture comes");
-        assert_eq!(window.sound(10, 20, ms()), Some(-10), "still heard with the first picture");
+        assert_eq!(
+            window.sound(-10, 20, ms()),
+            None,
+            "ended when the first picture comes"
+        );
+        assert_eq!(
+            window.sound(10, 20, ms()),
+            Some(-10),
+            "still heard with the first picture"
+        );
         assert_eq!(window.picture(60), Verdict::Show(Pts(40)));
         assert_eq!(window.picture(120), Verdict::After);
         assert!(!window.is_past(true), "sound may still come");
