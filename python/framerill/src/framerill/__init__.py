@@ -1,7 +1,7 @@
-"""framerill runs AI on live and recorded video, each model in its own process. This package is for pipeline authors.
+"""framerill runs AI on live and recorded video, each model in its own process. This package is for its authors.
 
-Reading order: `Pipeline` (what to write), `VideoFrame` (what it gets and answers), `Params`, `Skip`, `framerill.testing`
-(a test without server or GPU). `import framerill` needs numpy; pydantic is imported with `Params`, torch with
+Reading order: `Pipeline` (what to write), `VideoFrame` (what it gets and answers), `Params`, `Skip`,
+`framerill.testing` (a test without server or GPU). `import framerill` needs numpy; pydantic is imported with `Params`, torch with
 `frame.tensor`.
 """
 

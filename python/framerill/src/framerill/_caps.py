@@ -13,7 +13,7 @@ from .errors import LinkError
 Array = npt.NDArray[Any]
 
 PIXEL_FORMATS = {"rgb24": 1, "gray8": 2, "rgbf32": 3, "nv12": 4}
-SAMPLE_FORMATS = {16: np.dtype(np.int16), 17: np.dtype(np.float32)}
+SAMPLE_FORMATS: dict[int, np.dtype[Any]] = {16: np.dtype(np.int16), 17: np.dtype(np.float32)}
 _NAMES = {code: name for name, code in PIXEL_FORMATS.items()}
 _U8 = np.dtype(np.uint8)
 _F32 = np.dtype(np.float32)
@@ -84,7 +84,9 @@ class Caps:
             came = f"shape {pixels.shape} of {pixels.dtype}"
         else:
             came = type(pixels).__name__
-        return f"expected an array of shape {self.shape} of {self.dtype} ({self.format}), got {came}{self._advice(pixels)}"
+        return (
+            f"expected an array of shape {self.shape} of {self.dtype} ({self.format}), got {came}{self._advice(pixels)}"
+        )
 
     def _advice(self, pixels: object) -> str:
         if not isinstance(pixels, np.ndarray):

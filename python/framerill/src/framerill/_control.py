@@ -1,4 +1,4 @@
-"""The child's end of the control socket: framing, descriptors, bounds. A driver; it knows nothing of what messages mean."""
+"""The child's end of the control socket: framing, descriptors, bounds. A driver, blind to what messages mean."""
 
 from __future__ import annotations
 

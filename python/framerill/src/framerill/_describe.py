@@ -26,7 +26,9 @@ def params_model(pipeline: type[Pipeline]) -> Any:
 
     if isinstance(model, type) and issubclass(model, BaseModel):
         return model
-    raise _wrong(pipeline, f"`Params` is a pydantic model, not {model!r:.60}", "write `class Params(framerill.Params):`")
+    raise _wrong(
+        pipeline, f"`Params` is a pydantic model, not {model!r:.60}", "write `class Params(framerill.Params):`"
+    )
 
 
 def describe(found: Found) -> dict[str, Any]:
@@ -87,7 +89,9 @@ def check(pipeline: type[Pipeline]) -> None:
     if not 0 <= pipeline.history <= _MAX_HISTORY:
         raise _wrong(pipeline, f"`history = {pipeline.history}` is out of range", f"give 0 to {_MAX_HISTORY}")
     if not (isinstance(pipeline.max_frame_time, (int, float)) and 0 < pipeline.max_frame_time < float("inf")):
-        raise _wrong(pipeline, f"`max_frame_time = {pipeline.max_frame_time!r}` is out of range", "give seconds above 0")
+        raise _wrong(
+            pipeline, f"`max_frame_time = {pipeline.max_frame_time!r}` is out of range", "give seconds above 0"
+        )
     for attribute in ("audio", "shareable"):
         if not isinstance(getattr(pipeline, attribute), bool):
             raise _wrong(pipeline, f"`{attribute}` is True or False", f"set `{attribute} = True`, or leave it out")

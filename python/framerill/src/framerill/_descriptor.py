@@ -18,14 +18,14 @@ LAYOUT = struct.Struct("<IBBHIIQq10I4Q3Q")
 
 
 class Descriptor(NamedTuple):
-    """One message, field by field in the order of the wire. `zero` and `end` are always 0."""
+    """One message, field by field in the order of the wire; `nbytes` is its `bytes`, `nth` its `index`."""
 
     magic: int = MAGIC
     type: int = FRAME
     kind: int = VIDEO
     flags: int = 0
     slot: int = 0
-    bytes: int = 0
+    nbytes: int = 0
     frame: int = 0
     pts: int = 0
     tb_num: int = 0
@@ -34,7 +34,7 @@ class Descriptor(NamedTuple):
     width: int = 0
     height: int = 0
     reason: int = 0
-    index: int = 0
+    nth: int = 0
     of: int = 0
     parents_len: int = 0
     zero: int = 0
@@ -78,7 +78,7 @@ def decode(buffer: bytearray | bytes, length: int) -> Descriptor:
 
 def pool(slots: int, slot_bytes: int, code: int, width: int, height: int) -> bytes:
     """The sender's pool: so many slots of so many bytes for pictures of these caps."""
-    message = Descriptor(type=POOL, slot=slots, bytes=slot_bytes, format=code, width=width, height=height)
+    message = Descriptor(type=POOL, slot=slots, nbytes=slot_bytes, format=code, width=width, height=height)
     return message.encode()
 
 

@@ -89,7 +89,7 @@ class Engine:
             )
         self._given = given
         self._set_params(params)
-        return answer == Update.RELOAD
+        return bool(answer == Update.RELOAD)
 
     def process(self, frame: VideoFrame) -> list[VideoFrame] | Skip:
         """Runs `process` on one frame and checks its answer. Raises ContractError."""
@@ -108,7 +108,9 @@ class Engine:
         if isinstance(answer, Skip):
             return answer
         if not isinstance(answer, AudioFrame):
-            raise ContractError(f"`{self.name}.process_audio` returns an AudioFrame or Skip(reason), not {_kind(answer)}")
+            raise ContractError(
+                f"`{self.name}.process_audio` returns an AudioFrame or Skip(reason), not {_kind(answer)}"
+            )
         mine, theirs = frame.samples, answer.samples
         if answer is not frame and (theirs.dtype != mine.dtype or theirs.shape[1] != mine.shape[1]):
             raise ContractError(
@@ -181,7 +183,9 @@ class Engine:
             advice = "; return Skip(reason) to answer without a picture"
         elif hasattr(answer, "dtype"):
             advice = "; return frame.with_pixels(array)"
-        return f"`{self.name}.process` returns a VideoFrame, several of them, or Skip(reason), not {_kind(answer)}{advice}"
+        return (
+            f"`{self.name}.process` returns a VideoFrame, several of them, or Skip(reason), not {_kind(answer)}{advice}"
+        )
 
     # Awaiting
 

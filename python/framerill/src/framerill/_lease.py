@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ._caps import Array
-from ._pool import SlotRef
+from ._pool import SlotRef, watch
 
 
 class Leases:
@@ -22,7 +22,7 @@ class Leases:
 
     def lend(self, slot: int, array: Array) -> None:
         """The array looks at the slot until it is collected."""
-        self._refs[slot] = SlotRef(array, self._collected, slot)
+        self._refs[slot] = watch(array, slot, self._collected)
 
     def __contains__(self, slot: int) -> bool:
         return slot in self._refs

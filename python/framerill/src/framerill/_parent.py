@@ -1,7 +1,7 @@
 """The parent, as a worker's threads see it: what is said to it, heartbeats, and the requests that it sends.
 
-Two threads live here. One beats once a second. One reads the control socket all the time, so that a parent that wants the
-worker gone, or is gone itself, is obeyed even while a pipeline hangs; every other request waits for the main thread.
+Two threads live here. One beats once a second. One reads the control socket all the time, so that a parent that wants
+the worker gone, or is gone itself, is obeyed even while a pipeline hangs. Other requests wait for the main thread.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class Parent:
 
 
 class DrainWatch:
-    """How long a drain may take: nothing when no frame was accepted, else the pipeline's own time for each frame.
+    """How long a drain may take without headway: nothing before the pipeline is loaded, else its own time for a frame.
 
     A pure machine: `headway` and `may_wait` say where the main thread stands, `now` is in seconds.
     """

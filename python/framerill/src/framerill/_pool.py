@@ -30,20 +30,18 @@ _RESERVED = 2
 """Slots that arrays in the author's hands never take, so that answers always have one to travel in."""
 
 
-class SlotRef(weakref.ref[Any]):
-    """A weak reference that knows its array's slot."""
+class SlotRef(weakref.ref[Array]):
+    """A weak reference that knows its array's slot. Its callback runs in whichever thread collects the last view."""
 
     __slots__ = ("slot",)
     slot: int
 
-    def __new__(cls, array: Array, gone: Callable[[Any], object], slot: int) -> SlotRef:
-        """`gone` is called once, in whichever thread collects the array's last view."""
-        self = super().__new__(cls, array, gone)
-        self.slot = slot
-        return self
 
-    def __init__(self, array: Array, gone: Callable[[Any], object], slot: int) -> None:
-        super().__init__(array, gone)
+def watch(array: Array, slot: int, gone: Callable[[Any], object]) -> SlotRef:
+    """Calls `gone` with the reference once no view of `array`, which looks at `slot`, is alive."""
+    ref = SlotRef(array, gone)
+    ref.slot = slot
+    return ref
 
 
 class PeerPool:
@@ -68,7 +66,8 @@ class PeerPool:
 
     def array(self, slot: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """A new read-only array over a slot. Views of it keep it alive, so that its collection ends every look."""
-        return np.ndarray(shape, dtype, self._map, slot * self.slot_bytes)
+        array: Array = np.ndarray(shape, dtype, self._map, slot * self.slot_bytes)
+        return array
 
 
 class OutputPool:
@@ -104,7 +103,8 @@ class OutputPool:
             self.fd = -1
 
     def _array(self, slot: int) -> Array:
-        return np.ndarray(self.caps.shape, self.caps.dtype, self._map, slot * self.slot_bytes)
+        array: Array = np.ndarray(self.caps.shape, self.caps.dtype, self._map, slot * self.slot_bytes)
+        return array
 
     def _reclaim(self) -> None:
         # `_collected` is filled by collections in any thread, at any point of any code: it takes no lock.
@@ -134,17 +134,18 @@ class OutputPool:
 
     def block(self, slot: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """A writable array of another kind over a slot that the caller took; it has to fit."""
-        return np.ndarray(shape, dtype, self._map, slot * self.slot_bytes)
+        array: Array = np.ndarray(shape, dtype, self._map, slot * self.slot_bytes)
+        return array
 
     def lend_array(self) -> Array | None:
-        """A writable picture for the author; its slot comes back when the array is collected. None when too many are out."""
+        """A writable picture for the author, whose collection gives the slot back. None when too many are out."""
         with self._lock:
             self._reclaim()
             if not self._free or len(self._held) >= self.slots - _RESERVED:
                 return None
             slot = self._free.pop()
             array = self._array(slot)
-            self._held[slot] = SlotRef(array, self._gone, slot)
+            self._held[slot] = watch(array, slot, self._gone)
             return array
 
     def _gone(self, ref: SlotRef) -> None:

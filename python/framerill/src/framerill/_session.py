@@ -1,4 +1,4 @@
-"""The child's side of the protocol as a pure machine: which request is in order, and what is wrong with one that is not.
+"""The child's side of the protocol as a pure machine: which request is in order, and what is wrong with the others.
 
 ::
 

@@ -25,7 +25,7 @@ from ._lease import Leases
 from ._link import Link, close_all
 from ._pool import OutputPool, PeerPool
 from .errors import ContractError, LinkClosed, LinkError
-from .frames import AudioFrame, Skip, VideoFrame, _video
+from .frames import AudioFrame, Skip, _video
 
 if TYPE_CHECKING:
     from ._engine import Engine
@@ -60,7 +60,9 @@ class Notices:
 class Stream:
     """A frame link and both its pools. The host of the frames that come over it."""
 
-    def __init__(self, link: Link, name: str, incarnation: int, engine: Engine, counts: Counts, notices: Notices) -> None:
+    def __init__(
+        self, link: Link, name: str, incarnation: int, engine: Engine, counts: Counts, notices: Notices
+    ) -> None:
         self.link = link
         self.name = name
         self.incarnation = incarnation
@@ -114,15 +116,13 @@ class Stream:
             caps = Caps.of_code(message.format, message.width, message.height)
             if caps.format != self._engine.kind.pixel_format:
                 raise LinkError(f"the pool holds {caps.format}, the pipeline sees {self._engine.kind.pixel_format}")
-            if message.bytes < caps.nbytes:
-                raise LinkError(f"a slot of {message.bytes} bytes does not hold a picture of {caps.nbytes}")
-            self._input = PeerPool(fds[0], message.slot, message.bytes)
+            if message.nbytes < caps.nbytes:
+                raise LinkError(f"a slot of {message.nbytes} bytes does not hold a picture of {caps.nbytes}")
+            self._input = PeerPool(fds[0], message.slot, message.nbytes)
         finally:
             close_all(fds)
         output = OutputPool(caps)
-        self.link.send_with(
-            wire.pool(output.slots, output.slot_bytes, caps.code, caps.width, caps.height), output.fd
-        )
+        self.link.send_with(wire.pool(output.slots, output.slot_bytes, caps.code, caps.width, caps.height), output.fd)
         close_fd(output.fd)
         output.fd = -1
         self._caps, self._output = caps, output
@@ -158,16 +158,19 @@ class Stream:
         else:
             self._answer_picture(message)
 
-    def forget(self) -> None:
-        """Runs the pipeline's `flush`; what waits stays."""
-        self._engine.flush()
+    @property
+    def next_frame(self) -> int | None:
+        """Id of the frame that is answered next, when one waits."""
+        return self._waiting[0].frame if self._waiting and self._waiting[0].type == wire.FRAME else None
 
     # For frames
 
     def output(self, caps: Caps) -> Array:
         """A writable picture: a slot of the output pool, or ordinary memory when the author keeps too many."""
         array = self._pool().lend_array() if caps is self._caps else None
-        return np.empty(caps.shape, caps.dtype) if array is None else array
+        if array is None:
+            array = np.empty(caps.shape, caps.dtype)
+        return array
 
     def is_output(self, pixels: Array) -> bool:
         """Whether these pixels lie in a slot that `output` gave out."""
@@ -251,9 +254,9 @@ class Stream:
         channels = message.height
         if dtype is None or not 1 <= channels <= 64 or not message.width:
             raise LinkError("impossible sound")
-        count, odd = divmod(message.bytes, dtype.itemsize * channels)
-        if odd or message.bytes > peer.slot_bytes:
-            raise LinkError(f"{message.bytes} bytes are no block of sound")
+        count, odd = divmod(message.nbytes, dtype.itemsize * channels)
+        if odd or message.nbytes > peer.slot_bytes:
+            raise LinkError(f"{message.nbytes} bytes are no block of sound")
         samples = peer.array(message.slot, (count, channels), dtype)
         self._leases.lend(message.slot, samples)
         frame = AudioFrame(
@@ -279,7 +282,7 @@ class Stream:
             slot = self._free_slot()
             np.copyto(pool.block(slot, out.shape, dtype), out)
             pool.publish(slot)
-            self._send(message._replace(bytes=out.nbytes), slot, message.flags, 0, 1, took)
+            self._send(message._replace(nbytes=out.nbytes), slot, message.flags, 0, 1, took)
 
     def _copied(self, pixels: Array) -> Array:
         if not self._counts.copies:
@@ -290,7 +293,7 @@ class Stream:
                 "from here on frames come as copies while it does",
             )
         self._counts.copies += 1
-        copy = pixels.copy()
+        copy: Array = pixels.copy()
         copy.flags.writeable = False
         return copy
 
@@ -299,7 +302,9 @@ class Stream:
         self._notices.skipped(message.frame, skip.reason)
         if skip.reason not in self._told and len(self._told) < 16:
             self._told.add(skip.reason)
-            self._notices.log("debug", f"`{self._engine.name}` skips frame {message.frame}: {skip.reason or 'no reason'}")
+            self._notices.log(
+                "debug", f"`{self._engine.name}` skips frame {message.frame}: {skip.reason or 'no reason'}"
+            )
         self.link.send(wire.skip(message.frame, wire.CHOSEN, took))
 
     def _filled(self, pixels: Array) -> int:
@@ -337,7 +342,7 @@ class Stream:
             message.kind,
             flags,
             slot,
-            message.bytes,
+            message.nbytes,
             message.frame,
             message.pts,
             message.tb_num,
@@ -359,5 +364,3 @@ class Stream:
             0,
         )
         self.link.send(self._answer)
-
-

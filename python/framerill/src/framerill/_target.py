@@ -95,6 +95,9 @@ def _run(full: str, path: str) -> ModuleType:
         # Modules beside the file can be imported, as when it is run as a script.
         sys.path.insert(0, folder)
     stem = file[: -len(".py")]
+    known = sys.modules.get(stem)
+    if known is not None and getattr(known, "__file__", None) == full:
+        return known
     name = stem if stem.isidentifier() and stem not in sys.modules else f"_pipeline_{abs(hash(full)):x}"
     loader = SourceFileLoader(name, full)
     spec = ModuleSpec(name, loader, origin=full)
@@ -103,7 +106,7 @@ def _run(full: str, path: str) -> ModuleType:
     sys.modules[name] = module
     try:
         loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  the border to the author's module
+    except (Exception, SystemExit) as error:  # the border to the author's module
         del sys.modules[name]
         raise _import_failed(path, error) from error
     return module
@@ -122,7 +125,7 @@ def _import(name: str, target: str) -> ModuleType:
             f"no module is called `{error.name}` (for `{target}`)",
             hint="install the package that brings it into this Python, or give the path of a file",
         ) from error
-    except (Exception, SystemExit) as error:  # noqa: BLE001  the border to the author's module
+    except (Exception, SystemExit) as error:  # the border to the author's module
         raise _import_failed(target, error) from error
 
 
@@ -146,7 +149,8 @@ def _attribute(module: ModuleType, attribute: str, target: str) -> type[Pipeline
             raise TargetError(
                 "unknown_pipeline",
                 f"`{target}` has nothing called `{attribute}`",
-                hint=_near(attribute, names) + (f"there are: {', '.join(names)}" if names else "it defines no Pipeline"),
+                hint=_near(attribute, names)
+                + (f"there are: {', '.join(names)}" if names else "it defines no Pipeline"),
             )
         value = getattr(value, part)
     adapt = getattr(value, "__framerill_pipeline__", None)

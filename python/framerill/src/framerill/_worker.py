@@ -40,7 +40,6 @@ class Worker:
         self._waiter = Waiter()
         self._notices = Notices(log=parent.log, stopping=parent.wants_detach)
         self._draining: int | None = None
-        self._loading = False
 
     # What other threads ask
 
@@ -54,8 +53,8 @@ class Worker:
         return self._counts.frames + self._counts.skipped + self._counts.flushed
 
     def may_wait(self) -> float:
-        """Seconds that a drain waits for one frame."""
-        if self._engine is None or not self._streams:
+        """Seconds that a drain waits for a frame, or for `close`; before the pipeline is loaded nothing is accepted."""
+        if self._engine is None:
             return 0.0
         return float(self._engine.pipeline.max_frame_time)
 
@@ -188,7 +187,6 @@ class Worker:
         from ._target import find
 
         self._parent.set_busy(f"loading {target}")
-        self._loading = True
         failure: dict[str, Any] | None = None
         engine: Engine | None = None
         try:
@@ -204,7 +202,6 @@ class Worker:
         except (Exception, SystemExit) as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
             text = f"`{target}` failed to load: {type(error).__name__}: {error}"
             failure = _session.error(number, "load_failed", text, traceback=_traceback(error))
-        self._loading = False
         self._parent.set_busy(None)
         if failure is not None:
             self._session.load_failed()
@@ -278,7 +275,9 @@ class Worker:
             return _session.error(None, "bad_output", str(error), traceback=_traceback(error), fatal=True)
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if step is None:
-            return _session.error(None, "internal", f"the worker failed: {said}", traceback=_traceback(error), fatal=True)
+            return _session.error(
+                None, "internal", f"the worker failed: {said}", traceback=_traceback(error), fatal=True
+            )
         text = f"`{name}` failed in `{step}`: {said}"
         return _session.error(None, "process_failed", text, traceback=_traceback(error), fatal=True)
 

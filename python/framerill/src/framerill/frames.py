@@ -110,7 +110,7 @@ class VideoFrame(_Timed):
         pixels: Array,
         *,
         pixel_format: str = "rgb24",
-        id: int = 0,  # noqa: A002  the field's name
+        id: int = 0,
         pts: int = 0,
         time_base: Fraction | tuple[int, int] = (1, 90_000),
         discontinuity: bool = False,
@@ -132,7 +132,7 @@ class VideoFrame(_Timed):
         """The picture, read-only: a view of shared memory that is lent until its last view is collected.
 
         `(H, W, 3)` uint8 for `rgb24`, `(H, W)` uint8 for `gray8`, `(H, W, 3)` float32 in 0..1 for `rgbf32`,
-        `(H * 3 / 2, W)` uint8 for `nv12` (luma rows, then rows of interleaved chroma). Use `copy()` for pixels to change.
+        `(H * 3 / 2, W)` uint8 for `nv12` (luma rows, then rows of interleaved chroma). `copy()` gives pixels to change.
         """
         return self._pixels
 
@@ -154,8 +154,8 @@ class VideoFrame(_Timed):
     def with_pixels(self, pixels: Array) -> VideoFrame:
         """A frame with this one's time and another picture.
 
-        The array has this frame's shape and dtype, else ContractError says what was expected and what came. An array from
-        `output()` goes out as it is; any other is copied once, when the frame is answered: do not change it before.
+        The array has this frame's shape and dtype, else ContractError says what was expected and what came. An array
+        from `output()` goes out as it is; any other is copied once, when the frame is answered: change it no more.
         """
         if pixels is self._pixels:
             return self
@@ -190,7 +190,7 @@ class VideoFrame(_Timed):
     def with_tensor(self, tensor: Any) -> VideoFrame:
         """A frame with this one's time and the picture in a torch tensor `(1, H, W, 3)` or `(H, W, 3)`.
 
-        Values are in the pipeline's `tensor_range`; what lies outside is clamped, never wrapped, and NaN becomes 0 (black).
+        Values are in the pipeline's `tensor_range`; what lies outside is clamped, never wrapped; NaN becomes black.
         Raises ContractError for another shape.
         """
         from ._tensor import download
@@ -210,7 +210,7 @@ def _video(
     pixels: Array,
     caps: Caps,
     host: _Host,
-    id: int,  # noqa: A002  the field's name
+    id: int,
     pts: int,
     time_base: tuple[int, int],
     discontinuity: bool,
@@ -248,14 +248,15 @@ class AudioFrame(_Timed):
         samples: Array,
         *,
         rate: int = 48_000,
-        id: int = 0,  # noqa: A002  the field's name
+        id: int = 0,
         pts: int = 0,
         time_base: Fraction | tuple[int, int] = (1, 90_000),
         discontinuity: bool = False,
     ) -> None:
         if samples.ndim != 2 or samples.dtype not in (np.int16, np.float32):
             raise ContractError(
-                f"expected an array of shape (N, channels) of int16 or float32, got shape {samples.shape} of {samples.dtype}"
+                "expected an array of shape (N, channels) of int16 or float32, "
+                f"got shape {samples.shape} of {samples.dtype}"
             )
         self._samples = samples
         self._rate = rate

@@ -1,7 +1,7 @@
 """`python -m framerill.pipelines [list | describe TARGET]`: JSON on stdout.
 
-`list` prints an array of `{name, target, distribution, version, group, error}`, `error` null for one that looks usable. It
-reads metadata only and imports no pipeline. `describe` imports the pipeline's module, loads no model, and prints the
+`list` prints an array of `{name, target, distribution, version, group, error}`, `error` null for one that looks usable.
+It reads metadata only and imports no pipeline. `describe` imports the pipeline's module, loads no model, and prints the
 `description` of `schema/child-protocol.md`, or `{code, message, hint, traceback}` with exit code 1.
 """
 

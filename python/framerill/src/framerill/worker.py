@@ -1,7 +1,7 @@
 """`python -m framerill.worker [TARGET]`: a worker process.
 
-Speaks `schema/child-protocol.md` over descriptor 0, a connected unix socket; with `FRAMERILL_CONTROL_FD=N` over descriptor
-N, and then 0 and 1 stay the terminal's. TARGET only names the process: `load` decides which pipeline runs.
+Speaks `schema/child-protocol.md` over descriptor 0, a connected unix socket; with `FRAMERILL_CONTROL_FD=N` over
+descriptor N, and then 0 and 1 stay the terminal's. TARGET only names the process: `load` decides which pipeline runs.
 """
 
 from __future__ import annotations

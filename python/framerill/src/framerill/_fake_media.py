@@ -1,0 +1,157 @@
+"""Media's side of a frame link with pictures from memory, for tests: the same pools, the same messages."""
+
+from __future__ import annotations
+
+import array
+import select
+import socket
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import _descriptor as wire
+from ._caps import Array, Caps
+from ._link import close_all, descriptors
+from ._pool import OutputPool, PeerPool
+from .errors import LinkError
+
+DEPTH = 2
+"""Frames that a worker has at once: one at work, and the next at hand."""
+_OWN_SLOTS = 2
+_PATIENCE_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One output picture."""
+
+    frame: int
+    """Id of the frame that it answers."""
+    index: int
+    of: int
+    passthrough: bool
+    process_ns: int
+    pixels: Array
+
+
+class FakeMedia(threading.Thread):
+    """Sends pictures, keeps what comes back, and ends the link after the last answer."""
+
+    def __init__(self, sock: socket.socket, pictures: Sequence[Array], caps: Caps, history: int, interval: int) -> None:
+        super().__init__(name="fake-media", daemon=True)
+        self.answers: list[Answer] = []
+        self.skipped: list[int] = []
+        self.failure: LinkError | None = None
+        self._socket = sock
+        self._pictures = pictures
+        self._caps = caps
+        self._interval = interval
+        self._pool = OutputPool(caps, history + DEPTH + _OWN_SLOTS)
+        self._peer: PeerPool | None = None
+        self._outstanding: dict[int, int] = {}
+        self._sent = 0
+
+    def run(self) -> None:
+        """Plays the whole clip."""
+        try:
+            self._exchange_pools()
+            while self._sent < len(self._pictures) or self._outstanding:
+                while self._send_next():
+                    pass
+                self._take()
+            self._socket.send(wire.eos())
+            while self._take() != wire.EOS:
+                pass
+        except LinkError as error:
+            self.failure = error
+        except OSError:
+            pass  # The other side failed, and says why itself.
+        finally:
+            self._socket.close()
+            self._pool.close()
+
+    def _exchange_pools(self) -> None:
+        caps, pool = self._caps, self._pool
+        offer = wire.pool(pool.slots, pool.slot_bytes, caps.code, caps.width, caps.height)
+        rights = array.array("i", [pool.fd])
+        self._socket.sendmsg([offer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        self._wait()
+        data, ancillary, _, _ = self._socket.recvmsg(wire.BYTES + 1, socket.CMSG_SPACE(8), socket.MSG_CMSG_CLOEXEC)
+        fds = descriptors(ancillary)
+        try:
+            answer = wire.decode(data, len(data))
+            if answer.type != wire.POOL or len(fds) != 1:
+                raise LinkError("the worker lends its pool first")
+            self._peer = PeerPool(fds[0], answer.slot, answer.nbytes)
+        finally:
+            close_all(fds)
+
+    def _send_next(self) -> bool:
+        if self._sent == len(self._pictures) or len(self._outstanding) == DEPTH:
+            return False
+        slot = self._pool.take()
+        if slot is None:
+            return False
+        frame = self._sent
+        self._pool.picture(slot)[...] = self._pictures[frame]
+        self._pool.publish(slot)
+        message = wire.Descriptor(
+            slot=slot,
+            nbytes=self._caps.nbytes,
+            frame=frame,
+            pts=frame * self._interval,
+            tb_num=1,
+            tb_den=90_000,
+            format=self._caps.code,
+            width=self._caps.width,
+            height=self._caps.height,
+        )
+        self._outstanding[frame] = slot
+        self._sent += 1
+        self._socket.send(message.encode())
+        return True
+
+    def _take(self) -> int:
+        self._wait()
+        data = self._socket.recv(wire.BYTES + 1)
+        if not data:
+            raise ConnectionResetError
+        message = wire.decode(data, len(data))
+        if message.type == wire.RELEASE:
+            self._pool.released(message.slot)
+        elif message.type == wire.SKIP:
+            self._outstanding.pop(self._due(message.frame))
+            self.skipped.append(message.frame)
+        elif message.type == wire.FRAME:
+            self._answer(message)
+        return message.type
+
+    def _answer(self, message: wire.Descriptor) -> None:
+        parent = self._due(message.parents[-1] if message.parents else None)
+        if message.nth >= message.of:
+            raise LinkError(f"answer {message.nth} of {message.of}")
+        passthrough = bool(message.flags & wire.PASSTHROUGH)
+        if passthrough and message.slot != self._outstanding[parent]:
+            raise LinkError("a passed frame names its own slot")
+        if passthrough:
+            pixels = self._pool.picture(message.slot).copy()
+        elif self._peer is not None and message.slot < self._peer.slots:
+            pixels = self._peer.array(message.slot, self._caps.shape, self._caps.dtype).copy()
+            self._socket.send(wire.release(message.slot))
+        else:
+            raise LinkError("an answer lies outside the pool")
+        self.answers.append(Answer(parent, message.nth, message.of, passthrough, message.process_ns, pixels))
+        if message.nth + 1 == message.of:
+            del self._outstanding[parent]
+
+    def _due(self, got: int | None) -> int:
+        due = next(iter(self._outstanding), None)
+        if got is None or got != due:
+            raise LinkError(f"an answer to frame {got} where frame {due} is due")
+        return due
+
+    def _wait(self) -> None:
+        poller = select.poll()
+        poller.register(self._socket, select.POLLIN)
+        while not poller.poll(_PATIENCE_MS):
+            pass
