@@ -1,1 +1,29 @@
-//! See ARCHITECTURE.md.
+//! What whole-system tests stand on.
+//!
+//! The checker judges a finished video from outside: it knows what was drawn ([`source`]), decodes what came out
+//! ([`recording`]) and compares the two ([`judge`]). It talks to the `ffmpeg` command line through pipes and shares no
+//! code with the product's own media process, so that both cannot be wrong in the same way.
+//!
+//! Beside it: programs of this build ([`bin`]), running processes ([`process`]), waiting with a deadline
+//! ([`wait_until`]), and the folder of test material ([`material()`]).
+//!
+//! Reading order: [`timeline`], [`mark`], [`source`], [`recording`], [`judge`].
+
+pub mod judge;
+pub mod mark;
+mod material;
+mod paint;
+pub mod process;
+mod program;
+pub mod recording;
+pub mod reference;
+pub mod source;
+pub mod timeline;
+mod tone;
+mod tool;
+mod wait;
+
+pub use material::{material, skip};
+pub use program::{bin, repository};
+pub use tool::{ToolError, ffmpeg_is_here};
+pub use wait::{wait_for, wait_until};
