@@ -4,7 +4,7 @@ mod stage;
 
 use framerill_supervisor::{Command, Event, ExitReason, KillReason, tree};
 use framerill_worker::message::{FromChild, ToChild};
-use stage::{CHILD, Running, command, kill, namespaces};
+use stage::{CHILD, Running, SOON, command, kill, namespaces};
 
 #[test]
 fn an_exit_code_is_the_programs_own_even_where_shells_mean_a_signal() {
@@ -129,6 +129,22 @@ fn a_child_that_does_not_read_costs_its_owner_a_deadline_and_no_more() {
     };
     let refused = (0..8).find_map(|_| running.child.send(&big, &[]).err());
     assert!(refused.unwrap().to_string().contains("did not read"));
+}
+
+#[test]
+fn a_program_that_lets_go_of_its_control_socket_and_stays_is_seen() {
+    for namespace in namespaces() {
+        let command = Command::new("sh")
+            .args(["-c", "exec <&-; exec sleep 20"])
+            .namespace(namespace)
+            .launcher(CHILD);
+        let running = Running::start(&command);
+        let first = running.notices.recv_timeout(SOON).unwrap().event;
+        assert!(
+            matches!(first, Event::ChannelClosed(None)),
+            "{first:?} in {namespace}"
+        );
+    }
 }
 
 #[test]

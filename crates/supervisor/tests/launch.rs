@@ -3,9 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    io::IoSlice,
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     process::{Command, Output, Stdio},
 };
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 const CHILD: &str = env!("CARGO_BIN_EXE_framerill-test-child");
 /// A program that leaves a trace on stderr, where its stdout goes too.
@@ -38,14 +45,35 @@ fn a_shim_whose_parent_is_another_begins_nothing() {
 #[test]
 fn an_init_whose_control_socket_is_hung_up_begins_nothing() {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let output = launch(&["--init"], OwnedFd::from(theirs).into());
+    let output = launch(&["--init"], parcel(&theirs));
     assert_eq!(said(&output), ("exited 0\n".into(), "ran\n".into()));
 
     drop(ours);
-    let (gone, theirs) = UnixStream::pair().unwrap();
-    drop(gone);
-    let output = launch(&["--init"], OwnedFd::from(theirs).into());
+    let output = launch(&["--init"], parcel(&theirs));
     assert_eq!(said(&output), ("exited 0\n".into(), String::new()));
+}
+
+#[test]
+fn an_init_without_a_control_socket_begins_nothing_and_says_so() {
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let (record, log) = said(&launch(&["--init"], OwnedFd::from(theirs).into()));
+    assert!(
+        record.starts_with("spawn-failed cannot take the control socket"),
+        "{record}"
+    );
+    assert_eq!(log, "");
+}
+
+/// A socket whose queue holds `control`.
+fn parcel(control: &UnixStream) -> Stdio {
+    let (sender, parcel) = UnixStream::pair().unwrap();
+    let fds = [control.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+    let byte = [IoSlice::new(&[0])];
+    sendmsg(&sender, &byte, &mut ancillary, SendFlags::empty()).unwrap();
+    OwnedFd::from(parcel).into()
 }
 
 #[test]

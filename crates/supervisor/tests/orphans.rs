@@ -102,6 +102,19 @@ fn without_a_namespace_the_child_and_its_group_die_with_the_owners_kill() {
 }
 
 #[test]
+fn without_a_namespace_the_group_of_a_child_that_died_by_itself_dies_too() {
+    let running = Running::tree(Namespace::None);
+    let shim = running.child.pid();
+    let doomed = Doomed::of(same_group(shim));
+    let escaped = tree::descendants(shim);
+    assert!(doomed.len() >= 2);
+    kill(shim);
+    assert_eq!(doomed.survivors(ORPHANS_WITHIN), NONE);
+    running.exit();
+    escaped.into_iter().for_each(end);
+}
+
+#[test]
 fn without_a_namespace_the_child_dies_with_its_parent() {
     let (mut parent, child) = parent_of_tree(Namespace::None);
     let doomed = Doomed::of([child]);

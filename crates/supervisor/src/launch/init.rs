@@ -2,10 +2,12 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
-    io,
-    os::fd::AsFd,
-    process::{Command, ExitCode},
+    fs, io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::{Command, ExitCode, Stdio},
 };
 
 use rustix::{
@@ -14,7 +16,7 @@ use rustix::{
 };
 
 use super::{
-    NOT_STARTED,
+    NOT_STARTED, parcel,
     record::Record,
     shim::{stderr_as_stdout, tell},
 };
@@ -33,13 +35,12 @@ pub(super) fn run(program: &[&OsStr]) -> ExitCode {
 fn run_to_end(program: &[&OsStr]) -> Result<Record, String> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|errno| format!("cannot bind its life to its parent's: {errno}"))?;
-    if is_hung_up() {
+    let control = parcel::unpack(io::stdin())
+        .map_err(|error| format!("cannot take the control socket over: {error}"))?;
+    if is_hung_up(&control) {
         return Ok(Record::Exited(0));
     }
-    let pid = start(program)?;
-    let null = File::options().read(true).write(true).open("/dev/null");
-    null.and_then(|null| Ok(rustix::stdio::dup2_stdin(null.as_fd())?))
-        .map_err(|error| format!("cannot let go of the control socket: {error}"))?;
+    let pid = start(program, control)?;
     loop {
         match wait(WaitOptions::empty()) {
             Ok(Some((who, status))) if who.as_raw_nonzero().get().unsigned_abs() == pid => {
@@ -51,12 +52,12 @@ fn run_to_end(program: &[&OsStr]) -> Result<Record, String> {
     }
 }
 
-/// A group of its own: a program that signals its group reaches itself and not the shim.
-fn start(program: &[&OsStr]) -> Result<u32, String> {
-    use std::os::unix::process::CommandExt;
+/// The program has `control` alone then, and a group of its own: if it signals its group, that is not the shim's.
+fn start(program: &[&OsStr], control: OwnedFd) -> Result<u32, String> {
     let mut command = Command::new(program[0]);
     command
         .args(&program[1..])
+        .stdin(Stdio::from(control))
         .stdout(stderr_as_stdout()?)
         .process_group(0);
     let child = command
@@ -66,9 +67,8 @@ fn start(program: &[&OsStr]) -> Result<u32, String> {
 }
 
 /// Whether the parent is gone already.
-fn is_hung_up() -> bool {
-    let stdin = io::stdin();
-    let mut control = [PollFd::new(&stdin, PollFlags::RDHUP)];
+fn is_hung_up(control: &OwnedFd) -> bool {
+    let mut control = [PollFd::new(control, PollFlags::RDHUP)];
     let at_once = Timespec {
         tv_sec: 0,
         tv_nsec: 0,

@@ -8,14 +8,16 @@
 //! * The shim asks the kernel to be killed with the thread that started it, and checks that its parent is still the one
 //!   it was told, so no gap is left. `exec` keeps that wish. `unshare --kill-child` hands it on to the namespace's init,
 //!   and with its init a namespace dies, whole. An init that finds the control socket hung up does not begin.
-//! * The init keeps no descriptor of the program's, so the parent sees the end of the control socket when the program
-//!   ends. It is not the program itself: pid 1 ignores the signals that its own namespace sends.
+//! * Neither `unshare` nor the init holds the control socket while the program runs, so the parent sees its end as soon as
+//!   the program lets go of it; it passes through `unshare` inside another socket's queue.
+//! * The init is not the program itself: pid 1 ignores the signals that its own namespace sends.
 //! * The shim's stdout is a pipe that carries one `Record` and nothing else: how the program ended, or why it
 //!   did not begin. An exit code cannot say that a signal did it; the record can. The program's stdout is its stderr.
 //!
 //! An executable offers this as `launch`, its first argument, before it parses anything else.
 
 mod init;
+mod parcel;
 pub(crate) mod record;
 mod shim;
 

@@ -15,7 +15,7 @@ use std::{
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use super::{INIT, NOT_STARTED, own_executable, record::Record};
+use super::{INIT, NOT_STARTED, own_executable, parcel, record::Record};
 use crate::isolation::Namespace;
 
 pub(super) fn run(parent: i32, namespace: Namespace, program: &[&OsStr]) -> ExitCode {
@@ -63,8 +63,11 @@ fn own(program: &[&OsStr]) -> Result<Command, String> {
 
 fn inside(namespace: Namespace, program: &[&OsStr]) -> Result<Command, String> {
     let own = own_executable().map_err(|error| format!("cannot find its own file: {error}"))?;
+    let parcel = parcel::pack(io::stdin())
+        .map_err(|error| format!("cannot pass the control socket on: {error}"))?;
     let mut command = Command::new(find_unshare());
     command
+        .stdin(Stdio::from(parcel))
         .args(["--pid", "--fork", "--kill-child=SIGKILL"])
         .args(namespace.unshare_flags())
         .arg("--")
