@@ -14,16 +14,13 @@ use child::Kind;
 
 /// One test for each claim and implementation.
 macro_rules! suite {
-    ($($implementation:ident => $kind:expr, [$($claim:path),+ $(,)?];)+) => {
+    ($($implementation:ident => $kind:expr, [$($module:ident :: $claim:ident),+ $(,)?];)+) => {
         $(mod $implementation {
             use super::*;
-            suite!(@tests $kind, [$($claim),+]);
-        })+
-    };
-    (@tests $kind:expr, [$($module:ident :: $claim:ident),+]) => {
-        $(#[test]
-        fn $claim() {
-            $module::$claim(&$kind);
+            $(#[test]
+            fn $claim() {
+                $module::$claim(&$kind);
+            })+
         })+
     };
 }

@@ -212,7 +212,7 @@ pub(crate) fn eos_is_answered_after_the_last_frame(kind: &Kind) {
         .link
         .send(&Descriptor::eos(), WITHIN)
         .expect("it reads");
-    let mut answered = Vec::new();
+    let mut answered: Vec<u64> = Vec::new();
     loop {
         let message = media.recv();
         match message.message {

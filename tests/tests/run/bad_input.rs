@@ -10,9 +10,15 @@ fn refuses(scene: &Scene, args: &[&str], code: i32, words: &[&str], left: &[&str
     assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.stderr);
     let complaint = ended.complaint();
     for word in words {
-        assert!(complaint.contains(word), "{args:?}: `{word}` in `{complaint}`");
+        assert!(
+            complaint.contains(word),
+            "{args:?}: `{word}` in `{complaint}`"
+        );
     }
-    assert!(complaint.contains(';'), "{args:?}: says what to do: `{complaint}`");
+    assert!(
+        complaint.contains(';'),
+        "{args:?}: says what to do: `{complaint}`"
+    );
     assert_eq!(scene.names(), left, "{args:?}");
 }
 
@@ -33,7 +39,13 @@ fn inputs_that_are_no_video() {
         ("sound.mp4", 1, &["sound.mp4"]),
     ];
     for (input, code, words) in cases {
-        refuses(&scene, &[input, "-p", "noop", "-o", "out.mp4"], code, words, &left);
+        refuses(
+            &scene,
+            &[input, "-p", "noop", "-o", "out.mp4"],
+            code,
+            words,
+            &left,
+        );
     }
 }
 
@@ -55,10 +67,28 @@ fn a_truncated_input_fails_and_what_could_be_decoded_plays() {
 fn an_unknown_pipeline_suggests_a_near_name() {
     let scene = Scene::new();
     scene.clip("clip.mp4", 1, &[]);
-    refuses(&scene, &["clip.mp4", "-p", "invrt"], 2, &["invrt", "`invert`"], &["clip.mp4"]);
-    refuses(&scene, &["clip.mp4", "-p", "./none.py"], 2, &["none.py"], &["clip.mp4"]);
+    refuses(
+        &scene,
+        &["clip.mp4", "-p", "invrt"],
+        2,
+        &["invrt", "`invert`"],
+        &["clip.mp4"],
+    );
+    refuses(
+        &scene,
+        &["clip.mp4", "-p", "./none.py"],
+        2,
+        &["none.py"],
+        &["clip.mp4"],
+    );
     let file = pipeline("Invert").replace(":Invert", ":Invrt");
-    refuses(&scene, &["clip.mp4", "-p", &file], 2, &["Invrt"], &["clip.mp4"]);
+    refuses(
+        &scene,
+        &["clip.mp4", "-p", &file],
+        2,
+        &["Invrt"],
+        &["clip.mp4"],
+    );
 }
 
 #[test]
@@ -69,12 +99,32 @@ fn parameters_that_break_a_rule_name_field_rule_and_value() {
     for (name, params, words) in [
         ("blur", r#"{"radius": 99}"#, ["radius", "99", "64"]),
         ("blur", r#"{"radios": 1}"#, ["radios", "1", "radius"]),
-        (tunable.as_str(), r#"{"amount": 11}"#, ["amount", "11", "10"]),
-        (tunable.as_str(), r#"{"amount": "x"}"#, ["amount", "x", "int"]),
+        (
+            tunable.as_str(),
+            r#"{"amount": 11}"#,
+            ["amount", "11", "10"],
+        ),
+        (
+            tunable.as_str(),
+            r#"{"amount": "x"}"#,
+            ["amount", "x", "int"],
+        ),
     ] {
-        refuses(&scene, &["clip.mp4", "-p", name, "--params", params], 2, &words, &["clip.mp4"]);
+        refuses(
+            &scene,
+            &["clip.mp4", "-p", name, "--params", params],
+            2,
+            &words,
+            &["clip.mp4"],
+        );
     }
-    refuses(&scene, &["clip.mp4", "-p", "blur", "--params", "radius=3"], 2, &["JSON"], &["clip.mp4"]);
+    refuses(
+        &scene,
+        &["clip.mp4", "-p", "blur", "--params", "radius=3"],
+        2,
+        &["JSON"],
+        &["clip.mp4"],
+    );
 }
 
 #[test]
@@ -82,10 +132,20 @@ fn outputs_that_cannot_be_written() {
     let scene = Scene::new();
     scene.clip("clip.mp4", 1, &[]);
     let before = fs::read(scene.path("clip.mp4")).expect("a file");
-    let cases: [(&str, i32); 4] =
-        [("no/such/out.mp4", 3), ("out.xyz", 2), ("clip.mp4", 2), ("./clip.mp4", 2)];
+    let cases: [(&str, i32); 4] = [
+        ("no/such/out.mp4", 3),
+        ("out.xyz", 2),
+        ("clip.mp4", 2),
+        ("./clip.mp4", 2),
+    ];
     for (output, code) in cases {
-        refuses(&scene, &["clip.mp4", "-p", "noop", "-o", output], code, &[], &["clip.mp4"]);
+        refuses(
+            &scene,
+            &["clip.mp4", "-p", "noop", "-o", output],
+            code,
+            &[],
+            &["clip.mp4"],
+        );
     }
     assert_eq!(fs::read(scene.path("clip.mp4")).expect("a file"), before);
 }
@@ -97,12 +157,18 @@ fn a_full_disk_is_named_and_leaves_nothing_under_the_final_name() {
     if !Path::new("/dev/full").exists() {
         return eprintln!("SKIPPED: no /dev/full");
     }
-    let out = fs::File::options().write(true).open("/dev/full").expect("it opens");
+    let out = fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("it opens");
     let mut command = scene.command(&["run", "clip.mp4", "-p", "noop", "-o", "-"]);
     let ended = command.stdout(out).output().expect("framerill runs");
     assert_eq!(ended.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&ended.stderr);
-    assert!(stderr.contains("full") || stderr.contains("space"), "{stderr}");
+    assert!(
+        stderr.contains("full") || stderr.contains("space"),
+        "{stderr}"
+    );
     assert_eq!(scene.names(), ["clip.mp4"]);
 }
 

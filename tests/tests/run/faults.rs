@@ -37,12 +37,26 @@ fn survives(class: &str) {
     scene.clip("clip.mp4", 3, &[]);
     let params = r#"{"at": [20, 60]}"#;
     let name = pipeline(class);
-    let args = ["clip.mp4", "-p", &name, "--params", params, "--max-frame-time", "1", "-o", "out.mp4"];
+    let args = [
+        "clip.mp4",
+        "-p",
+        &name,
+        "--params",
+        params,
+        "--max-frame-time",
+        "1",
+        "-o",
+        "out.mp4",
+    ];
     let (ended, report) = scene.report(&args);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(report["restarts"], 2, "{}", ended.stderr);
-    let held: Vec<u64> =
-        report["held"].as_array().expect("a list").iter().filter_map(|it| it["frame"].as_u64()).collect();
+    let held: Vec<u64> = report["held"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|it| it["frame"].as_u64())
+        .collect();
     assert_eq!(held, [20, 60]);
     only_held_frames_are_missing(&scene, &report);
 }
@@ -53,8 +67,16 @@ fn a_pipeline_that_raises_costs_the_frame_and_shows_its_traceback() {
     let scene = Scene::new();
     scene.clip("clip.mp4", 2, &[]);
     let ended = scene.run(&["clip.mp4", "-p", &pipeline("Raises"), "-o", "out.mp4"]);
-    assert!(ended.stderr.contains("Traceback (most recent call last)"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("ValueError: the frame is wrong in a way that names itself"));
+    assert!(
+        ended.stderr.contains("Traceback (most recent call last)"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("ValueError: the frame is wrong in a way that names itself")
+    );
     assert!(ended.stderr.contains("faults.py"));
 }
 
@@ -99,7 +121,10 @@ fn a_skip_is_no_fault_and_is_counted() {
     scene.clip("clip.mp4", 2, &[]);
     let (ended, report) = scene.report(&["clip.mp4", "-p", &pipeline("Skips"), "-o", "out.mp4"]);
     assert_eq!(ended.code, Some(0));
-    assert_eq!((&report["restarts"], &report["frames"]["skipped"]), (&0.into(), &1.into()));
+    assert_eq!(
+        (&report["restarts"], &report["frames"]["skipped"]),
+        (&0.into(), &1.into())
+    );
     assert_eq!(pts(&scene.path("out.mp4")).len(), 59);
 }
 
@@ -109,7 +134,17 @@ fn after_the_budget_the_run_fails_and_what_was_written_plays() {
     scene.clip("clip.mp4", 3, &[]);
     let params = r#"{"at": [10, 20, 30, 40, 50]}"#;
     let name = pipeline("Exits");
-    let args = ["clip.mp4", "-p", &name, "--params", params, "--max-restarts", "2", "-o", "out.mp4"];
+    let args = [
+        "clip.mp4",
+        "-p",
+        &name,
+        "--params",
+        params,
+        "--max-restarts",
+        "2",
+        "-o",
+        "out.mp4",
+    ];
     let ended = scene.run(&args);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.complaint().contains("2 restarts"), "{}", ended.stderr);
@@ -183,7 +218,9 @@ fn no_process_outlives_a_killed_run_and_what_was_written_plays() {
     let family = below(run.pid());
     assert!(family.len() >= 3, "{family:?}");
     run.kill();
-    wait_until("every process is gone", || family.iter().all(|pid| !runs(*pid)).then_some(()));
+    wait_until("every process is gone", || {
+        family.iter().all(|pid| !runs(*pid)).then_some(())
+    });
     assert!(pts(&scene.path("out.partial.mp4")).len() > 10);
     assert!(!scene.path("out.mp4").exists());
 }
@@ -211,8 +248,21 @@ fn a_pipeline_that_holds_every_frame_goes_on() {
 fn in_process_shows_the_traceback_on_the_terminal() {
     let scene = Scene::new();
     scene.clip("clip.mp4", 1, &[]);
-    let args = ["clip.mp4", "-p", &pipeline("Raises"), "--params", r#"{"at": [5]}"#, "--in-process", "-o", "out.mp4"];
+    let args = [
+        "clip.mp4",
+        "-p",
+        &pipeline("Raises"),
+        "--params",
+        r#"{"at": [5]}"#,
+        "--in-process",
+        "-o",
+        "out.mp4",
+    ];
     let ended = scene.run(&args);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("ValueError: the frame is wrong in a way that names itself"));
+    assert!(
+        ended
+            .stderr
+            .contains("ValueError: the frame is wrong in a way that names itself")
+    );
 }

@@ -23,7 +23,9 @@ pub(crate) struct Ended {
 }
 
 fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests lie in the repository")
 }
 
 /// A pipeline of the tests.
@@ -32,17 +34,25 @@ pub(crate) fn pipeline(class: &str) -> String {
         "Invert" | "Tunable" => "basic.py",
         _ => "faults.py",
     };
-    format!("{}:{class}", repository().join("tests/pipelines").join(file).display())
+    format!(
+        "{}:{class}",
+        repository().join("tests/pipelines").join(file).display()
+    )
 }
 
 fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    test.ancestors().nth(2).expect("target/PROFILE/deps/TEST").join("framerill")
+    test.ancestors()
+        .nth(2)
+        .expect("target/PROFILE/deps/TEST")
+        .join("framerill")
 }
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -53,7 +63,12 @@ impl Scene {
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.folder.path())
             .expect("the folder is there")
-            .map(|it| it.expect("an entry").file_name().to_string_lossy().into_owned())
+            .map(|it| {
+                it.expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
         names.sort();
         names
@@ -65,7 +80,9 @@ impl Scene {
         let video = format!("testsrc2=size=320x240:rate=30:duration={seconds}");
         let audio = format!("sine=frequency=440:duration={seconds}");
         let made = Command::new("ffmpeg")
-            .args(["-v", "error", "-y", "-f", "lavfi", "-i", &video, "-f", "lavfi", "-i", &audio])
+            .args([
+                "-v", "error", "-y", "-f", "lavfi", "-i", &video, "-f", "lavfi", "-i", &audio,
+            ])
             .args(["-shortest"])
             .args(args)
             .arg(&path)
@@ -126,7 +143,10 @@ impl From<Output> for Ended {
 impl Ended {
     /// The line that says what is wrong.
     pub(crate) fn complaint(&self) -> &str {
-        self.stderr.lines().rfind(|line| line.starts_with("framerill: ")).unwrap_or_default()
+        self.stderr
+            .lines()
+            .rfind(|line| line.starts_with("framerill: "))
+            .unwrap_or_default()
     }
 }
 
@@ -180,7 +200,10 @@ pub(crate) fn signal_to(pid: u32, signal: rustix::process::Signal) {
 }
 
 /// What `look` finds, once it finds something; panics after half a minute.
-#[expect(clippy::disallowed_methods, reason = "a test waits for other processes")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test waits for other processes"
+)]
 pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -200,7 +223,10 @@ fn stat(pid: u32) -> Option<(String, u32)> {
     if state == "Z" {
         return None;
     }
-    Some((head.split_once('(')?.1.to_owned(), fields.next()?.parse().ok()?))
+    Some((
+        head.split_once('(')?.1.to_owned(),
+        fields.next()?.parse().ok()?,
+    ))
 }
 
 /// Every process that runs, with its parent.
@@ -217,8 +243,9 @@ pub(crate) fn below(pid: u32) -> Vec<u32> {
     let all = processes();
     let mut found = vec![pid];
     let mut at = 0;
-    while at < found.len() {
-        found.extend(all.iter().filter(|(_, parent)| *parent == found[at]).map(|(pid, _)| *pid));
+    while let Some(&parent) = found.get(at) {
+        let children = all.iter().filter(|(_, of)| *of == parent);
+        found.extend(children.map(|(pid, _)| *pid));
         at += 1;
     }
     found.split_off(1)
@@ -233,7 +260,10 @@ fn worker_below(pid: u32) -> Option<u32> {
     let family = below(pid);
     family.iter().copied().find(|&it| {
         let args = fs::read(format!("/proc/{it}/cmdline")).unwrap_or_default();
-        let args: Vec<_> = args.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+        let args: Vec<_> = args
+            .split(|byte| *byte == 0)
+            .map(String::from_utf8_lossy)
+            .collect();
         // The program itself, not the shims whose arguments name it.
         let python = args.first().is_some_and(|it| it.contains("python"));
         let rust = args.get(1).is_some_and(|it| it == "worker");
