@@ -14,6 +14,7 @@ pub(crate) struct Resampler {
     to: TimeBase,
     /// The first tick that shows nothing yet.
     next: Option<i64>,
+    has_shown: bool,
 }
 
 impl Resampler {
@@ -23,6 +24,7 @@ impl Resampler {
             from,
             to,
             next: None,
+            has_shown: false,
         }
     }
 
@@ -32,6 +34,7 @@ impl Resampler {
         let first = *self.next.get_or_insert(tick);
         let next = first.max(tick);
         self.next = Some(next);
+        self.has_shown |= first < next;
         first..next
     }
 
@@ -42,9 +45,13 @@ impl Resampler {
             .from
             .rescale(Pts(last.0.saturating_add(duration.max(0))), self.to)
             .0;
-        // The last picture is shown at least once, unless a tick of its own has been given to it already.
-        let at_least = self.from.rescale(last, self.to).0.saturating_add(1);
-        let next = first.max(end).max(at_least);
+        // A picture that is less than half a tick before the end has no tick of its own, but something is shown.
+        let at_least = if self.has_shown {
+            first
+        } else {
+            first.saturating_add(1)
+        };
+        let next = end.max(at_least);
         self.next = Some(next);
         first..next
     }
@@ -84,8 +91,8 @@ mod tests {
             .into_iter()
             .map(|(_, index)| index)
             .collect();
-        // 1/30 rounds up to tick 1, so that the picture of tick 1 is the last that rounds to it.
-        assert_eq!(picked, [0, 2, 4, 5]);
+        // The sixth rounds to tick 3, where the stream ends; FFmpeg's filter shows three, too.
+        assert_eq!(picked, [0, 2, 4]);
     }
 
     #[test]
@@ -109,7 +116,8 @@ mod tests {
                 let due = times.iter().rposition(|time| from.rescale(Pts(*time), to).0 <= *tick);
                 prop_assert_eq!(Some(*index), due);
             }
-            prop_assert_eq!(picked.last().map(|(_, index)| *index), Some(times.len() - 1));
+            let end = from.rescale(Pts(times[times.len() - 1] + 40), to).0;
+            prop_assert_eq!(picked.last().map(|(tick, _)| tick + 1), Some(end.max(first + 1)));
         }
     }
 }

@@ -53,6 +53,15 @@ impl Failure {
         self
     }
 
+    /// The same, with what to do unless it says so already.
+    #[must_use]
+    pub fn or_hint(self, hint: impl Into<String>) -> Self {
+        match self.hint {
+            Some(_) => self,
+            None => self.hint(hint),
+        }
+    }
+
     /// A child's error report. Parameters and unknown pipelines are the user's to mend; the rest failed.
     #[must_use]
     pub fn of_child(report: &ErrorReport) -> Self {

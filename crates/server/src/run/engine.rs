@@ -404,6 +404,10 @@ impl<'a> Engine<'a> {
         {
             return match error.code.as_str() {
                 "unknown_pipeline" => self.plan.pipeline.unknown(self.plan.python.as_deref()),
+                "params" => Failure::of_child(error).or_hint(format!(
+                    "`framerill pipelines describe {}` lists them",
+                    self.plan.pipeline.target()
+                )),
                 _ => Failure::of_child(error),
             };
         }
