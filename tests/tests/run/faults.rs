@@ -231,7 +231,7 @@ fn what_a_pipeline_prints_is_a_log_and_never_part_of_the_video() {
     scene.clip("clip.mp4", 1, &["-an"]);
     let ended = scene.run(&["clip.mp4", "-p", &pipeline("Prints"), "-o", "-"]);
     assert_eq!(ended.code, Some(0));
-    assert!(ended.stdout.len() % 188 == 0 && ended.stdout[0] == 0x47);
+    assert!(ended.stdout.len().is_multiple_of(188) && ended.stdout[0] == 0x47);
     assert!(ended.stderr.contains("said on stdout 5") && ended.stderr.contains("said on stderr 5"));
 }
 

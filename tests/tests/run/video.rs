@@ -147,7 +147,7 @@ fn mpegts_goes_to_stdout_and_words_to_stderr() {
     scene.clip("clip.mp4", 1, &[]);
     let ended = scene.run(&["clip.mp4", "-p", "noop", "-o", "-"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.len() > 188 && ended.stdout.len() % 188 == 0);
+    assert!(ended.stdout.len() > 188 && ended.stdout.len().is_multiple_of(188));
     assert!(ended.stdout.chunks(188).all(|packet| packet[0] == 0x47));
 }
 
