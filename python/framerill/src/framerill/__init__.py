@@ -1,8 +1,8 @@
 """framerill runs AI on live and recorded video, each model in its own process. This package is for its authors.
 
 Reading order: `Pipeline` (what to write), `VideoFrame` (what it gets and answers), `Params`, `Skip`,
-`framerill.testing` (a test without server or GPU). `import framerill` needs numpy; pydantic is imported with `Params`, torch with
-`frame.tensor`.
+`framerill.testing` (a test without server or GPU). `import framerill` needs numpy; pydantic is imported with `Params`,
+torch with `frame.tensor`.
 """
 
 from __future__ import annotations

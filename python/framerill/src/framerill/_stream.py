@@ -24,7 +24,7 @@ from ._caps import SAMPLE_FORMATS, Array, Caps
 from ._lease import Leases
 from ._link import Link, close_all
 from ._pool import OutputPool, PeerPool
-from .errors import ContractError, LinkClosed, LinkError
+from .errors import ContractError, LinkError
 from .frames import AudioFrame, Skip, _video
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 JOIN_WITHIN = 5.0
 """Seconds that a peer has to lend its pool."""
 _WAIT_FOR_SLOT_MS = 100
+
+
+class Interrupted(Exception):  # noqa: N818  an ordinary way for an answer to end
+    """The stream is about to be detached; what it was answering is given up."""
 
 
 @dataclass
@@ -329,7 +333,7 @@ class Stream:
             if poller.poll(_WAIT_FOR_SLOT_MS):
                 self.receive()
             elif self._notices.stopping(self.name):
-                raise LinkClosed("the stream ends")
+                raise Interrupted
             slot = pool.take()
         return slot
 

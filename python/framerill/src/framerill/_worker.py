@@ -17,7 +17,7 @@ from . import _control, _session
 from ._engine import Engine
 from ._link import Link, close_all
 from ._parent import ASKED, FAILED, DrainWatch, Parent
-from ._stream import JOIN_WITHIN, Counts, Notices, Stream
+from ._stream import JOIN_WITHIN, Counts, Interrupted, Notices, Stream
 from ._wait import Waiter
 from .errors import ContractError, LinkClosed, LinkError, ParamsError, TargetError
 
@@ -107,6 +107,8 @@ class Worker:
         """One step of a stream. The end of its link ends the stream and nothing else."""
         try:
             step()
+        except Interrupted:
+            return  # The request that interrupts is next, and ends the stream.
         except LinkError as error:
             self._ended(stream, error)
 

@@ -1,0 +1,170 @@
+"""Pipelines that the tests run in worker processes."""
+
+import os
+import sys
+import time
+
+import numpy as np
+from pydantic import Field
+
+import framerill
+from framerill import AudioFrame, Pipeline, Skip, Update, VideoFrame
+
+
+class Noop(Pipeline):
+    """Passes every picture on."""
+
+    shareable = True
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        return frame
+
+
+class Invert(Pipeline):
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        return frame.with_pixels(255 - frame.pixels)
+
+
+class Tunable(Pipeline):
+    """Adds an amount; a new `model` needs a reload."""
+
+    class Params(framerill.Params):
+        amount: int = Field(0, ge=0, le=10, description="What is added")
+        model: str = "small"
+        ratio: float = Field(0.5, le=1.0)
+
+    def load(self) -> None:
+        if self.params.model == "broken":
+            raise RuntimeError("the model is broken")
+        self.loaded = self.params.model
+
+    def update(self, params) -> Update | None:
+        if params.amount == 7:
+            raise ValueError("seven is refused")
+        return Update.RELOAD if params.model != self.params.model else None
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        return frame.with_pixels(frame.pixels + np.uint8(self.params.amount + len(self.loaded)))
+
+
+class Raises(Pipeline):
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        return self.deeper()
+
+    def deeper(self):
+        raise ValueError("a frame that names itself")
+
+
+class Nothing(Pipeline):
+    def process(self, frame):
+        return None
+
+
+class WrongSize(Pipeline):
+    def process(self, frame):
+        return frame.with_pixels(np.zeros((2, 2, 3), np.uint8))
+
+
+class Hangs(Pipeline):
+    max_frame_time = 0.2
+
+    def process(self, frame):
+        print("hanging", flush=True)
+        time.sleep(3600)
+
+
+class LoadsForEver(Pipeline):
+    def load(self) -> None:
+        time.sleep(3600)
+
+    def process(self, frame):
+        return frame
+
+
+class Prints(Pipeline):
+    def process(self, frame):
+        print("said on stdout", sys.stdin.read(1) == "", os.path.realpath("/proc/self/fd/0"))
+        return frame
+
+
+class Doubles(Pipeline):
+    """Two answers to each frame, the second one the frame itself."""
+
+    def process(self, frame):
+        yield frame.with_pixels(255 - frame.pixels)
+        yield frame
+
+
+class Many(Pipeline):
+    """More answers than there are slots."""
+
+    def process(self, frame):
+        return [frame.with_pixels(np.full_like(frame.pixels, level)) for level in range(20)]
+
+
+class Remembers(Pipeline):
+    """Says whether it was flushed."""
+
+    def load(self) -> None:
+        self.flushed = 0
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+    def process(self, frame):
+        return frame.with_pixels(np.full_like(frame.pixels, self.flushed))
+
+
+class Quieter(Pipeline):
+    audio = True
+
+    def process(self, frame):
+        return Skip("no pictures")
+
+    def process_audio(self, frame: AudioFrame) -> AudioFrame:
+        return frame.with_samples(frame.samples // 2)
+
+
+class Collects(Pipeline):
+    """Keeps frames, and lets them go when told so."""
+
+    class Params(framerill.Params):
+        keep: bool = True
+
+    def load(self) -> None:
+        self.kept = []
+
+    def update(self, params) -> None:
+        if not params.keep:
+            self.kept.clear()
+
+    def process(self, frame):
+        self.kept.append(frame.pixels[::2, ::2])
+        return frame
+
+
+class Async(Pipeline):
+    """Runs a task of its own between frames."""
+
+    async def load(self) -> None:
+        import asyncio
+
+        self.ticks = 0
+        self.ticking = asyncio.get_running_loop().create_task(self.tick())
+        self.ticked = asyncio.Event()
+
+    async def tick(self) -> None:
+        import asyncio
+
+        while True:
+            await asyncio.sleep(0)
+            self.ticks += 1
+            self.ticked.set()
+
+    async def process(self, frame):
+        await self.ticked.wait()
+        return frame.with_pixels(255 - frame.pixels)
+
+
+if os.environ.get("FRAMERILL_TEST_IMPORT"):
+    import no_such_module_anywhere  # noqa: F401
