@@ -256,7 +256,7 @@ fn a_repeated_picture_is_seen_and_may_stand_in_if_that_was_agreed() {
     let Some(stage) = Stage::new(|_| {}) else {
         return;
     };
-    let filter = "freezeframes=first=50:last=52:replace=49";
+    let filter = "split[a][b];[a][b]freezeframes=first=50:last=52:replace=49";
     let report = stage.filtered(filter, &strict());
     assert_faults(
         &report,
@@ -285,7 +285,10 @@ fn a_picture_shown_before_its_time_is_no_filler() {
         allow_filler: true,
         ..strict()
     };
-    let report = stage.filtered("freezeframes=first=50:last=50:replace=52", &fill);
+    let report = stage.filtered(
+        "split[a][b];[a][b]freezeframes=first=50:last=50:replace=52",
+        &fill,
+    );
     assert!(report.has(FaultKind::PtsWrong), "{report:?}");
     assert!(report.has(FaultKind::Missing), "{report:?}");
 }

@@ -1,0 +1,181 @@
+//! House rules that a machine can hold; CONTRIBUTING.md says why.
+
+use std::{fs, path::Path, process::Command};
+
+use framerill_tests::{repository, skip};
+
+/// At this length a file has a second subject.
+const MOST_LINES: usize = 700;
+
+/// Where unsafe code may stand: shared memory, wide pixel loops, and FFmpeg's C.
+const UNSAFE: [&str; 5] = [
+    "crates/av/src/ffi/",
+    "crates/frames/src/convert.rs",
+    "crates/frames/src/memory.rs",
+    "crates/frames/src/pool.rs",
+    // Loom's cells.
+    "crates/frames/tests/lease_model.rs",
+];
+
+/// Names that say nothing about what a file holds.
+const EMPTY_NAMES: [&str; 8] = [
+    "util", "utils", "helper", "helpers", "common", "misc", "manager", "types",
+];
+
+/// What exists on one machine only, in halves, so that this file does not hold it either.
+const LOCAL: [(&str, &str); 9] = [
+    ("/wo", "rk/"),
+    ("/ro", "ot/"),
+    ("/ho", "me/"),
+    ("pypi", ".org/simple"),
+    ("files.python", "hosted.org"),
+    ("index.", "crates.io"),
+    ("static.", "crates.io"),
+    ("deb.", "debian.org"),
+    ("registry.", "npmjs.org"),
+];
+
+/// Files under version control; `None`, loudly, outside of a checkout.
+fn tracked() -> Option<Vec<String>> {
+    let listed = Command::new("git")
+        .current_dir(repository())
+        .args(["-c", "core.quotePath=false", "ls-files", "-z"])
+        .output()
+        .ok()
+        .filter(|output| output.status.success());
+    let Some(listed) = listed else {
+        skip("not a git checkout");
+        return None;
+    };
+    let files: Vec<_> = String::from_utf8_lossy(&listed.stdout)
+        .split('\0')
+        // A file that is deleted but not yet committed is no file.
+        .filter(|file| !file.is_empty() && repository().join(file).is_file())
+        .map(ToOwned::to_owned)
+        .collect();
+    assert!(
+        files.iter().any(|file| file == "Cargo.toml"),
+        "git lists too little"
+    );
+    Some(files)
+}
+
+/// Tracked files with one of these extensions, and their text.
+fn texts(extensions: &[&str]) -> Vec<(String, String)> {
+    let wanted = |file: &String| {
+        let extension = Path::new(file)
+            .extension()
+            .and_then(|extension| extension.to_str());
+        extensions.is_empty() || extension.is_some_and(|extension| extensions.contains(&extension))
+    };
+    let files = tracked().unwrap_or_default().into_iter().filter(wanted);
+    files
+        .filter_map(|file| {
+            let text = fs::read_to_string(repository().join(&file)).ok()?;
+            Some((file, text))
+        })
+        .collect()
+}
+
+/// Fails with one line a finding.
+fn assert_none(findings: &[String], rule: &str) {
+    assert!(findings.is_empty(), "{rule}:\n  {}", findings.join("\n  "));
+}
+
+/// Whether the code of a line, without its comment, has the word.
+fn has_word(line: &str, word: &str) -> bool {
+    let code = line.split_once("//").map_or(line, |(code, _)| code);
+    code.split(|character: char| !character.is_alphanumeric() && character != '_')
+        .any(|part| part == word)
+}
+
+#[test]
+fn every_crate_root_says_what_the_room_holds() {
+    let roots = ["/src/lib.rs", "/src/main.rs", "/test-child/main.rs"];
+    let in_folder = |file: &str, folder: &str| {
+        file.rsplit_once('/')
+            .is_some_and(|(parent, _)| parent.ends_with(folder))
+    };
+    let findings: Vec<_> = texts(&["rs"])
+        .into_iter()
+        .filter(|(file, _)| {
+            roots.iter().any(|root| file.ends_with(root))
+                || in_folder(file, "/src/bin")
+                || in_folder(file, "/tests")
+                || in_folder(file, "/benches")
+                || in_folder(file, "/examples")
+        })
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(file, _)| file)
+        .collect();
+    assert_none(&findings, "a crate root opens with `//!`");
+}
+
+#[test]
+fn no_source_file_is_longer_than_700_lines() {
+    let findings: Vec<_> = texts(&["rs", "py", "sh", "ts", "js", "css"])
+        .into_iter()
+        .map(|(file, text)| (file, text.lines().count()))
+        .filter(|(_, lines)| *lines > MOST_LINES)
+        .map(|(file, lines)| format!("{file}: {lines} lines"))
+        .collect();
+    assert_none(&findings, "split it by subject");
+}
+
+#[test]
+fn unsafe_code_stands_only_where_it_is_allowed() {
+    // Spelled so that this line is not one.
+    let word = concat!("un", "safe");
+    let findings: Vec<_> = texts(&["rs"])
+        .into_iter()
+        .filter(|(file, _)| !UNSAFE.iter().any(|allowed| file.starts_with(allowed)))
+        .flat_map(|(file, text)| {
+            text.lines()
+                .enumerate()
+                .filter(|(_, line)| has_word(line, word) && !line.contains('"'))
+                .map(|(index, _)| format!("{file}:{}", index + 1))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_none(&findings, "not one of the places in UNSAFE");
+}
+
+#[test]
+fn nothing_of_one_machine_is_committed() {
+    let local = LOCAL.map(|(head, tail)| format!("{head}{tail}"));
+    let findings: Vec<_> = texts(&[])
+        .into_iter()
+        .flat_map(|(file, text)| {
+            let lines = text.lines().enumerate();
+            lines
+                .filter(|(_, line)| local.iter().any(|local| mentions(line, local)))
+                .map(|(index, _)| format!("{file}:{}", index + 1))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_none(&findings, "a path or a host of one machine");
+}
+
+/// Whether a line names it: a path from the root, not the middle of another path.
+fn mentions(line: &str, local: &str) -> bool {
+    line.match_indices(local).any(|(start, _)| {
+        let before = line[..start].chars().next_back();
+        let inside = |character: char| character.is_alphanumeric() || "._-/}*~".contains(character);
+        !local.starts_with('/') || !before.is_some_and(inside)
+    })
+}
+
+#[test]
+fn files_are_named_for_what_they_hold() {
+    let findings: Vec<_> = tracked()
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|file| {
+            let path = Path::new(file);
+            path.components()
+                .filter_map(|part| Path::new(part.as_os_str()).file_stem()?.to_str())
+                .any(|name| EMPTY_NAMES.contains(&name.trim_start_matches('_')))
+        })
+        .collect();
+    assert_none(&findings, "name it for what it holds");
+}
