@@ -261,7 +261,15 @@ def test_a_broken_rule_ends_the_link_and_not_the_worker(target, fields):
     with Worker() as worker:
         worker.load(target("Noop"))
         media = Media(worker)
-        usual = {"frame": 0, "nbytes": media.bytes, "tb_num": 1, "tb_den": 90_000, "format": 1, "width": 32, "height": 16}
+        usual = {
+            "frame": 0,
+            "nbytes": media.bytes,
+            "tb_num": 1,
+            "tb_den": 90_000,
+            "format": 1,
+            "width": 32,
+            "height": 16,
+        }
         media.send(wire.Descriptor(**{**usual, **fields}).encode())
         error = worker.wait_for("error")
         assert (error["code"], error["fatal"], error["id"]) == ("link", False, None)

@@ -235,7 +235,7 @@ def _kind(value: object) -> str:
     if value is None:
         return "None"
     shape = getattr(value, "shape", None)
-    return f"a {type(value).__name__}" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+    return f"`{type(value).__name__}`" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
 
 
 def _refused(error: ValueError, changes: dict[str, Any]) -> Exception:

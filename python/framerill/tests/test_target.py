@@ -1,0 +1,178 @@
+"""From a name to a pipeline's class."""
+
+import subprocess
+import sys
+
+import pytest
+
+from framerill import _target, pipelines
+from framerill.errors import TargetError
+
+ONE = '''
+"""One pipeline, a base it shares, and one that it imports."""
+from framerill import Pipeline
+from framerill.pipeline import Pipeline as Other
+from beside import Imported
+
+class _Base(Pipeline):
+    def process(self, frame):
+        return frame
+
+class Abstract(Pipeline):
+    """Cannot run."""
+
+class Mine(_Base):
+    """It is mine.
+
+    And more.
+    """
+'''
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    known = set(sys.modules)
+    (tmp_path / "one_pipeline.py").write_text(ONE)
+    (tmp_path / "beside.py").write_text(
+        "from framerill import Pipeline\nclass Imported(Pipeline):\n  def process(self, frame): return frame\n"
+    )
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def failure(target):
+    with pytest.raises(TargetError) as caught:
+        _target.find(target)
+    return caught.value
+
+
+def test_a_file_means_the_one_pipeline_that_it_defines(folder):
+    found = _target.find(str(folder / "one_pipeline.py"))
+    assert (found.pipeline.__name__, found.origin) == ("Mine", "file")
+    description = pipelines.describe(str(folder / "one_pipeline.py"))
+    assert (description["name"], description["summary"]) == ("mine", "It is mine.")
+    assert _target.find(str(folder / "one_pipeline.py")).pipeline is found.pipeline
+
+
+def test_a_file_with_several_asks_which(folder):
+    error = failure(str(folder.joinpath("one_pipeline.py").parent / "several.py"))
+    assert (error.code, "did you mean" in (error.hint or "")) == ("unknown_pipeline", False)
+    text = ONE + "class Second(_Base):\n    pass\n"
+    (folder / "several.py").write_text(text)
+    error = failure(str(folder / "several.py"))
+    assert error.code == "unknown_pipeline"
+    assert error.hint == f"name one: {folder}/several.py:Mine, {folder}/several.py:Second"
+    assert _target.find(f"{folder}/several.py:Second").pipeline.__name__ == "Second"
+    error = failure(f"{folder}/several.py:Secnod")
+    assert error.hint == "did you mean `Second`? there are: Mine, Second"
+
+
+def test_a_file_that_is_not_there_names_its_neighbour(folder):
+    assert failure(str(folder / "one_pipline.py")).hint.startswith("did you mean `one_pipeline.py`?")
+
+
+def test_a_module_is_imported_by_its_name(folder):
+    sys.path.insert(0, str(folder))
+    assert _target.find("one_pipeline:Mine").origin == "module one_pipeline"
+    assert failure("one_pipelin:Mine").code == "unknown_pipeline"
+    error = failure("one_pipeline:Pipelin")
+    assert error.code == "unknown_pipeline"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import no_such_thing", "pip install no_such_thing"),
+        ("1 / 0", None),
+        ("raise SystemExit(3)", None),
+        ("def (", None),
+    ],
+)
+def test_a_module_that_fails_shows_its_traceback(folder, text, said):
+    path = folder / "broken.py"
+    path.write_text(text)
+    error = failure(str(path))
+    assert error.code == "import_failed"
+    assert "broken.py" in error.traceback
+    assert said is None or said in error.hint
+    path.write_text(ONE)
+    assert _target.find(str(path)).pipeline.__name__ == "Mine"
+
+
+def test_what_is_no_pipeline_is_refused(folder):
+    (folder / "other.py").write_text("class Thing: pass")
+    assert "no framerill.Pipeline" in str(failure(f"{folder}/other.py:Thing"))
+    assert "defines no pipeline" in str(failure(f"{folder}/other.py"))
+
+
+def test_a_compatible_class_may_name_its_pipeline(folder):
+    (folder / "adapted.py").write_text(
+        "from beside import Imported\n"
+        "class Foreign:\n    @classmethod\n    def __framerill_pipeline__(cls): return Imported\n"
+    )
+    assert _target.find(f"{folder}/adapted.py:Foreign").pipeline.__name__ == "Imported"
+
+
+@pytest.fixture
+def installed(folder, monkeypatch):
+    """A distribution with entry points, as pip leaves it behind."""
+    info = folder / "plates_pack-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plates-pack\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(
+        "[ai_runner.pipelines]\nmine = one_pipeline:Mine\ngone = not_installed_anywhere.x:Y\nodd = one pipeline\n"
+        "[ai_runner.pipeline]\nmine = one_pipeline:Mine\nolder = one_pipeline:Mine\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+def test_an_entry_point_is_found_in_both_groups(installed):
+    found = _target.find("mine")
+    assert (found.pipeline.__name__, found.origin, found.name) == ("Mine", "package plates-pack 1.2", "mine")
+    assert _target.find("older").pipeline is found.pipeline
+    assert pipelines.describe("older")["name"] == "older"
+
+
+def test_an_unknown_name_is_answered_with_near_ones(installed):
+    error = failure("oldr")
+    assert error.code == "unknown_pipeline"
+    assert error.hint.startswith("did you mean `older`? installed pipelines: gone, mine, odd, older;")
+
+
+def test_the_list_names_broken_ones_and_imports_none(installed):
+    known = set(sys.modules)
+    rows = {row["name"]: row for row in pipelines.installed()}
+    assert list(rows) == ["gone", "mine", "odd", "older"]
+    assert rows["mine"] == {
+        "name": "mine", "target": "one_pipeline:Mine", "distribution": "plates-pack", "version": "1.2",
+        "group": "ai_runner.pipelines", "error": None,
+    }  # fmt: skip
+    assert "`not_installed_anywhere` is not installed" in rows["gone"]["error"]
+    assert "not of the form module:Class" in rows["odd"]["error"]
+    assert "one_pipeline" not in set(sys.modules) - known
+
+
+def command(*args, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "framerill.pipelines", *args], capture_output=True, text=True, check=False, **options
+    )
+
+
+def test_the_command_prints_json_only_whatever_a_module_prints(folder):
+    import json
+
+    path = folder / "chatty.py"
+    path.write_text("print('hello')\n" + ONE)
+    done = command("describe", str(path))
+    assert (done.returncode, json.loads(done.stdout)["name"]) == (0, "mine")
+    assert "hello" in done.stderr
+    done = command("describe", str(folder / "nothing.py"))
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["code"]) == (1, "unknown_pipeline")
+    assert answer["hint"]
+    assert isinstance(json.loads(command("list").stdout), list)
+    assert command("describe").returncode == 2
