@@ -5,6 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 export FRAMERILL_PYTHON ?= $(CURDIR)/.venv/bin/python
+export CARGO_TERM_COLOR ?= $(if $(MAKE_TERMOUT),auto,never)
+export FRAMERILL_SKIPS := $(CURDIR)/target/skipped-tests
 PYTHON := $(CURDIR)/.venv/bin/python
 
 .PHONY: help
@@ -30,7 +32,9 @@ demo: build ## Run a generated source through a Python pipeline; leaves out/demo
 .PHONY: test
 test: check ## Everything that has to hold: check, then all tests
 	cargo build --workspace --bins
-	cargo nextest run --workspace
+	@rm -f $(FRAMERILL_SKIPS)
+	cargo nextest run --workspace || { cat $(FRAMERILL_SKIPS) 2>/dev/null; exit 1; }
+	@cat $(FRAMERILL_SKIPS) 2>/dev/null || true
 	cargo test --workspace --doc --quiet
 	$(PYTHON) -m pytest -q python/framerill examples
 
@@ -48,9 +52,9 @@ bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same
 	$(PYTHON) benches/run.py
 
 .PHONY: soak
-soak: tools ## Ten minutes of video with a worker killed every 20 s of it, judged by the checker
+soak: tools ## Ten minutes of video with a worker killed every 2 s, judged by the checker
 	cargo build --release --workspace --bins
-	FRAMERILL_SOAK=1 cargo nextest run --release -p framerill-tests --run-ignored only
+	cargo nextest run --release -p framerill-tests --test judged --run-ignored only
 
 .PHONY: fuzz
 fuzz: tools ## Property tests of parsers and machines with many more cases

@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(
-  ca-certificates clang ffmpeg gcc git libavcodec-dev libavdevice-dev libavfilter-dev libavformat-dev libavutil-dev
-  libc6-dev libclang-dev libswresample-dev libswscale-dev make nasm pkg-config procps python3 python3-venv util-linux
+  ca-certificates clang ffmpeg fonts-dejavu-core gcc git libavcodec-dev libavdevice-dev libavfilter-dev libavformat-dev
+  libavutil-dev libc6-dev libclang-dev libswresample-dev libswscale-dev make nasm pkg-config procps python3 python3-venv util-linux
 )
 
 fail() {
@@ -28,7 +28,11 @@ system_packages() {
   fi
   echo "setup: installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -q || fail "apt-get update failed; look at the lines above, then run make again"
+  # A mirror that is being updated fails once; a second failure is a real one.
+  apt-get update -q || {
+    echo "setup: apt-get update failed; trying once more" >&2
+    apt-get update -q || fail "apt-get update failed twice; look at the lines above, then run make again"
+  }
   apt-get install -q -y --no-install-recommends "${missing[@]}" \
     || fail "apt-get install failed; look at the lines above, then run make again"
 }
@@ -51,7 +55,8 @@ find_python() {
 
 python_packages() {
   local stamp=.venv/.setup wanted
-  wanted=$(cat python/framerill/requirements-dev.txt python/framerill/pyproject.toml scripts/setup.sh | sha256sum)
+  # The folder counts too: a virtual environment that was moved does not work.
+  wanted=$({ pwd; cat python/framerill/requirements-dev.txt python/framerill/pyproject.toml scripts/setup.sh; } | sha256sum)
   [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
   local python
   python=$(find_python)
@@ -69,9 +74,9 @@ cargo_tool() {
   have=$("$name" --version 2>/dev/null || "target/tools/bin/$name" --version 2>/dev/null || true)
   [ -n "$have" ] && return
   echo "setup: building $name $version (once, some minutes)"
-  # Without link-time optimisation it builds in half the time, and nobody waits for it to run.
+  # Lightly optimised it builds in a fraction of the time, and nobody waits for it to run.
   CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 \
-    cargo install -q --locked --root target/tools --version "$version" "$name"
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo install -q --locked --root target/tools --version "$version" "$name"
 }
 
 [ -n "${SKIP_APT:-}" ] || system_packages

@@ -186,17 +186,15 @@ fn the_media_process_links_the_codecs_so_that_the_test_above_can_fail() {
 }
 
 #[test]
-fn programs_say_their_version() {
-    for (program, arguments) in [("framerill", ["--version"])] {
-        let output = Command::new(bin(program))
-            .args(arguments)
-            .output()
-            .expect("it starts");
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(
-            said.trim(),
-            format!("{program} {}", env!("CARGO_PKG_VERSION"))
-        );
-        assert_eq!(output.status.code(), Some(0));
-    }
+fn the_program_says_its_version() {
+    let output = Command::new(bin("framerill"))
+        .arg("--version")
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        said.trim(),
+        concat!("framerill ", env!("CARGO_PKG_VERSION"))
+    );
+    assert_eq!(output.status.code(), Some(0));
 }
