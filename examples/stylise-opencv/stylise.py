@@ -20,6 +20,8 @@ class Stylise(Pipeline):
         outline: float = Field(0.7, ge=0.0, le=1.0, description="How dark outlines are; 0 for none")
         levels: int = Field(12, ge=2, le=64, description="Steps of brightness")
 
+    params: Params
+
     def process(self, frame: VideoFrame) -> VideoFrame:
         params = self.params
         flat = cv2.edgePreservingFilter(
@@ -40,5 +42,5 @@ class Stylise(Pipeline):
         gray = cv2.GaussianBlur(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (5, 5), 0)
         across = cv2.Sobel(gray, cv2.CV_32F, 1, 0)
         down = cv2.Sobel(gray, cv2.CV_32F, 0, 1)
-        edges = np.clip(cv2.magnitude(across, down) / 160.0, 0.0, 1.0)
+        edges: np.ndarray = np.clip(cv2.magnitude(across, down) / 160.0, 0.0, 1.0)
         return 1.0 - self.params.outline * edges

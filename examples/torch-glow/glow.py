@@ -20,6 +20,8 @@ class Glow(Pipeline):
         threshold: float = Field(0.6, ge=0.0, le=1.0, description="From which brightness on areas shine")
         radius: int = Field(8, ge=1, le=64, description="How far they shine, in pixels")
 
+    params: Params
+
     def load(self) -> None:
         # Imported where it is used: listing and describing this pipeline needs no torch.
         import torch

@@ -60,20 +60,19 @@ def decode(buffer: bytearray | bytes, length: int) -> Descriptor:
     """The message in the first `length` bytes of `buffer`, which may come from anyone. Raises LinkError."""
     if length != BYTES:
         raise LinkError(f"a message of {length} bytes instead of {BYTES}")
-    message = Descriptor._make(LAYOUT.unpack_from(buffer))
+    message = _new(Descriptor, LAYOUT.unpack_from(buffer))
     if message.magic != MAGIC:
         raise LinkError("a message without the link's magic number")
     if not POOL <= message.type <= EOS:
         raise LinkError(f"unknown type {message.type}")
-    if message.kind > AUDIO:
-        raise LinkError(f"unknown kind {message.kind}")
-    if message.flags > PASSTHROUGH | DISCONTINUITY:
-        raise LinkError(f"unknown flags {message.flags}")
+    if message.kind > AUDIO or message.flags > PASSTHROUGH | DISCONTINUITY or message.parents_len > 4:
+        raise LinkError(f"unknown kind {message.kind}, flags {message.flags} or {message.parents_len} parents")
     if message.type == SKIP and not CHOSEN <= message.reason <= FLUSHED:
         raise LinkError(f"unknown reason {message.reason}")
-    if message.parents_len > 4:
-        raise LinkError(f"{message.parents_len} parents")
     return message
+
+
+_new = tuple.__new__
 
 
 def pool(slots: int, slot_bytes: int, code: int, width: int, height: int) -> bytes:

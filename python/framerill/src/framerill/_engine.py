@@ -70,6 +70,7 @@ class Engine:
         """Runs the pipeline's `close`."""
         self._call("close", self.pipeline.close)
         if self.loop is not None:
+            self.loop.run_until_complete(_end_tasks())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
             self.loop = None
@@ -204,6 +205,16 @@ class Engine:
             self.loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.loop)
         return self.loop.run_until_complete(_wrapped(awaitable))
+
+
+async def _end_tasks() -> None:
+    """Ends what the author left running in the loop."""
+    import asyncio
+
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _wrapped(awaitable: Any) -> Any:

@@ -76,6 +76,7 @@ class Stream:
         self._counts = counts
         self._notices = notices
         self._waiting: deque[wire.Descriptor] = deque()
+        self._flushes = 0
         self._leases = Leases(engine.pipeline.history, link.release)
         self._caps: Caps | None = None
         self._input: PeerPool | None = None
@@ -146,12 +147,13 @@ class Stream:
             if len(self._waiting) > self._peer().slots + 16:
                 raise LinkError("more frames than slots")
             self._waiting.append(message)
+            self._flushes += kind == wire.FLUSH
         else:
             raise LinkError("media sends neither a second pool nor a skip")
 
     def answer_next(self) -> None:
         """Does the oldest thing that waits. Raises LinkError, ContractError, and what the author raises."""
-        if any(message.type == wire.FLUSH for message in self._waiting):
+        if self._flushes:
             self._flush()
             return
         message = self._waiting.popleft()
@@ -193,8 +195,7 @@ class Stream:
         return self._input
 
     def _flush(self) -> None:
-        serial = 0
-        while any(message.type == wire.FLUSH for message in self._waiting):
+        while self._flushes:
             message = self._waiting.popleft()
             if message.type == wire.FRAME:
                 self._checked_slot(message)
@@ -202,9 +203,9 @@ class Stream:
                 self.link.release(message.slot)
                 self._counts.flushed += 1
             elif message.type == wire.FLUSH:
-                serial = message.frame
+                self._flushes -= 1
                 self._engine.flush()
-                self.link.send(wire.flush(serial))
+                self.link.send(wire.flush(message.frame))
 
     def _checked_slot(self, message: wire.Descriptor) -> PeerPool:
         peer = self._peer()

@@ -274,7 +274,8 @@ class Worker:
         step = engine.step if engine is not None else None
         name = engine.name if engine is not None else ""
         if isinstance(error, ContractError):
-            return _session.error(None, "bad_output", str(error), traceback=_traceback(error), fatal=True)
+            text = _traceback(error) if _is_authors(error) else None
+            return _session.error(None, "bad_output", str(error), traceback=text, fatal=True)
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if step is None:
             return _session.error(
@@ -286,6 +287,15 @@ class Worker:
 
 def _of_target(number: int, error: TargetError) -> dict[str, Any]:
     return _session.error(number, error.code, str(error), hint=error.hint, traceback=error.traceback)
+
+
+def _is_authors(error: BaseException) -> bool:
+    """Whether the author's code was running when it was raised, so that a traceback tells where."""
+    ours = os.path.dirname(__file__) + os.sep
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename.startswith(ours):
+        step = step.tb_next
+    return step is not None
 
 
 def _traceback(error: BaseException) -> str:
