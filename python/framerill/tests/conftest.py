@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 PIPELINES = Path(__file__).with_name("pipelines_under_test.py")
 
 

@@ -2,14 +2,14 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
 
 from framerill import _descriptor as wire
 from framerill.errors import LinkError
 
-VECTORS = REPOSITORY / "schema" / "frame-link.vectors.json"
+VECTORS = Path(__file__).resolve().parents[3] / "schema" / "frame-link.vectors.json"
 
 
 def vectors():
