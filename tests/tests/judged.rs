@@ -155,6 +155,25 @@ fn a_lost_worker_costs_exactly_the_frames_that_the_report_names() {
 }
 
 #[test]
+fn ten_minutes_with_a_worker_killed_every_twenty_seconds_lose_only_what_is_named() {
+    let long = Source {
+        seconds: 600.0,
+        size: (320, 240),
+        ..Source::default()
+    };
+    let Some(stage) = Stage::new("source.mp4", &long) else {
+        return;
+    };
+    let kills: Vec<u32> = (1..30).map(|n| n * 600).collect();
+    let params = format!(r#"{{"at": {kills:?}}}"#);
+    let more = ["--params", &params, "--max-restarts", "100"];
+    let (said, report) = stage.run(&faulty("Killed"), "out.mp4", &more);
+    assert_eq!(said["restarts"], kills.len());
+    assert_eq!(report.missing, kills);
+    assert_green(&report);
+}
+
+#[test]
 #[ignore = "ten minutes of video; `make soak`"]
 fn ten_minutes_with_a_worker_killed_every_two_seconds_lose_only_what_is_named() {
     let long = Source {

@@ -287,6 +287,19 @@ fn a_child_that_always_crashes_is_started_once_and_max_restarts_times_with_growi
 }
 
 #[test]
+fn a_child_that_did_its_work_before_it_died_is_started_again_at_once() {
+    let mut life = life(Config::default(), vec![crash_at(READY + secs(3))]);
+    life.run_until(secs(60));
+    let pauses: Vec<_> = events(&life)
+        .filter_map(|(_, event)| match event {
+            Event::Restarting { after, .. } => Some(*after),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(pauses, [Duration::ZERO; 3]);
+}
+
+#[test]
 fn ten_healthy_minutes_give_the_restarts_back_and_the_count_only_grows() {
     let mut life = life(Config::default(), vec![crash_at(READY + secs(601))]);
     life.run_until(secs(602 * 20));

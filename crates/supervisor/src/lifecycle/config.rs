@@ -29,6 +29,8 @@ pub struct Config {
     pub kill_time: Duration,
     /// A child that was ready for this long is restarted at once again.
     pub settled_time: Duration,
+    /// A child that answered so many frames is restarted at once again, too: it is no loop of crashes.
+    pub settled_frames: u64,
     /// The pause before the second restart in a row; it doubles from there.
     pub backoff_base: Duration,
     /// The longest pause before a restart.
@@ -51,6 +53,7 @@ impl Default for Config {
             exit_time: Duration::from_secs(1),
             kill_time: Duration::from_secs(2),
             settled_time: Duration::from_secs(10),
+            settled_frames: 25,
             backoff_base: Duration::from_millis(250),
             backoff_cap: Duration::from_secs(10),
         }

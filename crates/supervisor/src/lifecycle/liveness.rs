@@ -15,6 +15,8 @@ pub(super) struct Liveness {
     last_beat: Duration,
     busy_since: Option<Duration>,
     answered: u64,
+    /// The count when this load began its work.
+    answered_before: u64,
     waiting_since: Option<Duration>,
     last_output: Option<Duration>,
     first_frame: bool,
@@ -36,6 +38,7 @@ impl Liveness {
             last_beat: Duration::ZERO,
             busy_since: None,
             answered: 0,
+            answered_before: 0,
             waiting_since: None,
             last_output: None,
             first_frame: true,
@@ -61,8 +64,14 @@ impl Liveness {
         self.waiting_since = None;
         self.last_output = None;
         self.first_frame = true;
+        self.answered_before = self.answered;
         self.late = false;
         self.intervals.clear();
+    }
+
+    /// Frames answered since the last load.
+    pub(super) fn answered_since_load(&self) -> u64 {
+        self.answered.saturating_sub(self.answered_before)
     }
 
     pub(super) fn beat(&mut self, now: Duration, busy: bool) {

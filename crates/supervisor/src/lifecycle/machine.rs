@@ -409,7 +409,9 @@ impl Lifecycle {
             let ready = now.saturating_sub(since);
             if ready >= self.config.healthy_time {
                 self.budget.refill();
-            } else if ready >= self.config.settled_time {
+            } else if ready >= self.config.settled_time
+                || self.liveness.answered_since_load() >= self.config.settled_frames
+            {
                 self.budget.settle();
             }
         }
