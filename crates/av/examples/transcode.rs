@@ -38,7 +38,8 @@ fn main() -> Result<(), Failure> {
     }
     let mut args = std::env::args().skip(1);
     let (input, output) = (args.next().ok_or("IN")?, args.next().ok_or("OUT")?);
-    let mut plan = json!({"source": {"kind": "file", "name": input, "fd": 0}, "sink": null, "video": {}});
+    let mut plan =
+        json!({"source": {"kind": "file", "name": input, "fd": 0}, "sink": null, "video": {}});
     if let Some(graph) = input.strip_prefix("lavfi:") {
         plan["source"] = json!({"kind": "lavfi", "graph": graph});
     }
@@ -77,15 +78,25 @@ fn main() -> Result<(), Failure> {
     }
     if !null {
         let open = |name: &str| {
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(name)
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(name)
         };
-        let part = if two_files { format!("{output}.part") } else { output.clone() };
+        let part = if two_files {
+            format!("{output}.part")
+        } else {
+            output.clone()
+        };
         fds[1] = Some(open(&part)?.into());
         if two_files {
             fds[2] = Some(open(&output)?.into());
         }
         let final_fd = two_files.then_some(2);
-        plan["sink"] = json!({"container": container, "fd": 1, "final_fd": final_fd, "name": output});
+        plan["sink"] =
+            json!({"container": container, "fd": 1, "final_fd": final_fd, "name": output});
     }
     let plan: MediaPlan = serde_json::from_value(plan)?;
     run(&plan, fds, serde_json::from_value(format)?)?;
@@ -136,7 +147,9 @@ fn read(
         let next = match source.next()? {
             Item::Picture(picture) => {
                 pictures += 1;
-                let Ok(mut slot) = empty.recv() else { return Ok(()) };
+                let Ok(mut slot) = empty.recv() else {
+                    return Ok(());
+                };
                 scaler.scale_into(&picture, &mut slot)?;
                 Work::Picture(slot, picture.pts())
             }

@@ -358,6 +358,12 @@ fn open_demuxer(fd: OwnedFd, name: &str, interrupt: &Interrupt) -> Result<Demuxe
             AvError::SourceRead { name, fault }
         } else if no_index {
             AvError::SourceNoIndex { name }
+        } else if fault.errno().is_some() {
+            // Not on the list of formats.
+            AvError::SourceOpen {
+                name,
+                fault: Fault::INVALID,
+            }
         } else {
             AvError::SourceOpen { name, fault }
         }

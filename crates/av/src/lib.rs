@@ -8,6 +8,7 @@
 
 mod attach;
 mod control;
+mod copy;
 mod decode;
 mod demux;
 mod egress;

@@ -98,7 +98,9 @@ mod tests {
     #[test]
     fn ten_to_thirty_shows_each_picture_three_times() {
         let picked = shown(&[0, 1, 2], base(1, 10), base(1, 30), 1);
-        let expected: Vec<(i64, usize)> = (0..9).map(|tick| (tick, tick as usize / 3)).collect();
+        let expected: Vec<(i64, usize)> = (0..9)
+            .map(|tick| (tick, usize::try_from(tick / 3).unwrap()))
+            .collect();
         assert_eq!(picked, expected);
     }
 

@@ -32,7 +32,8 @@ pub(crate) struct SoundEncoder {
     clock: TimeBase,
     waiting: Waiting,
     decoded: Frame,
-    packet: Packet,
+    /// What the encoder gave out; taken after each packet of the source.
+    ready: VecDeque<Packet>,
 }
 
 /// Samples that wait for a whole frame.
@@ -112,7 +113,7 @@ impl SoundEncoder {
                 at: None,
             },
             decoded: Frame::new(),
-            packet: Packet::new(),
+            ready: VecDeque::new(),
         })
     }
 
@@ -144,16 +145,21 @@ impl SoundEncoder {
             self.waiting.add(rest);
         }
         self.feed(true)?;
-        self.encoder.send(None).map_err(|fault| self.failed(fault))
+        self.encode(None).map_err(|fault| self.failed(fault))
     }
 
     /// The next packet; none when sound has to come first, or after the last.
-    pub(crate) fn pull(&mut self) -> Result<Option<&mut Packet>, AvError> {
-        match self.encoder.receive(&mut self.packet) {
-            Ok(true) => Ok(Some(&mut self.packet)),
-            Ok(false) => Ok(None),
-            Err(fault) => Err(self.failed(fault)),
+    pub(crate) fn pull(&mut self) -> Option<Packet> {
+        self.ready.pop_front()
+    }
+
+    fn encode(&mut self, frame: Option<&Frame>) -> Result<(), Fault> {
+        self.encoder.send(frame)?;
+        let mut packet = Packet::new();
+        while self.encoder.receive(&mut packet)? {
+            self.ready.push_back(packet.take());
         }
+        Ok(())
     }
 
     fn drain_decoder(&mut self) -> Result<(), AvError> {
@@ -202,8 +208,7 @@ impl SoundEncoder {
                 .waiting
                 .take(whole, layout)
                 .map_err(|fault| self.failed(fault))?;
-            self.encoder
-                .send(Some(&frame))
+            self.encode(Some(&frame))
                 .map_err(|fault| self.failed(fault))?;
         }
         Ok(())

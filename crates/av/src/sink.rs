@@ -3,13 +3,14 @@
 use std::os::fd::OwnedFd;
 
 use framerill_frames::Foreign;
-use framerill_media::{Caps, Pts, Size, TimeBase};
+use framerill_media::{Caps, Pts, Size};
 use framerill_worker::message::{Container, MediaPlan, Sink};
 
 use crate::{
+    copy::{Order, SoundCopy},
     encode::{VideoEncoder, VideoParams},
     error::AvError,
-    ffi::{Fault, Interrupt, Io, Muxer, Packet},
+    ffi::{Fault, Interrupt, Io, Muxer},
     mux,
     remux::remux,
     resample::SoundEncoder,
@@ -23,7 +24,6 @@ const INTERLEAVE_MICROS: i64 = 4_000_000;
 /// Encodes pictures and writes a container.
 pub struct SinkWriter {
     name: String,
-    container: Container,
     muxer: Muxer,
     video: VideoEncoder,
     video_stream: usize,
@@ -34,21 +34,11 @@ pub struct SinkWriter {
 }
 
 /// The way of the sound.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one, and it lives as long as the sink"
-)]
 enum Sound {
     /// As it is.
-    Copied {
-        time_base: TimeBase,
-        last: Option<i64>,
-    },
+    Copied(SoundCopy),
     /// Encoded anew.
-    Encoded {
-        encoder: SoundEncoder,
-        last: Option<i64>,
-    },
+    Encoded(SoundEncoder, Order),
 }
 
 impl SinkWriter {
@@ -117,10 +107,8 @@ impl SinkWriter {
         muxer
             .write_header(mux::options(sink.container))
             .map_err(opening)?;
-        let container = sink.container;
         Ok(Self {
             name,
-            container,
             muxer,
             video,
             video_stream,
@@ -161,16 +149,18 @@ impl SinkWriter {
         };
         let mut packet = sound.packet;
         match way {
-            Sound::Copied { time_base, last } => {
-                let from = (time_base.num(), time_base.den());
-                if copied(&mut packet, last, self.container) {
-                    let failed = |fault| write_error(&self.name, fault);
-                    packet.rescale(from, self.muxer.time_base(*stream));
-                    self.muxer.write(&mut packet, *stream).map_err(failed)?;
+            Sound::Copied(copy) => {
+                if !copy.prepare(&mut packet) {
+                    return Ok(());
                 }
-                Ok(())
+                packet.rescale(copy.time_base(), self.muxer.time_base(*stream));
+                match self.muxer.write(&mut packet, *stream) {
+                    // Damaged sound is left out; it is no reason to end.
+                    Err(fault) if fault == Fault::INVALID => Ok(()),
+                    written => written.map_err(|fault| write_error(&self.name, fault)),
+                }
             }
-            Sound::Encoded { encoder, .. } => {
+            Sound::Encoded(encoder, _) => {
                 encoder.push(&packet)?;
                 self.write_sound()
             }
@@ -181,7 +171,7 @@ impl SinkWriter {
     pub fn finish(mut self) -> Result<(), AvError> {
         self.video.finish()?;
         self.write_pictures()?;
-        if let Some((Sound::Encoded { encoder, .. }, _)) = &mut self.audio {
+        if let Some((Sound::Encoded(encoder, _), _)) = &mut self.audio {
             encoder.finish()?;
             self.write_sound()?;
         }
@@ -214,16 +204,16 @@ impl SinkWriter {
     }
 
     fn write_sound(&mut self) -> Result<(), AvError> {
-        let Some((Sound::Encoded { encoder, last }, stream)) = &mut self.audio else {
+        let Some((Sound::Encoded(encoder, order), stream)) = &mut self.audio else {
             return Ok(());
         };
         let from = encoder.time_base();
-        while let Some(packet) = encoder.pull()? {
-            if !copied(packet, last, self.container) {
+        while let Some(mut packet) = encoder.pull() {
+            if !order.lets(&mut packet) {
                 continue;
             }
             packet.rescale(from, self.muxer.time_base(*stream));
-            let written = self.muxer.write(packet, *stream);
+            let written = self.muxer.write(&mut packet, *stream);
             written.map_err(|fault| write_error(&self.name, fault))?;
         }
         Ok(())
@@ -238,24 +228,6 @@ impl std::fmt::Debug for SinkWriter {
     }
 }
 
-/// Whether a packet of sound may be written after the last one, and sees to it that its times increase. Times that jump
-/// back are left out until they are past the last one again.
-fn copied(packet: &mut Packet, last: &mut Option<i64>, container: Container) -> bool {
-    let Some(pts) = packet.pts() else {
-        return false;
-    };
-    // mp4 can say that sound begins before 0 (an encoder's priming, or a packet that reaches across the start).
-    if pts < 0 && !mux::takes_negative_times(container) {
-        return false;
-    }
-    if last.is_some_and(|last| pts <= last) {
-        return false;
-    }
-    *last = Some(pts);
-    packet.set_times(Some(pts), Some(pts));
-    true
-}
-
 fn add_sound(
     muxer: &mut Muxer,
     audio: &AudioParams,
@@ -263,18 +235,14 @@ fn add_sound(
     opening: impl Fn(Fault) -> AvError,
 ) -> Result<(Sound, usize), AvError> {
     let takes = muxer.takes(&audio.parameters);
-    if !audio.generated && mux::copies_sound(container, &audio.codec(), takes) {
-        let time_base = (audio.time_base.num(), audio.time_base.den());
+    if !audio.generated
+        && mux::copies_sound(container, &audio.codec(), takes)
+        && let Some(copy) = SoundCopy::new(audio, container)
+    {
         let stream = muxer
-            .add_stream(&audio.parameters, time_base, None)
+            .add_stream(&audio.parameters, copy.time_base(), None)
             .map_err(opening)?;
-        return Ok((
-            Sound::Copied {
-                time_base: audio.time_base,
-                last: None,
-            },
-            stream,
-        ));
+        return Ok((Sound::Copied(copy), stream));
     }
     let global_header = muxer.wants_global_header();
     let encoder = SoundEncoder::open(audio, mux::sound_encoder(container), global_header)?;
@@ -282,13 +250,7 @@ fn add_sound(
     let stream = muxer
         .add_stream(&parameters, encoder.time_base(), None)
         .map_err(opening)?;
-    Ok((
-        Sound::Encoded {
-            encoder,
-            last: None,
-        },
-        stream,
-    ))
+    Ok((Sound::Encoded(encoder, Order::new(container)), stream))
 }
 
 fn check_codec(muxer: &Muxer, video: &VideoEncoder, container: Container) -> Result<(), AvError> {

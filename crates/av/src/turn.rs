@@ -136,7 +136,7 @@ mod tests {
             let lying = Caps::new(format, Size::new(70, 34).unwrap()).unwrap();
             let standing = Caps::new(format, Size::new(34, 70).unwrap()).unwrap();
             let mut first: Vec<u8> = (0..lying.picture_bytes())
-                .map(|n| (n % 251) as u8)
+                .map(|n| u8::try_from(n % 251).unwrap())
                 .collect();
             let original = first.clone();
             let mut second = vec![0; first.len()];

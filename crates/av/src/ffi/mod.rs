@@ -6,6 +6,7 @@
 //!
 //! Invariant: no Rust panic crosses a C callback; the callbacks ([`io`]) only make system calls.
 
+mod bitstream;
 mod decoder;
 mod demuxer;
 mod encoder;
@@ -21,6 +22,7 @@ mod pixels;
 mod swresample;
 mod swscale;
 
+pub(crate) use bitstream::BitstreamFilter;
 pub(crate) use decoder::Decoder;
 pub(crate) use demuxer::{Demuxer, StreamFacts};
 pub(crate) use encoder::{
