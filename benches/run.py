@@ -26,16 +26,31 @@ INVERT = ROOT / "examples/invert-numpy/invert.py"
 
 # FFmpeg's command line for the same decode, crop, scale, rgb24, encode.
 FFMPEG = [
-    "ffmpeg", "-v", "error", "-y", "-i", "{input}",
-    "-vf", "crop=720:720,scale=512:512,format=rgb24",
-    "-c:v", "libx264", "-preset", "superfast", "-crf", "20", "-an", "{output}",
+    "ffmpeg",
+    "-v",
+    "error",
+    "-y",
+    "-i",
+    "{input}",
+    "-vf",
+    "crop=720:720,scale=512:512,format=rgb24",
+    "-c:v",
+    "libx264",
+    "-preset",
+    "superfast",
+    "-crf",
+    "20",
+    "-an",
+    "{output}",
 ]
 
 
 def make_clip(path, frames, size="1280x720"):
     graph = f"testsrc2=size={size}:rate=30:duration={frames / 30},noise=alls=12:allf=t,format=yuv420p"
     command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", graph]
-    subprocess.run([*command, "-c:v", "libx264", "-preset", "fast", str(path)], check=True)
+    subprocess.run(
+        [*command, "-c:v", "libx264", "-preset", "fast", str(path)], check=True
+    )
 
 
 def measure(command):
@@ -82,7 +97,9 @@ def pss(pid):
 
 def peak_memory(command):
     """The largest PSS of the tree in MB, pools apart."""
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     peak = peak_pools = 0
     while child.poll() is None:
         sums = [pss(pid) for pid in tree(child.pid)]
@@ -93,24 +110,43 @@ def peak_memory(command):
 
 
 def framerill(source, output, pipeline, *more):
-    return [FRAMERILL, "run", source, "--pipeline", pipeline, "--size", "512x512", "--quiet", "-o", output, *more]
+    return [
+        FRAMERILL,
+        "run",
+        source,
+        "--pipeline",
+        pipeline,
+        "--size",
+        "512x512",
+        "--quiet",
+        "-o",
+        output,
+        *more,
+    ]
 
 
 def start_up():
     """Median ms of `--version`, and of a bare Python with numpy and pydantic."""
+
     def median(command):
         return 1000 * statistics.median(measure(command)[0] for _ in range(9))
 
-    return median([FRAMERILL, "--version"]), median([PYTHON, "-c", "import numpy, pydantic"])
+    return median([FRAMERILL, "--version"]), median(
+        [PYTHON, "-c", "import numpy, pydantic"]
+    )
 
 
 def link():
-    out = subprocess.run([FRAMERILL, "bench", "link", "--json"], check=True, capture_output=True)
+    out = subprocess.run(
+        [FRAMERILL, "bench", "link", "--json"], check=True, capture_output=True
+    )
     return {row["name"]: row for row in json.loads(out.stdout)["rows"]}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--frames", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
@@ -119,8 +155,16 @@ def main():
     rows = []
 
     def row(what, value, budget, unit="", at_most=True):
-        rows.append({"what": what, "value": round(value, 2), "budget": budget, "unit": unit,
-                     "ok": value <= budget if at_most else value >= budget, "at_most": at_most})
+        rows.append(
+            {
+                "what": what,
+                "value": round(value, 2),
+                "budget": budget,
+                "unit": unit,
+                "ok": value <= budget if at_most else value >= budget,
+                "at_most": at_most,
+            }
+        )
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -133,9 +177,17 @@ def main():
             wall, cpu = measure(framerill(clip, folder / "ours.mp4", "noop"))
             speeds.append(peer_wall / wall)
             cpus.append(cpu / peer_cpu)
-            print(f"  ffmpeg {peer_wall:.2f} s wall {peer_cpu:.2f} s CPU · framerill {wall:.2f} s wall {cpu:.2f} s CPU",
-                  file=sys.stderr)
-        row("run noop, speed to FFmpeg's", statistics.median(speeds), 0.9, "×", at_most=False)
+            print(
+                f"  ffmpeg {peer_wall:.2f} s wall {peer_cpu:.2f} s CPU · framerill {wall:.2f} s wall {cpu:.2f} s CPU",
+                file=sys.stderr,
+            )
+        row(
+            "run noop, speed to FFmpeg's",
+            statistics.median(speeds),
+            0.9,
+            "×",
+            at_most=False,
+        )
         row("run noop, CPU to FFmpeg's", statistics.median(cpus), 1.2, "×")
 
         rust, pools = peak_memory(framerill(clip, folder / "ours.mp4", "noop"))
@@ -152,11 +204,29 @@ def main():
     version, bare_python = start_up()
     row("framerill --version", version, 20, "ms")
     rows_of_link = link()
-    rust_noop, python_noop = rows_of_link["rust worker, noop"], rows_of_link["python worker, noop"]
+    rust_noop, python_noop = (
+        rows_of_link["rust worker, noop"],
+        rows_of_link["python worker, noop"],
+    )
     row("worker ready, Rust", rust_noop["ready_ms"], 50, "ms")
-    row("worker ready, Python, above bare", python_noop["ready_ms"] - bare_python, 150, "ms")
-    row("frame link p50, Rust invert", rows_of_link["rust worker, invert"]["p50_us"], 40, "µs")
-    row("frame link p50, Python invert", rows_of_link["python worker, invert"]["p50_us"], 90, "µs")
+    row(
+        "worker ready, Python, above bare",
+        python_noop["ready_ms"] - bare_python,
+        150,
+        "ms",
+    )
+    row(
+        "frame link p50, Rust invert",
+        rows_of_link["rust worker, invert"]["p50_us"],
+        40,
+        "µs",
+    )
+    row(
+        "frame link p50, Python invert",
+        rows_of_link["python worker, invert"]["p50_us"],
+        90,
+        "µs",
+    )
     row("frame link p99 to ping-pong, Rust", rust_noop["p99_to_pingpong"], 2, "×")
     row("frame link p99 to ping-pong, Python", python_noop["p99_to_pingpong"], 2, "×")
 
@@ -166,7 +236,9 @@ def main():
         for it in rows:
             sign = "≤" if it["at_most"] else "≥"
             mark = "ok" if it["ok"] else "MISSED"
-            print(f"{it['what']:<40} {it['value']:>9} {it['unit']:<3} {sign} {it['budget']:<6} {mark}")
+            print(
+                f"{it['what']:<40} {it['value']:>9} {it['unit']:<3} {sign} {it['budget']:<6} {mark}"
+            )
     return 0 if all(it["ok"] for it in rows) else 1
 
 
