@@ -1,10 +1,9 @@
 """Pipelines of the conformance suite."""
 
-import numpy as np
-from pydantic import Field
-
 import framerill
+import numpy as np
 from framerill import Pipeline, VideoFrame
+from pydantic import Field
 
 
 class Invert(Pipeline):

@@ -5,11 +5,10 @@ import signal
 import sys
 import time
 
-import numpy as np
-from pydantic import Field
-
 import framerill
+import numpy as np
 from framerill import Pipeline, Skip, VideoFrame
+from pydantic import Field
 
 
 class _At(Pipeline):
