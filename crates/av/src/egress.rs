@@ -166,7 +166,7 @@ impl Egress<'_> {
     fn encode(&mut self, picture: &Picture) -> Result<(), AvError> {
         let bytes = picture.caps.picture_bytes();
         let pixels = match &picture.pixels {
-            Pixels::Own(lease) => Foreign::from(&lease[..bytes]),
+            Pixels::Own(lease) => lease.foreign(bytes),
             Pixels::Worker { peer, slot, .. } => peer
                 .slot(*slot, bytes)
                 .expect("checked when it was answered"),

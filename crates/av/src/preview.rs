@@ -3,7 +3,7 @@
 use std::{fs::File, io::Write};
 
 use framerill_frames::{
-    Foreign,
+    Foreign, OVERSHOOT,
     convert::{self, Range},
 };
 use framerill_media::{Caps, PixelFormat, Size};
@@ -84,9 +84,11 @@ fn to_rgb(picture: &[u8], caps: Caps, size: Size) -> Result<Vec<u8>, Fault> {
     } else {
         picture
     };
-    let mut into = vec![0; size.pixels() * 3];
+    let bytes = size.pixels() * 3;
+    let mut into = vec![0; bytes + OVERSHOOT];
     let mut swscale = Swscale::new(side_of(caps, Colour::default()), rgb(size))?;
     swscale.bytes_to_bytes(Foreign::from(picture), &mut into)?;
+    into.truncate(bytes);
     Ok(into)
 }
 

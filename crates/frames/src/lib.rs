@@ -26,6 +26,6 @@ pub use descriptor::{
 };
 pub use lease::{AtomicCount, LeaseCount};
 pub use link::{Link, LinkError};
-pub use memory::Foreign;
+pub use memory::{Foreign, OVERSHOOT};
 pub use pool::{Geometry, Lease, Loan, MAX_SLOTS, PeerPool, Pool, PoolError};
 pub use queue::{Policy, Pushed, Queue};

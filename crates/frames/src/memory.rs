@@ -4,14 +4,24 @@ use std::{marker::PhantomData, os::fd::AsFd, ptr::NonNull};
 
 use rustix::{
     io,
-    mm::{MapFlags, ProtFlags, mmap, munmap},
+    mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap},
 };
+
+/// Bytes past the end of a picture that vector code may touch: one 64-byte register.
+///
+/// libswscale reads (and, for some widths, writes) whole registers at the end of the last row.
+pub const OVERSHOOT: usize = 64;
+
+/// Private bytes behind every mapping, so that overshooting the last slot of a peer's pool meets memory.
+const MARGIN: usize = 4096;
+const _: () = assert!(OVERSHOOT <= MARGIN);
 
 /// Memory that another process may write at any time: a pointer and a length, never a slice.
 #[derive(Clone, Copy, Debug)]
 pub struct Foreign<'a> {
     start: NonNull<u8>,
     len: usize,
+    slack: usize,
     lifetime: PhantomData<&'a u8>,
 }
 
@@ -33,6 +43,12 @@ impl<'a> Foreign<'a> {
         self.len
     }
 
+    /// Bytes behind the last one that can be read too, whatever they hold.
+    #[must_use]
+    pub fn slack(&self) -> usize {
+        self.slack
+    }
+
     /// Whether there are no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -51,6 +67,7 @@ impl<'a> Foreign<'a> {
         Foreign {
             start,
             len,
+            slack: self.len - offset - len + self.slack,
             lifetime: PhantomData,
         }
     }
@@ -70,6 +87,7 @@ impl<'a> From<&'a [u8]> for Foreign<'a> {
         Self {
             start: NonNull::new(bytes.as_ptr().cast_mut()).expect("a slice's pointer is not null"),
             len: bytes.len(),
+            slack: 0,
             lifetime: PhantomData,
         }
     }
@@ -89,23 +107,29 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps the first `len` bytes of `fd`, read-write or read-only.
+    /// Maps the first `len` bytes of `fd`, read-write or read-only, and [`MARGIN`] private bytes behind them.
     pub(crate) fn new(fd: impl AsFd, len: usize, writable: bool) -> io::Result<Self> {
         let protection = if writable {
             ProtFlags::READ | ProtFlags::WRITE
         } else {
             ProtFlags::READ
         };
-        // SAFETY: a fresh mapping at an address of the kernel's choice aliases nothing of ours.
+        let reserved = len.checked_add(MARGIN).ok_or(io::Errno::NOMEM)?;
+        // SAFETY: a fresh mapping at an address of the kernel's choice aliases nothing of ours; the second one replaces
+        // the front of the first, which nobody has seen.
         let start = unsafe {
-            mmap(
+            let start = mmap_anonymous(
                 std::ptr::null_mut(),
-                len,
-                protection,
-                MapFlags::SHARED,
-                fd.as_fd(),
-                0,
-            )?
+                reserved,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )?;
+            let flags = MapFlags::SHARED | MapFlags::FIXED;
+            if let Err(error) = mmap(start, len, protection, flags, fd.as_fd(), 0) {
+                munmap(start, reserved)?;
+                return Err(error);
+            }
+            start
         };
         let start = NonNull::new(start.cast()).expect("mmap never maps at zero");
         Ok(Self {
@@ -120,6 +144,7 @@ impl Mapping {
         let all = Foreign {
             start: self.start,
             len: self.len,
+            slack: MARGIN,
             lifetime: PhantomData,
         };
         all.part(offset, len)
@@ -154,8 +179,8 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: start and len are what mmap returned; every borrow of the mapping has ended.
-        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
+        // SAFETY: the start and the length with its margin are what was mapped; every borrow of the mapping has ended.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.len + MARGIN) };
         debug_assert!(unmapped.is_ok(), "a mapping of ours can be unmapped");
     }
 }

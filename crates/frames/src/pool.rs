@@ -14,7 +14,7 @@ use rustix::fs::{
 
 use crate::{
     lease::LeaseCount,
-    memory::{Foreign, Mapping},
+    memory::{Foreign, Mapping, OVERSHOOT},
 };
 
 /// The most slots of a pool.
@@ -71,12 +71,13 @@ fn kernel(what: &'static str) -> impl FnOnce(rustix::io::Errno) -> PoolError {
 }
 
 impl Geometry {
-    /// `slots` slots that hold `picture_bytes` each, rounded up to whole pages.
+    /// `slots` slots that hold `picture_bytes` each and [`OVERSHOOT`] more, rounded up to whole pages.
     pub fn for_pictures(slots: u32, picture_bytes: usize) -> Result<Self, PoolError> {
+        let needed = picture_bytes.saturating_add(OVERSHOOT);
         let slot_bytes = u32::try_from(
-            picture_bytes
-                .next_multiple_of(PAGE as usize)
-                .max(PAGE as usize),
+            needed
+                .checked_next_multiple_of(PAGE as usize)
+                .unwrap_or(usize::MAX),
         )
         .unwrap_or(u32::MAX);
         Self { slots, slot_bytes }.checked()
@@ -299,9 +300,15 @@ impl Lease {
     pub fn slot(&self) -> u32 {
         self.slot
     }
-}
 
-impl Lease {
+    /// Its first `bytes`, with what lies behind them as slack. Panics when it has fewer.
+    #[must_use]
+    pub fn foreign(&self, bytes: usize) -> Foreign<'_> {
+        let geometry = self.inner.geometry;
+        assert!(bytes <= geometry.slot_bytes as usize, "the slot has them");
+        self.inner.map.foreign(geometry.offset(self.slot), bytes)
+    }
+
     /// Whether it is a slot of `pool`.
     #[must_use]
     pub fn is_of(&self, pool: &Pool) -> bool {
@@ -489,6 +496,28 @@ mod tests {
             Err(PoolError::Short { .. })
         ));
         assert!(PeerPool::open(&fd, geometry).is_ok());
+    }
+
+    #[test]
+    fn vector_code_may_overshoot_the_last_slot_of_a_full_pool() {
+        let own = pool(1);
+        let geometry = own.geometry();
+        let peer = PeerPool::open(&own.fd().try_clone_to_owned().unwrap(), geometry).unwrap();
+        let whole = geometry.slot_bytes as usize;
+        let lease = own.loan().unwrap().publish();
+        for last in [peer.slot(0, whole).unwrap(), lease.foreign(whole)] {
+            assert!(last.slack() >= OVERSHOOT);
+            #[expect(unsafe_code, reason = "the claim is that this read is sound")]
+            // SAFETY: slack can be read; nobody writes what lies behind a mapping.
+            let behind = unsafe { last.as_ptr().add(whole).cast::<[u8; OVERSHOOT]>().read() };
+            assert_eq!(behind, [0; OVERSHOOT]);
+        }
+    }
+
+    #[test]
+    fn a_picture_of_whole_pages_leaves_room_behind_it() {
+        let geometry = Geometry::for_pictures(2, 512 * 512 * 3).unwrap();
+        assert!(geometry.slot_bytes as usize >= 512 * 512 * 3 + OVERSHOOT);
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::{
         fd::{BorrowedFd, OwnedFd},
         unix::{net::UnixStream, process::ExitStatusExt},
     },
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use framerill_tests::{bin, repository};
 use framerill_worker::{
     Channel, ChannelError,
     message::{FromChild, Role},
@@ -36,25 +37,6 @@ pub(crate) struct Kind {
     pub(crate) tunable: (String, Value, Value, &'static str),
 }
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests lie in the repository")
-}
-
-/// A program of this build, beside the test programs' folder.
-fn built(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
-    let program = folder.join(name);
-    assert!(
-        program.is_file(),
-        "{} is not built: cargo build --workspace --bins",
-        program.display()
-    );
-    program
-}
-
 fn python() -> PathBuf {
     std::env::var_os("FRAMERILL_PYTHON")
         .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
@@ -63,7 +45,7 @@ fn python() -> PathBuf {
 impl Kind {
     pub(crate) fn rust_worker() -> Self {
         Self {
-            program: built("framerill"),
+            program: bin("framerill"),
             args: vec!["worker".into()],
             role: Role::Worker,
             load: json!({"pipeline": "invert"}),
@@ -103,7 +85,7 @@ impl Kind {
 
     pub(crate) fn media() -> Self {
         Self {
-            program: built("framerill-media"),
+            program: bin("framerill-media"),
             args: Vec::new(),
             role: Role::Media,
             load: json!({"media": {"source": {"kind": "lavfi", "graph": "testsrc2=size=64x48:rate=10:duration=1"}, "sink": null}}),

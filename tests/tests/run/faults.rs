@@ -1,10 +1,11 @@
 //! Workers that die, hang or lie; runs that are interrupted or killed.
 
+use framerill_tests::process::is_running;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    scene::{Scene, below, pipeline, runs, signal_to, wait_until},
+    scene::{Scene, below, pipeline, signal_to, wait_until},
     video::pts,
 };
 
@@ -219,7 +220,7 @@ fn no_process_outlives_a_killed_run_and_what_was_written_plays() {
     assert!(family.len() >= 3, "{family:?}");
     run.kill();
     wait_until("every process is gone", || {
-        family.iter().all(|pid| !runs(*pid)).then_some(())
+        family.iter().all(|pid| !is_running(*pid)).then_some(())
     });
     assert!(pts(&scene.path("out.partial.mp4")).len() > 10);
     assert!(!scene.path("out.mp4").exists());

@@ -3,12 +3,20 @@
 use std::{
     fs,
     os::unix::process::ExitStatusExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use framerill_tests::{
+    bin,
+    process::{Process, descendants},
+    repository, wait_for,
+};
 use serde_json::Value;
+
+/// What a test waits for comes within this, or not at all.
+const SOON: Duration = Duration::from_secs(30);
 
 /// A folder, and the commands that run in it.
 pub(crate) struct Scene {
@@ -22,12 +30,6 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests lie in the repository")
-}
-
 /// A pipeline of the tests.
 pub(crate) fn pipeline(class: &str) -> String {
     let file = match class {
@@ -38,14 +40,6 @@ pub(crate) fn pipeline(class: &str) -> String {
         "{}:{class}",
         repository().join("tests/pipelines").join(file).display()
     )
-}
-
-fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    test.ancestors()
-        .nth(2)
-        .expect("target/PROFILE/deps/TEST")
-        .join("framerill")
 }
 
 impl Scene {
@@ -93,7 +87,7 @@ impl Scene {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(bin("framerill"));
         let python = std::env::var_os("FRAMERILL_PYTHON")
             .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from);
         command
@@ -200,73 +194,27 @@ pub(crate) fn signal_to(pid: u32, signal: rustix::process::Signal) {
 }
 
 /// What `look` finds, once it finds something; panics after half a minute.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test waits for other processes"
-)]
-pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "in half a minute: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn stat(pid: u32) -> Option<(String, u32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (head, tail) = stat.rsplit_once(')')?;
-    let mut fields = tail.split_whitespace();
-    let state = fields.next()?.to_owned();
-    if state == "Z" {
-        return None;
-    }
-    Some((
-        head.split_once('(')?.1.to_owned(),
-        fields.next()?.parse().ok()?,
-    ))
-}
-
-/// Every process that runs, with its parent.
-fn processes() -> Vec<(u32, u32)> {
-    let entries = fs::read_dir("/proc").expect("procfs");
-    entries
-        .filter_map(|it| it.ok()?.file_name().to_string_lossy().parse().ok())
-        .filter_map(|pid: u32| Some((pid, stat(pid)?.1)))
-        .collect()
+pub(crate) fn wait_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_for(SOON, look).unwrap_or_else(|| panic!("in half a minute: {what}"))
 }
 
 /// Everything below a process.
 pub(crate) fn below(pid: u32) -> Vec<u32> {
-    let all = processes();
-    let mut found = vec![pid];
-    let mut at = 0;
-    while let Some(&parent) = found.get(at) {
-        let children = all.iter().filter(|(_, of)| *of == parent);
-        found.extend(children.map(|(pid, _)| *pid));
-        at += 1;
-    }
-    found.split_off(1)
-}
-
-/// Whether a process runs.
-pub(crate) fn runs(pid: u32) -> bool {
-    stat(pid).is_some()
+    descendants(pid).iter().map(|it| it.pid).collect()
 }
 
 fn worker_below(pid: u32) -> Option<u32> {
-    let family = below(pid);
-    family.iter().copied().find(|&it| {
-        let args = fs::read(format!("/proc/{it}/cmdline")).unwrap_or_default();
-        let args: Vec<_> = args
-            .split(|byte| *byte == 0)
-            .map(String::from_utf8_lossy)
-            .collect();
-        // The program itself, not the shims whose arguments name it.
-        let python = args.first().is_some_and(|it| it.contains("python"));
-        let rust = args.get(1).is_some_and(|it| it == "worker");
-        rust || (python && args.iter().any(|it| it == "framerill.worker"))
-    })
+    let family = descendants(pid);
+    let worker = family.iter().find(|it| is_worker(it))?;
+    Some(worker.pid)
+}
+
+/// The program itself, not the shims whose arguments name it.
+fn is_worker(process: &Process) -> bool {
+    let python = process
+        .command
+        .first()
+        .is_some_and(|it| it.contains("python"));
+    let rust = process.command.get(1).is_some_and(|it| it == "worker");
+    process.is_running() && (rust || (python && process.is_called("framerill.worker")))
 }

@@ -2,7 +2,7 @@
 
 use std::{ffi::c_int, ptr, ptr::NonNull};
 
-use framerill_frames::Foreign;
+use framerill_frames::{Foreign, OVERSHOOT};
 use framerill_media::Size;
 
 use super::{Colour, Fault, Format, Frame, SideRange, sys};
@@ -39,6 +39,7 @@ pub(crate) struct Swscale {
     context: NonNull<sys::SwsContext>,
     from: Side,
     to: Side,
+    roomy: Vec<u8>,
 }
 
 // SAFETY: used by one thread at a time, whichever that is.
@@ -55,7 +56,12 @@ impl Swscale {
         // matrices after. The coefficient tables are constants of the library.
         unsafe {
             let context = NonNull::new(sys::sws_alloc_context()).ok_or(Fault::MEMORY)?;
-            let made = Self { context, from, to };
+            let made = Self {
+                context,
+                from,
+                to,
+                roomy: Vec::new(),
+            };
             for (name, value) in [
                 (c"srcw", part(from.size.width())),
                 (c"srch", part(from.size.height())),
@@ -129,7 +135,7 @@ impl Swscale {
         bytes: Foreign<'_>,
         into: &mut Frame,
     ) -> Result<(), Fault> {
-        let from = contiguous(self.from, bytes.as_ptr().cast_mut(), bytes.len());
+        let from = self.readable(bytes);
         assert_eq!(
             into.size(),
             Some(self.to.size),
@@ -150,9 +156,19 @@ impl Swscale {
         bytes: Foreign<'_>,
         into: &mut [u8],
     ) -> Result<(), Fault> {
-        let from = contiguous(self.from, bytes.as_ptr().cast_mut(), bytes.len());
+        let from = self.readable(bytes);
         let to = contiguous(self.to, into.as_mut_ptr(), into.len());
         self.run(from, to)
+    }
+
+    /// The planes of rows that can be read past their end, as swscale does; copied where they cannot.
+    fn readable(&mut self, bytes: Foreign<'_>) -> Planes {
+        if bytes.slack() >= OVERSHOOT {
+            return contiguous(self.from, bytes.as_ptr().cast_mut(), bytes.len());
+        }
+        self.roomy.resize(bytes.len() + OVERSHOOT, 0);
+        bytes.copy_to(0, &mut self.roomy[..bytes.len()]);
+        contiguous(self.from, self.roomy.as_mut_ptr(), bytes.len())
     }
 
     fn frame_planes(&self, frame: &Frame, crop: Crop) -> Result<Planes, Fault> {
@@ -185,7 +201,8 @@ impl Swscale {
     fn run(&mut self, from: Planes, to: Planes) -> Result<(), Fault> {
         let rows = i32::try_from(self.from.size.height()).unwrap_or(0);
         // SAFETY: both sides' planes are of the formats and sizes that the context was made for: frames were checked
-        // against them, bytes measured by `contiguous`. swscale keeps no pointer after the call.
+        // against them, bytes measured by `contiguous` and readable a register past their end. swscale keeps no pointer
+        // after the call.
         let scaled = unsafe {
             sys::sws_scale(
                 self.context.as_ptr(),

@@ -51,6 +51,9 @@ impl Pipelines {
     }
 }
 
+/// Failures after which a plain name may be a slip of the finger.
+const NOBODY_KNOWS_IT: [&str; 3] = ["unknown_pipeline", "no_python_package", "no_program"];
+
 /// The description of a pipeline by any of its names.
 fn describe(name: &str, python: Option<&Path>) -> Result<Description, Failure> {
     let pipeline = Pipeline::find(name)?;
@@ -58,7 +61,9 @@ fn describe(name: &str, python: Option<&Path>) -> Result<Description, Failure> {
         return Ok(runtime::describe(kind));
     }
     let value = match python::ask(python, &["describe", name]) {
-        Err(failure) if failure.code == "unknown_pipeline" || pipeline.is_plain_name() => {
+        Err(failure)
+            if pipeline.is_plain_name() && NOBODY_KNOWS_IT.contains(&failure.code.as_str()) =>
+        {
             return Err(pipeline.unknown(python));
         }
         other => other?,

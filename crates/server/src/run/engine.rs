@@ -403,7 +403,9 @@ impl<'a> Engine<'a> {
             && !error.fatal
         {
             return match error.code.as_str() {
-                "unknown_pipeline" => self.plan.pipeline.unknown(self.plan.python.as_deref()),
+                "unknown_pipeline" if self.plan.pipeline.is_plain_name() => {
+                    self.plan.pipeline.unknown(self.plan.python.as_deref())
+                }
                 "params" => Failure::of_child(error).or_hint(format!(
                     "`framerill pipelines describe {}` lists them",
                     self.plan.pipeline.target()
