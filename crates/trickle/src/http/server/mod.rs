@@ -1,0 +1,1 @@
+//! The server: one task for each connection.

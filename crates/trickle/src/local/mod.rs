@@ -1,0 +1,1 @@
+//! Publisher and subscriber in the same process, on the same channels as everybody else.

@@ -1,0 +1,1 @@
+//! Channels and segments: what the server decides, without sockets and clocks.
