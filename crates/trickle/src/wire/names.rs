@@ -67,7 +67,7 @@ pub fn reason(status: u16) -> &'static str {
         NOT_IMPLEMENTED => "Not Implemented",
         UNAVAILABLE => "Service Unavailable",
         VERSION_NOT_SUPPORTED => "HTTP Version Not Supported",
-        400..=499 => "Refused",
+        _ if (400..500).contains(&status) => "Refused",
         _ => "Error",
     }
 }

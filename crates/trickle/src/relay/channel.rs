@@ -1,0 +1,285 @@
+//! The machine of one channel: numbers, the window of segments, who reads and who writes.
+//!
+//! ```text
+//! segment:  absent ──GET of the coming number, POST──► open ──end of a POST, DELETE──► closed
+//!             ▲                                         │  ▲                             │
+//!             │                       POST breaks off ──▼  │ POST goes on                │
+//!             │                                       broken ──grace, later segment ────►│
+//!             └───────── a newer segment takes the place (and closes this one) ──────────┘
+//! ```
+//!
+//! `next` is the number after the newest segment that has begun. A write to `n >= next - 5` never lowers it. A write
+//! below that is a publisher that begins anew: `next` becomes `n + 1`, and readers that wait above are let go.
+//!
+//! Invariants: the window holds five segments at most; a segment that left it, and every segment of a closed channel, is
+//! closed; closed segments do not grow; whoever waits is woken when the segment grows or ends.
+
+mod reading;
+mod writing;
+
+pub use reading::{Attach, ReadHead, ReadStep};
+pub use writing::{Append, Finish, Open};
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use super::counters::{Counters, add, take};
+use super::parked::Parked;
+use super::segment::Segment;
+use super::window::{WINDOW, Window};
+use super::{Config, Limits};
+use crate::wire::Seq;
+
+/// One channel.
+#[derive(Debug)]
+pub struct Channel {
+    mime: Option<Arc<str>>,
+    next: Seq,
+    window: Window,
+    segments: Slab<Held>,
+    readers: Slab<reading::Reading>,
+    writers: Slab<writing::Writing>,
+    closed: bool,
+    active_at: Instant,
+    grace: Duration,
+    limits: Limits,
+    counters: Arc<Counters>,
+    woken: Vec<Waker>,
+}
+
+/// A segment and what is known of it.
+#[derive(Debug)]
+struct Held {
+    seq: Seq,
+    bytes: Segment,
+    closed: bool,
+    /// It moved `next`: by a byte, or by ending without one.
+    begun: bool,
+    in_window: bool,
+    readers: usize,
+    writers: usize,
+    broken_since: Option<Instant>,
+    waiting_readers: Parked,
+    waiting_writers: Parked,
+}
+
+impl Channel {
+    /// A channel without segments.
+    pub fn new(now: Instant, mime: Option<Arc<str>>, config: &Config) -> Self {
+        Self::counted(now, mime, config, Arc::default())
+    }
+
+    pub(crate) fn counted(
+        now: Instant,
+        mime: Option<Arc<str>>,
+        config: &Config,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            mime,
+            next: Seq::ZERO,
+            window: Window::default(),
+            segments: Slab::new(),
+            readers: Slab::new(),
+            writers: Slab::new(),
+            closed: false,
+            active_at: now,
+            grace: config.grace,
+            limits: config.limits.clone(),
+            counters,
+            woken: Vec::new(),
+        }
+    }
+
+    /// The number after the newest segment that has begun.
+    pub fn next(&self) -> Seq {
+        self.next
+    }
+
+    /// MIME type of the channel, if one was given.
+    pub fn mime(&self) -> Option<&Arc<str>> {
+        self.mime.as_ref()
+    }
+
+    /// Whether the channel is over.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether the last byte, or the creation, is longer ago than this.
+    pub fn is_idle(&self, now: Instant, timeout: Duration) -> bool {
+        now.saturating_duration_since(self.active_at) > timeout
+    }
+
+    /// Numbers of the segments in the window.
+    pub fn window(&self) -> Vec<Seq> {
+        let mut numbers: Vec<_> = self.window.all().map(|(seq, _)| seq).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Closes a segment. False if the window does not hold it.
+    pub fn close_segment(&mut self, seq: Seq) -> bool {
+        let Some(key) = self.window.get(seq) else {
+            return false;
+        };
+        let segment = &self.segments[key];
+        if !segment.closed && !segment.begun && segment.writers > 0 {
+            // The waiting POST is answered as a segment without bytes, and readers are to see that it was one.
+            self.begin(key);
+        }
+        self.close(key);
+        true
+    }
+
+    /// Ends the channel: all segments are closed, and nothing is held for those who come later.
+    pub fn end(&mut self) {
+        self.closed = true;
+        for (seq, _) in self.window.all() {
+            self.evict(seq);
+        }
+        let keys: Vec<_> = self.segments.iter().map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.wake_all(key));
+    }
+
+    /// When [`Channel::tick`] has something to do.
+    pub fn due(&self) -> Option<Instant> {
+        self.window
+            .all()
+            .filter_map(|(_, key)| self.segments[key].broken_since)
+            .min()
+            .map(|since| since + self.grace)
+    }
+
+    /// Closes segments whose POST broke off and did not go on within the grace period.
+    pub fn tick(&mut self, now: Instant) {
+        for (_, key) in self.window.all() {
+            if self.segments[key]
+                .broken_since
+                .is_some_and(|since| since + self.grace <= now)
+            {
+                self.close(key);
+            }
+        }
+    }
+
+    /// Wakers of those whose wait is over, to be called when no lock is held.
+    #[must_use]
+    pub fn take_woken(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// Puts an empty segment into the window, which evicts what was in its place.
+    fn insert(&mut self, seq: Seq) -> usize {
+        self.evict(seq);
+        let key = self.segments.insert(Held {
+            seq,
+            bytes: Segment::default(),
+            closed: false,
+            begun: false,
+            in_window: true,
+            readers: 0,
+            writers: 0,
+            broken_since: None,
+            waiting_readers: Parked::default(),
+            waiting_writers: Parked::default(),
+        });
+        self.window.put(seq, key);
+        key
+    }
+
+    /// Empties the place of a number.
+    fn evict(&mut self, seq: Seq) {
+        let Some(key) = self.window.clear(seq) else {
+            return;
+        };
+        self.close(key);
+        let segment = &mut self.segments[key];
+        segment.in_window = false;
+        if segment.begun && !self.closed {
+            add(&self.counters.evictions, 1);
+        }
+        self.release(key);
+    }
+
+    fn close(&mut self, key: usize) {
+        let segment = &mut self.segments[key];
+        segment.broken_since = None;
+        if !segment.closed {
+            segment.closed = true;
+            self.wake_all(key);
+        }
+    }
+
+    fn wake_all(&mut self, key: usize) {
+        let segment = &mut self.segments[key];
+        segment.waiting_readers.wake_into(&mut self.woken);
+        segment.waiting_writers.wake_into(&mut self.woken);
+    }
+
+    /// Forgets a segment that nobody can reach any more.
+    fn release(&mut self, key: usize) {
+        let segment = &self.segments[key];
+        if !segment.in_window && segment.readers == 0 && segment.writers == 0 {
+            take(&self.counters.held_bytes, segment.bytes.len());
+            self.segments.remove(key);
+        }
+    }
+
+    /// A segment has its first byte, or ended without one: moves `next`.
+    fn begin(&mut self, key: usize) {
+        let segment = &mut self.segments[key];
+        if std::mem::replace(&mut segment.begun, true) {
+            return;
+        }
+        add(&self.counters.segments, 1);
+        let seq = segment.seq;
+        let old_next = self.next;
+        if seq >= old_next {
+            self.next = seq.next();
+        } else if is_restart(seq, old_next) {
+            self.next = seq.next();
+            self.close_leftovers(seq, old_next);
+        }
+    }
+
+    /// After a restart at `seq`: lets those go who wait for what the publisher will not write before long. Segments that
+    /// are being written are left alone, and so are those that the publisher prepared after it restarted.
+    fn close_leftovers(&mut self, seq: Seq, old_next: Seq) {
+        for (held, key) in self.window.all() {
+            let segment = &self.segments[key];
+            let of_old = held > seq && held.get() + WINDOW > old_next.get();
+            if of_old && (!segment.begun || segment.writers == 0) {
+                self.close(key);
+            }
+        }
+    }
+
+    /// A segment is complete: closes lower ones that nobody writes to.
+    fn close_skipped(&mut self, seq: Seq) {
+        for (held, key) in self.window.all() {
+            if held < seq && self.segments[key].writers == 0 {
+                self.close(key);
+            }
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        let held = self
+            .segments
+            .iter()
+            .map(|(_, segment)| segment.bytes.len())
+            .sum();
+        take(&self.counters.held_bytes, held);
+        take(&self.counters.readers, self.readers.len() as u64);
+    }
+}
+
+fn is_restart(seq: Seq, next: Seq) -> bool {
+    seq.get().saturating_add(WINDOW) < next.get()
+}

@@ -1,0 +1,225 @@
+//! Writers of a channel.
+
+use std::task::Waker;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{Channel, is_restart};
+use crate::relay::counters::add;
+use crate::relay::parked::Place;
+use crate::wire::{Seq, Wanted};
+
+/// One who writes a segment.
+#[derive(Debug)]
+pub(super) struct Writing {
+    segment: usize,
+    wrote: bool,
+    last_byte_at: Instant,
+    place: Place,
+}
+
+/// What a request to write comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// Go on with [`Channel::append`] under this key, and end with [`Channel::finish`] or [`Channel::abandon`].
+    Writing {
+        /// The writer's key.
+        writer: usize,
+        /// Number of the segment.
+        seq: Seq,
+    },
+    /// The segment is finished, or so old that it would push out a newer one: what comes is to be dropped.
+    Dropped(Seq),
+    /// The channel is over.
+    Over(Seq),
+    /// The number cannot be written, because nothing could come after it.
+    NoNumber,
+    /// The channel has as many writers as it may have.
+    TooMany,
+}
+
+/// What became of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Append {
+    /// Readers have them.
+    Stored,
+    /// The segment was closed meanwhile; they are dropped.
+    Dropped,
+    /// The channel is over; they are dropped.
+    Over,
+    /// The segment would grow beyond its limit. It is closed as it is.
+    TooLarge,
+    /// The hub holds as much as it may hold. The segment is closed as it is.
+    Full,
+}
+
+/// What is to be answered at the end of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finish {
+    /// Nothing of this body was stored.
+    pub empty: bool,
+    /// The channel is over.
+    pub over: bool,
+}
+
+impl Channel {
+    /// A POST arrives: takes its place in the window. `next` moves with the first byte.
+    pub fn open(&mut self, now: Instant, wanted: Wanted, reset: bool) -> Open {
+        let seq = match wanted {
+            Wanted::Exact(seq) => seq,
+            Wanted::Upcoming => self.next,
+            Wanted::Newest => return Open::NoNumber,
+        };
+        if seq == Seq::MAX {
+            return Open::NoNumber;
+        }
+        if self.closed {
+            return Open::Over(seq);
+        }
+        if self.writers.len() >= self.limits.writers {
+            return Open::TooMany;
+        }
+        if reset {
+            self.close_below(seq);
+        }
+        let Some(key) = self.place_for(seq) else {
+            self.active_at = now;
+            self.next = self.next.max(seq.next());
+            return Open::Dropped(seq);
+        };
+        let segment = &mut self.segments[key];
+        segment.writers += 1;
+        segment.broken_since = None;
+        let writer = self.writers.insert(Writing {
+            segment: key,
+            wrote: false,
+            last_byte_at: now,
+            place: 0,
+        });
+        Open::Writing { writer, seq }
+    }
+
+    /// Whether the segment under this writer is closed. If not, the waker is kept.
+    pub fn poll_closed(&mut self, writer: usize, waker: &Waker) -> bool {
+        let writing = &mut self.writers[writer];
+        let segment = &mut self.segments[writing.segment];
+        if !segment.closed {
+            writing.place = segment.waiting_writers.join(writer, writing.place, waker);
+        }
+        segment.closed
+    }
+
+    /// Bytes of a body.
+    pub fn append(&mut self, now: Instant, writer: usize, bytes: Bytes) -> Append {
+        if self.closed {
+            return Append::Over;
+        }
+        if bytes.is_empty() {
+            return Append::Stored;
+        }
+        self.active_at = now;
+        let writing = &mut self.writers[writer];
+        let key = writing.segment;
+        let size = bytes.len() as u64;
+        let segment = &mut self.segments[key];
+        if segment.closed {
+            return Append::Dropped;
+        }
+        if segment.bytes.len() + size > self.limits.segment_bytes {
+            self.close(key);
+            return Append::TooLarge;
+        }
+        let held = self
+            .counters
+            .held_bytes
+            .load(std::sync::atomic::Ordering::Relaxed);
+        if held.saturating_add(size) > self.limits.held_bytes {
+            self.close(key);
+            return Append::Full;
+        }
+        writing.wrote = true;
+        writing.last_byte_at = now;
+        segment.bytes.append(bytes);
+        segment.waiting_readers.wake_into(&mut self.woken);
+        add(&self.counters.bytes_in, size);
+        add(&self.counters.held_bytes, size);
+        self.begin(key);
+        Append::Stored
+    }
+
+    /// The end of a body: the segment is complete, whoever else writes to it.
+    pub fn finish(&mut self, now: Instant, writer: usize) -> Finish {
+        let writing = &self.writers[writer];
+        let (key, empty) = (writing.segment, !writing.wrote);
+        let over = self.closed;
+        if !over {
+            self.active_at = now;
+            if !self.segments[key].closed {
+                self.begin(key);
+                self.close(key);
+                self.close_skipped(self.segments[key].seq);
+            }
+        }
+        self.leave(writer);
+        Finish { empty, over }
+    }
+
+    /// A body broke off. After its first byte, the segment is open for another POST until the grace period ends.
+    pub fn abandon(&mut self, now: Instant, writer: usize) {
+        let Writing {
+            segment: key,
+            wrote,
+            ..
+        } = self.writers[writer];
+        if wrote {
+            add(&self.counters.broken_posts, 1);
+        }
+        let segment = &mut self.segments[key];
+        if !segment.closed && segment.begun && segment.writers == 1 {
+            segment.broken_since = Some(now);
+        }
+        self.leave(writer);
+    }
+
+    /// [`Channel::abandon`] for who has no clock: at the time of the last byte.
+    pub(crate) fn abandon_at_last_byte(&mut self, writer: usize) {
+        self.abandon(self.writers[writer].last_byte_at, writer);
+    }
+
+    fn leave(&mut self, writer: usize) {
+        let writing = self.writers.remove(writer);
+        let segment = &mut self.segments[writing.segment];
+        segment.writers -= 1;
+        if let Some(moved) = segment.waiting_writers.leave(writer, writing.place) {
+            self.writers[moved].place = writing.place;
+        }
+        self.release(writing.segment);
+    }
+
+    /// The segment to write to: the one that is there if it is open, or a new one. `None` if what comes is to be dropped.
+    fn place_for(&mut self, seq: Seq) -> Option<usize> {
+        let restart = is_restart(seq, self.next);
+        match self.window.occupant(seq) {
+            Some((held, key)) if held == seq => {
+                let segment = &self.segments[key];
+                match (segment.closed, segment.begun) {
+                    (false, _) => Some(key),
+                    (true, true) if !restart => None,
+                    // Closed before anything was written to it, or of the time before a restart.
+                    (true, _) => Some(self.insert(seq)),
+                }
+            }
+            Some((held, _)) if held > seq && seq < self.next && !restart => None,
+            _ => Some(self.insert(seq)),
+        }
+    }
+
+    fn close_below(&mut self, seq: Seq) {
+        for (held, key) in self.window.all() {
+            if held < seq {
+                self.close(key);
+            }
+        }
+    }
+}
