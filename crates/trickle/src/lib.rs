@@ -7,6 +7,7 @@
 //! Invariants: nothing here knows what is inside a segment; outside [`http`] and [`local`] nothing awaits, owns a socket
 //! or reads a clock; every queue and every wait is bounded or ends with its peer.
 
+mod clock;
 pub mod http;
 pub mod local;
 pub mod publisher;

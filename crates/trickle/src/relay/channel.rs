@@ -18,7 +18,7 @@ mod reading;
 mod writing;
 
 pub use reading::{Attach, ReadHead, ReadStep};
-pub use writing::{Append, Finish, Open};
+pub use writing::{Append, Finish, Open, Standing};
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -277,6 +277,7 @@ impl Drop for Channel {
             .sum();
         take(&self.counters.held_bytes, held);
         take(&self.counters.readers, self.readers.len() as u64);
+        take(&self.counters.writers, self.writers.len() as u64);
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Stats {
     pub channels: u64,
     /// Readers now.
     pub readers: u64,
+    /// POSTs now, also those that wait for their first byte.
+    pub writers: u64,
     /// Bytes of segments that are held now.
     pub held_bytes: u64,
     /// Bytes that were published.
@@ -44,6 +46,7 @@ pub struct Stats {
 pub(crate) struct Counters {
     pub(crate) channels: AtomicU64,
     pub(crate) readers: AtomicU64,
+    pub(crate) writers: AtomicU64,
     pub(crate) held_bytes: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
@@ -65,6 +68,7 @@ impl Counters {
         Stats {
             channels: get(&self.channels),
             readers: get(&self.readers),
+            writers: get(&self.writers),
             held_bytes: get(&self.held_bytes),
             bytes_in: get(&self.bytes_in),
             bytes_out: get(&self.bytes_out),

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::channel::{Append, Channel, Finish};
+use super::channel::Channel;
 use crate::wire::Seq;
 
-pub use super::channel::{ReadHead, ReadStep};
+pub use super::channel::{Append, Finish, ReadHead, ReadStep, Standing};
 
 /// A channel and its lock.
 pub(crate) struct Cell {
@@ -164,15 +164,12 @@ impl Writer {
         self.cell.with(|channel| channel.append(now, key, bytes))
     }
 
-    /// Whether the segment was closed by somebody else. If not, the waker is kept.
-    pub fn poll_closed(&mut self, waker: &Waker) -> bool {
-        let Some(key) = self.key else { return true };
-        self.cell.with(|channel| channel.poll_closed(key, waker))
-    }
-
-    /// Whether the channel is over.
-    pub fn is_over(&self) -> bool {
-        self.cell.with(|channel| channel.is_closed())
+    /// Whether there still is something to write to. If so, the waker is kept.
+    pub fn standing(&mut self, waker: &Waker) -> Standing {
+        match self.key {
+            Some(key) => self.cell.with(|channel| channel.standing(key, waker)),
+            None => Standing::Closed,
+        }
     }
 
     /// The end of the body: the segment is complete.

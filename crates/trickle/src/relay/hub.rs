@@ -22,7 +22,7 @@ pub struct Hub {
 
 struct Inner {
     config: Config,
-    policy: Box<dyn Policy>,
+    policy: Arc<dyn Policy>,
     counters: Arc<Counters>,
     due: Arc<Due>,
     state: RwLock<State>,
@@ -62,13 +62,13 @@ pub enum CreateError {
 impl Hub {
     /// A hub in which everybody may do everything.
     pub fn new(now: Instant, config: Config) -> Self {
-        Self::with_policy(now, config, AllowAll)
+        Self::with_policy(now, config, Arc::new(AllowAll))
     }
 
     /// A hub with hooks.
-    pub fn with_policy(now: Instant, config: Config, policy: impl Policy) -> Self {
+    pub fn with_policy(now: Instant, config: Config, policy: Arc<dyn Policy>) -> Self {
         let inner = Inner {
-            policy: Box::new(policy),
+            policy,
             counters: Arc::default(),
             due: Arc::default(),
             state: RwLock::default(),
@@ -227,7 +227,10 @@ impl Hub {
 
     fn insert(&self, state: &mut State, now: Instant, name: &str, mime: Option<&str>) -> Arc<Cell> {
         let counters = &self.inner.counters;
-        let mime = mime.filter(|mime| !mime.is_empty()).map(Arc::from);
+        // A value that no header can hold is none.
+        let mime = mime
+            .filter(|mime| !mime.is_empty() && !mime.contains(char::is_control))
+            .map(Arc::from);
         let channel = Channel::counted(now, mime, self.config(), counters.clone());
         let cell = Cell::new(channel, self.inner.due.clone());
         state.channels.insert(name.into(), cell.clone());

@@ -22,7 +22,7 @@ mod window;
 
 pub use config::Config;
 pub use counters::{Stats, WAIT_BOUNDS};
-pub use handle::{ReadHead, ReadStep, Reader, Writer};
+pub use handle::{Append, Finish, ReadHead, ReadStep, Reader, Standing, Writer};
 pub use hub::{CreateError, Hub};
 pub use limits::Limits;
 pub use policy::{AllowAll, Caller, Policy, Refusal};

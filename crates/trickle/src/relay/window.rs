@@ -8,7 +8,7 @@ pub(crate) const WINDOW: u64 = 5;
 /// Keys of segments by their place.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    places: [Option<(Seq, usize)>; WINDOW as usize],
+    places: [Option<(Seq, usize)>; 5],
 }
 
 impl Window {
@@ -38,7 +38,6 @@ impl Window {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "less than 5")]
 fn place(seq: Seq) -> usize {
-    (seq.get() % WINDOW) as usize
+    usize::try_from(seq.get() % WINDOW).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{Channel, is_restart};
-use crate::relay::counters::add;
+use crate::relay::counters::{add, take};
 use crate::relay::parked::Place;
 use crate::wire::{Seq, Wanted};
 
@@ -54,6 +54,17 @@ pub enum Append {
     Full,
 }
 
+/// What a writer has under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// An open segment.
+    Open,
+    /// A segment that was closed by somebody else.
+    Closed,
+    /// A channel that is over.
+    Over,
+}
+
 /// What is to be answered at the end of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finish {
@@ -90,6 +101,7 @@ impl Channel {
         };
         let segment = &mut self.segments[key];
         segment.writers += 1;
+        add(&self.counters.writers, 1);
         segment.broken_since = None;
         let writer = self.writers.insert(Writing {
             segment: key,
@@ -100,14 +112,18 @@ impl Channel {
         Open::Writing { writer, seq }
     }
 
-    /// Whether the segment under this writer is closed. If not, the waker is kept.
-    pub fn poll_closed(&mut self, writer: usize, waker: &Waker) -> bool {
+    /// Whether this writer still has something to write to. If so, the waker is kept.
+    pub fn standing(&mut self, writer: usize, waker: &Waker) -> Standing {
         let writing = &mut self.writers[writer];
         let segment = &mut self.segments[writing.segment];
-        if !segment.closed {
+        if self.closed {
+            Standing::Over
+        } else if segment.closed {
+            Standing::Closed
+        } else {
             writing.place = segment.waiting_writers.join(writer, writing.place, waker);
+            Standing::Open
         }
-        segment.closed
     }
 
     /// Bytes of a body.
@@ -189,6 +205,7 @@ impl Channel {
 
     fn leave(&mut self, writer: usize) {
         let writing = self.writers.remove(writer);
+        take(&self.counters.writers, 1);
         let segment = &mut self.segments[writing.segment];
         segment.writers -= 1;
         if let Some(moved) = segment.waiting_writers.leave(writer, writing.place) {
