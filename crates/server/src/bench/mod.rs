@@ -3,6 +3,8 @@
 mod host;
 mod link;
 mod pingpong;
+mod trickle;
 
 pub(crate) use link::link;
 pub(crate) use pingpong::echo;
+pub(crate) use trickle::{bare_relay, trickle};

@@ -21,6 +21,21 @@ pub(super) enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// What the trickle server costs and how late bytes are, beside a bare relay in the same run
+    Trickle {
+        /// About how long each load lasts
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        seconds: u32,
+        /// Only loads whose names contain this
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The measure of `bench trickle` (started by it, not by hand)
+    #[command(hide = true)]
+    BareRelay,
     /// The other end of the ping-pong (started by `bench link`, not by hand)
     #[command(hide = true)]
     Echo,
@@ -34,6 +49,12 @@ impl Bench {
                 python,
                 json,
             } => bench::link(frames, python.as_deref(), json),
+            Self::Trickle {
+                seconds,
+                only,
+                json,
+            } => bench::trickle(seconds, only.as_deref(), json),
+            Self::BareRelay => bench::bare_relay(),
             Self::Echo => Ok(Exit::OfChild(bench::echo())),
         }
     }
