@@ -1,4 +1,8 @@
+//! What can come of an HTTP exchange, as the client machines see it.
+
 use std::fmt;
+
+use crate::wire::Seq;
 
 /// Why one HTTP exchange came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,9 +61,9 @@ pub struct Answer {
     /// `Lp-Trickle-Closed` is there: the channel is over.
     pub closed: bool,
     /// `Lp-Trickle-Seq`: the number that was read or written.
-    pub seq: Option<u64>,
+    pub seq: Option<Seq>,
     /// `Lp-Trickle-Latest`: the number after the newest segment that has begun.
-    pub latest: Option<u64>,
+    pub latest: Option<Seq>,
     /// The channel's MIME type.
     pub mime: Option<String>,
 }

@@ -1,1 +1,0 @@
-//! The machine of a publisher: which segment is open, which is preconnected, what an answer means.
