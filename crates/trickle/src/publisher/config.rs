@@ -41,11 +41,11 @@ pub struct Config {
     pub buffer_bytes: usize,
     /// Most segments that wait to be sent, the present one included; 2 at least.
     pub buffer_segments: usize,
-    /// The pause before the second try of anything; it doubles from there.
+    /// The pause before another try of anything, of which half is random; it doubles from there.
     pub retry_pause: Duration,
-    /// The longest pause between two tries.
+    /// The longest pause between two tries; by default it does not grow.
     pub retry_cap: Duration,
-    /// How long nothing may succeed before the publisher ends.
+    /// How long nothing may succeed, and no byte leave, before the publisher ends.
     pub give_up: Duration,
     /// From the start of an exchange until its request is sent.
     pub connect_time: Duration,
@@ -68,7 +68,7 @@ impl Default for Config {
             buffer_bytes: 16 * 1024 * 1024,
             buffer_segments: 16,
             retry_pause: Duration::from_millis(250),
-            retry_cap: Duration::from_secs(1),
+            retry_cap: Duration::from_millis(250),
             give_up: Duration::from_secs(60),
             connect_time: Duration::from_secs(10),
             write_time: Duration::from_secs(30),

@@ -45,6 +45,7 @@ impl Publisher {
         let before = body.sent;
         body.took(bytes);
         self.counters.bytes_sent += body.sent - before;
+        self.wrote_at = self.now;
         if let Some(post) = &mut body.post {
             post.until = until;
         }
@@ -216,7 +217,8 @@ impl Publisher {
                 body.take_back();
             }
         }
-        self.bodies.retain(|body| !body.is_husk || body.post.is_some());
+        self.bodies
+            .retain(|body| !body.is_husk || body.post.is_some());
         self.abort_spare();
         if self.was_created {
             self.try_failed(&Failure::Refused(names::NOT_FOUND));
@@ -291,7 +293,8 @@ impl Publisher {
             self.is_troubled = true;
             self.event(Event::Trouble(failure.clone()));
         }
-        if self.retry.lasts(self.now) >= self.config.give_up {
+        let still = self.now.saturating_sub(self.wrote_at);
+        if self.retry.lasts(self.now).min(still) >= self.config.give_up {
             self.end(End::Unreachable(failure.clone()));
         }
     }

@@ -83,7 +83,11 @@ impl Publisher {
 
     /// Which POST comes next: that of a body, or the one after them.
     fn next_post(&self) -> Option<Option<usize>> {
-        let posts = self.bodies.iter().filter(|body| body.post.is_some()).count();
+        let posts = self
+            .bodies
+            .iter()
+            .filter(|body| body.post.is_some())
+            .count();
         if posts + usize::from(self.spare.is_some()) >= POSTS {
             return None;
         }

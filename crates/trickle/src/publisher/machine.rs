@@ -32,6 +32,8 @@ pub struct Publisher {
     pub(super) closing: Option<Duration>,
     pub(super) retry: Retry,
     pub(super) is_troubled: bool,
+    /// When a connection last took bytes.
+    pub(super) wrote_at: Duration,
     /// Numbers that the server had closed, one after the other.
     pub(super) skipped_in_a_row: u32,
     /// The channel was made and has not proved itself since.
@@ -103,6 +105,7 @@ impl Publisher {
             closing: None,
             retry: Retry::new(config.retry_pause, config.retry_cap, seed),
             is_troubled: false,
+            wrote_at: now,
             skipped_in_a_row: 0,
             was_created: false,
             needs_reset: config.reset,
@@ -265,8 +268,8 @@ impl Publisher {
             .chain(&self.spare)
             .filter(|post| post.opened.is_none())
             .map(|post| post.until);
-        let retry = (self.wants_exchange() && self.retry.until() > self.now)
-            .then_some(self.retry.until());
+        let retry =
+            (self.wants_exchange() && self.retry.until() > self.now).then_some(self.retry.until());
         opening
             .chain(self.stalled_at().map(|(_, until)| until))
             .chain(self.awaiting.iter().map(|sent| sent.until))

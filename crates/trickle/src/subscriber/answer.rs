@@ -59,7 +59,7 @@ impl Subscriber {
                 self.delivered(reading, false);
             }
             self.note(&failure);
-            if !has_begun && self.ending.is_none() {
+            if !has_begun && self.ending.is_none() && !self.is_over {
                 self.get_at(Wanted::Exact(seq), self.trouble.until());
             }
             self.go_on();

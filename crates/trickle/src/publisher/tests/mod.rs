@@ -1,0 +1,5 @@
+//! The publisher in virtual time.
+
+mod rules;
+mod storms;
+mod world;
