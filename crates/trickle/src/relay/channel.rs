@@ -240,10 +240,21 @@ impl Channel {
         let old_next = self.next;
         if seq >= old_next {
             self.next = seq.next();
-        } else if is_restart(seq, old_next) {
+        } else if is_below(seq, old_next) {
             self.next = seq.next();
             self.close_leftovers(seq, old_next);
         }
+    }
+
+    /// Whether a POST of this number belongs to a publisher that begins anew: it is far enough below, or the number
+    /// before it is and waits for its first byte.
+    fn is_restart(&self, seq: Seq) -> bool {
+        let before = seq.previous();
+        let announced = self
+            .window
+            .get(before)
+            .is_some_and(|key| !self.segments[key].begun && !self.segments[key].closed);
+        is_below(seq, self.next) || (seq > before && announced && is_below(before, self.next))
     }
 
     /// After a restart at `seq`: lets those go who wait for what the publisher will not write before long. Segments that
@@ -281,6 +292,7 @@ impl Drop for Channel {
     }
 }
 
-fn is_restart(seq: Seq, next: Seq) -> bool {
+/// Whether a write to this number means that the publisher begins anew.
+fn is_below(seq: Seq, next: Seq) -> bool {
     seq.get().saturating_add(WINDOW) < next.get()
 }

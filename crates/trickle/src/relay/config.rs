@@ -18,7 +18,7 @@ pub struct Config {
     /// How long a segment stays open for a POST that goes on after one that broke off. Default 10 s.
     pub grace: Duration,
     /// How long the name of a deleted channel is remembered: within this time a POST makes it anew only with its first
-    /// byte, so that the empty POST of a publisher that is closing does not. Default 10 s.
+    /// byte, so that the empty POST of a publisher that is closing does not. Default 3 s.
     pub memory: Duration,
     /// Bounds.
     pub limits: Limits,
@@ -32,7 +32,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(300),
             sweep_interval: Duration::from_secs(60),
             grace: Duration::from_secs(10),
-            memory: Duration::from_secs(10),
+            memory: Duration::from_secs(3),
             limits: Limits::default(),
         }
     }

@@ -24,6 +24,10 @@ pub struct Stats {
     pub readers: u64,
     /// POSTs now, also those that wait for their first byte.
     pub writers: u64,
+    /// Readers so far.
+    pub reads: u64,
+    /// POSTs of segments so far, without those that were refused.
+    pub posts: u64,
     /// Bytes of segments that are held now.
     pub held_bytes: u64,
     /// Bytes that were published.
@@ -47,6 +51,8 @@ pub(crate) struct Counters {
     pub(crate) channels: AtomicU64,
     pub(crate) readers: AtomicU64,
     pub(crate) writers: AtomicU64,
+    pub(crate) reads: AtomicU64,
+    pub(crate) posts: AtomicU64,
     pub(crate) held_bytes: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
@@ -69,6 +75,8 @@ impl Counters {
             channels: get(&self.channels),
             readers: get(&self.readers),
             writers: get(&self.writers),
+            reads: get(&self.reads),
+            posts: get(&self.posts),
             held_bytes: get(&self.held_bytes),
             bytes_in: get(&self.bytes_in),
             bytes_out: get(&self.bytes_out),

@@ -106,6 +106,7 @@ impl Channel {
         };
         self.segments[key].readers += 1;
         add(&self.counters.readers, 1);
+        add(&self.counters.reads, 1);
         Attach::Reading(self.readers.insert(Reading {
             segment: key,
             at: 0,

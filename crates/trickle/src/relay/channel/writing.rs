@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Channel, is_restart};
+use super::Channel;
 use crate::relay::counters::{add, take};
 use crate::relay::parked::Place;
 use crate::wire::{Seq, Wanted};
@@ -102,6 +102,7 @@ impl Channel {
         let segment = &mut self.segments[key];
         segment.writers += 1;
         add(&self.counters.writers, 1);
+        add(&self.counters.posts, 1);
         segment.broken_since = None;
         let writer = self.writers.insert(Writing {
             segment: key,
@@ -110,6 +111,19 @@ impl Channel {
             place: 0,
         });
         Open::Writing { writer, seq }
+    }
+
+    /// [`Channel::open`] for who does not share: refused if somebody wrote to the segment, or closed it.
+    pub fn open_fresh(&mut self, now: Instant, wanted: Wanted) -> Open {
+        if let Wanted::Exact(seq) = wanted
+            && let Some(key) = self.window.get(seq)
+            && !self.segments[key].closed
+            && self.segments[key].begun
+            && !self.closed
+        {
+            return Open::Dropped(seq);
+        }
+        self.open(now, wanted, false)
     }
 
     /// Whether this writer still has something to write to. If so, the waker is kept.
@@ -216,7 +230,7 @@ impl Channel {
 
     /// The segment to write to: the one that is there if it is open, or a new one. `None` if what comes is to be dropped.
     fn place_for(&mut self, seq: Seq) -> Option<usize> {
-        let restart = is_restart(seq, self.next);
+        let restart = self.is_restart(seq);
         match self.window.occupant(seq) {
             Some((held, key)) if held == seq => {
                 let segment = &self.segments[key];
