@@ -1,0 +1,5 @@
+//! The subscriber in virtual time.
+
+mod model;
+mod rules;
+mod storms;
