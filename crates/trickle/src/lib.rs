@@ -8,9 +8,11 @@
 //! or reads a clock; every queue and every wait is bounded or ends with its peer.
 
 mod clock;
+pub mod failure;
 pub mod http;
 pub mod local;
 pub mod publisher;
 pub mod relay;
+mod retry;
 pub mod subscriber;
 pub mod wire;

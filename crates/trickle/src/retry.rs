@@ -84,7 +84,10 @@ mod tests {
         let mut whole = BASE;
         for _ in 0..40 {
             let pause = retry.fail(CAP) - CAP;
-            assert!(pause >= whole / 2 && pause <= whole, "{pause:?} of {whole:?}");
+            assert!(
+                pause >= whole / 2 && pause <= whole,
+                "{pause:?} of {whole:?}"
+            );
             whole = (whole * 2).min(CAP);
         }
     }

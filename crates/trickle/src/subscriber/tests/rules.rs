@@ -440,6 +440,7 @@ fn a_segment_that_does_not_begin_is_asked_for_again_every_20_seconds_for_as_long
         desk.run_for(SECOND * 20);
     }
     assert_eq!(desk.gets.len(), 1002);
+    assert!(desk.wanted()[1..].iter().all(|it| *it == exact(1)));
     assert_eq!(desk.dropped.len(), 1000);
     assert!(desk.events.is_empty());
     desk.head(ok(1));
