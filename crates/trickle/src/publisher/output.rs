@@ -104,19 +104,24 @@ pub enum Loss {
 }
 
 /// How a publisher ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum End {
     /// As the caller asked.
+    #[error("it was closed")]
     Finished,
     /// The channel was closed by the server, or by someone else.
+    #[error("the channel was closed")]
     Closed,
     /// There is no such channel, and it may not be created.
+    #[error("there is no such channel")]
     NotFound,
     /// The server does not want it, with this status.
+    #[error("the server refused with {0}")]
     Refused(u16),
     /// Nothing succeeded for too long.
-    Unreachable(Failure),
+    #[error("the server could not be reached")]
+    Unreachable(#[source] Failure),
 }
 
 /// What came of the segments so far.

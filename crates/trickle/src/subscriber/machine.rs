@@ -113,7 +113,11 @@ impl Subscriber {
             is_troubled: false,
             trouble: Retry::new(config.retry_pause, config.retry_cap, seed),
             hints: Retry::new(config.hint_pause, config.retry_cap, seed.rotate_left(21)),
-            absence: Retry::new(config.retry_pause, config.retry_pause * 2, seed.rotate_left(42)),
+            absence: Retry::new(
+                config.retry_pause,
+                config.retry_pause * 2,
+                seed.rotate_left(42),
+            ),
             ending: None,
             is_over: false,
             out: VecDeque::new(),

@@ -71,15 +71,19 @@ pub enum Event {
 }
 
 /// How a channel ended for its subscriber.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum End {
     /// The server said so, or no longer has the channel.
+    #[error("the channel was closed")]
     Closed,
     /// There was no such channel for as long as it was waited for.
+    #[error("there is no such channel")]
     NotFound,
     /// The server does not want it read, with this status.
+    #[error("the server refused with {0}")]
     Refused(u16),
     /// No exchange succeeded for too long.
-    Unreachable(Failure),
+    #[error("the server could not be reached")]
+    Unreachable(#[source] Failure),
 }

@@ -106,7 +106,9 @@ impl Model {
             wake: None,
         };
         model.settle();
-        model.agenda.after(Duration::from_millis(500), Tick::Publish);
+        model
+            .agenda
+            .after(Duration::from_millis(500), Tick::Publish);
         model
     }
 

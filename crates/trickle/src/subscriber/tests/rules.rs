@@ -219,10 +219,7 @@ fn a_hint_is_followed_at_once_and_the_gap_is_said() {
         from: seq(1),
         to: seq(9),
     };
-    assert_eq!(
-        desk.said(),
-        [end(0, 4, true), gap, begin(9), bytes("nine")]
-    );
+    assert_eq!(desk.said(), [end(0, 4, true), gap, begin(9), bytes("nine")]);
 }
 
 #[test]
@@ -239,13 +236,7 @@ fn a_hint_for_the_next_segment_does_not_disturb_the_present_one() {
     };
     assert_eq!(
         desk.said(),
-        [
-            bytes("more"),
-            end(0, 8, true),
-            gap,
-            begin(9),
-            bytes("nine")
-        ]
+        [bytes("more"), end(0, 8, true), gap, begin(9), bytes("nine")]
     );
 }
 

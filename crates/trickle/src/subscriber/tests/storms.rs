@@ -113,7 +113,11 @@ fn judge(model: &Model, join: Join) -> Result<(), TestCaseError> {
                     all.extend_from_slice(bytes);
                 }
             }
-            Event::End { seq, bytes, complete } => {
+            Event::End {
+                seq,
+                bytes,
+                complete,
+            } => {
                 let ended = present.take();
                 prop_assert!(ended.is_some());
                 let Some((began, all)) = ended else { continue };
