@@ -16,3 +16,7 @@ pub mod relay;
 mod retry;
 pub mod subscriber;
 pub mod wire;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -192,6 +192,8 @@ fn the_connection_that_is_idle_longest_makes_room() {
     assert!(other.is_closed() && newest.is_closed());
     let mut refused = rig.connect();
     assert_eq!(refused.answer().status, 503);
+    let stats = rig.observer.stats();
+    assert_eq!((stats.refused, stats.displaced), (1, 3));
     busy.chunk("x");
     busy.last_chunk();
     assert_eq!(busy.answer().status, 200);

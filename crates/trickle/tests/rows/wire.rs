@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use framerill_trickle::http::server::{Config, Server};
+use framerill_trickle::http::server::{Config, Observer, Server};
 use framerill_trickle::relay::{Hub, Stats};
 use tokio::sync::oneshot;
 
@@ -32,6 +32,7 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 pub(crate) struct Rig {
     pub(crate) addr: SocketAddr,
     pub(crate) hub: Hub,
+    pub(crate) observer: Observer,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -58,17 +59,22 @@ impl Rig {
             runtime.block_on(async {
                 let server = Server::bind("127.0.0.1:0", config).await.unwrap();
                 ready
-                    .send((server.local_addr().unwrap(), server.hub()))
+                    .send((
+                        server.local_addr().unwrap(),
+                        server.hub(),
+                        server.observer(),
+                    ))
                     .unwrap();
                 server
                     .run_until(async { stopped.await.unwrap_or_default() })
                     .await;
             });
         });
-        let (addr, hub) = started.recv_timeout(PATIENCE).unwrap();
+        let (addr, hub, observer) = started.recv_timeout(PATIENCE).unwrap();
         Self {
             addr,
             hub,
+            observer,
             stop: Some(stop),
             thread: Some(thread),
         }

@@ -16,7 +16,7 @@ use super::connection::Connection;
 use super::seats::{Seat, Seats};
 use super::shared::Shared;
 use crate::clock::now;
-use crate::relay::Hub;
+use crate::relay::{Hub, Stats};
 
 /// How long no connection is taken after one could not be.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -29,6 +29,38 @@ const PROBES: u32 = 4;
 pub struct Server {
     listener: TcpListener,
     shared: Arc<Shared>,
+}
+
+/// Watches a server. It may outlive it.
+#[derive(Clone)]
+pub struct Observer {
+    shared: Arc<Shared>,
+}
+
+/// Counters of a server, as they were at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServerStats {
+    /// Connections now.
+    pub connections: u64,
+    /// Connections that were refused because there were too many with requests.
+    pub refused: u64,
+    /// Connections without a request that were closed for others.
+    pub displaced: u64,
+    /// Channels and their segments.
+    pub relay: Stats,
+}
+
+impl Observer {
+    /// What was counted so far.
+    pub fn stats(&self) -> ServerStats {
+        let (connections, refused, displaced) = self.shared.seats.counts();
+        ServerStats {
+            connections,
+            refused,
+            displaced,
+            relay: self.shared.hub.stats(),
+        }
+    }
 }
 
 impl Server {
@@ -63,10 +95,11 @@ impl Server {
         self.shared.hub.clone()
     }
 
-    /// Connections now.
-    pub fn connections(&self) -> impl Fn() -> usize + Send + use<> {
-        let seats = self.shared.seats.clone();
-        move || seats.taken()
+    /// For who watches the server while it runs.
+    pub fn observer(&self) -> Observer {
+        Observer {
+            shared: self.shared.clone(),
+        }
     }
 
     /// Serves for ever.

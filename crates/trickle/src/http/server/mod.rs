@@ -1,6 +1,6 @@
 //! The server: one task for each connection.
 //!
-//! Read in this order: [`Server`] and [`Config`], then the private parts: `listener` (accept, keep house, stop),
+//! Read in this order: [`Server`], [`Config`], [`Observer`], then the private parts: `listener` (accept, keep house, stop),
 //! `connection` (requests one after the other), `get` and `post` (the two exchanges that last), `pipe`, `seats` and
 //! `alarm` (sockets, places and timers); pure are `target`, `answer` and `outbox`.
 //!
@@ -23,4 +23,4 @@ mod shared;
 mod target;
 
 pub use config::Config;
-pub use listener::Server;
+pub use listener::{Observer, Server, ServerStats};

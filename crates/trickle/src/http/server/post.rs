@@ -20,6 +20,8 @@ struct Posting {
     /// When the peer is to be told that it is waited for. `None` after the first byte, and for old peers.
     ping_at: Option<Instant>,
     wrote: bool,
+    /// The writer has this task's waker.
+    watched: bool,
 }
 
 /// Bytes that came together.
@@ -55,6 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             body: Body::new(head.framing),
             ping_at: None,
             wrote: false,
+            watched: false,
         };
         let mut piece = self.piece_at_hand(&mut posting.body);
         if is_modern(head) {
@@ -135,11 +138,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         writer: &mut Writer,
         piece: &mut Option<Piece>,
     ) -> Poll<Outcome> {
+        let mut stored = false;
         loop {
             if let Some(Piece { bytes, state }) = piece.take() {
                 if !bytes.is_empty() {
                     match writer.append(now(), bytes) {
-                        Append::Stored => posting.wrote = true,
+                        Append::Stored => (posting.wrote, stored) = (true, true),
                         Append::Dropped if posting.wrote => {}
                         Append::Dropped => return Poll::Ready(Outcome::Closed { over: false }),
                         Append::Over => return Poll::Ready(Outcome::Closed { over: true }),
@@ -155,7 +159,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             match self.poll_piece(cx, posting) {
                 Poll::Ready(next) => *piece = Some(next),
+                // Whoever closes the segment after this byte wakes the task again.
+                Poll::Pending if stored && posting.watched => return Poll::Pending,
                 Poll::Pending => {
+                    posting.watched = true;
                     return match writer.standing(cx.waker()) {
                         Standing::Over => Poll::Ready(Outcome::Closed { over: true }),
                         Standing::Closed if !posting.wrote => {

@@ -14,6 +14,8 @@ pub(super) struct Seats {
 #[derive(Debug, Default)]
 struct State {
     taken: usize,
+    refused: u64,
+    displaced: u64,
     turn: u64,
     idle: BTreeMap<u64, Arc<Notify>>,
     stopping: bool,
@@ -32,8 +34,9 @@ impl Seats {
     /// there is none to ask.
     pub(super) fn take(self: &Arc<Self>, limit: usize) -> Option<Seat> {
         let mut state = self.lock();
-        if state.taken >= limit {
-            state.idle.pop_first()?.1.notify_one();
+        if state.taken >= limit && !state.displace() {
+            state.refused += 1;
+            return None;
         }
         state.taken += 1;
         drop(state);
@@ -46,8 +49,7 @@ impl Seats {
 
     /// Asks the connection that was idle for longest to leave. False if there is none.
     pub(super) fn ask_one(&self) -> bool {
-        let asked = self.lock().idle.pop_first();
-        asked.inspect(|(_, seat)| seat.notify_one()).is_some()
+        self.lock().displace()
     }
 
     /// Asks all idle connections to leave, also those that become idle later.
@@ -64,13 +66,25 @@ impl Seats {
         self.lock().stopping
     }
 
-    /// How many places are taken.
-    pub(super) fn taken(&self) -> usize {
-        self.lock().taken
+    /// Places that are taken, connections that were refused, and those that were asked to leave for others.
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        let state = self.lock();
+        (state.taken as u64, state.refused, state.displaced)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn displace(&mut self) -> bool {
+        let Some((_, seat)) = self.idle.pop_first() else {
+            return false;
+        };
+        seat.notify_one();
+        self.displaced += 1;
+        true
     }
 }
 
