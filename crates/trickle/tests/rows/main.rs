@@ -12,4 +12,6 @@ mod publishing;
 mod races;
 mod reading;
 mod recovery;
+#[cfg(feature = "tls")]
+mod secure;
 mod wire;

@@ -28,6 +28,8 @@ pub(super) struct Connection<S> {
     pub(super) shared: Arc<Shared>,
     pub(super) peer: Option<SocketAddr>,
     seat: Seat,
+    /// What was left to be sent, and since when it has been as much.
+    stalled: Option<(usize, Instant)>,
 }
 
 /// What comes behind an exchange.
@@ -50,6 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             shared,
             peer,
             seat,
+            stalled: None,
         }
     }
 
@@ -196,26 +199,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Then::NextRequest
         };
         self.outbox.put(&answer.into_bytes(with_body));
-        let since = now();
-        match poll_fn(|cx| self.poll_send(cx, since)).await {
+        match poll_fn(|cx| self.poll_send(cx)).await {
             Ok(()) => then,
             Err(Gone) => Then::Gone,
         }
     }
 
     /// Sends what is in the outbox. A peer that takes nothing for too long is gone.
-    pub(super) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        since: Instant,
-    ) -> Poll<Result<(), Gone>> {
-        match self.pipe.poll_send(cx, &mut self.outbox) {
-            Poll::Ready(sent) => Poll::Ready(sent.map_err(|_| Gone)),
-            Poll::Pending => self
-                .alarm
-                .poll(cx, since + self.shared.config.write_timeout)
-                .map(|()| Err(Gone)),
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        if let Poll::Ready(sent) = self.pipe.poll_send(cx, &mut self.outbox) {
+            self.stalled = None;
+            return Poll::Ready(sent.map_err(|_| Gone));
         }
+        let left = self.outbox.left();
+        let since = match self.stalled {
+            Some((before, since)) if before == left => since,
+            _ => now(),
+        };
+        self.stalled = Some((left, since));
+        self.alarm
+            .poll(cx, since + self.shared.config.write_timeout)
+            .map(|()| Err(Gone))
     }
 
     /// Ends the connection so that the last answer is read: a socket that is closed with unread input may take back what

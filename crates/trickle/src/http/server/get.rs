@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -23,7 +22,6 @@ struct Reading {
     with_body: bool,
     keeps_alive: bool,
     stage: Stage,
-    sending_since: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +59,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             with_body,
             keeps_alive,
             stage,
-            sending_since: now(),
         };
         poll_fn(|cx| self.poll_get(cx, &mut reading))
             .await
@@ -75,22 +72,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Poll<Result<Then, Gone>> {
         loop {
             if !self.pipe.is_sent(&self.outbox) {
-                std::task::ready!(self.poll_send(cx, reading.sending_since))?;
+                std::task::ready!(self.poll_send(cx))?;
             }
             if let Stage::Done(then) = reading.stage {
                 return Poll::Ready(Ok(then));
             }
-            let now = now();
             let max_bytes = if reading.with_body { BATCH_BYTES } else { 0 };
             match reading
                 .reader
-                .read(now, cx.waker(), max_bytes, self.outbox.body())
+                .read(now(), cx.waker(), max_bytes, self.outbox.body())
             {
                 ReadStep::Bytes { end } => self.put_bytes(reading, end),
                 ReadStep::End => self.put_end(reading),
                 ReadStep::Wait => return self.poll_peer(cx),
             }
-            reading.sending_since = now;
         }
     }
 

@@ -31,6 +31,11 @@ impl Outbox {
         self.sent == self.size
     }
 
+    /// Bytes that are still to be sent.
+    pub(super) fn left(&self) -> usize {
+        self.size - self.sent
+    }
+
     /// Puts in a head, or anything that is small.
     pub(super) fn put(&mut self, bytes: &[u8]) {
         self.head.extend_from_slice(bytes);

@@ -80,6 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
     /// Reads once into the inbox. Returns how many bytes came.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut inbox = std::mem::take(&mut self.inbox);
+        inbox.drain(..std::mem::take(&mut self.used));
         let read = self.poll_read(cx, |bytes| {
             inbox.extend_from_slice(bytes);
             bytes.len()
