@@ -36,7 +36,7 @@ test: check ## Everything that has to hold: check, then all tests
 	cargo nextest run --workspace || { cat $(FRAMERILL_SKIPS) 2>/dev/null; exit 1; }
 	@cat $(FRAMERILL_SKIPS) 2>/dev/null || true
 	cargo test --workspace --doc --quiet
-	$(PYTHON) -m pytest -q python/framerill examples
+	$(PYTHON) -m pytest -rs python/framerill examples
 
 .PHONY: check
 check: tools ## Formatting, lints, types, dependencies
@@ -63,7 +63,7 @@ fuzz: tools ## Property tests of parsers and machines with many more cases
 .PHONY: test-torch
 test-torch: setup ## The example that needs torch (install it first: .venv/bin/pip install torch)
 	$(PYTHON) -c 'import torch' || { echo 'torch is not in .venv: .venv/bin/pip install torch'; exit 3; }
-	$(PYTHON) -m pytest -q examples/torch-glow
+	$(PYTHON) -m pytest -rs examples/torch-glow
 
 .PHONY: dist
 dist: build ## An archive with both programs, the licences and the Python wheel, in target/dist
