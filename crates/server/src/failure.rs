@@ -91,7 +91,7 @@ fn sentence(problem: &Problem) -> String {
         value,
         message,
     } = problem;
-    format!("parameter `{field}` is {value}, which breaks `{rule}`: {message}")
+    format!("{message} (parameter `{field}`, rule `{rule}`, value {value})")
 }
 
 impl fmt::Display for Failure {

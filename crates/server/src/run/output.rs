@@ -176,11 +176,14 @@ fn create(path: &Path, wanted: &Path) -> Result<File, Failure> {
         .open(path);
     let file = opened.map_err(|error| {
         let folder = wanted.parent().filter(|it| !it.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new(".")).display();
+        let folder = folder.unwrap_or(Path::new("."));
         let hint = match error.kind() {
-            ErrorKind::NotFound => format!("make the folder first: mkdir -p {folder}"),
+            ErrorKind::NotFound if !folder.is_dir() => {
+                format!("make the folder first: mkdir -p {}", folder.display())
+            }
             ErrorKind::StorageFull => "free some space, or name another place with -o".into(),
             _ => {
+                let folder = folder.display();
                 format!("`{folder}` has to be a folder that you may write, or name another with -o")
             }
         };
