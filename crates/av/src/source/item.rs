@@ -136,6 +136,8 @@ pub struct End {
     pub unreadable: u64,
     /// Pictures dropped because their pts did not increase.
     pub misordered: u64,
+    /// Packets of sound dropped because too many came before the first picture.
+    pub sound_dropped: u64,
     /// Jumps of the source's times that were closed.
     pub jumps: u64,
 }
@@ -157,6 +159,10 @@ impl End {
         say(
             self.misordered,
             "pictures dropped because their time did not increase",
+        );
+        say(
+            self.sound_dropped,
+            "packets of sound dropped before the first picture",
         );
         say(self.jumps, "closed jumps in time");
         if self.is_truncated {

@@ -1,10 +1,6 @@
 //! One run from its plan to its report: opens files, starts the engine, names the output.
 
-use std::{
-    fs::File,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-};
+use std::os::fd::OwnedFd;
 
 use framerill_worker::message::{Container, EgressMode, MediaPlan, Sink, VideoPlan};
 
@@ -14,6 +10,7 @@ use super::{
     input::Input,
     output::{self, Partial},
     plan::Pace,
+    preview::Preview,
     progress::Progress,
     report::Problem,
 };
@@ -93,9 +90,12 @@ fn start(plan: &Plan, quiet: bool, report: &mut Report) -> Result<Exit, Failure>
             preview: None,
         }
     };
-    let preview_fd = match plan.preview.as_deref().map(preview).transpose() {
-        Ok(file) => {
-            writing.preview.clone_from(&plan.preview);
+    let preview = plan.preview.as_deref();
+    let preview = preview.map(|path| Preview::create(path, input_path.as_deref()));
+    let preview_fd = match preview.transpose() {
+        Ok(preview) => {
+            let (preview, file) = preview.unzip();
+            writing.preview = preview;
             files.push(file.map(OwnedFd::from))
         }
         Err(failure) => {
@@ -137,19 +137,11 @@ impl Files {
     }
 }
 
-fn preview(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| {
-        let shown = path.display();
-        Failure::cannot_start("output_open", format!("cannot write `{shown}`: {error}"))
-            .hint("name another output with -o")
-    })
-}
-
 /// The files of this run while they are written.
 struct Writing {
     sink: Sink,
     partial: Option<Partial>,
-    preview: Option<PathBuf>,
+    preview: Option<Preview>,
 }
 
 impl Writing {
@@ -158,8 +150,7 @@ impl Writing {
             partial.discard();
         }
         if let Some(preview) = self.preview {
-            // A preview that was not written is an empty file of ours.
-            drop(std::fs::remove_file(preview));
+            preview.discard();
         }
     }
 
@@ -181,7 +172,9 @@ impl Writing {
                     .hint("look at --start, --duration and the pipeline's skips")),
             };
         }
-        report.preview = self.preview.as_ref().map(|path| path.display().to_string());
+        if let Some(preview) = self.preview.take() {
+            report.preview = preview.complete()?.map(|path| path.display().to_string());
+        }
         if let Some(partial) = self.partial.take() {
             report.output = Some(partial.complete()?.display().to_string());
         }
@@ -197,7 +190,7 @@ impl Writing {
             return failure;
         }
         if let Some(preview) = self.preview.take() {
-            drop(std::fs::remove_file(preview));
+            preview.discard();
         }
         let Some(kept) = self.partial.take().and_then(Partial::keep) else {
             return failure;

@@ -67,6 +67,8 @@ pub(super) struct Engine<'a> {
     complete: bool,
     began: Option<Instant>,
     ending: Option<Ending>,
+    /// It is over now, whoever still has something to finish.
+    at_once: bool,
     last_error: Option<ErrorReport>,
     last_traceback: Option<String>,
 }
@@ -106,6 +108,7 @@ impl<'a> Engine<'a> {
             complete: false,
             began: None,
             ending: None,
+            at_once: false,
             last_error: None,
             last_traceback: None,
         })
@@ -127,7 +130,7 @@ impl<'a> Engine<'a> {
         loop {
             self.wait(progress)?;
             self.updates(report, progress)?;
-            if self.media.state().is_terminal() && self.worker.is_over() {
+            if self.at_once || (self.media.state().is_terminal() && self.worker.is_over()) {
                 return self.conclusion();
             }
         }
@@ -194,7 +197,8 @@ impl<'a> Engine<'a> {
                         )
                     });
                 }
-                Some(_) => {}
+                // The output is complete, or a failure is on its way: nobody waits for the children to leave.
+                Some(Ending::Done | Ending::Failure(_)) => self.at_once = true,
                 None => {
                     progress
                         .say("stopping: what is under way is finished; once more to stop at once");
@@ -341,6 +345,9 @@ impl<'a> Engine<'a> {
             Update::Lifecycle(event) => self.worker_event(event, report, progress),
             Update::Message(FromChild::Ready { description, .. }, _) => {
                 self.description = description.or(self.description.take());
+                if self.description.as_ref().is_some_and(|it| it.audio) {
+                    self.end(Ending::Failure(self.no_sound_for_pipelines()));
+                }
             }
             Update::Message(FromChild::Log { message, .. }, _) => {
                 progress.say(&format!("[{}] {message}", self.plan.pipeline.short_name()));
@@ -351,6 +358,13 @@ impl<'a> Engine<'a> {
             }
             Update::Message(..) => {}
         }
+    }
+
+    fn no_sound_for_pipelines(&self) -> Failure {
+        let name = self.plan.pipeline.short_name();
+        let text = format!("`{name}` asks for sound, which `run` carries past pipelines");
+        Failure::cannot_start("no_sound_for_pipelines", text)
+            .hint("leave `audio = True` out of the class; the output keeps its sound")
     }
 
     /// Whole the first time; the same one again is named only.
