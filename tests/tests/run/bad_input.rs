@@ -201,3 +201,33 @@ fn usage_errors_have_code_two() {
         assert_eq!(scene.run(&args).code, Some(2), "{args:?}");
     }
 }
+
+#[test]
+fn a_pipeline_that_cannot_start_says_so_once_and_is_not_tried_again() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    let raises = "from framerill import Pipeline\n\n\nclass A(Pipeline):\n    def load(self):\n        raise ValueError('no model here')\n\n    def process(self, frame):\n        return frame\n";
+    fs::write(scene.path("raises.py"), raises).expect("a file");
+    // A Python of the system has no package; `-S` in a wrapper is the same on every machine.
+    fs::write(scene.path("bare"), "#!/bin/sh\nexec python3 -I -S \"$@\"\n").expect("a file");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(scene.path("bare"), executable).expect("it is ours");
+    let run = ["clip.mp4", "-p", "./raises.py", "-o", "out.mp4"];
+    for (python, word) in [
+        (None, "no model here"),
+        (Some("./bare"), "--python"),
+        (Some("/not/there"), "--python"),
+    ] {
+        let more = python.map(|it| ["--python", it]);
+        let args = [
+            run.as_slice(),
+            more.as_ref().map_or(&[], |it| it.as_slice()),
+        ]
+        .concat();
+        let (ended, report) = scene.report(&args);
+        assert_eq!(ended.code, Some(3), "{args:?}: {}", ended.stderr);
+        assert_eq!(report["restarts"], 0, "{args:?}");
+        assert!(ended.stderr.contains(word), "{args:?}: {}", ended.stderr);
+        assert!(!scene.path("out.mp4").exists());
+    }
+}

@@ -105,3 +105,32 @@ fn the_demo_takes_as_long_as_its_video_and_leaves_both_files() {
     let picture = std::fs::read(scene.path("out/demo.png")).expect("a picture");
     assert!(picture.starts_with(b"\x89PNG"));
 }
+
+#[test]
+fn the_demo_runs_with_the_users_edits_and_keeps_them() {
+    let scene = Scene::new();
+    let file = scene.path("out/demo_pipeline.py");
+    std::fs::create_dir_all(scene.path("out")).expect("a folder");
+    let edited = "from framerill import Pipeline\n\n\nclass Mine(Pipeline):\n    def process(self, frame):\n        return frame\n";
+    std::fs::write(&file, edited).expect("a file");
+    let (ended, said) = scene.json(&["demo", "--seconds", "1", "--output", "out"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(said["pipeline"], "mine");
+    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), edited);
+}
+
+#[test]
+fn with_json_a_wrong_request_is_one_object_too() {
+    let scene = Scene::new();
+    for args in [
+        ["run", "clip.mp4", "--size", "huge"].as_slice(),
+        &["run", "clip.mp4"],
+        &["pipelines", "describe", "nothing-of-that-name"],
+    ] {
+        let (ended, said) = scene.json(args);
+        assert_eq!(ended.code, Some(2), "{args:?}");
+        assert_eq!(said["status"], "failed");
+        let message = said["error"]["message"].as_str().expect("a message");
+        assert!(!message.is_empty() && !message.contains('\n'), "{message}");
+    }
+}

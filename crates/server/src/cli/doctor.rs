@@ -252,7 +252,7 @@ fn package_finding(package: &str, version: &str) -> Finding {
     let (name, remedy) = match package {
         "framerill" => (
             "python framerill",
-            "Python pipelines need it: `make setup` in a clone, or pip install framerill",
+            "Python pipelines need it: `make setup` in a clone makes .venv, or pip install CLONE/python/framerill",
         ),
         "numpy" => (
             "python numpy",

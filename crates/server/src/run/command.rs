@@ -12,7 +12,7 @@ use super::{
     plan::Pace,
     preview::Preview,
     progress::Progress,
-    report::Problem,
+    report::{Problem, counted},
 };
 use crate::{exit::Exit, failure::Failure};
 
@@ -24,7 +24,10 @@ pub fn command(plan: Plan, json: bool, quiet: bool) -> Result<Exit, Failure> {
     } else if !quiet && outcome.is_ok() {
         print_report(&report, false);
     }
-    outcome
+    outcome.map_err(|failure| Failure {
+        is_reported: json,
+        ..failure
+    })
 }
 
 /// Runs a plan. The report is complete whatever came of it.
@@ -239,8 +242,12 @@ fn print_to_terminal(report: &Report, losses: &str) {
     let [p50, p90, p99] = report.latency_ms.process;
     let [t50, t90, t99] = report.latency_ms.total;
     eprintln!(
-        "{} frames in, {} out{losses}, {:.1} fps, {:.1} s, {} restarts",
-        frames.taken, frames.out, report.fps, report.seconds, report.restarts
+        "{} frames in, {} out{losses}, {:.1} fps, {:.1} s, {}",
+        frames.taken,
+        frames.out,
+        report.fps,
+        report.seconds,
+        counted(u64::from(report.restarts), "restart", "restarts")
     );
     eprintln!(
         "latency ms p50/p90/p99: pipeline {p50:.1}/{p90:.1}/{p99:.1}, from packet to packet {t50:.1}/{t90:.1}/{t99:.1}"

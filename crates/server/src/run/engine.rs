@@ -16,7 +16,7 @@ use std::{
 
 use framerill_frames::Link;
 use framerill_supervisor::{
-    Supervised, Update,
+    ExitReason, Supervised, Update,
     lifecycle::{Event, Reason},
 };
 use framerill_worker::message::{
@@ -27,10 +27,15 @@ use super::{
     Plan, Report,
     members::{DRAIN_WITHIN, Incoming, LEAVE_WITHIN, MEDIA, Worker, start_media, start_worker},
     progress::Progress,
-    report::Frames,
+    report::{Frames, counted},
     signals::{Signals, exit_of},
 };
-use crate::{exit::Exit, failure::Failure};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    program,
+    python::{NO_MODULE, no_package},
+};
 
 /// The one stream of a run.
 const STREAM: &str = "run";
@@ -340,6 +345,11 @@ impl<'a> Engine<'a> {
                 drop(self.worker.send(&load, &[]));
             }
             Update::LogLine(line) => {
+                if self.description.is_none() && line.contains(NO_MODULE) {
+                    let python = program::python(self.plan.python.as_deref());
+                    self.end(Ending::Failure(no_package(&python, NO_MODULE)));
+                    return;
+                }
                 progress.say(&format!("[{}] {line}", self.plan.pipeline.short_name()));
             }
             Update::Lifecycle(event) => self.worker_event(event, report, progress),
@@ -388,6 +398,11 @@ impl<'a> Engine<'a> {
                 self.worker_ready = true;
                 self.attach();
             }
+            Event::Restarting { .. } if self.never_loaded() => {
+                // It would fail the same way again.
+                let error = self.last_error.as_ref().expect("it said why");
+                self.end(Ending::Failure(Failure::of_child(error)));
+            }
             Event::Restarting {
                 reason,
                 restarts_left,
@@ -397,7 +412,8 @@ impl<'a> Engine<'a> {
                 self.worker_ready = false;
                 self.detach();
                 progress.insist(&format!(
-                    "the pipeline's worker was lost ({reason}) and is started again; {restarts_left} restarts left"
+                    "the pipeline's worker was lost ({reason}) and is started again; {}",
+                    counted(u64::from(restarts_left), "restart left", "restarts left")
                 ));
             }
             Event::Failed { reason } => {
@@ -408,6 +424,12 @@ impl<'a> Engine<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Its first load failed, and it said why.
+    fn never_loaded(&self) -> bool {
+        let error = self.last_error.as_ref();
+        self.incarnation == 0 && error.is_some_and(|it| it.code == "load_failed")
     }
 
     fn failure_of_worker(&self, reason: &Reason, restarts: u32) -> Failure {
@@ -432,6 +454,11 @@ impl<'a> Engine<'a> {
             return self.plan.pipeline.unknown(self.plan.python.as_deref());
         }
         let name = self.plan.pipeline.short_name();
+        if matches!(reason.exit, ExitReason::SpawnFailed { .. }) {
+            let text = format!("the worker of `{name}` {}", reason.exit);
+            return Failure::cannot_start("no_program", text)
+                .hint("name a Python with --python; `framerill doctor` says which one is used");
+        }
         let failure = match restarts {
             0 => Failure::failed(
                 "worker_lost",
