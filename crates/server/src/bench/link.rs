@@ -28,7 +28,7 @@ struct Row {
     p99_us: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     ready_ms: Option<f64>,
-    /// p99 in that of the bare ping-pong in the same language: the median of the slices' ratios.
+    /// p99 in that of the bare ping-pong, which is the first row: the median of the slices' ratios.
     p99_to_pingpong: f64,
 }
 
@@ -42,20 +42,13 @@ enum Peer {
 struct Contender {
     name: &'static str,
     peer: Peer,
-    /// Which contender is its bare ping-pong.
-    bare: usize,
     slices: Vec<Vec<u64>>,
 }
 
 impl Contender {
-    fn new(name: &'static str, peer: Peer, bare: usize) -> Self {
+    fn new(name: &'static str, peer: Peer) -> Self {
         let slices = Vec::new();
-        Self {
-            name,
-            peer,
-            bare,
-            slices,
-        }
+        Self { name, peer, slices }
     }
 
     fn round_trips(&mut self, count: u32) -> Result<Vec<u64>, Failure> {
@@ -87,7 +80,7 @@ pub(crate) fn link(frames: u32, python: Option<&Path>, json: bool) -> Result<Exi
             contender.slices.push(times);
         }
     }
-    let rows = contenders.iter().map(|it| row(it, &contenders[it.bare]));
+    let rows = contenders.iter().map(|it| row(it, &contenders[0]));
     let report = Report {
         picture: "512x512 rgb24",
         frames: a_slice * SLICES,
@@ -104,19 +97,13 @@ fn start(caps: Caps, python: &Path, script: &Script) -> Result<Vec<Contender>, F
         |pipeline: &str| Host::start(python, &["-m", "framerill.worker"], pipeline, caps);
     let worker = |host| Peer::Worker(Box::new(host));
     Ok(vec![
-        Contender::new("bare ping-pong, rust", Peer::Bare(PingPong::rust()?), 0),
-        Contender::new(
-            "bare ping-pong, python",
-            Peer::Bare(PingPong::python(python)?),
-            1,
-        ),
-        Contender::new("rust worker, noop", worker(rust("noop")?), 0),
-        Contender::new("rust worker, invert", worker(rust("invert")?), 0),
-        Contender::new("python worker, noop", worker(in_python(&script.noop())?), 1),
+        Contender::new("bare socket ping-pong", Peer::Bare(PingPong::start()?)),
+        Contender::new("rust worker, noop", worker(rust("noop")?)),
+        Contender::new("rust worker, invert", worker(rust("invert")?)),
+        Contender::new("python worker, noop", worker(in_python(&script.noop())?)),
         Contender::new(
             "python worker, invert",
             worker(in_python(&script.invert())?),
-            1,
         ),
     ])
 }

@@ -1,7 +1,6 @@
 //! The peer of the frame link's numbers: two processes that send each other 128 bytes and nothing else.
 
 use std::{
-    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -29,15 +28,6 @@ pub(crate) fn echo() -> u8 {
     0
 }
 
-/// The same in Python: what a message costs before a worker has done anything with it.
-const ECHO_IN_PYTHON: &str = "\
-import socket
-peer = socket.socket(fileno=0)
-buffer = bytearray(128)
-while peer.recv_into(buffer):
-    peer.send(buffer)
-";
-
 /// A process that sends bare messages back.
 pub(super) struct PingPong {
     link: Link,
@@ -45,20 +35,10 @@ pub(super) struct PingPong {
 }
 
 impl PingPong {
-    /// In Rust, this program.
-    pub(super) fn rust() -> Result<Self, Failure> {
-        Self::start(&program::this()?, &["bench", "echo"])
-    }
-
-    /// In Python.
-    pub(super) fn python(python: &Path) -> Result<Self, Failure> {
-        Self::start(python, &["-S", "-c", ECHO_IN_PYTHON])
-    }
-
-    fn start(program: &Path, args: &[&str]) -> Result<Self, Failure> {
+    pub(super) fn start() -> Result<Self, Failure> {
         let (ours, theirs) = Link::pair().map_err(broken)?;
-        let child = Command::new(program)
-            .args(args)
+        let child = Command::new(program::this()?)
+            .args(["bench", "echo"])
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .spawn()
