@@ -67,7 +67,7 @@ python_packages() {
   echo "$wanted" >"$stamp"
 }
 
-# cargo_tool NAME VERSION: into target/tools, unless that version is on the PATH or there already.
+# cargo_tool NAME VERSION: into target/tools, unless some version is on the PATH or there already.
 cargo_tool() {
   local name=$1 version=$2
   local have

@@ -179,3 +179,69 @@ fn files_are_named_for_what_they_hold() {
         .collect();
     assert_none(&findings, "name it for what it holds");
 }
+
+/// Text between two marks, wherever it stands.
+fn between<'a>(text: &'a str, open: &'a str, close: char) -> impl Iterator<Item = &'a str> {
+    let parts = text.split(open).skip(1);
+    parts.filter_map(move |part| part.split_once(close).map(|(inside, _)| inside))
+}
+
+#[test]
+fn documents_link_to_what_is_there() {
+    let Some(files) = tracked() else { return };
+    let mut wrong = Vec::new();
+    let mut links = 0;
+    for file in files.iter().filter(|file| file.ends_with(".md")) {
+        let text = fs::read_to_string(repository().join(file)).expect("text");
+        for link in between(&text, "](", ')') {
+            let path = link.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            links += 1;
+            let folder = Path::new(file).parent().expect("a file lies in a folder");
+            if !repository().join(folder).join(path).exists() {
+                wrong.push(format!("{file}: {link}"));
+            }
+        }
+    }
+    assert!(links > 20, "only {links} links were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn promises_name_tests_that_exist() {
+    let Some(files) = tracked() else { return };
+    let code = files
+        .iter()
+        .filter(|file| file.ends_with(".rs") || file.ends_with(".py"));
+    let code: String = code
+        .filter_map(|file| fs::read_to_string(repository().join(file)).ok())
+        .collect();
+    let is_claim = |word: &&str| {
+        word.matches('_').count() >= 3
+            && word
+                .bytes()
+                .all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_')
+    };
+    let (mut wrong, mut named) = (Vec::new(), 0);
+    for file in ["SPECIFICATION.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(repository().join(file)).expect("text");
+        let words = text.split('`').skip(1).step_by(2);
+        for claim in words
+            .map(|it| it.rsplit("::").next().unwrap_or(it))
+            .filter(is_claim)
+        {
+            named += 1;
+            let python = claim.strip_prefix("test_").unwrap_or(claim);
+            if !code.contains(&format!("fn {claim}("))
+                && !code.contains(&format!("def test_{python}("))
+                && !code.contains(&format!("claims::{claim},"))
+            {
+                wrong.push(format!("{file}: {claim}"));
+            }
+        }
+    }
+    assert!(named > 40, "only {named} tests are named");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -2,6 +2,8 @@
 
 #[path = "run/bad_input.rs"]
 mod bad_input;
+#[path = "run/commands.rs"]
+mod commands;
 #[path = "run/faults.rs"]
 mod faults;
 #[path = "run/scene.rs"]

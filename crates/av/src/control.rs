@@ -280,13 +280,12 @@ fn open(plan: Box<MediaPlan>, fds: Vec<OwnedFd>) -> Result<(Opened, SourceInfo),
         Some(sink) => Some(SinkWriter::open(sink, &mut fds, &source, size, &plan)?),
         None => None,
     };
-    let wanted = plan
-        .preview_fd
-        .and_then(|fd| fds.get_mut(fd as usize)?.take())
-        .map(|file| {
-            let frame = info.frames.unwrap_or(60) / 2;
-            Wanted { file, frame }
-        });
+    let preview = plan.preview_fd;
+    let preview = preview.map(|fd| crate::source::take_fd(&mut fds, fd, "preview"));
+    let wanted = preview.transpose()?.map(|file| {
+        let frame = info.frames.unwrap_or(60) / 2;
+        Wanted { file, frame }
+    });
     let interval = usual_interval(source.time_base(), info.fps);
     let latest = plan.policy == LinkPolicy::Latest;
     let stream = Arc::new(Stream::new(

@@ -438,7 +438,7 @@ fn claim(demuxer: &Demuxer, video: &Track, kept: usize) -> Claim {
         None
     };
     Claim {
-        packets: video.facts.packets,
+        packets: video.facts.packets.filter(|_| demuxer.counts_are_exact()),
         seconds,
     }
 }

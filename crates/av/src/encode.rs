@@ -95,7 +95,7 @@ impl VideoEncoder {
             format,
             time_base: (params.time_base.num(), params.time_base.den()),
             rate: Some(rate),
-            gop: (KEYFRAME_SECS * rate.0).div_ceil(rate.1).clamp(1, 600),
+            gop: gop(rate),
             b_frames: b_frames(container, plan),
             pixel_aspect: params.pixel_aspect,
             colour,
@@ -239,6 +239,13 @@ impl VideoEncoder {
             what: fault.to_string(),
         }
     }
+}
+
+/// Pictures from one keyframe to the next.
+fn gop(rate: (u32, u32)) -> u32 {
+    let pictures = u64::from(KEYFRAME_SECS) * u64::from(rate.0);
+    let pictures = pictures.div_ceil(u64::from(rate.1.max(1)));
+    u32::try_from(pictures.clamp(1, 600)).unwrap_or(600)
 }
 
 /// MPEG-TS cannot say the times before 0 at which B-frames make decoding begin. For the fastest presets they save 3 % of

@@ -18,6 +18,8 @@ use framerill_media::Pts;
 
 /// Frames that a worker has at once: one at work, and the next at hand.
 pub(crate) const DEPTH: usize = 2;
+/// Answers that one frame may have.
+const MOST_ANSWERS: u32 = 256;
 /// Decoded frames that wait under `block`.
 const PENDING: NonZeroUsize = NonZeroUsize::new(2).expect("two");
 
@@ -50,9 +52,11 @@ pub(crate) enum Rule {
         /// What was due.
         due: Option<u64>,
     },
-    /// `index` is not below `of`.
-    #[error("answer {index} of {of}")]
+    /// `index` does not follow the one before, or `of` is not what it was, or too many.
+    #[error("answer {index} of {of} where answer {due} is due, of {MOST_ANSWERS} at most")]
     Count {
+        /// The index that was due.
+        due: u32,
         /// As in the message.
         index: u32,
         /// As in the message.
@@ -92,6 +96,8 @@ pub(crate) struct Exchange<L> {
     pending: Queue<Ready<L>>,
     again: VecDeque<Ready<L>>,
     outstanding: VecDeque<Ready<L>>,
+    /// Answers that the oldest outstanding frame has had, and how many it is to have.
+    parts: Option<(u32, u32)>,
     attached: bool,
     ended: bool,
     counts: Counts,
@@ -110,6 +116,7 @@ impl<L> Exchange<L> {
             pending: Queue::new(policy),
             again: VecDeque::new(),
             outstanding: VecDeque::new(),
+            parts: None,
             attached: false,
             ended: false,
             counts: Counts::default(),
@@ -155,13 +162,16 @@ impl<L> Exchange<L> {
         index: u32,
         of: u32,
     ) -> Result<Answered<'_, L>, Rule> {
-        if index >= of {
-            return Err(Rule::Count { index, of });
-        }
         self.due(parent)?;
+        let (due, expected) = self.parts.unwrap_or((0, of));
+        if index != due || of != expected || index >= of || of > MOST_ANSWERS {
+            return Err(Rule::Count { due, index, of });
+        }
         if index + 1 < of {
+            self.parts = Some((index + 1, of));
             return Ok(Answered::Part(&self.outstanding[0]));
         }
+        self.parts = None;
         self.counts.answered += 1;
         self.outstanding
             .pop_front()
@@ -175,6 +185,7 @@ impl<L> Exchange<L> {
     /// The worker chose not to answer.
     pub(crate) fn skip(&mut self, frame: u64) -> Result<Ready<L>, Rule> {
         self.due(Some(frame))?;
+        self.parts = None;
         self.counts.skipped += 1;
         self.outstanding.pop_front().ok_or(Rule::OutOfTurn {
             got: Some(frame),
@@ -199,6 +210,7 @@ impl<L> Exchange<L> {
     /// The worker is gone. What it had begun is held; the rest goes to the next one.
     pub(crate) fn lose_worker(&mut self) -> Lost<L> {
         self.attached = false;
+        self.parts = None;
         let held = self.outstanding.pop_front();
         self.counts.held += u64::from(held.is_some());
         let requeued = self.outstanding.len();
@@ -325,10 +337,14 @@ mod tests {
         assert!(exchange.answer(None, 0, 1).is_err());
         assert!(exchange.answer(Some(0), 1, 1).is_err());
         assert!(exchange.answer(Some(0), 0, 0).is_err());
+        assert!(exchange.answer(Some(0), 0, MOST_ANSWERS + 1).is_err());
         assert!(matches!(
             exchange.answer(Some(0), 0, 2),
             Ok(Answered::Part(_))
         ));
+        for (index, of) in [(0, 2), (2, 3), (1, 3)] {
+            assert!(exchange.answer(Some(0), index, of).is_err());
+        }
         assert!(matches!(
             exchange.answer(Some(0), 1, 2),
             Ok(Answered::Whole(_))

@@ -6,6 +6,7 @@
 //!
 //! Invariant: the only room that knows FFmpeg. It opens no path and no socket; every file comes as a descriptor.
 
+mod about;
 mod attach;
 mod control;
 mod copy;
@@ -37,5 +38,6 @@ mod tally;
 mod timeline;
 mod turn;
 
+pub use about::about;
 pub use control::Media;
 pub use ffi::quieten;

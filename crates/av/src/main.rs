@@ -27,6 +27,9 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "the command's answer")]
 fn version() -> ExitCode {
     println!("framerill-media {}", env!("CARGO_PKG_VERSION"));
+    for line in framerill_av::about() {
+        println!("{line}");
+    }
     ExitCode::SUCCESS
 }
 

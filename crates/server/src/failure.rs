@@ -17,6 +17,8 @@ pub struct Failure {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The command's own `--json` object has told it already.
+    pub is_reported: bool,
 }
 
 impl Failure {
@@ -27,6 +29,7 @@ impl Failure {
             code: code.into(),
             message: message.into(),
             hint: None,
+            is_reported: false,
         }
     }
 
@@ -79,6 +82,7 @@ impl Failure {
             code: report.code.clone(),
             message,
             hint: report.hint.clone(),
+            is_reported: false,
         }
     }
 }
@@ -91,7 +95,7 @@ fn sentence(problem: &Problem) -> String {
         value,
         message,
     } = problem;
-    format!("parameter `{field}` is {value}, which breaks `{rule}`: {message}")
+    format!("{message} (parameter `{field}`, rule `{rule}`, value {value})")
 }
 
 impl fmt::Display for Failure {

@@ -71,15 +71,16 @@ pub(crate) fn installed(python: Option<&Path>) -> Result<Vec<Installed>, Failure
         .collect())
 }
 
-/// The failure for a Python without the package.
-fn no_package(python: &Path, stderr: &str) -> Failure {
+/// What Python says when the package is not there.
+pub(crate) const NO_MODULE: &str = "No module named 'framerill'";
+
+/// The failure for a Python without the package; `stderr` is what it said.
+pub(crate) fn no_package(python: &Path, stderr: &str) -> Failure {
     let shown = python.display();
-    let last = stderr
-        .lines()
-        .last()
-        .unwrap_or("no answer")
-        .trim()
-        .to_owned();
-    Failure::cannot_start("no_python_package", format!("`{shown}` cannot use the Python package: {last}"))
-        .hint("install it with `pip install framerill` into that Python, or name another one with --python")
+    let last = stderr.lines().last().unwrap_or("no answer").trim();
+    let text = format!("`{shown}` cannot use the Python package: {last}");
+    Failure::cannot_start("no_python_package", text).hint(format!(
+        "name a Python that has it with --python or FRAMERILL_PYTHON (`make setup` in a clone makes .venv/bin/python), \
+         or install it: {shown} -m pip install CLONE/python/framerill"
+    ))
 }

@@ -1,9 +1,14 @@
 //! One question to another program: what it prints, within a deadline and a bound.
 
 use std::{
+    convert::Infallible,
     io::Read,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -12,6 +17,8 @@ use crate::failure::Failure;
 
 /// A question may import an author's module; longer than this it is not waited for.
 const WITHIN: Duration = Duration::from_secs(60);
+/// After its end, what is still in its pipes comes within this.
+const REST_WITHIN: Duration = Duration::from_secs(1);
 /// The longest answer.
 const ANSWER_MAX: u64 = 8 << 20;
 
@@ -35,8 +42,8 @@ pub(crate) fn ask_program(program: &Path, args: &[&str]) -> Result<Answer, Failu
         .stderr(Stdio::piped())
         .spawn()
         .map_err(gone)?;
-    let out = read(child.stdout.take());
-    let err = read(child.stderr.take());
+    let out = Heard::listen(child.stdout.take());
+    let err = Heard::listen(child.stderr.take());
     let Some(success) = wait(&mut child).map_err(gone)? else {
         let message = format!("`{shown}` did not answer within {} s", WITHIN.as_secs());
         return Err(Failure::failed("no_answer", message)
@@ -44,20 +51,43 @@ pub(crate) fn ask_program(program: &Path, args: &[&str]) -> Result<Answer, Failu
     };
     Ok(Answer {
         success,
-        out: out.join().unwrap_or_default(),
-        err: err.join().unwrap_or_default(),
+        out: out.whole(),
+        err: err.whole(),
     })
 }
 
-fn read(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            // What cannot be read is missing from the answer, which is judged as a whole.
-            drop(pipe.take(ANSWER_MAX).read_to_end(&mut bytes));
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+/// What comes through a pipe, as far as it came; the channel closes at its end.
+struct Heard {
+    text: Arc<Mutex<Vec<u8>>>,
+    end: Receiver<Infallible>,
+}
+
+impl Heard {
+    fn listen(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let (at_end, end) = channel();
+        let text = Arc::default();
+        let shared = Arc::clone(&text);
+        thread::spawn(move || {
+            let mut pipe = pipe.map(|pipe| pipe.take(ANSWER_MAX));
+            let mut bytes = [0; 8192];
+            while let Some(Ok(count @ 1..)) = pipe.as_mut().map(|pipe| pipe.read(&mut bytes)) {
+                let mut text: MutexGuard<'_, Vec<u8>> = lock(&shared);
+                text.extend(&bytes[..count]);
+            }
+            drop(at_end);
+        });
+        Self { text, end }
+    }
+
+    /// All of it; what is left behind may still hold the pipe, which is not waited for.
+    fn whole(self) -> String {
+        let _ended_or_late = self.end.recv_timeout(REST_WITHIN);
+        String::from_utf8_lossy(&lock(&self.text)).into_owned()
+    }
+}
+
+fn lock(text: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    text.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[expect(

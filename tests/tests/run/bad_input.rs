@@ -1,6 +1,6 @@
 //! Bad input gets one line that says what is wrong and what to do, and leaves nothing under the final name.
 
-use std::{fs, path::Path};
+use std::{fs, process::Command};
 
 use crate::scene::{Scene, pipeline};
 
@@ -153,22 +153,39 @@ fn outputs_that_cannot_be_written() {
 #[test]
 fn a_full_disk_is_named_and_leaves_nothing_under_the_final_name() {
     let scene = Scene::new();
-    scene.clip("clip.mp4", 2, &[]);
-    if !Path::new("/dev/full").exists() {
-        return eprintln!("SKIPPED: no /dev/full");
+    scene.clip("clip.mp4", 8, &[]);
+    fs::create_dir(scene.path("full")).expect("a folder");
+    // A file system of its own that holds a few frames.
+    let script = r#"mount -t tmpfs -o size=128k tmpfs full || exit 77
+        "$0" run clip.mp4 -p noop --quiet -o full/out.mp4; code=$?
+        test ! -e full/out.mp4 || exit 78
+        exit $code"#;
+    let command = scene.command(&[]);
+    let mut inside = Command::new("unshare");
+    inside
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        .arg(command.get_program())
+        .current_dir(scene.path(""));
+    let ended = inside.output().expect("unshare runs");
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    if ended.status.code() == Some(77) || stderr.contains("unshare:") {
+        return framerill_tests::skip("no file system of its own is to be had");
     }
-    let out = fs::File::options()
-        .write(true)
-        .open("/dev/full")
-        .expect("it opens");
+    assert_eq!(ended.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("space"), "{stderr}");
+}
+
+#[test]
+fn a_stdout_that_is_full_is_named() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 2, &[]);
+    let out = fs::File::options().write(true).open("/dev/full");
     let mut command = scene.command(&["run", "clip.mp4", "-p", "noop", "-o", "-"]);
-    let ended = command.stdout(out).output().expect("framerill runs");
+    let command = command.stdout(out.expect("Linux has one"));
+    let ended = command.output().expect("framerill runs");
     assert_eq!(ended.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&ended.stderr);
-    assert!(
-        stderr.contains("full") || stderr.contains("space"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("space"), "{stderr}");
     assert_eq!(scene.names(), ["clip.mp4"]);
 }
 
@@ -182,5 +199,35 @@ fn usage_errors_have_code_two() {
         ["x.mp4", "-p", "noop", "--policy", "perhaps"],
     ] {
         assert_eq!(scene.run(&args).code, Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_pipeline_that_cannot_start_says_so_once_and_is_not_tried_again() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    let raises = "from framerill import Pipeline\n\n\nclass A(Pipeline):\n    def load(self):\n        raise ValueError('no model here')\n\n    def process(self, frame):\n        return frame\n";
+    fs::write(scene.path("raises.py"), raises).expect("a file");
+    // A Python of the system has no package; `-S` in a wrapper is the same on every machine.
+    fs::write(scene.path("bare"), "#!/bin/sh\nexec python3 -I -S \"$@\"\n").expect("a file");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(scene.path("bare"), executable).expect("it is ours");
+    let run = ["clip.mp4", "-p", "./raises.py", "-o", "out.mp4"];
+    for (python, word) in [
+        (None, "no model here"),
+        (Some("./bare"), "--python"),
+        (Some("/not/there"), "--python"),
+    ] {
+        let more = python.map(|it| ["--python", it]);
+        let args = [
+            run.as_slice(),
+            more.as_ref().map_or(&[], |it| it.as_slice()),
+        ]
+        .concat();
+        let (ended, report) = scene.report(&args);
+        assert_eq!(ended.code, Some(3), "{args:?}: {}", ended.stderr);
+        assert_eq!(report["restarts"], 0, "{args:?}");
+        assert!(ended.stderr.contains(word), "{args:?}: {}", ended.stderr);
+        assert!(!scene.path("out.mp4").exists());
     }
 }

@@ -267,3 +267,51 @@ fn in_process_shows_the_traceback_on_the_terminal() {
             .contains("ValueError: the frame is wrong in a way that names itself")
     );
 }
+
+#[test]
+fn in_process_ends_with_the_reason_when_the_load_is_refused() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    for (target, params, part) in [
+        (pipeline("Raises"), r#"{"at": "soon"}"#, "`at`"),
+        ("./missing.py".to_owned(), "{}", "missing.py"),
+    ] {
+        let args = ["clip.mp4", "-p", &target, "--params", params];
+        let ended = scene.run(&[args.as_slice(), &["--in-process", "-o", "out.mp4"]].concat());
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+        assert!(!scene.path("out.mp4").exists());
+    }
+}
+
+#[test]
+fn in_process_says_so_when_the_pipeline_leaves_by_itself() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    std::fs::write(scene.path("leaves.py"), "import os\nfrom framerill import Pipeline\n\n\nclass Leaves(Pipeline):\n    def process(self, frame):\n        os._exit(0)\n").expect("a file");
+    let args = [
+        "clip.mp4",
+        "-p",
+        "./leaves.py",
+        "--in-process",
+        "-o",
+        "out.mp4",
+    ];
+    let ended = scene.run(&args);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("the worker of `leaves` was lost"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_pipeline_that_asks_for_sound_is_told_that_run_has_none_for_it() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    std::fs::write(scene.path("hears.py"), "from framerill import Pipeline\n\n\nclass Hears(Pipeline):\n    audio = True\n\n    def process(self, frame):\n        return frame\n").expect("a file");
+    let ended = scene.run(&["clip.mp4", "-p", "./hears.py", "-o", "out.mp4"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("asks for sound"), "{}", ended.stderr);
+}

@@ -98,6 +98,15 @@ impl Scene {
         command
     }
 
+    /// Another command of the program with `--json`, to its end.
+    pub(crate) fn json(&self, args: &[&str]) -> (Ended, Value) {
+        let args = [args, &["--json"]].concat();
+        let ended = Ended::from(self.command(&args).output().expect("framerill runs"));
+        let answer = serde_json::from_slice(&ended.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
+        (ended, answer)
+    }
+
     /// Runs to the end.
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
         let args = [&["run"], args].concat();

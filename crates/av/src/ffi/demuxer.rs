@@ -123,6 +123,14 @@ impl Demuxer {
             != sys::AVDurationEstimationMethod::AVFMT_DURATION_FROM_BITRATE
     }
 
+    /// Whether the header's counts are those of packets with something in them. AVI counts empty ones, which repeat the
+    /// picture before and are not delivered.
+    pub(crate) fn counts_are_exact(&self) -> bool {
+        // SAFETY: an open input has a format, whose name is a string with an end.
+        let name = unsafe { CStr::from_ptr((*self.get().iformat).name) };
+        name != c"avi"
+    }
+
     /// How many streams there are.
     pub(crate) fn stream_count(&self) -> usize {
         self.get().nb_streams as usize

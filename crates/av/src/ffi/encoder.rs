@@ -74,6 +74,11 @@ pub(crate) fn encoder_exists(name: &str) -> bool {
         .is_ok_and(|codec| unsafe { codec.as_ref().type_ == sys::AVMediaType::AVMEDIA_TYPE_VIDEO })
 }
 
+/// Whether this FFmpeg has an encoder of that name, for pictures or sound.
+pub(crate) fn any_encoder_exists(name: &str) -> bool {
+    find(name).is_ok()
+}
+
 /// The sample rates that an encoder takes; empty when it takes any.
 pub(crate) fn encoder_rates(name: &str) -> Vec<u32> {
     let Ok(codec) = find(name) else {

@@ -26,7 +26,8 @@ pub(crate) use bitstream::BitstreamFilter;
 pub(crate) use decoder::Decoder;
 pub(crate) use demuxer::{Demuxer, StreamFacts};
 pub(crate) use encoder::{
-    AudioSpec, Encoder, VideoSpec, encoder_exists, encoder_formats, encoder_rates,
+    AudioSpec, Encoder, VideoSpec, any_encoder_exists, encoder_exists, encoder_formats,
+    encoder_rates,
 };
 pub use fault::Fault;
 pub(crate) use frame::Frame;
@@ -46,6 +47,18 @@ use ffmpeg_next::ffi as sys;
 pub fn quieten() {
     // SAFETY: sets one atomic integer.
     unsafe { sys::av_log_set_level(sys::AV_LOG_QUIET) }
+}
+
+/// Version of FFmpeg's codec library, and its licence as it was built.
+pub(crate) fn library() -> (String, String) {
+    // SAFETY: both return constants of the library; the licence is a string with an end.
+    let (version, licence) = unsafe {
+        let licence = std::ffi::CStr::from_ptr(sys::avcodec_license());
+        (sys::avcodec_version(), licence.to_string_lossy())
+    };
+    let [_, major, minor, micro] = version.to_be_bytes();
+    // Two bytes of major, one of minor, one of micro (`AV_VERSION_INT`); the major is below 256.
+    (format!("{major}.{minor}.{micro}"), licence.into_owned())
 }
 
 /// A fraction as FFmpeg has it.

@@ -136,6 +136,8 @@ pub struct End {
     pub unreadable: u64,
     /// Pictures dropped because their pts did not increase.
     pub misordered: u64,
+    /// Packets of sound dropped because too many came before the first picture.
+    pub sound_dropped: u64,
     /// Jumps of the source's times that were closed.
     pub jumps: u64,
 }
@@ -147,18 +149,22 @@ impl End {
         let mut said = Vec::new();
         let mut say = |count: u64, what: &str| {
             if count > 0 {
-                said.push(format!("{count} {what}"));
+                said.push(format!("{what}: {count}"));
             }
         };
-        say(self.concealed, "pictures are partly made up by the decoder");
-        say(self.undecodable, "packets could not be decoded");
-        say(self.damaged, "packets are damaged");
-        say(self.unreadable, "places could not be read");
+        say(self.concealed, "pictures partly made up by the decoder");
+        say(self.undecodable, "packets that could not be decoded");
+        say(self.damaged, "damaged packets");
+        say(self.unreadable, "places that could not be read");
         say(
             self.misordered,
             "pictures dropped because their time did not increase",
         );
-        say(self.jumps, "jumps in time closed");
+        say(
+            self.sound_dropped,
+            "packets of sound dropped before the first picture",
+        );
+        say(self.jumps, "closed jumps in time");
         if self.is_truncated {
             said.insert(0, "the source ends before its header says".to_owned());
         }
@@ -180,7 +186,7 @@ mod tests {
         };
         assert_eq!(
             end.warning().unwrap(),
-            "the source ends before its header says; 2 pictures are partly made up by the decoder"
+            "the source ends before its header says; 2 pictures partly made up by the decoder"
         );
     }
 }

@@ -41,6 +41,7 @@ pub struct SourceReader {
     sound: Option<TimeBase>,
     window: Window,
     held: VecDeque<AudioPacket>,
+    sound_dropped: u64,
     constant: Option<Constant>,
     pace: Option<(Pacer, Instant)>,
     interrupt: Interrupt,
@@ -135,6 +136,7 @@ impl SourceReader {
             frame_rate,
             traits,
             held: VecDeque::new(),
+            sound_dropped: 0,
             constant,
             pace: None,
             interrupt,
@@ -240,6 +242,7 @@ impl SourceReader {
                 self.held.push_back(AudioPacket { packet });
                 if self.held.len() > MOST_HELD {
                     self.held.pop_front();
+                    self.sound_dropped += 1;
                 }
                 Ok(None)
             }
@@ -277,6 +280,7 @@ impl SourceReader {
     fn take_end(&mut self, mut end: super::End) -> Result<Option<Item>, AvError> {
         self.ended = true;
         end.misordered = self.window.misordered();
+        end.sound_dropped = self.sound_dropped;
         if self.window.is_empty() {
             let name = self.name.clone();
             let what = "has no picture after the start that was asked for";

@@ -5,9 +5,11 @@ use std::path::Path;
 use framerill_media::{Caps, PixelFormat, Size};
 use serde::Serialize;
 
-use super::{host::Host, pingpong};
+use super::{host::Host, pingpong::PingPong};
 use crate::{exit::Exit, failure::Failure, program};
 
+/// Turns that each peer has.
+const SLICES: u32 = 20;
 /// Round trips before the count begins: page faults and caches settle.
 const WARM_UP: u32 = 500;
 
@@ -26,93 +28,112 @@ struct Row {
     p99_us: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     ready_ms: Option<f64>,
+    /// p99 in that of the bare ping-pong, which is the first row: the median of the slices' ratios.
     p99_to_pingpong: f64,
 }
 
-/// Measures and prints.
+/// What makes round trips.
+enum Peer {
+    Bare(PingPong),
+    Worker(Box<Host>),
+}
+
+/// A peer and its times, a list for each slice.
+struct Contender {
+    name: &'static str,
+    peer: Peer,
+    slices: Vec<Vec<u64>>,
+}
+
+impl Contender {
+    fn new(name: &'static str, peer: Peer) -> Self {
+        let slices = Vec::new();
+        Self { name, peer, slices }
+    }
+
+    fn round_trips(&mut self, count: u32) -> Result<Vec<u64>, Failure> {
+        let one = |_| match &mut self.peer {
+            Peer::Bare(peer) => peer.round_trip(),
+            Peer::Worker(host) => host.round_trip(),
+        };
+        let mut times = (0..count).map(one).collect::<Result<Vec<_>, _>>()?;
+        times.sort_unstable();
+        Ok(times)
+    }
+}
+
+/// Measures and prints. All peers live at the same time and take turns in slices, so that a machine that changes its
+/// pace changes it for all.
 pub(crate) fn link(frames: u32, python: Option<&Path>, json: bool) -> Result<Exit, Failure> {
-    let frames = frames.max(100);
+    let a_slice = (frames / SLICES).max(100);
     let size = Size::new(512, 512).map_err(|error| Failure::failed("bench", error.to_string()))?;
     let caps = Caps::new(PixelFormat::Rgb24, size)
         .map_err(|error| Failure::failed("bench", error.to_string()))?;
-    let this = program::this()?;
-    let python = program::python(python);
     let script = Script::write()?;
-
-    let bare = row(
-        "bare socket ping-pong",
-        pingpong::measure(frames)?,
-        None,
-        None,
-    );
-    let bare_p99 = bare.p99_us;
-    let mut rows = vec![bare];
-    for (name, program, args, pipeline) in [
-        (
-            "rust worker, noop",
-            this.as_path(),
-            ["worker", "noop"].as_slice(),
-            "noop",
-        ),
-        (
-            "rust worker, invert",
-            this.as_path(),
-            ["worker", "invert"].as_slice(),
-            "invert",
-        ),
-        (
-            "python worker, noop",
-            &python,
-            ["-m", "framerill.worker"].as_slice(),
-            &script.noop(),
-        ),
-        (
-            "python worker, invert",
-            &python,
-            ["-m", "framerill.worker"].as_slice(),
-            &script.invert(),
-        ),
-    ] {
-        let mut host = Host::start(program, args, pipeline, caps)?;
-        for _ in 0..WARM_UP {
-            host.round_trip()?;
-        }
-        let times = (0..frames)
-            .map(|_| host.round_trip())
-            .collect::<Result<Vec<_>, _>>()?;
-        rows.push(row(
-            name,
-            times,
-            Some(host.ready_after.as_secs_f64() * 1e3),
-            Some(bare_p99),
-        ));
+    let mut contenders = start(caps, &program::python(python), &script)?;
+    for contender in &mut contenders {
+        contender.round_trips(WARM_UP)?;
     }
+    for _ in 0..SLICES {
+        for contender in &mut contenders {
+            let times = contender.round_trips(a_slice)?;
+            contender.slices.push(times);
+        }
+    }
+    let rows = contenders.iter().map(|it| row(it, &contenders[0]));
     let report = Report {
         picture: "512x512 rgb24",
-        frames,
-        rows,
+        frames: a_slice * SLICES,
+        rows: rows.collect(),
     };
     print(&report, json);
     Ok(Exit::Done)
 }
 
-fn row(name: &'static str, mut ns: Vec<u64>, ready_ms: Option<f64>, bare: Option<f64>) -> Row {
-    ns.sort_unstable();
-    let at = |share: usize| {
-        let index = (ns.len() * share / 100).min(ns.len().saturating_sub(1));
-        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of one round trip")]
-        let us = ns.get(index).copied().unwrap_or(0) as f64 / 1e3;
-        us
+fn start(caps: Caps, python: &Path, script: &Script) -> Result<Vec<Contender>, Failure> {
+    let this = program::this()?;
+    let rust = |pipeline: &str| Host::start(&this, &["worker", pipeline], pipeline, caps);
+    let in_python =
+        |pipeline: &str| Host::start(python, &["-m", "framerill.worker"], pipeline, caps);
+    let worker = |host| Peer::Worker(Box::new(host));
+    Ok(vec![
+        Contender::new("bare socket ping-pong", Peer::Bare(PingPong::start()?)),
+        Contender::new("rust worker, noop", worker(rust("noop")?)),
+        Contender::new("rust worker, invert", worker(rust("invert")?)),
+        Contender::new("python worker, noop", worker(in_python(&script.noop())?)),
+        Contender::new(
+            "python worker, invert",
+            worker(in_python(&script.invert())?),
+        ),
+    ])
+}
+
+/// The value below which a share of sorted times lies, in µs.
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds of one round trip")]
+fn quantile(sorted: &[u64], percent: usize) -> f64 {
+    let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(index).copied().unwrap_or(0) as f64 / 1e3
+}
+
+fn row(of: &Contender, bare: &Contender) -> Row {
+    let mut all = of.slices.concat();
+    all.sort_unstable();
+    let pairs = of.slices.iter().zip(&bare.slices);
+    let mut ratios: Vec<f64> = pairs
+        .map(|(ours, bare)| quantile(ours, 99) / quantile(bare, 99))
+        .collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    let ready_ms = match &of.peer {
+        Peer::Bare(_) => None,
+        Peer::Worker(host) => Some(host.ready_after.as_secs_f64() * 1e3),
     };
-    let p99_us = at(99);
-    let p99_to_pingpong = bare.map_or(1.0, |bare| p99_us / bare);
     Row {
-        name,
-        p50_us: at(50),
-        p90_us: at(90),
-        p99_us,
+        name: of.name,
+        p50_us: quantile(&all, 50),
+        p90_us: quantile(&all, 90),
+        p99_us: quantile(&all, 99),
         ready_ms,
-        p99_to_pingpong,
+        p99_to_pingpong: ratios.get(ratios.len() / 2).copied().unwrap_or(1.0),
     }
 }
 

@@ -42,7 +42,9 @@ enum State {
 impl Doctor {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let python = program::python(self.python.as_deref());
-        let mut findings = vec![kernel(), machine(), media(), isolation()];
+        let mut findings = vec![kernel(), machine()];
+        findings.extend(media());
+        findings.push(isolation());
         findings.extend(python_findings(&python));
         let missing = findings.iter().any(|it| it.state == State::Missing);
         if self.json {
@@ -127,7 +129,8 @@ fn machine() -> Finding {
     )
 }
 
-fn media() -> Finding {
+/// The program, and what its FFmpeg is and can.
+fn media() -> Vec<Finding> {
     let missing = |found: String, remedy: &str| Finding {
         name: "framerill-media",
         state: State::Missing,
@@ -137,18 +140,13 @@ fn media() -> Finding {
     let path = match program::media() {
         Ok(path) => path,
         Err(failure) => {
-            return missing(
-                failure.message,
-                "build both with `make build`, or set FRAMERILL_MEDIA",
-            );
+            let remedy = "build both with `make build`, or set FRAMERILL_MEDIA";
+            return vec![missing(failure.message, remedy)];
         }
     };
     match ask_program(&path, &["--version"]) {
-        Ok(answer) if answer.success => ok(
-            "framerill-media",
-            answer.out.lines().collect::<Vec<_>>().join(", "),
-        ),
-        Ok(answer) => missing(
+        Ok(answer) if answer.success => said_by_media(&answer.out),
+        Ok(answer) => vec![missing(
             answer
                 .err
                 .lines()
@@ -156,9 +154,33 @@ fn media() -> Finding {
                 .unwrap_or("it does not start")
                 .to_owned(),
             "install FFmpeg's libraries: apt-get install libavformat59 libavfilter8 libswscale6",
-        ),
-        Err(failure) => missing(failure.message, "build it with `make build`"),
+        )],
+        Err(failure) => vec![missing(failure.message, "build it with `make build`")],
     }
+}
+
+/// `framerill-media --version` in findings.
+fn said_by_media(lines: &str) -> Vec<Finding> {
+    let first = lines.lines().next().unwrap_or_default();
+    let mut findings = vec![ok("framerill-media", first)];
+    for line in lines.lines() {
+        match line.split_once(": ") {
+            Some(("ffmpeg", found)) => findings.push(ok("ffmpeg", found)),
+            Some(("encoders", found)) => findings.push(ok("encoders", found)),
+            Some(("missing", found)) => findings.push(Finding {
+                name: "encoders",
+                state: State::Limited,
+                found: format!("{found} not in this FFmpeg"),
+                remedy: Some(
+                    "outputs that use them fail (libx264, aac: mp4, mkv, ts; libvpx-vp9, libopus: webm): \
+                     install an FFmpeg that has them"
+                        .into(),
+                ),
+            }),
+            _ => {}
+        }
+    }
+    findings
 }
 
 fn isolation() -> Finding {
@@ -230,7 +252,7 @@ fn package_finding(package: &str, version: &str) -> Finding {
     let (name, remedy) = match package {
         "framerill" => (
             "python framerill",
-            "Python pipelines need it: `make setup` in a clone, or pip install framerill",
+            "Python pipelines need it: `make setup` in a clone makes .venv, or pip install CLONE/python/framerill",
         ),
         "numpy" => (
             "python numpy",

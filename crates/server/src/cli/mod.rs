@@ -64,11 +64,13 @@ fn command() -> Exit {
         Err(error) => {
             // What cannot be printed cannot be helped.
             drop(error.print());
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
+            if !error.use_stderr() {
+                return Exit::Done;
+            }
+            if wants_json() {
+                print_failure(&usage(&error));
+            }
+            return Exit::Usage;
         }
     };
     let done = match cli.command {
@@ -79,7 +81,36 @@ fn command() -> Exit {
         Command::Bench(bench) => bench.run(),
         Command::Worker { .. } => return Exit::of_child(framerill_worker::runtime::run()),
     };
-    done.unwrap_or_else(|failure| tell(&failure))
+    done.unwrap_or_else(|failure| {
+        if wants_json() && !failure.is_reported {
+            print_failure(&failure);
+        }
+        tell(&failure)
+    })
+}
+
+fn wants_json() -> bool {
+    std::env::args_os().any(|arg| arg == "--json")
+}
+
+/// What clap found wrong, in one line.
+fn usage(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:"));
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
+    Failure::usage("usage", line.trim_start_matches("error: ")).hint("try --help")
+}
+
+/// The one object on stdout of a command that has no report of its own.
+fn print_failure(failure: &Failure) {
+    print_json(&serde_json::json!({
+        "status": "failed",
+        "error": {"code": failure.code, "message": failure.to_string()},
+    }));
 }
 
 /// Prints the one line that says what is wrong and what to do.

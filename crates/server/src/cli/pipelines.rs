@@ -182,12 +182,31 @@ fn kind_of(schema: &Value) -> String {
     }
 }
 
+/// The values of a parameter that has only some: as `enum`, or as `oneOf` with a `const` each.
+fn choices(schema: &Value) -> Option<String> {
+    let listed = schema.get("enum").and_then(Value::as_array);
+    let each = schema.get("oneOf").and_then(Value::as_array);
+    let values: Vec<_> = match (listed, each) {
+        (Some(values), _) => values.iter().collect(),
+        (None, Some(each)) => each.iter().filter_map(|it| it.get("const")).collect(),
+        (None, None) => return None,
+    };
+    let shown = values.into_iter().map(|it| match it {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    Some(shown.collect::<Vec<_>>().join(", "))
+}
+
 fn about(schema: &Value) -> String {
     let text = schema
         .get("description")
         .and_then(Value::as_str)
         .unwrap_or("");
     let mut about = text.lines().collect::<Vec<_>>().join(" ");
+    if let Some(choices) = choices(schema) {
+        about = format!("{about} ({choices})");
+    }
     for (key, word) in [
         ("minimum", "at least"),
         ("maximum", "at most"),

@@ -55,7 +55,7 @@ pub(super) struct Run {
     )]
     max_restarts: u32,
     /// Seconds without an output after which the pipeline counts as hung [default: the pipeline's own, 10]
-    #[arg(long, value_name = "S", value_parser = run::seconds)]
+    #[arg(long, value_name = "S", value_parser = run::positive_seconds)]
     max_frame_time: Option<f64>,
     /// Python to run the pipeline with [default: the active environment, .venv near by, python3]
     #[arg(long, value_name = "PATH")]

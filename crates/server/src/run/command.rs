@@ -1,10 +1,6 @@
 //! One run from its plan to its report: opens files, starts the engine, names the output.
 
-use std::{
-    fs::File,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-};
+use std::os::fd::OwnedFd;
 
 use framerill_worker::message::{Container, EgressMode, MediaPlan, Sink, VideoPlan};
 
@@ -14,8 +10,9 @@ use super::{
     input::Input,
     output::{self, Partial},
     plan::Pace,
+    preview::Preview,
     progress::Progress,
-    report::Problem,
+    report::{Problem, counted},
 };
 use crate::{exit::Exit, failure::Failure};
 
@@ -27,7 +24,10 @@ pub fn command(plan: Plan, json: bool, quiet: bool) -> Result<Exit, Failure> {
     } else if !quiet && outcome.is_ok() {
         print_report(&report, false);
     }
-    outcome
+    outcome.map_err(|failure| Failure {
+        is_reported: json,
+        ..failure
+    })
 }
 
 /// Runs a plan. The report is complete whatever came of it.
@@ -93,9 +93,12 @@ fn start(plan: &Plan, quiet: bool, report: &mut Report) -> Result<Exit, Failure>
             preview: None,
         }
     };
-    let preview_fd = match plan.preview.as_deref().map(preview).transpose() {
-        Ok(file) => {
-            writing.preview.clone_from(&plan.preview);
+    let preview = plan.preview.as_deref();
+    let preview = preview.map(|path| Preview::create(path, input_path.as_deref()));
+    let preview_fd = match preview.transpose() {
+        Ok(preview) => {
+            let (preview, file) = preview.unzip();
+            writing.preview = preview;
             files.push(file.map(OwnedFd::from))
         }
         Err(failure) => {
@@ -137,19 +140,11 @@ impl Files {
     }
 }
 
-fn preview(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| {
-        let shown = path.display();
-        Failure::cannot_start("output_open", format!("cannot write `{shown}`: {error}"))
-            .hint("name another output with -o")
-    })
-}
-
 /// The files of this run while they are written.
 struct Writing {
     sink: Sink,
     partial: Option<Partial>,
-    preview: Option<PathBuf>,
+    preview: Option<Preview>,
 }
 
 impl Writing {
@@ -158,8 +153,7 @@ impl Writing {
             partial.discard();
         }
         if let Some(preview) = self.preview {
-            // A preview that was not written is an empty file of ours.
-            drop(std::fs::remove_file(preview));
+            preview.discard();
         }
     }
 
@@ -181,7 +175,9 @@ impl Writing {
                     .hint("look at --start, --duration and the pipeline's skips")),
             };
         }
-        report.preview = self.preview.as_ref().map(|path| path.display().to_string());
+        if let Some(preview) = self.preview.take() {
+            report.preview = preview.complete()?.map(|path| path.display().to_string());
+        }
         if let Some(partial) = self.partial.take() {
             report.output = Some(partial.complete()?.display().to_string());
         }
@@ -197,7 +193,7 @@ impl Writing {
             return failure;
         }
         if let Some(preview) = self.preview.take() {
-            drop(std::fs::remove_file(preview));
+            preview.discard();
         }
         let Some(kept) = self.partial.take().and_then(Partial::keep) else {
             return failure;
@@ -246,8 +242,12 @@ fn print_to_terminal(report: &Report, losses: &str) {
     let [p50, p90, p99] = report.latency_ms.process;
     let [t50, t90, t99] = report.latency_ms.total;
     eprintln!(
-        "{} frames in, {} out{losses}, {:.1} fps, {:.1} s, {} restarts",
-        frames.taken, frames.out, report.fps, report.seconds, report.restarts
+        "{} frames in, {} out{losses}, {:.1} fps, {:.1} s, {}",
+        frames.taken,
+        frames.out,
+        report.fps,
+        report.seconds,
+        counted(u64::from(report.restarts), "restart", "restarts")
     );
     eprintln!(
         "latency ms p50/p90/p99: pipeline {p50:.1}/{p90:.1}/{p99:.1}, from packet to packet {t50:.1}/{t90:.1}/{t99:.1}"

@@ -33,7 +33,10 @@ pub fn demo(
     };
     fs::create_dir_all(folder).map_err(broken)?;
     let pipeline = folder.join("demo_pipeline.py");
-    fs::write(&pipeline, PIPELINE).map_err(broken)?;
+    let is_edited = fs::read_to_string(&pipeline).is_ok_and(|text| text != PIPELINE);
+    if !is_edited {
+        fs::write(&pipeline, PIPELINE).map_err(broken)?;
+    }
     let plan = Plan {
         input: format!(
             "lavfi:testsrc2=size=1280x720:rate=30:duration={seconds};sine=frequency=330:duration={seconds}"
@@ -57,12 +60,18 @@ pub fn demo(
         in_process: false,
     };
     introduce(seconds, json);
+    if is_edited && !json {
+        say_edited(folder);
+    }
     let (report, outcome) = execute(plan, json);
     print_report(&report, json);
     if outcome.is_ok() && !json {
         where_to_look(folder);
     }
-    outcome
+    outcome.map_err(|failure| Failure {
+        is_reported: json,
+        ..failure
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "the command's answer")]
@@ -72,6 +81,12 @@ fn introduce(seconds: u32, json: bool) {
             "a 1280x720 source at 30 fps, in real time for {seconds} s, through a Python pipeline of its own process"
         );
     }
+}
+
+#[expect(clippy::print_stderr, reason = "the command's answer")]
+fn say_edited(folder: &Path) {
+    let shown = folder.display();
+    eprintln!("with your {shown}/demo_pipeline.py; remove it to have the demo's own again");
 }
 
 #[expect(clippy::print_stdout, reason = "the command's answer")]

@@ -16,7 +16,7 @@ use std::{
 
 use framerill_frames::Link;
 use framerill_supervisor::{
-    Supervised, Update,
+    ExitReason, Supervised, Update,
     lifecycle::{Event, Reason},
 };
 use framerill_worker::message::{
@@ -27,10 +27,15 @@ use super::{
     Plan, Report,
     members::{DRAIN_WITHIN, Incoming, LEAVE_WITHIN, MEDIA, Worker, start_media, start_worker},
     progress::Progress,
-    report::Frames,
+    report::{Frames, counted},
     signals::{Signals, exit_of},
 };
-use crate::{exit::Exit, failure::Failure};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    program,
+    python::{NO_MODULE, no_package},
+};
 
 /// The one stream of a run.
 const STREAM: &str = "run";
@@ -67,6 +72,8 @@ pub(super) struct Engine<'a> {
     complete: bool,
     began: Option<Instant>,
     ending: Option<Ending>,
+    /// It is over now, whoever still has something to finish.
+    at_once: bool,
     last_error: Option<ErrorReport>,
     last_traceback: Option<String>,
 }
@@ -106,6 +113,7 @@ impl<'a> Engine<'a> {
             complete: false,
             began: None,
             ending: None,
+            at_once: false,
             last_error: None,
             last_traceback: None,
         })
@@ -127,7 +135,7 @@ impl<'a> Engine<'a> {
         loop {
             self.wait(progress)?;
             self.updates(report, progress)?;
-            if self.media.state().is_terminal() && self.worker.is_over() {
+            if self.at_once || (self.media.state().is_terminal() && self.worker.is_over()) {
                 return self.conclusion();
             }
         }
@@ -194,7 +202,8 @@ impl<'a> Engine<'a> {
                         )
                     });
                 }
-                Some(_) => {}
+                // The output is complete, or a failure is on its way: nobody waits for the children to leave.
+                Some(Ending::Done | Ending::Failure(_)) => self.at_once = true,
                 None => {
                     progress
                         .say("stopping: what is under way is finished; once more to stop at once");
@@ -336,11 +345,19 @@ impl<'a> Engine<'a> {
                 drop(self.worker.send(&load, &[]));
             }
             Update::LogLine(line) => {
+                if self.description.is_none() && line.contains(NO_MODULE) {
+                    let python = program::python(self.plan.python.as_deref());
+                    self.end(Ending::Failure(no_package(&python, NO_MODULE)));
+                    return;
+                }
                 progress.say(&format!("[{}] {line}", self.plan.pipeline.short_name()));
             }
             Update::Lifecycle(event) => self.worker_event(event, report, progress),
             Update::Message(FromChild::Ready { description, .. }, _) => {
                 self.description = description.or(self.description.take());
+                if self.description.as_ref().is_some_and(|it| it.audio) {
+                    self.end(Ending::Failure(self.no_sound_for_pipelines()));
+                }
             }
             Update::Message(FromChild::Log { message, .. }, _) => {
                 progress.say(&format!("[{}] {message}", self.plan.pipeline.short_name()));
@@ -351,6 +368,13 @@ impl<'a> Engine<'a> {
             }
             Update::Message(..) => {}
         }
+    }
+
+    fn no_sound_for_pipelines(&self) -> Failure {
+        let name = self.plan.pipeline.short_name();
+        let text = format!("`{name}` asks for sound, which `run` carries past pipelines");
+        Failure::cannot_start("no_sound_for_pipelines", text)
+            .hint("leave `audio = True` out of the class; the output keeps its sound")
     }
 
     /// Whole the first time; the same one again is named only.
@@ -374,6 +398,11 @@ impl<'a> Engine<'a> {
                 self.worker_ready = true;
                 self.attach();
             }
+            Event::Restarting { .. } if self.never_loaded() => {
+                // It would fail the same way again.
+                let error = self.last_error.as_ref().expect("it said why");
+                self.end(Ending::Failure(Failure::of_child(error)));
+            }
             Event::Restarting {
                 reason,
                 restarts_left,
@@ -383,7 +412,8 @@ impl<'a> Engine<'a> {
                 self.worker_ready = false;
                 self.detach();
                 progress.insist(&format!(
-                    "the pipeline's worker was lost ({reason}) and is started again; {restarts_left} restarts left"
+                    "the pipeline's worker was lost ({reason}) and is started again; {}",
+                    counted(u64::from(restarts_left), "restart left", "restarts left")
                 ));
             }
             Event::Failed { reason } => {
@@ -394,6 +424,12 @@ impl<'a> Engine<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Its first load failed, and it said why.
+    fn never_loaded(&self) -> bool {
+        let error = self.last_error.as_ref();
+        self.incarnation == 0 && error.is_some_and(|it| it.code == "load_failed")
     }
 
     fn failure_of_worker(&self, reason: &Reason, restarts: u32) -> Failure {
@@ -418,6 +454,11 @@ impl<'a> Engine<'a> {
             return self.plan.pipeline.unknown(self.plan.python.as_deref());
         }
         let name = self.plan.pipeline.short_name();
+        if matches!(reason.exit, ExitReason::SpawnFailed { .. }) {
+            let text = format!("the worker of `{name}` {}", reason.exit);
+            return Failure::cannot_start("no_program", text)
+                .hint("name a Python with --python; `framerill doctor` says which one is used");
+        }
         let failure = match restarts {
             0 => Failure::failed(
                 "worker_lost",

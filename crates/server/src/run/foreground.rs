@@ -31,7 +31,17 @@ pub(super) struct Foreground {
     channel: Arc<Channel>,
     updates: VecDeque<Update>,
     last_request: u64,
-    ended: bool,
+    phase: Phase,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Loading,
+    Ready,
+    /// It was asked to leave, or its loss was told.
+    Leaving,
+    Ended,
 }
 
 impl Foreground {
@@ -64,7 +74,7 @@ impl Foreground {
             channel,
             updates: VecDeque::new(),
             last_request: 0,
-            ended: false,
+            phase: Phase::Loading,
         })
     }
 
@@ -73,34 +83,45 @@ impl Foreground {
             Event::LogLine(line) => self.updates.push_back(Update::LogLine(line)),
             Event::ChannelClosed(_) => {}
             Event::Exited(reason) => {
-                self.ended = true;
-                let event = match reason {
-                    ExitReason::Asked | ExitReason::Left => {
-                        lifecycle::Event::Stopped { exit: reason }
-                    }
-                    reason => lifecycle::Event::Failed {
+                // Only one that leaves may end, whatever its code says.
+                let event = if self.phase == Phase::Leaving {
+                    lifecycle::Event::Stopped { exit: reason }
+                } else {
+                    lifecycle::Event::Failed {
                         reason: Reason::from(reason),
-                    },
+                    }
                 };
+                self.phase = Phase::Ended;
                 self.updates.push_back(Update::Lifecycle(event));
             }
-            Event::Message(message, fds) => {
-                let load = matches!(message, FromChild::Hello { .. });
-                let ready = matches!(message, FromChild::Ready { .. });
-                self.updates.push_back(Update::Message(message, fds));
-                if load {
-                    let id = self.request_id();
-                    self.updates.push_back(Update::Load { id });
-                }
-                if ready {
-                    let event = lifecycle::Event::Ready {
-                        incarnation: 1,
-                        reloaded: false,
-                    };
-                    self.updates.push_back(Update::Lifecycle(event));
-                }
-            }
+            Event::Message(message, fds) => self.said(message, fds),
         }
+    }
+
+    fn said(&mut self, message: FromChild, fds: Vec<OwnedFd>) {
+        let next = match &message {
+            FromChild::Hello { .. } => {
+                let id = self.request_id();
+                Some(Update::Load { id })
+            }
+            FromChild::Ready { .. } => {
+                self.phase = Phase::Ready;
+                Some(Update::Lifecycle(lifecycle::Event::Ready {
+                    incarnation: 1,
+                    reloaded: false,
+                }))
+            }
+            // Without a load there is nothing to wait for.
+            FromChild::Error(_) if self.phase == Phase::Loading => {
+                self.phase = Phase::Leaving;
+                Some(Update::Lifecycle(lifecycle::Event::Failed {
+                    reason: Reason::from(ExitReason::Left),
+                }))
+            }
+            _ => None,
+        };
+        self.updates.push_back(Update::Message(message, fds));
+        self.updates.extend(next);
     }
 
     pub(super) fn next_update(&mut self) -> Option<Update> {
@@ -121,14 +142,19 @@ impl Foreground {
     }
 
     pub(super) fn stop(&mut self) {
+        let was_ready = self.phase == Phase::Ready;
+        if self.phase != Phase::Ended {
+            self.phase = Phase::Leaving;
+        }
         let id = self.request_id();
-        if self.send(&ToChild::Drain { id }, &[]).is_err() {
+        // A worker that has nothing to finish leaves when its parent's end of the socket closes.
+        if !was_ready || self.send(&ToChild::Drain { id }, &[]).is_err() {
             self.channel.shutdown();
         }
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.ended
+        self.phase == Phase::Ended
     }
 }
 

@@ -8,11 +8,14 @@ mod input;
 mod members;
 mod output;
 mod plan;
+mod preview;
 mod progress;
 mod report;
 mod signals;
 
 pub use command::command;
 pub use demo::demo;
-pub use plan::{Pace, Pipeline, Plan, default_output, fps, params, preview_path, seconds};
+pub use plan::{
+    Pace, Pipeline, Plan, default_output, fps, params, positive_seconds, preview_path, seconds,
+};
 pub use report::Report;

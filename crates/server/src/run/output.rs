@@ -66,14 +66,6 @@ impl Partial {
     ) -> Result<(Self, File, Option<File>), Failure> {
         let container = container_of(path)?;
         let shown = path.display();
-        if let Some(input) = input
-            && same_file(path, input)
-        {
-            return Err(
-                Failure::usage("output_is_input", format!("`{shown}` is the input, too"))
-                    .hint("name another output with -o"),
-            );
-        }
         if path.is_dir() {
             return Err(Failure::cannot_start(
                 "output_directory",
@@ -83,6 +75,9 @@ impl Partial {
         }
         let written = beside(path, "partial");
         let remuxed = (container == Container::Mp4).then(|| beside(path, "remux"));
+        for ours in [path, &written].into_iter().chain(remuxed.as_deref()) {
+            not_the_input(ours, input)?;
+        }
         let mut partial = Self {
             path: path.to_owned(),
             container,
@@ -113,13 +108,7 @@ impl Partial {
     /// Puts the complete file under its own name.
     pub(crate) fn complete(self) -> Result<PathBuf, Failure> {
         let complete = self.remuxed.as_ref().unwrap_or(&self.written);
-        fs::rename(complete, &self.path).map_err(|error| {
-            let shown = self.path.display();
-            Failure::failed(
-                "output_rename",
-                format!("cannot name the output `{shown}`: {error}"),
-            )
-        })?;
+        named(complete, &self.path)?;
         if self.remuxed.is_some() {
             remove(&self.written);
         }
@@ -148,11 +137,37 @@ impl Partial {
     }
 }
 
+/// Gives a complete file its name.
+pub(super) fn named(written: &Path, path: &Path) -> Result<(), Failure> {
+    fs::rename(written, path).map_err(|error| {
+        let (written, shown) = (written.display(), path.display());
+        Failure::failed(
+            "output_rename",
+            format!("cannot name the output `{shown}`: {}", plain(&error)),
+        )
+        .hint(format!("it is complete under `{written}`"))
+    })
+}
+
 /// `out.mp4` → `out.partial.mp4`, in the same folder, so that it keeps its kind and can be renamed.
-fn beside(path: &Path, word: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, word: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let extension = path.extension().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{stem}.{word}.{extension}"))
+}
+
+/// Refuses to write where the input lies, by whatever name.
+pub(super) fn not_the_input(ours: &Path, input: Option<&Path>) -> Result<(), Failure> {
+    match input {
+        Some(input) if same_file(ours, input) => {
+            let shown = ours.display();
+            Err(
+                Failure::usage("output_is_input", format!("`{shown}` is the input, too"))
+                    .hint("name another output with -o"),
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {
@@ -166,7 +181,8 @@ fn same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
-fn create(path: &Path, wanted: &Path) -> Result<File, Failure> {
+/// Opens a file of ours for writing, empty, and locks it for this run. Failures name the file that was `wanted`.
+pub(super) fn create(path: &Path, wanted: &Path) -> Result<File, Failure> {
     let shown = wanted.display();
     let opened = File::options()
         .read(true)
@@ -176,11 +192,14 @@ fn create(path: &Path, wanted: &Path) -> Result<File, Failure> {
         .open(path);
     let file = opened.map_err(|error| {
         let folder = wanted.parent().filter(|it| !it.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new(".")).display();
+        let folder = folder.unwrap_or(Path::new("."));
         let hint = match error.kind() {
-            ErrorKind::NotFound => format!("make the folder first: mkdir -p {folder}"),
+            ErrorKind::NotFound if !folder.is_dir() => {
+                format!("make the folder first: mkdir -p {}", folder.display())
+            }
             ErrorKind::StorageFull => "free some space, or name another place with -o".into(),
             _ => {
+                let folder = folder.display();
                 format!("`{folder}` has to be a folder that you may write, or name another with -o")
             }
         };
@@ -216,7 +235,8 @@ fn plain(error: &io::Error) -> String {
         .to_lowercase()
 }
 
-fn remove(path: &Path) {
+/// Removes a file of ours.
+pub(super) fn remove(path: &Path) {
     // What is not there need not be removed.
     drop(fs::remove_file(path));
 }
@@ -275,6 +295,19 @@ mod tests {
             );
         }
         assert_eq!(fs::read(&path).unwrap(), b"video");
+    }
+
+    #[test]
+    fn what_is_written_on_the_way_is_never_the_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("x.mp4");
+        for name in ["x.partial.mp4", "x.remux.mp4"] {
+            let input = folder.path().join(name);
+            fs::write(&input, b"video").unwrap();
+            let failure = Partial::create(&output, Some(&input)).unwrap_err();
+            assert_eq!(failure.code, "output_is_input");
+            assert_eq!(fs::read(&input).unwrap(), b"video");
+        }
     }
 
     #[test]

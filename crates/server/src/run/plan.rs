@@ -245,6 +245,14 @@ pub fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A time above 0, as [`seconds`].
+pub fn positive_seconds(text: &str) -> Result<f64, String> {
+    match seconds(text)? {
+        0.0 => Err("it has to be above 0".into()),
+        above => Ok(above),
+    }
+}
+
 /// `clip.mp4` and `invert` → `clip.invert.mp4`, beside the input; a generator's output lies here.
 #[must_use]
 pub fn default_output(input: &str, pipeline: &Pipeline) -> PathBuf {

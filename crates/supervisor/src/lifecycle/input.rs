@@ -5,6 +5,9 @@ use framerill_worker::message::{ErrorReport, FromChild, PROTOCOL};
 use super::output::Fault;
 use crate::exit::ExitReason;
 
+/// No description sets more: a day.
+const MOST_FRAME_TIME: Duration = Duration::from_secs(86_400);
+
 /// What happens to a child.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
@@ -70,7 +73,8 @@ impl Input {
             FromChild::Ready { description, .. } => Self::Ready {
                 max_frame_time: description
                     .as_deref()
-                    .and_then(|it| Duration::try_from_secs_f64(it.max_frame_time).ok())
+                    .map(|it| it.max_frame_time.min(MOST_FRAME_TIME.as_secs_f64()))
+                    .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
                     .filter(|limit| !limit.is_zero()),
             },
             FromChild::Reloading { .. } => Self::Reloading,

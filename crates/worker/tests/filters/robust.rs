@@ -74,7 +74,7 @@ fn on_its_side(width: u32, pixels: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(400)))]
 
     #[test]
     fn any_picture_has_an_answer_that_depends_on_nothing_else(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _NO_PARAMS = {"type": "object", "properties": {}, "additionalProperties": False}
 _MAX_HISTORY = MAX_SLOTS - 8
+_MAX_FRAME_TIME = 86_400
 
 
 def params_model(pipeline: type[Pipeline]) -> Any:
@@ -88,9 +89,9 @@ def check(pipeline: type[Pipeline]) -> None:
         raise _wrong(pipeline, f"`history` is a number of frames, not {pipeline.history!r}", "give a whole number")
     if not 0 <= pipeline.history <= _MAX_HISTORY:
         raise _wrong(pipeline, f"`history = {pipeline.history}` is out of range", f"give 0 to {_MAX_HISTORY}")
-    if not (isinstance(pipeline.max_frame_time, (int, float)) and 0 < pipeline.max_frame_time < float("inf")):
+    if not (isinstance(pipeline.max_frame_time, (int, float)) and 0 < pipeline.max_frame_time <= _MAX_FRAME_TIME):
         raise _wrong(
-            pipeline, f"`max_frame_time = {pipeline.max_frame_time!r}` is out of range", "give seconds above 0"
+            pipeline, f"`max_frame_time = {pipeline.max_frame_time!r}` is out of range", f"give seconds above 0, {_MAX_FRAME_TIME} at most"
         )
     for attribute in ("audio", "shareable"):
         if not isinstance(getattr(pipeline, attribute), bool):

@@ -68,16 +68,22 @@ class Worker:
             while self._parent.has_requests:
                 message, fds = self._parent.next_request()
                 self._serve(message, fds)
-            ready = [stream for stream in self._streams.values() if stream.is_ready]
+            ready = self._ready()
             came = self._wait(0 if ready else self._timeout())
-            if came and unanswered < _MOST_MESSAGES:
+            if ready and came and unanswered < _MOST_MESSAGES:
                 unanswered += 1
                 continue
             unanswered = 0
+            if not ready and not self._parent.has_requests:
+                # What woke an idle worker has nothing before it.
+                ready = self._ready()
             for stream in ready:
                 self._guarded(stream, stream.answer_next)
             if self._draining is not None and not came and all(it.is_idle for it in self._streams.values()):
                 return self._drained(self._draining)
+
+    def _ready(self) -> list[Stream]:
+        return [stream for stream in self._streams.values() if stream.is_ready]
 
     def _timeout(self) -> float | None:
         if self._draining is not None:
