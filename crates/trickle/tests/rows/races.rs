@@ -95,7 +95,7 @@ fn row_70_segments_back_to_back_are_seen_without_gap_or_duplicate() {
 
 #[test]
 fn row_83_readers_and_publishers_of_one_number_meet_in_one_segment() {
-    const ROUNDS: u32 = 300;
+    const ROUNDS: u32 = 1000;
     const READERS: usize = 3;
     let rig = Rig::new();
     let barrier = Arc::new(Barrier::new(READERS + 2));
