@@ -1,6 +1,5 @@
 //! The clients against the crate's own server, and against peers that say what the test says.
 
-mod behaviour;
 mod breaking;
 mod channel;
 mod others;

@@ -85,6 +85,16 @@ impl Conn {
         }
     }
 
+    /// So many bytes.
+    pub(crate) async fn exactly(&mut self, count: usize) -> String {
+        while self.read.len() < count {
+            let read = within("bytes", self.stream.read_buf(&mut self.read)).await;
+            assert!(read.unwrap() > 0, "the end came within a body");
+        }
+        let rest = self.read.split_off(count);
+        String::from_utf8(std::mem::replace(&mut self.read, rest)).unwrap()
+    }
+
     /// The head of a request that begins with this: all of it.
     pub(crate) async fn expect(&mut self, line: &str) -> String {
         let head = self.until("\r\n\r\n").await;
