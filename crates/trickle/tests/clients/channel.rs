@@ -7,8 +7,7 @@ use framerill_trickle::{
 };
 
 use crate::rig::{
-    Rig, ends, eventually, heard, joined, now, publisher, read, send, seq, subscriber, told,
-    within,
+    Rig, ends, eventually, heard, joined, now, publisher, read, send, seq, subscriber, told, within,
 };
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The clients against the crate's own server, and against peers that say what the test says.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod breaking;
 mod channel;
 mod others;

@@ -9,7 +9,9 @@ use framerill_trickle::{
 
 use crate::{
     peer::Conn,
-    rig::{Rig, ends, eventually, heard, joined, publisher, read, send, seq, subscriber, told, within},
+    rig::{
+        Rig, ends, eventually, heard, joined, publisher, read, send, seq, subscriber, told, within,
+    },
 };
 
 const SEGMENTS: u64 = 100;
@@ -230,7 +232,10 @@ async fn a_number_that_is_skipped_passes_empty_and_the_next_one_is_read() {
     rig.create("c");
     let mut conn = Conn::to(rig.addr).await;
     let mut whole = async |number: u64| {
-        let text = format!("{}1\r\n{number}\r\n0\r\n\r\n", post(&format!("/c/{number}"), ""));
+        let text = format!(
+            "{}1\r\n{number}\r\n0\r\n\r\n",
+            post(&format!("/c/{number}"), "")
+        );
         conn.send(&text).await;
         assert_eq!(answer(&mut conn).await.0, 200);
     };

@@ -32,9 +32,7 @@ async fn both_survive_a_restart_of_the_server_and_the_publisher_keeps_its_number
         let read = read(&mut reader).await;
         assert_eq!((read.seq, &read.bytes[..]), (3, &b"3"[..]));
     };
-    let writing = async {
-        while !matches!(told(&mut writer).await, Told::Sent { .. }) {}
-    };
+    let writing = async { while !matches!(told(&mut writer).await, Told::Sent { .. }) {} };
     tokio::join!(reading, writing);
     assert!(rig.hub.has("c"));
     send(&mut writer, "4").await;

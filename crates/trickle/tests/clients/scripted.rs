@@ -252,7 +252,8 @@ async fn hints_are_followed_on_the_same_connection() {
     tokio::join!(
         async {
             let mut conn = peer.expect("GET /c/3").await;
-            let body = "Lp-Trickle-Latest: 9\r\nLp-Trickle-Seq: 3\r\nContent-Length: 6\r\n\r\nno 3\r\n";
+            let body =
+                "Lp-Trickle-Latest: 9\r\nLp-Trickle-Seq: 3\r\nContent-Length: 6\r\n\r\nno 3\r\n";
             conn.send(&format!("HTTP/1.1 470 \r\n{body}")).await;
             conn.expect("GET /c/9").await;
             conn.segment(9).await;
@@ -309,7 +310,11 @@ async fn heard_of(answer: &str, reset: bool) -> Vec<Event> {
             // The bytes are to be there before the reset is.
             let _ahead = peer.expect("GET /c/1").await;
         }
-        if reset { conn.reset() } else { drop(conn) }
+        if reset {
+            conn.reset()
+        } else {
+            drop(conn)
+        }
         peer.accept().await
     };
     let listening = async {
@@ -373,7 +378,11 @@ async fn bodies_that_break_off_are_told_to_be_truncated() {
 #[tokio::test]
 async fn what_is_no_answer_is_trouble_and_asked_for_again() {
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(40_000));
-    for answer in ["SSH-2.0-x\r\n", "HTTP/1.1 200 OK\r\nno field\r\n\r\n", &long] {
+    for answer in [
+        "SSH-2.0-x\r\n",
+        "HTTP/1.1 200 OK\r\nno field\r\n\r\n",
+        &long,
+    ] {
         let events = heard_of(answer, false).await;
         assert!(
             matches!(&events[..], [Event::Trouble(Failure::Malformed(_))]),

@@ -103,7 +103,10 @@ async fn a_thousand_segments_back_to_back_come_without_a_gap() {
     });
     for number in 0..1000u64 {
         let read = read(&mut reader).await;
-        assert_eq!((read.seq, read.bytes), (number, number.to_be_bytes().to_vec()));
+        assert_eq!(
+            (read.seq, read.bytes),
+            (number, number.to_be_bytes().to_vec())
+        );
         done.send_replace(number + 1);
     }
     ends(&mut reader).await;
@@ -124,7 +127,9 @@ async fn many_readers_get_equal_bytes_of_a_large_segment() {
     let mut segment = writer.segment().await.unwrap();
     let mut all = Vec::new();
     for piece in 0..256u32 {
-        let bytes: Vec<u8> = (0..64 * 1024u32).map(|at| (at * 7 + piece).to_le_bytes()[0]).collect();
+        let bytes: Vec<u8> = (0..64 * 1024u32)
+            .map(|at| (at * 7 + piece).to_le_bytes()[0])
+            .collect();
         all.extend_from_slice(&bytes);
         within("room", segment.write(bytes)).await.unwrap();
     }
@@ -199,7 +204,10 @@ async fn requests_and_readers_for_a_number_that_come_at_once_find_each_other() {
         for mut reader in readers.drain(..) {
             tasks.spawn(async move {
                 while let Some(event) = within("an event", reader.next()).await.unwrap() {
-                    assert!(!matches!(event, Event::Gap { .. } | Event::Restarted { .. }));
+                    assert!(!matches!(
+                        event,
+                        Event::Gap { .. } | Event::Restarted { .. }
+                    ));
                 }
             });
         }

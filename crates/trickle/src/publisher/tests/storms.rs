@@ -70,10 +70,8 @@ impl Caller {
             self.segments.push(Vec::new());
             let mut first = index.to_be_bytes().to_vec();
             for _ in 0..self.random.below(5) {
-                first.resize(
-                    first.len() + self.random.below(LARGEST as u64 - 8) as usize,
-                    index as u8,
-                );
+                let more = usize::try_from(self.random.below(LARGEST as u64 - 8)).unwrap();
+                first.resize(first.len() + more, u8::try_from(index).unwrap());
                 let bytes = Bytes::from(std::mem::take(&mut first));
                 let size = bytes.len();
                 if !self.until(world, |world| world.machine.has_room(size)) {

@@ -325,7 +325,7 @@ impl Model {
         }
         let rest = Bytes::copy_from_slice(&segment.bytes[reader.sent..]);
         let is_ended = segment.is_ended;
-        if breaks && !(rest.is_empty() && !is_ended) {
+        if breaks && (is_ended || !rest.is_empty()) {
             reader.is_dead = true;
             let part = rest.len() / 2;
             if part > 0 {
