@@ -12,6 +12,7 @@ use serde_json::Value;
 const ARROWS: [(&str, &[&str]); 7] = [
     ("framerill-media", &[]),
     ("framerill-sim", &[]),
+    ("framerill-trickle", &[]),
     ("framerill-frames", &["framerill-media"]),
     ("framerill-worker", &["framerill-frames", "framerill-media"]),
     // It knows nothing of pictures.
@@ -26,6 +27,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
             "framerill-frames",
             "framerill-media",
             "framerill-supervisor",
+            "framerill-trickle",
             "framerill-worker",
         ],
     ),

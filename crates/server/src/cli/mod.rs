@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod pipelines;
 mod run;
+mod trickle;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,9 @@ enum Command {
     Pipelines(pipelines::Pipelines),
     /// Say what is there, what is missing and what to do
     Doctor(doctor::Doctor),
+    /// Live segments over HTTP: the server, and both ends
+    #[command(subcommand)]
+    Trickle(trickle::Trickle),
     /// Measure this machine
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -78,6 +82,7 @@ fn command() -> Exit {
         Command::Run(run) => run.run(),
         Command::Pipelines(pipelines) => pipelines.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Trickle(trickle) => trickle.run(),
         Command::Bench(bench) => bench.run(),
         Command::Worker { .. } => return Exit::of_child(framerill_worker::runtime::run()),
     };

@@ -1,0 +1,144 @@
+//! `framerill trickle publish`.
+
+use std::time::Duration;
+
+use framerill_trickle::{
+    http::client::{PublishError, Publisher, PublisherOptions, Segment},
+    publisher::Event,
+};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{
+    cutter::{Cutter, Piece},
+    print_line, runtime, say,
+    signal::Stop,
+    source::Source,
+};
+use crate::{exit::Exit, failure::Failure};
+
+/// A source and the channel that it goes to.
+pub(crate) struct Publish {
+    pub(crate) url: String,
+    pub(crate) input: String,
+    /// How long a segment lasts where there are no keyframes.
+    pub(crate) segment: Duration,
+    pub(crate) options: PublisherOptions,
+    pub(crate) json: bool,
+}
+
+fn ended(url: &str, error: &PublishError) -> Failure {
+    let cause = std::error::Error::source(error).map_or(String::new(), |it| format!(": {it}"));
+    Failure::failed(
+        "publish",
+        format!("cannot publish to `{url}`: {error}{cause}"),
+    )
+    .hint("check that a server is there: framerill trickle serve")
+}
+
+/// Publishes until the source ends or a signal comes.
+pub(crate) fn publish(asked: Publish) -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(pump(asked));
+    // A read of stdin may still wait; nobody needs it.
+    runtime.shutdown_background();
+    done
+}
+
+async fn pump(asked: Publish) -> Result<Exit, Failure> {
+    let url = asked.url;
+    let mut stop = Stop::listen()?;
+    let wrong = |error: framerill_trickle::http::client::ConnectError| {
+        Failure::usage(
+            "url",
+            format!("`{url}` is no channel to publish to: {error}"),
+        )
+    };
+    let mut publisher = Publisher::connect(&url, asked.options).map_err(wrong)?;
+    let mut source = Source::open(&asked.input)?;
+    let mut cutter = Cutter::new(asked.segment);
+    let mut segment = None;
+    let mut exit = Exit::Done;
+    let began = Instant::now();
+    loop {
+        tokio::select! {
+            read = source.next() => {
+                let Some(read) = read else { break };
+                let bytes = read.map_err(|error| {
+                    Failure::failed("source", format!("cannot read the source: {error}"))
+                })?;
+                for piece in cutter.push(began.elapsed(), &bytes) {
+                    put(&mut publisher, &mut segment, piece).await.map_err(|it| ended(&url, &it))?;
+                }
+            }
+            event = publisher.event() => match event {
+                Some(event) => tell(&event),
+                None => break,
+            },
+            signal = stop.next() => {
+                if exit != Exit::Done {
+                    return Ok(signal);
+                }
+                exit = signal;
+                source.stop();
+            }
+        }
+    }
+    if let Some(rest) = cutter.finish() {
+        let piece = Piece::Bytes(rest);
+        put(&mut publisher, &mut segment, piece)
+            .await
+            .map_err(|it| ended(&url, &it))?;
+    }
+    if let Some(segment) = segment {
+        segment.finish().await.map_err(|it| ended(&url, &it))?;
+    }
+    let counters = publisher.close().await.map_err(|it| ended(&url, &it))?;
+    if asked.json {
+        print_line(&json!({
+            "segments": counters.segments_sent,
+            "segments_lost": counters.segments_lost,
+            "bytes": counters.bytes_sent,
+            "bytes_dropped": counters.bytes_dropped,
+            "failures": counters.failures,
+        }));
+    } else {
+        say(&format!(
+            "{} segments, {} bytes published; {} segments lost",
+            counters.segments_sent, counters.bytes_sent, counters.segments_lost
+        ));
+    }
+    let came_well = source.ended_well();
+    Ok(if exit == Exit::Done && !came_well {
+        Exit::Failed
+    } else {
+        exit
+    })
+}
+
+async fn put(
+    publisher: &mut Publisher,
+    segment: &mut Option<Segment>,
+    piece: Piece,
+) -> Result<(), PublishError> {
+    match piece {
+        Piece::Bytes(bytes) => {
+            let open = match segment {
+                Some(open) => open,
+                None => segment.insert(publisher.segment().await?),
+            };
+            open.write(bytes).await
+        }
+        Piece::Cut => match segment.take() {
+            Some(open) => open.finish().await,
+            None => Ok(()),
+        },
+    }
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::Lost { .. } | Event::Trouble(_) => say(&format!("framerill: {event:?}")),
+        _ => {}
+    }
+}

@@ -1,0 +1,126 @@
+//! `framerill trickle serve`.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use framerill_trickle::http::server::{Config, Server};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use serde_json::json;
+
+use super::{metrics, print_line, runtime, say, signal::Stop};
+use crate::{exit::Exit, failure::Failure};
+
+/// A server that is asked for.
+pub(crate) struct Serve {
+    pub(crate) addr: SocketAddr,
+    pub(crate) config: Config,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) json: bool,
+}
+
+/// Files of a certificate, PEM.
+pub(crate) struct Certificate {
+    pub(crate) chain: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+fn cannot_listen(addr: SocketAddr, error: &std::io::Error) -> Failure {
+    Failure::cannot_start("listen", format!("cannot listen on {addr}: {error}"))
+        .hint("name another address with --addr or --metrics-addr; port 0 is any free one")
+}
+
+impl Certificate {
+    fn config(&self) -> Result<rustls::ServerConfig, Failure> {
+        let wrong = |file: &Path, error: String| {
+            let text = format!("cannot use `{}` for TLS: {error}", file.display());
+            Failure::usage("tls", text).hint("give a PEM certificate chain and its private key")
+        };
+        let chain = CertificateDer::pem_file_iter(&self.chain)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| wrong(&self.chain, error.to_string()))?;
+        let key = PrivateKeyDer::from_pem_file(&self.key)
+            .map_err(|error| wrong(&self.key, error.to_string()))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| wrong(&self.chain, error.to_string()))
+    }
+}
+
+/// Serves until a signal, then closes every channel and tells whoever waits.
+pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
+    let Serve {
+        addr,
+        mut config,
+        certificate,
+        metrics,
+        json,
+    } = asked;
+    let scheme = if certificate.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let tls = certificate.map(|it| it.config()).transpose()?;
+    config.tls = tls.map(Arc::new);
+    let base = config.base_path.trim_matches('/').to_owned();
+    runtime()?.block_on(async {
+        let mut stop = Stop::listen()?;
+        let server = Server::bind(addr, config)
+            .await
+            .map_err(|error| cannot_listen(addr, &error))?;
+        let observer = server.observer();
+        let taken = server.local_addr();
+        let taken = taken.map_err(|error| cannot_listen(addr, &error))?;
+        let metrics = match metrics {
+            Some(addr) => Some(metrics::listen(addr, observer.clone()).await),
+            None => None,
+        };
+        let metrics = metrics
+            .transpose()
+            .map_err(|(addr, error)| cannot_listen(addr, &error))?;
+        let slash = if base.is_empty() { "" } else { "/" };
+        let url = format!("{scheme}://{taken}/{base}{slash}");
+        let metrics_url = metrics.map(|addr| format!("http://{addr}/metrics"));
+        if json {
+            print_line(&json!({"event": "listening", "url": url, "metrics": metrics_url}));
+        } else {
+            if let Some(url) = &metrics_url {
+                print_text(&format!("metrics at {url}"));
+            }
+            print_text(&format!("serving channels at {url}"));
+        }
+        let (ended, end) = tokio::sync::oneshot::channel();
+        let serving = server.run_until(async move {
+            let exit = stop.next().await;
+            // The receiver lives below.
+            ended.send((exit, stop)).ok();
+        });
+        tokio::pin!(serving);
+        let ending = async {
+            match end.await {
+                // Once more is at once.
+                Ok((exit, mut stop)) => {
+                    say("stopping: whoever waits is told; once more to stop at once");
+                    tokio::select! { () = &mut serving => exit, exit = stop.next() => exit }
+                }
+                Err(_) => Exit::Done,
+            }
+        };
+        let exit = ending.await;
+        if json {
+            print_line(&json!({"event": "stopped", "stats": metrics::values(&observer.stats())}));
+        }
+        Ok(exit)
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn print_text(line: &str) {
+    println!("{line}");
+}
