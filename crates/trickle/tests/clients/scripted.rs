@@ -432,6 +432,39 @@ async fn a_body_that_stops_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread that is busy is the matter"
+)]
+async fn a_caller_that_is_busy_for_long_misses_nothing() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/c", listener.local_addr().unwrap());
+    let (go_on, went_on) = std::sync::mpsc::channel();
+    let peer = std::thread::spawn(move || {
+        let (mut conn, _) = listener.accept().unwrap();
+        let mut request = [0; 1024];
+        let _head = conn.read(&mut request).unwrap();
+        let head = format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+        conn.write_all(head.as_bytes()).unwrap();
+        went_on.recv().unwrap();
+        conn.write_all(b"3\r\ndef\r\n0\r\n\r\n").unwrap();
+        listener.accept().unwrap()
+    });
+    let mut reader = subscriber(&url, Join::At(seq(0)), |config| {
+        config.idle_time = SHORT;
+    });
+    assert!(matches!(heard(&mut reader).await, Event::Begin { .. }));
+    assert_eq!(heard(&mut reader).await, Event::Bytes("abc".into()));
+    go_on.send(()).unwrap();
+    std::thread::sleep(SHORT * 2);
+    assert_eq!(heard(&mut reader).await, Event::Bytes("def".into()));
+    assert_eq!(heard(&mut reader).await, ended(6, true));
+    drop(reader);
+    peer.join().unwrap();
+}
+
+#[tokio::test]
 async fn a_refusal_is_an_error() {
     let peer = Peer::new().await;
     let mut reader = subscriber(&peer.url("c"), Join::At(seq(0)), |_| {});

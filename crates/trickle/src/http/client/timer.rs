@@ -8,17 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::{Sleep, sleep};
+use tokio::{task::yield_now, time::sleep};
 
 use crate::clock;
 
 /// A clock that begins with its client, and its alarm.
-#[derive(Debug)]
 pub(super) struct Timer {
     start: Instant,
-    /// When, and what sleeps until then.
-    alarm: Option<(Duration, Pin<Box<Sleep>>)>,
+    /// When, and what is waited for.
+    alarm: Option<(Duration, Alarm)>,
 }
+
+type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Timer {
     pub(super) fn new() -> Self {
@@ -42,29 +43,30 @@ impl Timer {
         self.start
     }
 
-    /// Ready at this time, or never.
+    /// Ready at this time, or never. A caller that comes late, because its thread was busy, is sent through the runtime
+    /// once more: what has arrived meanwhile is to be seen before the deadline is.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, at: Option<Duration>) -> Poll<()> {
         let Some(at) = at else {
             self.alarm = None;
             return Poll::Pending;
         };
         loop {
-            let now = self.now();
-            if now >= at {
+            if let Some((_, alarm)) = self.alarm.as_mut().filter(|(set, _)| *set == at) {
+                if alarm.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
                 self.alarm = None;
-                return Poll::Ready(());
+                if self.now() >= at {
+                    return Poll::Ready(());
+                }
             }
-            if self.alarm.as_ref().is_none_or(|(set, _)| *set != at) {
-                self.alarm = Some((at, Box::pin(sleep(at - now))));
-            }
-            let Some((_, sleep)) = &mut self.alarm else {
-                return Poll::Pending;
+            let now = self.now();
+            let alarm: Alarm = if now < at {
+                Box::pin(sleep(at - now))
+            } else {
+                Box::pin(yield_now())
             };
-            if sleep.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            // The runtime's clock is coarser than ours: sleep again if it woke too early.
-            self.alarm = None;
+            self.alarm = Some((at, alarm));
         }
     }
 }
