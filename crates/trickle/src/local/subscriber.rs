@@ -82,7 +82,7 @@ impl Subscriber {
             .hub
             .find(&self.channel)
             .ok_or_else(|| ReadError::NoChannel { channel: channel() })?;
-        let mut reader = match cell.with(|state| state.attach(now(), self.position)) {
+        let mut reader = match cell.with_due(|state| state.attach(now(), self.position)) {
             Attach::Reading(key) => Reader::new(cell, key),
             Attach::Missing { seq, latest } => {
                 return Err(ReadError::Missing {

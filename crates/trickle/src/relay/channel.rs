@@ -3,8 +3,8 @@
 //! ```text
 //! segment:  absent ──GET of the coming number, POST──► open ──end of a POST, DELETE──► closed
 //!             ▲                                         │  ▲                             │
-//!             │                       POST breaks off ──▼  │ POST goes on                │
-//!             │                                       broken ──grace, later segment ────►│
+//!             │      POST breaks off, a later one ends ──▼  │ POST comes                  │
+//!             │                                      abandoned ──grace ─────────────────►│
 //!             └───────── a newer segment takes the place (and closes this one) ──────────┘
 //! ```
 //!
@@ -45,6 +45,7 @@ pub struct Channel {
     closed: bool,
     active_at: Instant,
     grace: Duration,
+    skip_grace: Duration,
     limits: Limits,
     counters: Arc<Counters>,
     woken: Vec<Waker>,
@@ -61,7 +62,9 @@ struct Held {
     in_window: bool,
     readers: usize,
     writers: usize,
-    broken_since: Option<Instant>,
+    completed_at: Option<Instant>,
+    /// When it is closed unless a POST comes: it is broken, or was skipped.
+    ends_at: Option<Instant>,
     waiting_readers: Parked,
     waiting_writers: Parked,
 }
@@ -88,6 +91,7 @@ impl Channel {
             closed: false,
             active_at: now,
             grace: config.grace,
+            skip_grace: config.skip_grace,
             limits: config.limits.clone(),
             counters,
             woken: Vec::new(),
@@ -149,18 +153,14 @@ impl Channel {
     pub fn due(&self) -> Option<Instant> {
         self.window
             .all()
-            .filter_map(|(_, key)| self.segments[key].broken_since)
+            .filter_map(|(_, key)| self.segments[key].ends_at)
             .min()
-            .map(|since| since + self.grace)
     }
 
-    /// Closes segments whose POST broke off and did not go on within the grace period.
+    /// Closes segments that nobody wrote on within the grace period: their POST broke off, or they were skipped.
     pub fn tick(&mut self, now: Instant) {
         for (_, key) in self.window.all() {
-            if self.segments[key]
-                .broken_since
-                .is_some_and(|since| since + self.grace <= now)
-            {
+            if self.segments[key].ends_at.is_some_and(|at| at <= now) {
                 self.close(key);
             }
         }
@@ -183,7 +183,8 @@ impl Channel {
             in_window: true,
             readers: 0,
             writers: 0,
-            broken_since: None,
+            completed_at: None,
+            ends_at: None,
             waiting_readers: Parked::default(),
             waiting_writers: Parked::default(),
         });
@@ -207,7 +208,7 @@ impl Channel {
 
     fn close(&mut self, key: usize) {
         let segment = &mut self.segments[key];
-        segment.broken_since = None;
+        segment.ends_at = None;
         if !segment.closed {
             segment.closed = true;
             self.wake_all(key);
@@ -269,13 +270,41 @@ impl Channel {
         }
     }
 
-    /// A segment is complete: closes lower ones that nobody writes to.
-    fn close_skipped(&mut self, seq: Seq) {
+    /// A segment is complete: lower ones that nobody writes to end, those that have not begun a little later.
+    fn end_skipped(&mut self, now: Instant, seq: Seq) {
         for (held, key) in self.window.all() {
-            if held < seq && self.segments[key].writers == 0 {
+            let segment = &mut self.segments[key];
+            if held >= seq || segment.closed || segment.writers > 0 {
+                continue;
+            }
+            if segment.begun {
                 self.close(key);
+            } else {
+                segment.ends_at.get_or_insert(now + self.skip_grace);
             }
         }
+    }
+
+    /// When the first of the later segments was complete.
+    fn skipped_at(&self, seq: Seq) -> Option<Instant> {
+        let later = self.window.all().filter(|(held, _)| *held > seq);
+        later
+            .filter_map(|(_, key)| self.segments[key].completed_at)
+            .min()
+    }
+
+    /// Whether this number is missing between two segments and may still be on its way.
+    fn is_overtaken(&self, now: Instant, seq: Seq) -> bool {
+        let is_free = self.window.occupant(seq).is_none_or(|(held, _)| held < seq);
+        let follows = seq > Seq::ZERO
+            && self
+                .window
+                .get(seq.previous())
+                .is_some_and(|key| self.segments[key].begun);
+        let in_time = self
+            .skipped_at(seq)
+            .is_none_or(|at| now < at + self.skip_grace);
+        seq < self.next && is_free && follows && in_time
     }
 }
 

@@ -17,6 +17,9 @@ pub struct Config {
     pub sweep_interval: Duration,
     /// How long a segment stays open for a POST that goes on after one that broke off. Default 10 s.
     pub grace: Duration,
+    /// How long readers wait on in a segment that was not begun when a later one is already complete. It may be on its
+    /// way: segments come on connections of their own, and small ones overtake each other. Default 1 s.
+    pub skip_grace: Duration,
     /// How long the name of a deleted channel is remembered: within this time a POST makes it anew only with its first
     /// byte, so that the empty POST of a publisher that is closing does not. Default 3 s.
     pub memory: Duration,
@@ -32,6 +35,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(300),
             sweep_interval: Duration::from_secs(60),
             grace: Duration::from_secs(10),
+            skip_grace: Duration::from_secs(1),
             memory: Duration::from_secs(3),
             limits: Limits::default(),
         }

@@ -165,7 +165,7 @@ impl Hub {
         let Some(wanted) = Wanted::parse_read(seq) else {
             return Get::No(NO_NUMBER);
         };
-        match cell.with(|channel| channel.attach(now, wanted)) {
+        match cell.with_due(|channel| channel.attach(now, wanted)) {
             Attach::Reading(key) => Get::Reading(Reader::new(cell, key)),
             Attach::Missing { seq, latest } => Get::Missing { seq, latest },
             Attach::Over { seq, latest } => Get::Over { seq, latest },

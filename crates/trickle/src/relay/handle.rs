@@ -1,7 +1,6 @@
 //! What a connection holds: its place as a reader or a writer, given back when it is dropped.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Instant;
@@ -17,7 +16,8 @@ pub use super::channel::{Append, Finish, ReadHead, ReadStep, Standing};
 pub(crate) struct Cell {
     channel: Mutex<Channel>,
     due: Arc<Due>,
-    scheduled: AtomicBool,
+    /// The earliest time at which [`Cell::tick`] is still to be called.
+    scheduled: Mutex<Option<Instant>>,
 }
 
 impl Cell {
@@ -25,7 +25,7 @@ impl Cell {
         Arc::new(Self {
             channel: Mutex::new(channel),
             due,
-            scheduled: AtomicBool::new(false),
+            scheduled: Mutex::default(),
         })
     }
 
@@ -39,24 +39,33 @@ impl Cell {
         answer
     }
 
-    /// Sees to it that [`Cell::tick`] is called when the machine wants it. Asks first and marks then: whoever finds the
-    /// mark is sure that a tick is still to come, and that it asks again.
-    fn schedule(self: &Arc<Self>) {
-        if let Some(at) = self.with(|channel| channel.due())
-            && !self.scheduled.swap(true, SeqCst)
-        {
-            self.due.insert(at, self);
+    /// Asks or tells the machine, and sees to it that [`Cell::tick`] is called when it wants that. A call too many does
+    /// no harm; one that is on record is still to come.
+    pub(crate) fn with_due<T>(self: &Arc<Self>, act: impl FnOnce(&mut Channel) -> T) -> T {
+        let (answer, due) = self.with(|channel| (act(channel), channel.due()));
+        if let Some(at) = due {
+            let mut scheduled = self
+                .scheduled
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if scheduled.is_none_or(|earlier| at < earlier) {
+                *scheduled = Some(at);
+                self.due.insert(at, self);
+            }
         }
+        answer
     }
 
     fn tick(self: &Arc<Self>, now: Instant) {
-        self.scheduled.store(false, SeqCst);
-        self.with(|channel| channel.tick(now));
-        self.schedule();
+        self.scheduled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_if(|at| *at <= now);
+        self.with_due(|channel| channel.tick(now));
     }
 }
 
-/// Channels that want to be called at a time. Each is here once at most.
+/// Channels that want to be called at a time.
 #[derive(Default)]
 pub(crate) struct Due(Mutex<DueList>);
 
@@ -175,7 +184,7 @@ impl Writer {
     /// The end of the body: the segment is complete.
     pub fn finish(mut self, now: Instant) -> Finish {
         match self.key.take() {
-            Some(key) => self.cell.with(|channel| channel.finish(now, key)),
+            Some(key) => self.cell.with_due(|channel| channel.finish(now, key)),
             None => Finish {
                 empty: true,
                 over: true,
@@ -186,8 +195,7 @@ impl Writer {
     /// The body broke off. What was written stays, and may be continued within the grace period.
     pub fn abandon(mut self, now: Instant) {
         if let Some(key) = self.key.take() {
-            self.cell.with(|channel| channel.abandon(now, key));
-            self.cell.schedule();
+            self.cell.with_due(|channel| channel.abandon(now, key));
         }
     }
 }
@@ -195,8 +203,8 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            self.cell.with(|channel| channel.abandon_at_last_byte(key));
-            self.cell.schedule();
+            self.cell
+                .with_due(|channel| channel.abandon_at_last_byte(key));
         }
     }
 }

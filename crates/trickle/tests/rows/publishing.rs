@@ -72,15 +72,69 @@ fn row_31_a_late_write_does_not_lower_next() {
     assert_eq!(rig.get("/c/0").body, "late");
 }
 
+fn with_skip_grace(grace: Duration) -> Rig {
+    let rig = Rig::with(|config| {
+        config.relay.autocreate = true;
+        config.relay.skip_grace = grace;
+    });
+    rig.hub.create(crate::wire::now(), "c", None).unwrap();
+    rig
+}
+
 #[test]
 fn row_32_a_reader_of_a_skipped_segment_is_let_go_when_a_later_one_completes() {
-    let rig = Rig::new();
+    let rig = with_skip_grace(Duration::from_millis(20));
     rig.segments([0, 1, 2]);
     let mut reader = rig.waiting("/c/3");
     let mut publisher = rig.begun("/c/4", "x");
     assert!(reader.is_silent());
     publisher.last_chunk();
     assert_eq!(reader.answer().told(), (200, Some("3"), Some("5"), ""));
+}
+
+#[test]
+fn row_32_a_segment_that_was_overtaken_by_a_later_one_is_not_lost() {
+    let rig = with_skip_grace(Duration::from_secs(3600));
+    let mut reader = rig.waiting("/c/0");
+    rig.segments([1, 2]);
+    assert!(reader.is_silent());
+    rig.segments([0]);
+    assert_eq!(reader.answer().told(), (200, Some("0"), None, "0"));
+    assert_eq!(rig.next(), "3");
+}
+
+#[test]
+fn row_32_a_skipped_segment_whose_preconnect_leaves_lets_its_reader_go() {
+    let rig = with_skip_grace(Duration::from_millis(20));
+    let mut reader = rig.waiting("/c/0");
+    let preconnect = rig.preconnect("/c/0");
+    rig.segments([1]);
+    assert!(reader.is_silent());
+    drop(preconnect);
+    assert_eq!(reader.answer().told(), (200, Some("0"), Some("2"), ""));
+}
+
+#[test]
+fn row_32_a_segment_that_was_overtaken_is_waited_for_and_one_that_was_skipped_is_not() {
+    let rig = with_skip_grace(Duration::from_secs(3600));
+    rig.segments([0, 2]);
+    let mut reader = rig.waiting("/c/1");
+    rig.segments([1]);
+    assert_eq!(reader.answer().told(), (200, Some("1"), Some("3"), "1"));
+    let rig = with_skip_grace(Duration::ZERO);
+    rig.segments([0, 2]);
+    assert_eq!(
+        rig.get("/c/1").told(),
+        (470, Some("1"), Some("3"), "Entry not found\n")
+    );
+    let rig = with_skip_grace(Duration::from_millis(50));
+    rig.segments([0, 2]);
+    let mut reader = rig.send(&get("/c/1"));
+    let answer = reader.answer();
+    assert!(
+        matches!(answer.told(), (200, Some("1"), Some("3"), "") | (470, ..)),
+        "{answer:?}"
+    );
 }
 
 #[test]

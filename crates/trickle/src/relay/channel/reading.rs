@@ -77,7 +77,7 @@ pub struct ReadHead {
 }
 
 impl Channel {
-    /// Looks for a segment, and makes it if it is the one that comes next.
+    /// Looks for a segment, and makes it if it is the one that comes next, or one that was overtaken a moment ago.
     pub fn attach(&mut self, now: Instant, wanted: Wanted) -> Attach {
         let latest = self.next;
         let seq = match wanted {
@@ -99,6 +99,12 @@ impl Channel {
         let key = match held {
             Some(key) => key,
             None if coming => self.insert(seq),
+            None if self.is_overtaken(now, seq) => {
+                let ends_at = self.skipped_at(seq).map(|at| at + self.skip_grace);
+                let key = self.insert(seq);
+                self.segments[key].ends_at = ends_at;
+                key
+            }
             None => {
                 add(&self.counters.missing, 1);
                 return Attach::Missing { seq, latest };

@@ -103,7 +103,7 @@ impl Channel {
         segment.writers += 1;
         add(&self.counters.writers, 1);
         add(&self.counters.posts, 1);
-        segment.broken_since = None;
+        segment.ends_at = None;
         let writer = self.writers.insert(Writing {
             segment: key,
             wrote: false,
@@ -188,7 +188,8 @@ impl Channel {
             if !self.segments[key].closed {
                 self.begin(key);
                 self.close(key);
-                self.close_skipped(self.segments[key].seq);
+                self.segments[key].completed_at = Some(now);
+                self.end_skipped(now, self.segments[key].seq);
             }
         }
         self.leave(writer);
@@ -205,9 +206,13 @@ impl Channel {
         if wrote {
             add(&self.counters.broken_posts, 1);
         }
-        let segment = &mut self.segments[key];
-        if !segment.closed && segment.begun && segment.writers == 1 {
-            segment.broken_since = Some(now);
+        let segment = &self.segments[key];
+        if !segment.closed && segment.writers == 1 {
+            let ends_at = match segment.begun {
+                true => Some(now + self.grace),
+                false => self.skipped_at(segment.seq).map(|_| now + self.skip_grace),
+            };
+            self.segments[key].ends_at = ends_at;
         }
         self.leave(writer);
     }
