@@ -11,6 +11,9 @@
 //! `next` is the number after the newest segment that has begun. A write to `n >= next - 5` never lowers it. A write
 //! below that is a publisher that begins anew: `next` becomes `n + 1`, and readers that wait above are let go.
 //!
+//! Segments come on connections of their own, so a small one may be complete before the one ahead of it arrives. For
+//! [`Config::skip_grace`] after that, readers of the missing one wait; then it counts as skipped.
+//!
 //! Invariants: the window holds five segments at most; a segment that left it, and every segment of a closed channel, is
 //! closed; closed segments do not grow; whoever waits is woken when the segment grows or ends.
 
@@ -293,18 +296,24 @@ impl Channel {
             .min()
     }
 
-    /// Whether this number is missing between two segments and may still be on its way.
+    /// Whether this number is missing beside one that is there, and may still be on its way.
     fn is_overtaken(&self, now: Instant, seq: Seq) -> bool {
+        let has_begun = |seq| {
+            self.window
+                .get(seq)
+                .is_some_and(|key| self.segments[key].begun)
+        };
         let is_free = self.window.occupant(seq).is_none_or(|(held, _)| held < seq);
-        let follows = seq > Seq::ZERO
-            && self
-                .window
-                .get(seq.previous())
-                .is_some_and(|key| self.segments[key].begun);
+        // Nothing comes before the first one, so the one after it has to do.
+        let beside = if seq == Seq::ZERO {
+            seq.next()
+        } else {
+            seq.previous()
+        };
         let in_time = self
             .skipped_at(seq)
             .is_none_or(|at| now < at + self.skip_grace);
-        seq < self.next && is_free && follows && in_time
+        seq < self.next && is_free && has_begun(beside) && in_time
     }
 }
 

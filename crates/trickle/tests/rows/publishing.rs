@@ -138,6 +138,16 @@ fn row_32_a_segment_that_was_overtaken_is_waited_for_and_one_that_was_skipped_is
 }
 
 #[test]
+fn row_32_the_first_segment_may_be_overtaken_too() {
+    let rig = with_skip_grace(Duration::from_secs(3600));
+    rig.segments([1]);
+    let mut reader = rig.waiting("/c/0");
+    rig.segments([0]);
+    assert_eq!(reader.answer().told(), (200, Some("0"), Some("2"), "0"));
+    assert_eq!(rig.next(), "2");
+}
+
+#[test]
 fn row_33_a_reader_whose_place_another_reader_takes_is_let_go() {
     let rig = Rig::new();
     rig.segments([0, 1, 2]);
