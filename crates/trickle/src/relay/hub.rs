@@ -1,6 +1,7 @@
 //! Channels by their names.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::task::Waker;
 use std::time::Instant;
@@ -18,6 +19,14 @@ const REMEMBERED: usize = 1024;
 #[derive(Clone)]
 pub struct Hub {
     inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
 }
 
 struct Inner {
