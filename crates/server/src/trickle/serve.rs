@@ -95,24 +95,24 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
             }
             print_text(&format!("serving channels at {url}"));
         }
-        let (ended, end) = tokio::sync::oneshot::channel();
+        let (ended, mut end) = tokio::sync::oneshot::channel();
         let serving = server.run_until(async move {
             let exit = stop.next().await;
             // The receiver lives below.
             ended.send((exit, stop)).ok();
         });
         tokio::pin!(serving);
-        let ending = async {
-            match end.await {
-                // Once more is at once.
-                Ok((exit, mut stop)) => {
-                    say("stopping: whoever waits is told; once more to stop at once");
-                    tokio::select! { () = &mut serving => exit, exit = stop.next() => exit }
-                }
-                Err(_) => Exit::Done,
-            }
+        let stopping = tokio::select! {
+            () = &mut serving => None,
+            stopping = &mut end => stopping.ok(),
         };
-        let exit = ending.await;
+        let exit = match stopping.or_else(|| end.try_recv().ok()) {
+            Some((exit, mut stop)) => {
+                say("stopping: whoever waits is told; once more to stop at once");
+                tokio::select! { () = &mut serving => exit, exit = stop.next() => exit }
+            }
+            None => Exit::Done,
+        };
         if json {
             print_line(&json!({"event": "stopped", "stats": metrics::values(&observer.stats())}));
         }
