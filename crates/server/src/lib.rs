@@ -14,6 +14,7 @@ pub mod program;
 mod python;
 mod question;
 pub mod run;
+mod terminal;
 
 pub use exit::Exit;
 pub use failure::Failure;
