@@ -8,7 +8,7 @@ use crate::{
     decode::VideoDecoder,
     error::AvError,
     ffi::{Demuxer, Fault, Frame, Interrupt, Io, MediaKind, Packet, StreamFacts},
-    index::has_no_index,
+    index::{has_no_index, is_cut},
     source::{End, Raw},
     timeline::{self, Timeline},
 };
@@ -31,6 +31,8 @@ pub(crate) struct FileSource {
     packet: Packet,
     stage: Stage,
     claim: Claim,
+    /// Its structure reaches beyond its end.
+    is_cut: bool,
     end: End,
     jump_at: Option<i64>,
     last_pts: Option<i64>,
@@ -78,6 +80,7 @@ impl FileSource {
         start: f64,
         interrupt: &Interrupt,
     ) -> Result<Self, AvError> {
+        let is_cut = is_cut(&fd);
         let mut demuxer = open_demuxer(fd, name, interrupt)?;
         let video = find_video(&demuxer, name)?;
         let audio = if audio { find_audio(&demuxer) } else { None };
@@ -113,6 +116,7 @@ impl FileSource {
             packet: Packet::new(),
             stage: Stage::Reading,
             claim,
+            is_cut,
             end: End::default(),
             jump_at: None,
             last_pts: None,
@@ -243,7 +247,7 @@ impl FileSource {
         if let Places::Jumping(timeline) = &self.places {
             self.end.jumps = timeline.jump_count();
         }
-        self.end.is_truncated = self.is_short();
+        self.end.is_truncated = self.is_cut || self.is_short();
         Ok(Raw::End(self.end.clone()))
     }
 

@@ -14,6 +14,7 @@ pub mod program;
 mod python;
 mod question;
 pub mod run;
+mod terminal;
 mod trickle;
 
 pub use exit::Exit;

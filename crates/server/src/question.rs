@@ -37,6 +37,8 @@ pub(crate) fn ask_program(program: &Path, args: &[&str]) -> Result<Answer, Failu
     };
     let mut child = Command::new(program)
         .args(args)
+        // What lies in the current folder is no part of Python's library.
+        .env("PYTHONSAFEPATH", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

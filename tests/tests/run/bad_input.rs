@@ -52,15 +52,23 @@ fn inputs_that_are_no_video() {
 #[test]
 fn a_truncated_input_fails_and_what_could_be_decoded_plays() {
     let scene = Scene::new();
-    let whole = scene.clip("whole.mp4", 4, &["-movflags", "+faststart"]);
-    let bytes = fs::read(&whole).expect("a file");
-    fs::write(scene.path("cut.mp4"), &bytes[..bytes.len() * 6 / 10]).expect("a file");
-    let ended = scene.run(&["cut.mp4", "-p", "noop", "-o", "out.mp4"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.complaint().contains("truncated"), "{}", ended.stderr);
-    assert_eq!(scene.names(), ["cut.mp4", "out.partial.mp4", "whole.mp4"]);
-    let frames = crate::video::pts(&scene.path("out.partial.mp4")).len();
-    assert!((30..119).contains(&frames), "{frames}");
+    let fragments = ["-movflags", "+frag_keyframe+empty_moov", "-g", "15"];
+    for (name, options, percent) in [
+        ("faststart.mp4", ["-movflags", "+faststart"].as_slice(), 60),
+        ("fragments.mp4", &fragments, 77),
+        ("cut.mkv", &[], 95),
+        ("cut.webm", &["-deadline", "realtime"], 95),
+    ] {
+        let path = scene.clip(name, 4, options);
+        let bytes = fs::read(&path).expect("a file");
+        fs::write(&path, &bytes[..bytes.len() * percent / 100]).expect("a file");
+        let ended = scene.run(&[name, "-p", "noop", "-o", "out.mp4"]);
+        assert_eq!(ended.code, Some(1), "{name}: {}", ended.stderr);
+        assert!(ended.complaint().contains("truncated"), "{}", ended.stderr);
+        assert!(!scene.path("out.mp4").exists());
+        let frames = crate::video::pts(&scene.path("out.partial.mp4")).len();
+        assert!((30..120).contains(&frames), "{name}: {frames}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Workers that die, hang or lie; runs that are interrupted or killed.
 
+use std::{process::Stdio, time::Duration};
+
 use framerill_tests::process::is_running;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -219,9 +221,10 @@ fn no_process_outlives_a_killed_run_and_what_was_written_plays() {
     let family = below(run.pid());
     assert!(family.len() >= 3, "{family:?}");
     run.kill();
-    wait_until("every process is gone", || {
-        family.iter().all(|pid| !is_running(*pid)).then_some(())
+    let within_a_second = framerill_tests::wait_until(Duration::from_secs(1), || {
+        family.iter().all(|pid| !is_running(*pid))
     });
+    assert!(within_a_second, "something of {family:?} is left");
     assert!(pts(&scene.path("out.partial.mp4")).len() > 10);
     assert!(!scene.path("out.mp4").exists());
 }
@@ -314,4 +317,58 @@ fn a_pipeline_that_asks_for_sound_is_told_that_run_has_none_for_it() {
     let ended = scene.run(&["clip.mp4", "-p", "./hears.py", "-o", "out.mp4"]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("asks for sound"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_run_whose_terminal_is_gone_still_completes_its_output() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    for gone in ["/dev/full", "/dev/null"] {
+        let to = std::fs::File::options().write(true).open(gone);
+        let mut command = scene.command(&[
+            "run",
+            "clip.mp4",
+            "-p",
+            &pipeline("Prints"),
+            "-o",
+            "out.mp4",
+        ]);
+        let run = command
+            .stderr(to.expect("Linux has one"))
+            .stdout(Stdio::null());
+        let status = run.status().expect("framerill runs");
+        assert_eq!(status.code(), Some(0), "{gone}");
+        assert_eq!(pts(&scene.path("out.mp4")).len(), 30);
+    }
+}
+
+#[test]
+fn answers_that_nobody_takes_are_no_crash() {
+    let scene = Scene::new();
+    for args in [
+        ["doctor"].as_slice(),
+        &["pipelines", "list"],
+        &["doctor", "--json"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = scene.command(args);
+        let output = command.stdout(full.expect("Linux has one")).output();
+        let output = output.expect("framerill runs");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("cannot write to stdout"), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_file_in_the_current_folder_is_no_part_of_pythons_library() {
+    let scene = Scene::new();
+    scene.clip("clip.mp4", 1, &[]);
+    std::fs::write(scene.path("json.py"), "raise SystemExit(9)\n").expect("a file");
+    let (ended, list) = scene.json(&["pipelines", "list"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(list["python_error"].is_null(), "{list:#}");
+    let ended = scene.run(&["clip.mp4", "-p", &pipeline("Invert"), "-o", "out.mp4"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }

@@ -136,30 +136,28 @@ fn row(of: &Contender, bare: &Contender) -> Row {
         p99_to_pingpong: ratios.get(ratios.len() / 2).copied().unwrap_or(1.0),
     }
 }
-
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn print(report: &Report, json: bool) {
     if json {
-        println!(
+        crate::terminal::answer(format_args!(
             "{}",
             serde_json::to_string_pretty(report).unwrap_or_default()
-        );
+        ));
         return;
     }
-    println!(
+    crate::terminal::answer(format_args!(
         "{} round trips of one {} picture",
         report.frames, report.picture
-    );
-    println!(
+    ));
+    crate::terminal::answer(format_args!(
         "{:<24} {:>9} {:>9} {:>9} {:>14} {:>10}",
         "", "p50 µs", "p90 µs", "p99 µs", "p99/ping-pong", "ready ms"
-    );
+    ));
     for it in &report.rows {
         let ready = it.ready_ms.map_or(String::new(), |ms| format!("{ms:.0}"));
-        println!(
+        crate::terminal::answer(format_args!(
             "{:<24} {:>9.1} {:>9.1} {:>9.1} {:>14.2} {:>10}",
             it.name, it.p50_us, it.p90_us, it.p99_us, it.p99_to_pingpong, ready
-        );
+        ));
     }
 }
 

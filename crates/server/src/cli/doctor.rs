@@ -59,8 +59,6 @@ impl Doctor {
         })
     }
 }
-
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn print(findings: &[Finding], missing: bool) {
     for it in findings {
         let mark = match it.state {
@@ -68,19 +66,19 @@ fn print(findings: &[Finding], missing: bool) {
             State::Limited => "limited",
             State::Missing => "missing",
         };
-        println!("{mark:<8} {:<20} {}", it.name, it.found);
+        crate::terminal::answer(format_args!("{mark:<8} {:<20} {}", it.name, it.found));
         if let Some(remedy) = &it.remedy {
-            println!("{:<8} {:<20} → {remedy}", "", "");
+            crate::terminal::answer(format_args!("{:<8} {:<20} → {remedy}", "", ""));
         }
     }
-    println!(
+    crate::terminal::answer(format_args!(
         "{}",
         if missing {
             "a run would not work yet"
         } else {
             "ready"
         }
-    );
+    ));
 }
 
 fn ok(name: &'static str, found: impl Into<String>) -> Finding {

@@ -101,10 +101,9 @@ fn wants_json() -> bool {
 /// What clap found wrong, in one line.
 fn usage(error: &clap::Error) -> Failure {
     let text = error.to_string();
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:"));
+    let lines = text.lines().map(str::trim).take_while(|line| {
+        !line.starts_with("Usage:") && !line.starts_with("For more information")
+    });
     let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
     let line = lines.join(" ");
     Failure::usage("usage", line.trim_start_matches("error: ")).hint("try --help")
@@ -119,17 +118,15 @@ fn print_failure(failure: &Failure) {
 }
 
 /// Prints the one line that says what is wrong and what to do.
-#[expect(clippy::print_stderr, reason = "the command's answer")]
 fn tell(failure: &Failure) -> Exit {
-    eprintln!("framerill: {failure}");
+    crate::terminal::tell(format_args!("framerill: {failure}"));
     failure.exit
 }
 
 /// Prints a value as JSON on stdout.
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn print_json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
-        Ok(text) => println!("{text}"),
-        Err(error) => println!(r#"{{"error": "{error}"}}"#),
+        Ok(text) => crate::terminal::answer(format_args!("{text}")),
+        Err(error) => crate::terminal::answer(format_args!(r#"{{"error": "{error}"}}"#)),
     }
 }

@@ -77,11 +77,6 @@ fn describe(name: &str, python: Option<&Path>) -> Result<Description, Failure> {
     })
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the command's answer"
-)]
 fn list(json: bool, python: Option<PathBuf>) -> Result<Exit, Failure> {
     let installed = python::installed(python.as_deref());
     let no_python = installed.as_ref().err().map(ToString::to_string);
@@ -101,65 +96,77 @@ fn list(json: bool, python: Option<PathBuf>) -> Result<Exit, Failure> {
         print_json(&json!({"pipelines": rows, "python_error": no_python}));
         return Ok(Exit::Done);
     }
-    println!("{:<16} {:<10} {:<24} SUMMARY", "NAME", "LANGUAGE", "ORIGIN");
+    crate::terminal::answer(format_args!(
+        "{:<16} {:<10} {:<24} SUMMARY",
+        "NAME", "LANGUAGE", "ORIGIN"
+    ));
     for kind in filters::all() {
-        println!(
+        crate::terminal::answer(format_args!(
             "{:<16} {:<10} {:<24} {}",
             kind.name(),
             "rust",
             "built-in",
             kind.summary()
-        );
+        ));
     }
     for it in installed {
         let summary = it
             .error
             .map_or(it.target, |error| format!("broken: {error}"));
-        println!(
+        crate::terminal::answer(format_args!(
             "{:<16} {:<10} {:<24} {summary}",
             it.name, "python", it.origin
-        );
+        ));
     }
     if let Some(error) = no_python {
-        eprintln!("framerill: no Python pipelines are listed: {error}");
+        crate::terminal::tell(format_args!(
+            "framerill: no Python pipelines are listed: {error}"
+        ));
     }
     Ok(Exit::Done)
 }
-
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn print_description(it: &Description) {
-    println!("{}: {}", it.name, it.summary);
-    println!("  origin       {} ({})", it.origin, it.language);
-    println!(
+    crate::terminal::answer(format_args!("{}: {}", it.name, it.summary));
+    crate::terminal::answer(format_args!(
+        "  origin       {} ({})",
+        it.origin, it.language
+    ));
+    crate::terminal::answer(format_args!(
         "  sees         {} pictures{}",
         format_name(it),
         if it.audio { " and sound" } else { "" }
-    );
-    println!(
+    ));
+    crate::terminal::answer(format_args!(
         "  history      {} frames beyond the one at work",
         it.history
-    );
-    println!("  shareable    {}", if it.shareable { "yes" } else { "no" });
-    println!("  hung after   {} s without an output", it.max_frame_time);
+    ));
+    crate::terminal::answer(format_args!(
+        "  shareable    {}",
+        if it.shareable { "yes" } else { "no" }
+    ));
+    crate::terminal::answer(format_args!(
+        "  hung after   {} s without an output",
+        it.max_frame_time
+    ));
     let properties = it
         .params_schema
         .get("properties")
         .and_then(Value::as_object);
     let Some(properties) = properties.filter(|it| !it.is_empty()) else {
-        println!("  parameters   none");
+        crate::terminal::answer(format_args!("  parameters   none"));
         return;
     };
-    println!("  parameters");
+    crate::terminal::answer(format_args!("  parameters"));
     for (name, schema) in properties {
         let default = it
             .defaults
             .get(name)
             .map_or(String::new(), |it| format!(" [default: {it}]"));
-        println!(
+        crate::terminal::answer(format_args!(
             "    {name:<14} {:<10} {}{default}",
             kind_of(schema),
             about(schema)
-        );
+        ));
     }
 }
 

@@ -175,11 +175,11 @@ impl Writing {
                     .hint("look at --start, --duration and the pipeline's skips")),
             };
         }
-        if let Some(preview) = self.preview.take() {
-            report.preview = preview.complete()?.map(|path| path.display().to_string());
-        }
         if let Some(partial) = self.partial.take() {
             report.output = Some(partial.complete()?.display().to_string());
+        }
+        if let Some(preview) = self.preview.take() {
+            report.preview = preview.complete()?.map(|path| path.display().to_string());
         }
         Ok(match ended {
             Ended::Done => Exit::Done,
@@ -188,10 +188,6 @@ impl Writing {
     }
 
     fn keep(mut self, failure: Failure, report: &mut Report) -> Failure {
-        if report.frames.out == 0 {
-            self.discard();
-            return failure;
-        }
         if let Some(preview) = self.preview.take() {
             preview.discard();
         }
@@ -200,7 +196,8 @@ impl Writing {
         };
         let shown = kept.display().to_string();
         report.output = Some(shown.clone());
-        let kept = format!("{} frames are in `{shown}`, which plays", report.frames.out);
+        // How much that is, media's last word may not have said.
+        let kept = format!("what was written is in `{shown}`, which plays");
         let hint = match &failure.hint {
             Some(hint) => format!("{hint}; {kept}"),
             None => kept,
@@ -210,10 +207,12 @@ impl Writing {
 }
 
 /// The report: one JSON object on stdout, or a few lines.
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 pub(super) fn print_report(report: &Report, json: bool) {
     if json {
-        println!("{}", serde_json::to_string(report).unwrap_or_default());
+        crate::terminal::answer(format_args!(
+            "{}",
+            serde_json::to_string(report).unwrap_or_default()
+        ));
         return;
     }
     let frames = &report.frames;
@@ -236,32 +235,31 @@ pub(super) fn print_report(report: &Report, json: bool) {
 }
 
 /// Lines go to stderr when stdout carries the video.
-#[expect(clippy::print_stderr, reason = "the command's answer")]
 fn print_to_terminal(report: &Report, losses: &str) {
     let frames = &report.frames;
     let [p50, p90, p99] = report.latency_ms.process;
     let [t50, t90, t99] = report.latency_ms.total;
-    eprintln!(
+    crate::terminal::tell(format_args!(
         "{} frames in, {} out{losses}, {:.1} fps, {:.1} s, {}",
         frames.taken,
         frames.out,
         report.fps,
         report.seconds,
         counted(u64::from(report.restarts), "restart", "restarts")
-    );
-    eprintln!(
+    ));
+    crate::terminal::tell(format_args!(
         "latency ms p50/p90/p99: pipeline {p50:.1}/{p90:.1}/{p99:.1}, from packet to packet {t50:.1}/{t90:.1}/{t99:.1}"
-    );
+    ));
     for held in &report.held {
-        eprintln!(
+        crate::terminal::tell(format_args!(
             "lost with a worker: frame {} at {:.3} s",
             held.frame, held.seconds
-        );
+        ));
     }
     if let Some(output) = &report.output {
-        eprintln!("wrote {output}");
+        crate::terminal::tell(format_args!("wrote {output}"));
     }
     if let Some(preview) = &report.preview {
-        eprintln!("wrote {preview}");
+        crate::terminal::tell(format_args!("wrote {preview}"));
     }
 }

@@ -73,28 +73,28 @@ pub fn demo(
         ..failure
     })
 }
-
-#[expect(clippy::print_stderr, reason = "the command's answer")]
 fn introduce(seconds: u32, json: bool) {
     if !json {
-        eprintln!(
+        crate::terminal::tell(format_args!(
             "a 1280x720 source at 30 fps, in real time for {seconds} s, through a Python pipeline of its own process"
-        );
+        ));
     }
 }
-
-#[expect(clippy::print_stderr, reason = "the command's answer")]
 fn say_edited(folder: &Path) {
     let shown = folder.display();
-    eprintln!("with your {shown}/demo_pipeline.py; remove it to have the demo's own again");
+    crate::terminal::tell(format_args!(
+        "with your {shown}/demo_pipeline.py; remove it to have the demo's own again"
+    ));
 }
-
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn where_to_look(folder: &Path) {
     let shown = folder.display();
-    println!("\nlook at       {shown}/demo.png   before and after");
-    println!("play          {shown}/demo.mp4   with any player");
-    println!(
+    crate::terminal::answer(format_args!(
+        "\nlook at       {shown}/demo.png   before and after"
+    ));
+    crate::terminal::answer(format_args!(
+        "play          {shown}/demo.mp4   with any player"
+    ));
+    crate::terminal::answer(format_args!(
         "change        {shown}/demo_pipeline.py, then: framerill run YOUR.mp4 --pipeline {shown}/demo_pipeline.py"
-    );
+    ));
 }

@@ -76,6 +76,10 @@ pub(super) struct Engine<'a> {
     at_once: bool,
     last_error: Option<ErrorReport>,
     last_traceback: Option<String>,
+    /// The worker has said something in the protocol's words.
+    worker_spoke: bool,
+    /// What it last said in its own.
+    last_line: Option<String>,
 }
 
 /// Why the run is on its way out.
@@ -116,6 +120,8 @@ impl<'a> Engine<'a> {
             at_once: false,
             last_error: None,
             last_traceback: None,
+            worker_spoke: false,
+            last_line: None,
         })
     }
 
@@ -334,6 +340,7 @@ impl<'a> Engine<'a> {
     fn worker_update(&mut self, update: Update, report: &mut Report, progress: &mut Progress) {
         match update {
             Update::Load { id } => {
+                self.worker_spoke = true;
                 let load = ToChild::Load {
                     id,
                     pipeline: Some(self.plan.pipeline.target().to_owned()),
@@ -351,6 +358,7 @@ impl<'a> Engine<'a> {
                     return;
                 }
                 progress.say(&format!("[{}] {line}", self.plan.pipeline.short_name()));
+                self.last_line = Some(line);
             }
             Update::Lifecycle(event) => self.worker_event(event, report, progress),
             Update::Message(FromChild::Ready { description, .. }, _) => {
@@ -398,6 +406,9 @@ impl<'a> Engine<'a> {
                 self.worker_ready = true;
                 self.attach();
             }
+            Event::Restarting { reason, .. } if !self.worker_spoke => {
+                self.end(Ending::Failure(self.never_spoke(&reason)));
+            }
             Event::Restarting { .. } if self.never_loaded() => {
                 // It would fail the same way again.
                 let error = self.last_error.as_ref().expect("it said why");
@@ -424,6 +435,16 @@ impl<'a> Engine<'a> {
             }
             _ => {}
         }
+    }
+
+    /// The program ended before it said a word of the protocol: it is not what it should be.
+    fn never_spoke(&self, reason: &Reason) -> Failure {
+        let name = self.plan.pipeline.short_name();
+        let last = self.last_line.as_ref();
+        let last = last.map_or(String::new(), |line| format!("; it said: {line}"));
+        let text = format!("the worker of `{name}` did not start: {reason}{last}");
+        Failure::cannot_start("no_program", text)
+            .hint("`framerill doctor` says which Python is used; name another one with --python")
     }
 
     /// Its first load failed, and it said why.

@@ -60,6 +60,7 @@ impl Foreground {
         let inherited: OwnedFd = rustix::io::dup(&theirs).map_err(|errno| broken(errno.into()))?;
         let child = Command::new(program)
             .args(args)
+            .env("PYTHONSAFEPATH", "1")
             .env("FRAMERILL_CONTROL_FD", inherited.as_raw_fd().to_string())
             .spawn()
             .map_err(broken)?;

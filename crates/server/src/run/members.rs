@@ -82,6 +82,8 @@ pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<W
     };
     let command = Command::new(program)
         .args(args)
+        // What lies in the current folder is no part of Python's library.
+        .env("PYTHONSAFEPATH", "1")
         .namespace(isolation::probe().namespace);
     Ok(Worker::Supervised(Box::new(Supervised::start(
         config, command, WORKER, owner,

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Read},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
@@ -14,6 +14,9 @@ use rustix::{
 };
 
 use crate::failure::Failure;
+
+/// Within so many bytes the header of a container ends, and pictures begin.
+const HEADER_MAX: u64 = 64 << 10;
 
 /// A file that is being written.
 #[derive(Debug)]
@@ -115,17 +118,31 @@ impl Partial {
         Ok(self.path)
     }
 
-    /// Keeps what was written under the partial name, if it is anything. Nothing appears under the final name.
+    /// Keeps what was written under the partial name, if there is a picture in it. Nothing appears under the final name.
     pub(crate) fn keep(self) -> Option<PathBuf> {
         if let Some(remuxed) = &self.remuxed {
             remove(remuxed);
         }
-        let bytes = fs::metadata(&self.written).map_or(0, |it| it.len());
-        if bytes == 0 {
+        if !self.has_pictures() {
             remove(&self.written);
             return None;
         }
         Some(self.written)
+    }
+
+    /// Whether more than a header was written.
+    fn has_pictures(&self) -> bool {
+        let mut begin = Vec::new();
+        let read = File::open(&self.written)
+            .and_then(|file| file.take(HEADER_MAX).read_to_end(&mut begin));
+        let holds = |mark: &[u8]| begin.windows(mark.len()).any(|bytes| bytes == mark);
+        read.is_ok()
+            && match self.container {
+                Container::Mp4 => holds(b"moof"),
+                // The first cluster.
+                Container::Matroska | Container::Webm => holds(&[0x1F, 0x43, 0xB6, 0x75]),
+                Container::Mpegts => !begin.is_empty(),
+            }
     }
 
     /// Removes all that was written.
@@ -265,7 +282,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.mkv");
         let (partial, mut file, _) = Partial::create(&path, None).unwrap();
-        file.write_all(b"frames").unwrap();
+        file.write_all(b"header, \x1f\x43\xb6\x75 frames").unwrap();
         assert_eq!(partial.keep(), Some(folder.path().join("out.partial.mkv")));
         assert!(!path.exists());
     }
@@ -273,8 +290,12 @@ mod tests {
     #[test]
     fn a_failure_before_the_first_byte_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let (partial, ..) = Partial::create(&folder.path().join("out.mp4"), None).unwrap();
-        assert_eq!(partial.keep(), None);
+        for header in [&b""[..], b"ftyp and moov"] {
+            let path = folder.path().join("out.mp4");
+            let (partial, mut file, _) = Partial::create(&path, None).unwrap();
+            file.write_all(header).unwrap();
+            assert_eq!(partial.keep(), None);
+        }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

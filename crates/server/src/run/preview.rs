@@ -18,6 +18,12 @@ pub(super) struct Preview {
 impl Preview {
     /// Checks that it is not the input, and creates the file that is written.
     pub(super) fn create(path: &Path, input: Option<&Path>) -> Result<(Self, File), Failure> {
+        if path.is_dir() {
+            let text = format!("the preview's name, `{}`, is a directory", path.display());
+            return Err(
+                Failure::cannot_start("output_directory", text).hint("name another output with -o")
+            );
+        }
         let written = beside(path, "partial");
         not_the_input(path, input)?;
         not_the_input(&written, input)?;

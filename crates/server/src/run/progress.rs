@@ -84,21 +84,19 @@ impl Progress {
     }
 
     /// A line above the bar.
-    #[expect(clippy::print_stderr, reason = "the terminal is this room's to write")]
     pub(crate) fn say(&self, line: &str) {
         match &self.shown {
-            Shown::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
-            Shown::Lines => eprintln!("{line}"),
+            Shown::Bar(bar) => bar.suspend(|| crate::terminal::tell(format_args!("{line}"))),
+            Shown::Lines => crate::terminal::tell(format_args!("{line}")),
             Shown::Nothing => {}
         }
     }
 
     /// A line that is shown even when quiet: an error, or what a pipeline printed.
-    #[expect(clippy::print_stderr, reason = "the terminal is this room's to write")]
     pub(crate) fn insist(&self, line: &str) {
         match &self.shown {
-            Shown::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
-            Shown::Lines | Shown::Nothing => eprintln!("{line}"),
+            Shown::Bar(bar) => bar.suspend(|| crate::terminal::tell(format_args!("{line}"))),
+            Shown::Lines | Shown::Nothing => crate::terminal::tell(format_args!("{line}")),
         }
     }
 

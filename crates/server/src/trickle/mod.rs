@@ -22,12 +22,10 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::failed("internal", error.to_string()))
 }
 
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn print_line(value: &serde_json::Value) {
-    println!("{value}");
+    crate::terminal::answer(format_args!("{value}"));
 }
 
-#[expect(clippy::print_stderr, reason = "the command's answer")]
 fn say(line: &str) {
-    eprintln!("{line}");
+    crate::terminal::tell(format_args!("{line}"));
 }

@@ -120,7 +120,6 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn print_text(line: &str) {
-    println!("{line}");
+    crate::terminal::answer(format_args!("{line}"));
 }

@@ -91,7 +91,9 @@ def check(pipeline: type[Pipeline]) -> None:
         raise _wrong(pipeline, f"`history = {pipeline.history}` is out of range", f"give 0 to {_MAX_HISTORY}")
     if not (isinstance(pipeline.max_frame_time, (int, float)) and 0 < pipeline.max_frame_time <= _MAX_FRAME_TIME):
         raise _wrong(
-            pipeline, f"`max_frame_time = {pipeline.max_frame_time!r}` is out of range", f"give seconds above 0, {_MAX_FRAME_TIME} at most"
+            pipeline,
+            f"`max_frame_time = {pipeline.max_frame_time!r}` is out of range",
+            f"give seconds above 0, {_MAX_FRAME_TIME} at most",
         )
     for attribute in ("audio", "shareable"):
         if not isinstance(getattr(pipeline, attribute), bool):

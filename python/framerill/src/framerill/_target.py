@@ -115,6 +115,10 @@ def _run(full: str, path: str) -> ModuleType:
 def _import(name: str, target: str) -> ModuleType:
     from importlib import import_module
 
+    # Last, so that a file there which is called like a module of the library does not stand in for it.
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
     try:
         return import_module(name)
     except ModuleNotFoundError as error:

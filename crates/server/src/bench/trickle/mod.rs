@@ -186,20 +186,18 @@ impl Drop for Server {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn say_address(addr: &str) {
-    println!("{addr}");
+    crate::terminal::answer(format_args!("{addr}"));
 }
 
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn print(row: &Row) {
-    println!("{}", row.name);
-    println!(
+    crate::terminal::answer(format_args!("{}", row.name));
+    crate::terminal::answer(format_args!(
         "  {:<11} {:>9} {:>8} {:>8} {:>19} {:>19} {:>6} {:>5}",
         "", "µs/write", "s/GB", "MB", "write to read ms", "first byte ms", "cores", "late"
-    );
+    ));
     for (name, it) in [("trickle", &row.server), ("bare relay", &row.relay)] {
-        println!(
+        crate::terminal::answer(format_args!(
             "  {:<11} {:>9.1} {:>8.3} {:>8.1} {:>19} {:>19} {:>6.2} {:>5}",
             name,
             it.cpu_us_a_write,
@@ -212,13 +210,15 @@ fn print(row: &Row) {
             format!("{:.2} / {:.2}", it.first_byte_p50_ms, it.first_byte_p99_ms),
             it.cores,
             it.late_writes
-        );
+        ));
     }
-    println!("  CPU to the bare relay's: {:.2} ×", row.cpu_to_relay);
+    crate::terminal::answer(format_args!(
+        "  CPU to the bare relay's: {:.2} ×",
+        row.cpu_to_relay
+    ));
 }
 
-#[expect(clippy::print_stdout, reason = "the command's answer")]
 fn print_json(report: &Report) {
     let text = serde_json::to_string_pretty(report).unwrap_or_default();
-    println!("{text}");
+    crate::terminal::answer(format_args!("{text}"));
 }
