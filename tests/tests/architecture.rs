@@ -9,7 +9,7 @@ use framerill_tests::{bin, repository};
 use serde_json::Value;
 
 /// What a crate may use of this workspace. A new crate gets its row here and its arrow in ARCHITECTURE.md.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("framerill-media", &[]),
     ("framerill-sim", &[]),
     ("framerill-trickle", &[]),
