@@ -8,5 +8,7 @@ mod commands;
 mod faults;
 #[path = "run/scene.rs"]
 mod scene;
+#[path = "run/trickle.rs"]
+mod trickle;
 #[path = "run/video.rs"]
 mod video;

@@ -186,7 +186,7 @@ mod tests {
         };
         assert_eq!(
             end.warning().unwrap(),
-            "the source ends before its header says; 2 pictures partly made up by the decoder"
+            "the source ends before its header says; pictures partly made up by the decoder: 2"
         );
     }
 }

@@ -494,6 +494,7 @@ impl<'a> Engine<'a> {
         };
         match reason.exit.hint() {
             Some(hint) => failure.hint(hint),
+            None if self.plan.in_process => failure.hint("mend the pipeline"),
             None => failure.hint("mend the pipeline, or allow more with --max-restarts"),
         }
     }

@@ -102,16 +102,17 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
             ended.send((exit, stop)).ok();
         });
         tokio::pin!(serving);
-        let stopping = tokio::select! {
-            () = &mut serving => None,
-            stopping = &mut end => stopping.ok(),
-        };
-        let exit = match stopping.or_else(|| end.try_recv().ok()) {
-            Some((exit, mut stop)) => {
-                say("stopping: whoever waits is told; once more to stop at once");
-                tokio::select! { () = &mut serving => exit, exit = stop.next() => exit }
-            }
-            None => Exit::Done,
+        let exit = tokio::select! {
+            biased;
+            stopping = &mut end => match stopping {
+                Ok((exit, mut stop)) => {
+                    say("stopping: whoever waits is told; once more to stop at once");
+                    tokio::select! { () = &mut serving => exit, exit = stop.next() => exit }
+                }
+                Err(_) => Exit::Done,
+            },
+            // It was asked to, and had nothing to end.
+            () = &mut serving => end.try_recv().map_or(Exit::Done, |(exit, _)| exit),
         };
         if json {
             print_line(&json!({"event": "stopped", "stats": metrics::values(&observer.stats())}));

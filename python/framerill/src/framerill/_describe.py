@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ._caps import PIXEL_FORMATS
-from ._pool import MAX_SLOTS
 from .errors import TargetError
 from .pipeline import Pipeline
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from ._target import Found
 
 _NO_PARAMS = {"type": "object", "properties": {}, "additionalProperties": False}
-_MAX_HISTORY = MAX_SLOTS - 8
+_MAX_HISTORY = 32  # what media gives slots for
 _MAX_FRAME_TIME = 86_400
 
 

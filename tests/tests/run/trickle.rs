@@ -1,0 +1,104 @@
+//! `framerill trickle` as users meet it: a server, a publisher and a subscriber, three processes.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    scene::{Scene, signal_to},
+    video::pts,
+};
+
+/// A server on a free port, and its first line.
+struct Serving {
+    child: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+    said: Value,
+}
+
+impl Serving {
+    fn start(scene: &Scene) -> Self {
+        let args = ["trickle", "serve", "--addr", "127.0.0.1:0"];
+        let more = ["--metrics-addr", "127.0.0.1:0", "--json"];
+        let mut command = scene.command(&[args.as_slice(), &more].concat());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped above"));
+        let said = line(&mut stdout);
+        Self {
+            child,
+            stdout,
+            said,
+        }
+    }
+
+    fn url(&self, channel: &str) -> String {
+        let base = self.said["url"].as_str().expect("an address");
+        format!("{base}{channel}")
+    }
+
+    /// Asks it to stop; its counters and its exit code.
+    fn stop(mut self) -> (Value, Option<i32>) {
+        signal_to(self.child.id(), Signal::INT);
+        let said = line(&mut self.stdout);
+        let status = self.child.wait().expect("it is ours");
+        (said, status.code())
+    }
+}
+
+fn line(from: &mut impl BufRead) -> Value {
+    let mut line = String::new();
+    from.read_line(&mut line).expect("a line");
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+#[test]
+fn a_generator_is_published_at_keyframes_and_read_whole_by_a_subscriber() {
+    let scene = Scene::new();
+    let server = Serving::start(&scene);
+    let url = server.url("live");
+    let args = [
+        "trickle",
+        "subscribe",
+        &url,
+        "--from",
+        "0",
+        "-o",
+        "read.ts",
+        "--json",
+    ];
+    let reader = scene.command(&args).stdout(Stdio::piped()).spawn();
+    let source = "lavfi:testsrc2=size=160x120:rate=30:duration=5";
+    let (ended, published) = scene.json(&["trickle", "publish", &url, source]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let read = reader
+        .expect("it starts")
+        .wait_with_output()
+        .expect("it ends");
+    assert_eq!(read.status.code(), Some(0));
+    let read: Value = serde_json::from_slice(&read.stdout).expect("JSON");
+    // A keyframe every two seconds.
+    assert_eq!(published["segments"], 3);
+    for (sent, got) in [("segments", "segments"), ("bytes", "bytes")] {
+        assert_eq!(published[sent], read[got]);
+    }
+    assert_eq!((&read["missing"], &read["cut"]), (&0.into(), &0.into()));
+    // In real time: what the machine could not keep up with is dropped before it is published.
+    let frames = pts(&scene.path("read.ts")).len();
+    assert!((100..=150).contains(&frames), "{frames}");
+    let (said, code) = server.stop();
+    assert_eq!(code, Some(130));
+    assert_eq!(said["stats"]["segments_total"], 3);
+    assert_eq!(said["stats"]["received_bytes_total"], published["bytes"]);
+}
+
+#[test]
+fn a_publisher_without_a_server_says_what_to_start() {
+    let scene = Scene::new();
+    let (ended, said) = scene.json(&["trickle", "publish", "ftp://127.0.0.1/live"]);
+    assert_eq!(ended.code, Some(2));
+    assert_eq!(said["error"]["code"], "url");
+}
