@@ -1,12 +1,12 @@
 //! Words for the terminal. Nobody may be there any more: a run goes on without a reader.
 
 use std::{
-    fmt::Arguments,
+    fmt::Display,
     io::{self, Write},
 };
 
 /// A line on stdout, the command's answer.
-pub(crate) fn answer(line: Arguments<'_>) {
+pub(crate) fn answer(line: impl Display) {
     let mut stdout = io::stdout().lock();
     let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
     match written {
@@ -18,7 +18,7 @@ pub(crate) fn answer(line: Arguments<'_>) {
 }
 
 /// A line on stderr, for whoever watches.
-pub(crate) fn tell(line: Arguments<'_>) {
+pub(crate) fn tell(line: impl Display) {
     // Without a stderr there is nobody to tell that there is none.
     writeln!(io::stderr().lock(), "{line}").ok();
 }

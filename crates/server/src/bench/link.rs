@@ -136,6 +136,7 @@ fn row(of: &Contender, bare: &Contender) -> Row {
         p99_to_pingpong: ratios.get(ratios.len() / 2).copied().unwrap_or(1.0),
     }
 }
+
 fn print(report: &Report, json: bool) {
     if json {
         crate::terminal::answer(format_args!(

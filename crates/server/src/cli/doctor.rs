@@ -59,6 +59,7 @@ impl Doctor {
         })
     }
 }
+
 fn print(findings: &[Finding], missing: bool) {
     for it in findings {
         let mark = match it.state {

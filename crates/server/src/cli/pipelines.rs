@@ -125,6 +125,7 @@ fn list(json: bool, python: Option<PathBuf>) -> Result<Exit, Failure> {
     }
     Ok(Exit::Done)
 }
+
 fn print_description(it: &Description) {
     crate::terminal::answer(format_args!("{}: {}", it.name, it.summary));
     crate::terminal::answer(format_args!(

@@ -73,6 +73,7 @@ pub fn demo(
         ..failure
     })
 }
+
 fn introduce(seconds: u32, json: bool) {
     if !json {
         crate::terminal::tell(format_args!(
@@ -80,12 +81,14 @@ fn introduce(seconds: u32, json: bool) {
         ));
     }
 }
+
 fn say_edited(folder: &Path) {
     let shown = folder.display();
     crate::terminal::tell(format_args!(
         "with your {shown}/demo_pipeline.py; remove it to have the demo's own again"
     ));
 }
+
 fn where_to_look(folder: &Path) {
     let shown = folder.display();
     crate::terminal::answer(format_args!(

@@ -15,17 +15,9 @@ pub(crate) use subscribe::{Subscribe, subscribe};
 use crate::failure::Failure;
 
 /// One thread serves thousands of connections, and takes less CPU for small writes than several.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed("internal", error.to_string()))
-}
-
-fn print_line(value: &serde_json::Value) {
-    crate::terminal::answer(format_args!("{value}"));
-}
-
-fn say(line: &str) {
-    crate::terminal::tell(format_args!("{line}"));
 }

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::{
     cutter::{Cutter, Piece},
-    print_line, runtime, say,
+    runtime,
     signal::Stop,
     source::Source,
 };
-use crate::{exit::Exit, failure::Failure};
+use crate::{exit::Exit, failure::Failure, terminal};
 
 /// A source and the channel that it goes to.
 pub(crate) struct Publish {
@@ -95,7 +95,7 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
     }
     let counters = publisher.close().await.map_err(|it| ended(&url, &it))?;
     if asked.json {
-        print_line(&json!({
+        terminal::answer(json!({
             "segments": counters.segments_sent,
             "segments_lost": counters.segments_lost,
             "bytes": counters.bytes_sent,
@@ -103,7 +103,7 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
             "failures": counters.failures,
         }));
     } else {
-        say(&format!(
+        terminal::tell(format_args!(
             "{} segments, {} bytes published; {} segments lost",
             counters.segments_sent, counters.bytes_sent, counters.segments_lost
         ));
@@ -138,7 +138,9 @@ async fn put(
 
 fn tell(event: &Event) {
     match event {
-        Event::Lost { .. } | Event::Trouble(_) => say(&format!("framerill: {event:?}")),
+        Event::Lost { .. } | Event::Trouble(_) => {
+            terminal::tell(format_args!("framerill: {event:?}"))
+        }
         _ => {}
     }
 }

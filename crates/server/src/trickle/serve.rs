@@ -10,8 +10,8 @@ use framerill_trickle::http::server::{Config, Server};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::json;
 
-use super::{metrics, print_line, runtime, say, signal::Stop};
-use crate::{exit::Exit, failure::Failure};
+use super::{metrics, runtime, signal::Stop};
+use crate::{exit::Exit, failure::Failure, terminal};
 
 /// A server that is asked for.
 pub(crate) struct Serve {
@@ -88,12 +88,12 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
         let url = format!("{scheme}://{taken}/{base}{slash}");
         let metrics_url = metrics.map(|addr| format!("http://{addr}/metrics"));
         if json {
-            print_line(&json!({"event": "listening", "url": url, "metrics": metrics_url}));
+            terminal::answer(json!({"event": "listening", "url": url, "metrics": metrics_url}));
         } else {
             if let Some(url) = &metrics_url {
-                print_text(&format!("metrics at {url}"));
+                terminal::answer(format_args!("metrics at {url}"));
             }
-            print_text(&format!("serving channels at {url}"));
+            terminal::answer(format_args!("serving channels at {url}"));
         }
         let (ended, mut end) = tokio::sync::oneshot::channel();
         let serving = server.run_until(async move {
@@ -106,7 +106,7 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
             biased;
             stopping = &mut end => match stopping {
                 Ok((exit, mut stop)) => {
-                    say("stopping: whoever waits is told; once more to stop at once");
+                    terminal::tell("stopping: whoever waits is told; once more to stop at once");
                     tokio::select! { () = &mut serving => exit, exit = stop.next() => exit }
                 }
                 Err(_) => Exit::Done,
@@ -115,12 +115,10 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
             () = &mut serving => end.try_recv().map_or(Exit::Done, |(exit, _)| exit),
         };
         if json {
-            print_line(&json!({"event": "stopped", "stats": metrics::values(&observer.stats())}));
+            terminal::answer(
+                json!({"event": "stopped", "stats": metrics::values(&observer.stats())}),
+            );
         }
         Ok(exit)
     })
-}
-
-fn print_text(line: &str) {
-    crate::terminal::answer(format_args!("{line}"));
 }

@@ -9,8 +9,8 @@ use framerill_trickle::{
 use serde_json::json;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::{print_line, runtime, say, signal::Stop};
-use crate::{exit::Exit, failure::Failure};
+use super::{runtime, signal::Stop};
+use crate::{exit::Exit, failure::Failure, terminal};
 
 /// A channel and where its bytes go.
 pub(crate) struct Subscribe {
@@ -66,7 +66,7 @@ async fn pump(asked: Subscribe) -> Result<Exit, Failure> {
         exit = stop.next() => exit,
     };
     if asked.json {
-        print_line(&json!({
+        terminal::answer(json!({
             "segments": counts.segments,
             "bytes": counts.bytes,
             "missing": counts.missing,
@@ -74,7 +74,7 @@ async fn pump(asked: Subscribe) -> Result<Exit, Failure> {
             "restarts": counts.restarts,
         }));
     } else {
-        say(&format!(
+        terminal::tell(format_args!(
             "{} segments, {} bytes; {} segments missing",
             counts.segments, counts.bytes, counts.missing
         ));
@@ -122,7 +122,7 @@ async fn copy(
             }
             Event::Gap { from, to } => {
                 counts.missing += to.get().saturating_sub(from.get());
-                say(&format!(
+                terminal::tell(format_args!(
                     "framerill: segments {} to {} are missing",
                     from.get(),
                     to.get() - 1
@@ -130,13 +130,15 @@ async fn copy(
             }
             Event::Restarted { from, to } => {
                 counts.restarts += 1;
-                say(&format!(
+                terminal::tell(format_args!(
                     "framerill: the channel began again at {} after {}",
                     to.get(),
                     from.get()
                 ));
             }
-            Event::Trouble(failure) => say(&format!("framerill: {failure}; trying again")),
+            Event::Trouble(failure) => {
+                terminal::tell(format_args!("framerill: {failure}; trying again"))
+            }
             _ => {}
         }
     }

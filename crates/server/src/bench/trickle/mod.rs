@@ -21,7 +21,7 @@ use generator::{Dialect, Seen, Target, generate};
 use load::{LOADS, Load};
 use serde::Serialize;
 
-use crate::{exit::Exit, failure::Failure, program};
+use crate::{exit::Exit, failure::Failure, program, trickle::runtime};
 
 #[derive(Serialize)]
 struct Report {
@@ -77,13 +77,6 @@ impl Figures {
 
 fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::failed("bench", error.to_string())
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(broken)
 }
 
 /// Measures and prints. `only` picks the loads whose names contain it.
