@@ -12,7 +12,8 @@ pub(crate) struct VideoDecoder {
     decoder: Decoder,
     frame: Frame,
     faults: u64,
-    concealed: u64,
+    /// Pictures that came with a flag for it; what the decoder logs is more, or the same.
+    flagged: u64,
 }
 
 impl VideoDecoder {
@@ -26,7 +27,7 @@ impl VideoDecoder {
             decoder,
             frame: Frame::new(),
             faults: 0,
-            concealed: 0,
+            flagged: 0,
         })
     }
 
@@ -47,7 +48,7 @@ impl VideoDecoder {
         for _ in 0..MOST_FAULTS {
             match self.decoder.receive(&mut self.frame) {
                 Ok(true) => {
-                    self.concealed += u64::from(self.frame.is_concealed());
+                    self.flagged += u64::from(self.frame.is_concealed());
                     return Ok(Some(self.frame.take()));
                 }
                 Ok(false) => return Ok(None),
@@ -63,8 +64,8 @@ impl VideoDecoder {
         self.faults
     }
 
-    /// Pictures of which a part was made up.
+    /// Pictures of which a part was made up, once all were pulled.
     pub(crate) fn concealed(&self) -> u64 {
-        self.concealed
+        self.flagged.max(self.decoder.concealed())
     }
 }

@@ -2,13 +2,17 @@
 
 use std::ptr::{self, NonNull};
 
-use super::{Fault, Frame, Packet, Parameters, rational, sys};
+use super::{Fault, Frame, Packet, Parameters, log, rational, sys};
 
 /// Pixels of the largest picture that is decoded: 16384 × 8192.
 const MOST_PIXELS: i64 = 16_384 * 8_192;
 
 /// Owns an open decoder.
-pub(crate) struct Decoder(NonNull<sys::AVCodecContext>);
+pub(crate) struct Decoder {
+    context: NonNull<sys::AVCodecContext>,
+    /// What [`log::concealed`] said when it was opened.
+    concealed_before: u64,
+}
 
 // SAFETY: used by one thread at a time, whichever that is; its own threads are FFmpeg's matter.
 unsafe impl Send for Decoder {}
@@ -27,7 +31,10 @@ impl Decoder {
                 return Err(Fault::check(sys::AVERROR_DECODER_NOT_FOUND).expect_err("a fault"));
             }
             let context = sys::avcodec_alloc_context3(codec);
-            let decoder = Self(NonNull::new(context).expect("memory for a decoder"));
+            let decoder = Self {
+                context: NonNull::new(context).expect("memory for a decoder"),
+                concealed_before: log::concealed(),
+            };
             Fault::check(sys::avcodec_parameters_to_context(
                 context,
                 parameters.as_ptr(),
@@ -41,7 +48,7 @@ impl Decoder {
     }
 
     fn as_ptr(&self) -> *mut sys::AVCodecContext {
-        self.0.as_ptr()
+        self.context.as_ptr()
     }
 
     /// Puts a packet in; none says that no more will come.
@@ -59,6 +66,14 @@ impl Decoder {
             Err(fault) if fault.is_again() || fault.is_end() => Ok(false),
             Err(fault) => Err(fault),
         }
+    }
+}
+
+impl Decoder {
+    /// Pictures of which a part was made up, after the last was taken out. A picture's own flags do not tell: with several
+    /// threads it is handed out before they are final. Decoders that run side by side in one process count together.
+    pub(crate) fn concealed(&self) -> u64 {
+        log::concealed() - self.concealed_before
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`Fault`] is an FFmpeg error code. Values of C enumerations that a file decides (colours, codecs) are read as plain
 //! integers, since a number that Rust does not know would be undefined behaviour as an `enum`.
 //!
-//! Invariant: no Rust panic crosses a C callback; the callbacks ([`io`]) only make system calls.
+//! Invariant: no Rust panic crosses a C callback; the callbacks only make system calls ([`io`]) or count ([`log`]).
 
 mod bitstream;
 mod decoder;
@@ -14,6 +14,7 @@ mod fault;
 mod frame;
 mod graph;
 mod io;
+mod log;
 mod muxer;
 mod options;
 mod packet;
@@ -34,6 +35,7 @@ pub(crate) use frame::Frame;
 pub(crate) use graph::Graph;
 pub use io::Interrupt;
 pub(crate) use io::Io;
+pub use log::quieten;
 pub(crate) use muxer::Muxer;
 pub(crate) use packet::Packet;
 pub(crate) use parameters::{MediaKind, Parameters};
@@ -42,12 +44,6 @@ pub(crate) use swresample::Swresample;
 pub(crate) use swscale::{Crop, Side, Swscale};
 
 use ffmpeg_next::ffi as sys;
-
-/// Keeps FFmpeg from writing to stderr. What goes wrong comes back as errors.
-pub fn quieten() {
-    // SAFETY: sets one atomic integer.
-    unsafe { sys::av_log_set_level(sys::AV_LOG_QUIET) }
-}
 
 /// Version of FFmpeg's codec library, and its licence as it was built.
 pub(crate) fn library() -> (String, String) {
