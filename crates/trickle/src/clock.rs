@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-/// Now, on the clock that the runtime's timers follow.
-#[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+/// Now, on the clock that the runtime's timers follow. Where a runtime's clock is paused, so is this one.
 pub(crate) fn now() -> Instant {
-    Instant::now()
+    tokio::time::Instant::now().into_std()
 }

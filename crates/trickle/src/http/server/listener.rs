@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::Config;
 use super::alarm::Alarm;
 use super::connection::Connection;
-use super::seats::{Seat, Seats};
+use super::seats::Seat;
 use super::shared::Shared;
 use crate::clock::now;
 use crate::relay::{Hub, Stats};
@@ -24,6 +24,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 const PROBES: u32 = 4;
+/// The answer to a connection for which there is no place.
+pub(super) const REFUSAL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// A trickle server on one address.
 pub struct Server {
@@ -51,6 +54,10 @@ pub struct ServerStats {
 }
 
 impl Observer {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
     /// What was counted so far.
     pub fn stats(&self) -> ServerStats {
         let (connections, refused, displaced) = self.shared.seats.counts();
@@ -65,23 +72,11 @@ impl Observer {
 
 impl Server {
     /// Takes the address. Connections are served from [`Server::run`] on.
-    pub async fn bind(addr: impl ToSocketAddrs, mut config: Config) -> io::Result<Self> {
+    pub async fn bind(addr: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
-        let path = config.base_path.trim_matches('/');
-        config.base_path = if path.is_empty() {
-            "/".to_owned()
-        } else {
-            format!("/{path}/")
-        };
-        let hub = Hub::with_policy(now(), config.relay.clone(), config.policy.clone());
-        let shared = Shared {
-            config,
-            hub,
-            seats: Arc::new(Seats::default()),
-        };
         Ok(Self {
             listener,
-            shared: Arc::new(shared),
+            shared: Shared::new(config),
         })
     }
 
@@ -97,9 +92,7 @@ impl Server {
 
     /// For who watches the server while it runs.
     pub fn observer(&self) -> Observer {
-        Observer {
-            shared: self.shared.clone(),
-        }
+        Observer::new(self.shared.clone())
     }
 
     /// Serves for ever.
@@ -156,9 +149,7 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &mut 
 
 /// Says no without waiting. Who does not hear it sees the connection end.
 fn refuse(stream: &TcpStream) {
-    let answer =
-        b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    stream.try_write(answer).ok();
+    stream.try_write(REFUSAL).ok();
 }
 
 async fn welcome(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, seat: Seat) {
