@@ -1,6 +1,7 @@
 //! The peer of the frame link's numbers: two processes that send each other 128 bytes and nothing else.
 
 use std::{
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -34,11 +35,32 @@ pub(super) struct PingPong {
     child: Child,
 }
 
+/// The other end in Python: no more than its calls of the system.
+const ECHO_IN_PYTHON: &str = "\
+import socket
+peer, message = socket.socket(fileno=0), bytearray(128)
+while peer.recv_into(message):
+    peer.send(message)
+";
+
 impl PingPong {
+    /// With this program at the other end.
     pub(super) fn start() -> Result<Self, Failure> {
+        let mut echo = Command::new(program::this()?);
+        echo.args(["bench", "echo"]);
+        Self::with(echo)
+    }
+
+    /// With an interpreter at the other end.
+    pub(super) fn start_in_python(python: &Path) -> Result<Self, Failure> {
+        let mut echo = Command::new(python);
+        echo.args(["-I", "-c", ECHO_IN_PYTHON]);
+        Self::with(echo)
+    }
+
+    fn with(mut echo: Command) -> Result<Self, Failure> {
         let (ours, theirs) = Link::pair().map_err(broken)?;
-        let child = Command::new(program::this()?)
-            .args(["bench", "echo"])
+        let child = echo
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .spawn()

@@ -9,7 +9,7 @@ use crate::{bench, exit::Exit, failure::Failure};
 /// Measure this machine.
 #[derive(Debug, Subcommand)]
 pub(super) enum Bench {
-    /// Round trips of pictures over the frame link, beside a bare socket ping-pong in the same run
+    /// Round trips of pictures over the frame link, beside bare socket ping-pongs in the same run
     Link {
         /// Round trips of each kind
         #[arg(long, value_name = "N", default_value_t = 20_000)]
@@ -17,6 +17,9 @@ pub(super) enum Bench {
         /// Python of the Python worker
         #[arg(long, value_name = "PATH")]
         python: Option<PathBuf>,
+        /// Leave both ends where the kernel puts them, and measure what waking another core costs too
+        #[arg(long)]
+        any_core: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -47,8 +50,9 @@ impl Bench {
             Self::Link {
                 frames,
                 python,
+                any_core,
                 json,
-            } => bench::link(frames, python.as_deref(), json),
+            } => bench::link(frames, python.as_deref(), any_core, json),
             Self::Trickle {
                 seconds,
                 only,

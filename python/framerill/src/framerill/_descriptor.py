@@ -60,19 +60,21 @@ def decode(buffer: bytearray | bytes, length: int) -> Descriptor:
     """The message in the first `length` bytes of `buffer`, which may come from anyone. Raises LinkError."""
     if length != BYTES:
         raise LinkError(f"a message of {length} bytes instead of {BYTES}")
-    message = _new(Descriptor, LAYOUT.unpack_from(buffer))
-    if message.magic != MAGIC:
+    fields = LAYOUT.unpack_from(buffer)
+    magic, type, kind, flags = fields[:4]
+    if magic != MAGIC:
         raise LinkError("a message without the link's magic number")
-    if not POOL <= message.type <= EOS:
-        raise LinkError(f"unknown type {message.type}")
-    if message.kind > AUDIO or message.flags > PASSTHROUGH | DISCONTINUITY or message.parents_len > 4:
-        raise LinkError(f"unknown kind {message.kind}, flags {message.flags} or {message.parents_len} parents")
-    if message.type == SKIP and not CHOSEN <= message.reason <= FLUSHED:
-        raise LinkError(f"unknown reason {message.reason}")
-    return message
+    if not POOL <= type <= EOS:
+        raise LinkError(f"unknown type {type}")
+    if kind > AUDIO or flags > _ALL_FLAGS or fields[16] > 4:
+        raise LinkError(f"unknown kind {kind}, flags {flags} or {fields[16]} parents")
+    if type == SKIP and not CHOSEN <= fields[13] <= FLUSHED:
+        raise LinkError(f"unknown reason {fields[13]}")
+    return _new(Descriptor, fields)
 
 
 _new = tuple.__new__
+_ALL_FLAGS = PASSTHROUGH | DISCONTINUITY
 
 
 def pool(slots: int, slot_bytes: int, code: int, width: int, height: int) -> bytes:

@@ -339,22 +339,14 @@ class Stream:
         return slot
 
     def _send(self, message: wire.Descriptor, slot: int, flags: int, index: int, of: int, took: int) -> None:
+        # An answer repeats its input: magic, type and kind before `flags`, bytes to height after `slot`.
         wire.LAYOUT.pack_into(
             self._answer,
             0,
-            wire.MAGIC,
-            wire.FRAME,
-            message.kind,
+            *message[:3],
             flags,
             slot,
-            message.nbytes,
-            message.frame,
-            message.pts,
-            message.tb_num,
-            message.tb_den,
-            message.format,
-            message.width,
-            message.height,
+            *message[5:13],
             0,
             index,
             of,
