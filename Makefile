@@ -42,6 +42,7 @@ test: check ## Everything that has to hold: check, then all tests
 check: tools ## Formatting, lints, types, dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo package --quiet --offline --allow-dirty -p framerill-trickle
 	cargo deny --log-level error check licenses bans sources
 	$(PYTHON) -m ruff format --check python examples tests/pipelines benches
 	$(PYTHON) -m ruff check python examples tests/pipelines benches

@@ -1,4 +1,4 @@
-//! A trickle server on an address of your choice: `cargo run --release --example serve -- 127.0.0.1:3389`.
+//! A server on an address of your choice, until Ctrl-C: `cargo run --release --example serve -- 127.0.0.1:3389`.
 
 use framerill_trickle::http::server::{Config, Server};
 

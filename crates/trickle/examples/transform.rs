@@ -1,5 +1,5 @@
-//! A round trip through every kind of client: a publisher in this process, a subscriber and a publisher over HTTP, and a
-//! subscriber in this process. `cargo run --release --example relay`.
+//! Reads one channel, changes its bytes as they come, and writes another one: a subscriber and a publisher over HTTP,
+//! between a publisher and a subscriber in the server's process. `cargo run --example transform`.
 //!
 //! ```text
 //! local publisher ──► channel `in` ──HTTP──► subscriber ─ upper case ─► publisher ──HTTP──► channel `out` ──► local subscriber
