@@ -1,6 +1,7 @@
 //! `framerill trickle` as users meet it: a server, a publisher and a subscriber, three processes.
 
 use std::{
+    fs::{self, File},
     io::{BufRead, BufReader},
     process::{Child, Stdio},
 };
@@ -93,6 +94,24 @@ fn a_generator_is_published_at_keyframes_and_read_whole_by_a_subscriber() {
     assert_eq!(code, Some(130));
     assert_eq!(said["stats"]["segments_total"], 3);
     assert_eq!(said["stats"]["received_bytes_total"], published["bytes"]);
+}
+
+#[test]
+fn a_second_publisher_goes_on_behind_what_the_first_one_kept() {
+    let scene = Scene::new();
+    let server = Serving::start(&scene);
+    let url = server.url("words");
+    for word in ["one", "two"] {
+        fs::write(scene.path(word), word).expect("a file");
+        let stdin = File::open(scene.path(word)).expect("it is there");
+        let mut command = scene.command(&["trickle", "publish", &url, "--keep"]);
+        let status = command.stdin(stdin).status().expect("it runs");
+        assert_eq!(status.code(), Some(0));
+    }
+    let (said, _) = server.stop();
+    // A number that is spent is answered as if it had been stored.
+    assert_eq!(said["stats"]["segments_total"], 2);
+    assert_eq!(said["stats"]["received_bytes_total"], "onetwo".len());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use framerill_trickle::{
         client::{PublisherOptions, SubscriberOptions, Transport, Verify},
         server,
     },
-    publisher::Backpressure,
+    publisher::{Backpressure, Start},
     relay::Limits,
     subscriber::Join,
     wire::Seq,
@@ -34,11 +34,12 @@ pub(super) enum Trickle {
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Address to listen on; port 0 is any free one
+    /// IP address and port to listen on; port 0 is any free one
     #[arg(
         long,
         value_name = "ADDR",
         default_value = "127.0.0.1:3389",
+        value_parser = address,
         env = "FRAMERILL_TRICKLE_ADDR"
     )]
     addr: SocketAddr,
@@ -54,7 +55,7 @@ pub(super) struct ServeArgs {
     /// Seconds between two looks for idle channels
     #[arg(long, value_name = "S", default_value = "60", value_parser = run::positive_seconds)]
     sweep_interval: f64,
-    /// Tell of channels that come and go in the channel `_changes`
+    /// Tell in the channel `_changes` which channels come and go
     #[arg(long)]
     changefeed: bool,
     /// Channels at the same time
@@ -81,12 +82,17 @@ pub(super) struct ServeArgs {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Address for Prometheus metrics, `/metrics`, on a listener of their own
-    #[arg(long, value_name = "ADDR")]
+    /// IP address and port for Prometheus metrics, `/metrics`, on a listener of their own
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     metrics_addr: Option<SocketAddr>,
     /// Print one JSON object a line: the address at the start, the counters at the end
     #[arg(long)]
     json: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = || format!("`{text}` is not an IP address and a port, such as 127.0.0.1:3389");
+    text.parse().map_err(|_| wrong())
 }
 
 /// What a slow connection does to a publisher.
@@ -115,10 +121,10 @@ impl From<BackpressureArg> for Backpressure {
 
 #[derive(Debug, Args)]
 struct TlsArgs {
-    /// Verify the server's certificate
+    /// Verify the server's certificate; without this flag and the next one any is accepted
     #[arg(long)]
     verify_tls: bool,
-    /// Certificates to verify it with, PEM, instead of the system's
+    /// Certificates of authorities to verify it with, PEM, instead of the system's
     #[arg(long, value_name = "FILE")]
     trickle_ca: Option<PathBuf>,
 }
@@ -153,7 +159,7 @@ pub(super) struct PublishArgs {
     /// What happens when the server is slower than the source
     #[arg(long, value_name = "POLICY", default_value = "block")]
     backpressure: BackpressureArg,
-    /// Leave the channel there at the end
+    /// Leave the channel there at the end; the next publisher goes on behind it
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
@@ -241,6 +247,8 @@ impl PublishArgs {
         };
         options.config.backpressure = self.backpressure.into();
         options.config.create = true;
+        // What `--keep` left there stays readable; at 0 its numbers would be spent.
+        options.config.start = Start::Upcoming;
         options.config.delete = !self.keep;
         trickle::publish(Publish {
             url: self.url,
