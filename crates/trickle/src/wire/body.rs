@@ -192,7 +192,7 @@ fn between_chunks(state: State, byte: u8) -> Result<State, BodyError> {
             };
             match (byte, digit) {
                 (_, Some(digit)) => {
-                    let size = size * 16 + u64::from(digit);
+                    let size = size.saturating_mul(16).saturating_add(u64::from(digit));
                     let fits = size <= MAX_CHUNK && digits < 16;
                     let state = State::Size {
                         size,
@@ -325,6 +325,18 @@ mod tests {
                 matches!(decoded, Err(BodyError::ChunkSize | BodyError::Lines)),
                 "{size:?} {decoded:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_largest_size_of_a_chunk_does_not_overflow_with_one_digit_more() {
+        let largest = b"1000000000000000\r\n".as_slice();
+        let decoded = decode_in_pieces(Framing::Chunked, largest, 64);
+        assert_eq!(decoded, Err(BodyError::Truncated));
+        for digit in ["0", "1", "f"] {
+            let input = format!("1000000000000000{digit}\r\nabc\r\n0\r\n\r\n");
+            let decoded = decode_in_pieces(Framing::Chunked, input.as_bytes(), 64);
+            assert_eq!(decoded, Err(BodyError::ChunkSize), "{input:?}");
         }
     }
 
