@@ -50,7 +50,7 @@ check: tools ## Formatting, lints, types, dependencies
 
 .PHONY: bench
 bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run
-	$(PYTHON) benches/run.py
+	$(PYTHON) benches/run.py; link=$$?; $(PYTHON) benches/trickle.py && exit $$link
 
 .PHONY: soak
 soak: tools ## Ten minutes of video, the worker killed up to 30 times on the way, judged by the checker

@@ -27,7 +27,7 @@ pub(super) enum Bench {
     /// What the trickle server costs and how late bytes are, beside a bare relay in the same run
     Trickle {
         /// About how long each load lasts
-        #[arg(long, value_name = "N", default_value_t = 10)]
+        #[arg(long, value_name = "N", default_value_t = 12)]
         seconds: u32,
         /// Only loads whose names contain this
         #[arg(long, value_name = "TEXT")]

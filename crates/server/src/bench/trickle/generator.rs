@@ -62,6 +62,27 @@ pub(super) struct Seen {
     pub(super) late: u64,
 }
 
+impl Seen {
+    /// Both together.
+    pub(super) fn join(&mut self, other: Self) {
+        self.writes_ns.extend(other.writes_ns);
+        self.first_ns.extend(other.first_ns);
+        self.writes_ns.sort_unstable();
+        self.first_ns.sort_unstable();
+        self.cpu += other.cpu;
+        self.wall += other.wall;
+        self.writes += other.writes;
+        self.delivered += other.delivered;
+        self.late += other.late;
+    }
+
+    /// Seconds of CPU for a byte delivered.
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    pub(super) fn cpu_a_byte(&self) -> f64 {
+        self.cpu.as_secs_f64() / self.delivered as f64
+    }
+}
+
 struct Plan {
     load: Load,
     target: Target,

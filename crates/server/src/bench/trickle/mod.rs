@@ -2,7 +2,7 @@
 //!
 //! The server is a process of its own, and so is the measure beside it, a bare relay that makes the same reads and writes
 //! without a protocol. Publishers and readers run here. CPU is the server's own, from the kernel's scheduler; delay is
-//! read from the bytes: each write begins with the time at which it was made. Readers and publishers open the next request
+//! read from the bytes: each write begins with the time at which it was made. The two take turns. Readers and publishers open the next request
 //! while the present one runs, on two connections that take turns, as the clients in the field do.
 
 mod generator;
@@ -23,6 +23,9 @@ use serde::Serialize;
 
 use crate::{exit::Exit, failure::Failure, program, trickle::runtime};
 
+/// Turns that each server has with each load.
+const TURNS: u32 = 3;
+
 #[derive(Serialize)]
 struct Report {
     seconds: u32,
@@ -36,7 +39,7 @@ struct Row {
     #[serde(flatten)]
     server: Figures,
     relay: Figures,
-    /// CPU of the server for the same bytes, in that of the bare relay.
+    /// CPU of the server for the same bytes, in that of the bare relay: the median of the turns' ratios.
     cpu_to_relay: f64,
 }
 
@@ -95,15 +98,7 @@ pub(crate) fn trickle(seconds: u32, only: Option<&str>, json: bool) -> Result<Ex
     }
     let mut rows = Vec::new();
     for load in loads {
-        let server = measure(*load, Dialect::Trickle, seconds)?;
-        let relay = measure(*load, Dialect::Bare, seconds)?;
-        let cpu_to_relay = server.cpu_s_a_gb / relay.cpu_s_a_gb;
-        let row = Row {
-            name: load.name,
-            server,
-            relay,
-            cpu_to_relay,
-        };
+        let row = measure(*load, seconds)?;
         if !json {
             print(&row);
         }
@@ -127,8 +122,31 @@ pub(crate) fn bare_relay() -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A server of its own for each load, so that nothing is left of the one before.
-fn measure(load: Load, dialect: Dialect, seconds: u32) -> Result<Figures, Failure> {
+/// Both servers in turn, so that a machine that changes its pace changes it for both.
+fn measure(load: Load, seconds: u32) -> Result<Row, Failure> {
+    let mut server = (Seen::default(), 0);
+    let mut relay = (Seen::default(), 0);
+    let mut ratios = Vec::new();
+    for _ in 0..TURNS {
+        let ours = turn(load, Dialect::Trickle, (seconds / TURNS).max(1))?;
+        let bare = turn(load, Dialect::Bare, (seconds / TURNS).max(1))?;
+        ratios.push(ours.0.cpu_a_byte() / bare.0.cpu_a_byte());
+        for (sum, (seen, memory)) in [(&mut server, ours), (&mut relay, bare)] {
+            sum.0.join(seen);
+            sum.1 = memory.max(sum.1);
+        }
+    }
+    ratios.sort_unstable_by(f64::total_cmp);
+    Ok(Row {
+        name: load.name,
+        server: Figures::of(&server.0, server.1),
+        relay: Figures::of(&relay.0, relay.1),
+        cpu_to_relay: ratios[ratios.len() / 2],
+    })
+}
+
+/// One turn, and the most memory that the server held. A server of its own, so that nothing is left of the one before.
+fn turn(load: Load, dialect: Dialect, seconds: u32) -> Result<(Seen, u64), Failure> {
     let args: &[&str] = match dialect {
         Dialect::Trickle => &["trickle", "serve", "--addr", "127.0.0.1:0"],
         Dialect::Bare => &["bench", "bare-relay"],
@@ -142,7 +160,7 @@ fn measure(load: Load, dialect: Dialect, seconds: u32) -> Result<Figures, Failur
     let pid = target.pid;
     let seen = runtime()?.block_on(generate(load, target, seconds));
     let seen = seen.map_err(|error| broken(format!("{}: {error}", load.name)))?;
-    Ok(Figures::of(&seen, usage::peak_memory(pid)))
+    Ok((seen, usage::peak_memory(pid)))
 }
 
 struct Server {
