@@ -94,13 +94,26 @@ impl CopyError {
                 let cause = std::error::Error::source(&error);
                 let cause = cause.map_or(String::new(), |it| format!(": {it}"));
                 Failure::failed("subscribe", format!("cannot read `{url}`: {error}{cause}"))
-                    .hint("check the name, and that somebody publishes there")
+                    .hint(hint(&error, url))
             }
             Self::Output(error) => {
                 Failure::failed("output", format!("cannot write what was read: {error}"))
                     .hint("the program that reads the output went away, or the disk is full")
             }
         }
+    }
+}
+
+fn hint(error: &SubscribeError, url: &str) -> &'static str {
+    match error {
+        SubscribeError::Unreachable(_) if url.starts_with("https:") => {
+            "check the address, that a server is there, and who signed its certificate: --trickle-ca"
+        }
+        SubscribeError::Unreachable(_) => {
+            "check the address, and that a server is there: framerill trickle serve"
+        }
+        SubscribeError::Refused(_) => "ask whoever runs the server",
+        _ => "check the name, and that somebody publishes there",
     }
 }
 
