@@ -60,6 +60,7 @@ class Hangs(_At):
     """Never comes back."""
 
     def fail(self, frame):
+        print("hangs at", frame.id, flush=True)
         time.sleep(3600)
 
 

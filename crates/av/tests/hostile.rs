@@ -73,18 +73,31 @@ fn a_header_that_claims_a_huge_picture_is_refused() {
         "-f",
         "lavfi",
         "-i",
-        "color=size=64x64:rate=5:duration=1",
+        "color=size=256x256:rate=5:duration=1",
         "-c:v",
         "rawvideo",
     ];
     let mut bytes = std::fs::read(make(&path, &args)).unwrap();
-    // Matroska: PixelWidth (0xB0) and PixelHeight (0xBA), one byte each.
-    for mark in [[0xb0, 0x81, 64], [0xba, 0x81, 64]] {
-        let at = bytes.windows(3).position(|window| window == mark).unwrap();
-        bytes[at + 2] = 0xff;
+    // Matroska: PixelWidth (0xB0) and PixelHeight (0xBA), two bytes each.
+    for mark in [[0xb0, 0x82, 1, 0], [0xba, 0x82, 1, 0]] {
+        let at = bytes.windows(4).position(|window| window == mark).unwrap();
+        bytes[at + 2..at + 4].fill(0xff);
     }
     std::fs::write(&path, &bytes).unwrap();
-    drop(read(&plan(&path, json!({"size": [32, 32]}))));
+    let before = resident();
+    let error = read(&plan(&path, json!({"size": [32, 32]}))).unwrap_err();
+    println!("{} {error}", error.code());
+    assert!(error.to_string().contains("huge.y4m.mkv"), "{error}");
+    // 65,535 x 65,535 x 3 bytes would be 12.9 GB.
+    assert!(resident() - before < 64 << 20);
+}
+
+/// Bytes of memory that this process has had at most.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.unwrap().trim().trim_end_matches(" kB");
+    kib.parse::<u64>().unwrap() * 1024
 }
 
 #[test]

@@ -16,8 +16,16 @@ pub fn this() -> Result<PathBuf, Failure> {
 
 /// `framerill-media`: `FRAMERILL_MEDIA`, or beside this program, or on the PATH.
 pub fn media() -> Result<PathBuf, Failure> {
-    if let Some(path) = env::var_os("FRAMERILL_MEDIA") {
-        return Ok(path.into());
+    if let Some(path) = env::var_os("FRAMERILL_MEDIA").map(PathBuf::from) {
+        if path.is_file() {
+            return Ok(path);
+        }
+        let text = format!(
+            "FRAMERILL_MEDIA names `{}`, which is no file",
+            path.display()
+        );
+        return Err(Failure::cannot_start("no_media", text)
+            .hint("set it to the program `framerill-media`, or unset it"));
     }
     let beside = this()?.with_file_name("framerill-media");
     if beside.is_file() {

@@ -1,13 +1,16 @@
 //! Workers that die, hang or lie; runs that are interrupted or killed.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use framerill_tests::process::is_running;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    scene::{Scene, below, pipeline, signal_to, wait_until},
+    scene::{Background, Scene, Watched, below, pipeline, signal_to, wait_until},
     video::pts,
 };
 
@@ -193,19 +196,43 @@ fn ctrl_c_completes_the_output_and_ends_with_130() {
     assert!((10..600).contains(&frames), "{frames}");
 }
 
-#[test]
-fn sigterm_ends_with_143() {
-    let scene = Scene::new();
+/// A run without end that has written something.
+fn endless(scene: &Scene, pipeline: &str) -> Background {
     let source = "lavfi:testsrc2=size=160x120:rate=25";
-    let run = scene.start(&[source, "-p", &pipeline("Slow"), "-o", "out.mp4"]);
-    run.worker();
+    let run = scene.start(&[source, "-p", pipeline, "-o", "out.mp4"]);
     wait_until("pictures are written", || {
         let bytes = std::fs::metadata(scene.path("out.partial.mp4")).map_or(0, |it| it.len());
         (bytes > 20_000).then_some(())
     });
-    run.signal(Signal::TERM);
-    assert_eq!(run.end().code, Some(143));
-    assert_eq!(scene.names(), ["out.mp4"]);
+    run
+}
+
+#[test]
+fn sigterm_and_a_terminal_that_goes_away_complete_the_output_and_end_with_143() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let scene = Scene::new();
+        let run = endless(&scene, &pipeline("Slow"));
+        run.signal(signal);
+        assert_eq!(run.end().code, Some(143), "{signal:?}");
+        assert_eq!(scene.names(), ["out.mp4"], "{signal:?}");
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_a_run_at_once_while_the_first_waits_for_a_frame() {
+    let scene = Scene::new();
+    let hangs = pipeline("Hangs");
+    let source = "lavfi:testsrc2=size=160x120:rate=25";
+    let run = Watched::start(&scene, &[source, "-p", &hangs, "-o", "out.mp4"]);
+    run.signal_after("hangs at 40", Signal::INT);
+    run.signal_after("once more to stop at once", Signal::INT);
+    let (began, run) = (Instant::now(), run.into_run());
+    let family = below(run.pid());
+    assert_eq!(run.end().code, Some(130));
+    // A frame may take 10 s, the default of `--max-frame-time`.
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(family.iter().all(|pid| !is_running(*pid)), "{family:?}");
+    assert!(!scene.path("out.mp4").exists());
 }
 
 #[test]

@@ -133,6 +133,38 @@ impl Scene {
     }
 }
 
+/// A run that goes on, whose stderr can be looked at meanwhile.
+pub(crate) struct Watched {
+    run: Background,
+    stderr: PathBuf,
+}
+
+impl Watched {
+    pub(crate) fn start(scene: &Scene, args: &[&str]) -> Self {
+        let stderr = scene.path("stderr.txt");
+        let child = scene
+            .command(&[&["run"], args].concat())
+            .stderr(fs::File::create(&stderr).expect("a file"))
+            .spawn()
+            .expect("framerill runs");
+        let run = Background { child: Some(child) };
+        Self { run, stderr }
+    }
+
+    /// Sends a signal once this was said.
+    pub(crate) fn signal_after(&self, said: &str, signal: rustix::process::Signal) {
+        wait_until(said, || {
+            let stderr = fs::read_to_string(&self.stderr).expect("a file");
+            stderr.contains(said).then_some(())
+        });
+        self.run.signal(signal);
+    }
+
+    pub(crate) fn into_run(self) -> Background {
+        self.run
+    }
+}
+
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         Self {

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     process::{Child, Stdio},
 };
 
@@ -112,6 +113,49 @@ fn a_second_publisher_goes_on_behind_what_the_first_one_kept() {
     // A number that is spent is answered as if it had been stored.
     assert_eq!(said["stats"]["segments_total"], 2);
     assert_eq!(said["stats"]["received_bytes_total"], "onetwo".len());
+}
+
+/// What a GET of this address brings, head and body.
+fn get(url: &str) -> String {
+    let (addr, path) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .expect("an address and a path");
+    let mut peer = TcpStream::connect(addr).expect("somebody listens");
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    peer.write_all(request.as_bytes()).expect("it is read");
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).expect("it is answered");
+    answer
+}
+
+#[test]
+fn the_metrics_of_a_server_count_what_it_did() {
+    let scene = Scene::new();
+    let server = Serving::start(&scene);
+    let url = server.url("words");
+    fs::write(scene.path("word"), "one").expect("a file");
+    let stdin = File::open(scene.path("word")).expect("it is there");
+    let mut command = scene.command(&["trickle", "publish", &url, "--keep"]);
+    let status = command.stdin(stdin).status().expect("it runs");
+    assert_eq!(status.code(), Some(0));
+    assert!(get(&format!("{url}/0")).contains("one"));
+    let metrics = get(server.said["metrics"].as_str().expect("an address"));
+    let has = |line: &str| metrics.lines().any(|it| it == line);
+    for line in [
+        "# TYPE framerill_trickle_received_bytes_total counter",
+        "framerill_trickle_channels 1",
+        "framerill_trickle_received_bytes_total 3",
+        "framerill_trickle_sent_bytes_total 3",
+        "framerill_trickle_segments_total 1",
+        "# TYPE framerill_trickle_wait_seconds histogram",
+        "framerill_trickle_wait_seconds_bucket{le=\"+Inf\"} 1",
+        "framerill_trickle_wait_seconds_count 1",
+    ] {
+        assert!(has(line), "{line}\n{metrics}");
+    }
+    assert!(metrics.contains("\nframerill_trickle_wait_seconds_sum 0"));
+    server.stop();
 }
 
 #[test]

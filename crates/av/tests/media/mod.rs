@@ -117,6 +117,7 @@ pub(crate) fn open(plan: &MediaPlan) -> Result<(SourceReader, SourceInfo), AvErr
 }
 
 /// Everything that a source delivers.
+#[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) info: SourceInfo,
     pub(crate) seconds: Vec<f64>,
