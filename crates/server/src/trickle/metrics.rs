@@ -94,6 +94,8 @@ pub(super) fn values(stats: &ServerStats) -> Value {
     let rows = table(stats).map(|(name, _, _, value)| (name.to_owned(), json!(value)));
     let mut values: Map<_, _> = rows.into_iter().collect();
     values.insert("wait_seconds".into(), json!(classes(stats)));
+    let sum = stats.relay.wait_time.as_secs_f64();
+    values.insert("wait_seconds_sum".into(), json!(sum));
     Value::Object(values)
 }
 
@@ -139,7 +141,8 @@ fn text(stats: &ServerStats) -> String {
         writeln!(text, "{name}_bucket{{le=\"{bound}\"}} {count}").ok();
     }
     let all = classes.last().map_or(0, |(_, count)| *count);
-    writeln!(text, "{name}_count {all}").ok();
+    let sum = stats.relay.wait_time.as_secs_f64();
+    write!(text, "{name}_sum {sum}\n{name}_count {all}\n").ok();
     text
 }
 

@@ -44,6 +44,8 @@ pub struct Stats {
     pub broken_posts: u64,
     /// How long readers waited for their first byte, in classes up to [`WAIT_BOUNDS`] and one above.
     pub waits: [u64; WAIT_BOUNDS.len() + 1],
+    /// How long they waited, all together.
+    pub wait_time: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -61,12 +63,15 @@ pub(crate) struct Counters {
     pub(crate) missing: AtomicU64,
     pub(crate) broken_posts: AtomicU64,
     waits: [AtomicU64; WAIT_BOUNDS.len() + 1],
+    wait_micros: AtomicU64,
 }
 
 impl Counters {
     pub(crate) fn waited(&self, wait: Duration) {
         let class = WAIT_BOUNDS.partition_point(|bound| *bound < wait);
         add(&self.waits[class], 1);
+        let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        add(&self.wait_micros, micros);
     }
 
     pub(crate) fn snapshot(&self) -> Stats {
@@ -85,6 +90,7 @@ impl Counters {
             missing: get(&self.missing),
             broken_posts: get(&self.broken_posts),
             waits: std::array::from_fn(|class| get(&self.waits[class])),
+            wait_time: Duration::from_micros(get(&self.wait_micros)),
         }
     }
 }
