@@ -103,27 +103,6 @@ impl Caps {
     }
 }
 
-/// Layout of sound samples; interleaved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SampleFormat {
-    /// Signed 16 bit.
-    S16,
-    /// 32 bit float in -1..=1.
-    F32,
-}
-
-/// Format of the sound on a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct AudioCaps {
-    /// Sample layout.
-    pub format: SampleFormat,
-    /// Samples a second of each channel.
-    pub rate: u32,
-    /// Channels.
-    pub channels: u32,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,6 @@ mod caps;
 mod size;
 mod time;
 
-pub use caps::{AudioCaps, Caps, CapsError, PixelFormat, SampleFormat};
+pub use caps::{Caps, CapsError, PixelFormat};
 pub use size::{Size, SizeError};
 pub use time::{Pts, TimeBase, TimeBaseError};

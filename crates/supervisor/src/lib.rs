@@ -2,8 +2,7 @@
 //!
 //! Read in this order: [`exit`] (how a child ended), [`lifecycle`] (the machine that decides), [`Command`] and
 //! [`isolation`] (what to start and how far apart), [`launch`] (the shim between a parent and its child),
-//! [`Child`] (one running process), [`Supervised`] (the driver that
-//! runs the machine for an owner's loop), [`tree`] (who descends from whom).
+//! [`Child`] (one running process), [`Supervised`] (the driver that runs the machine for an owner's loop).
 //!
 //! Invariants: no decision outside [`lifecycle`]; every queue and every wait is bounded; nothing here knows what a
 //! picture is; `Drop` kills and never waits.
@@ -18,7 +17,6 @@ mod lines;
 mod process;
 mod spawner;
 mod supervised;
-pub mod tree;
 
 pub use child::{Child, ChildId, Event, Notice, SpawnError};
 pub use command::Command;

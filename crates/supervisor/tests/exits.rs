@@ -2,9 +2,9 @@
 
 mod stage;
 
-use framerill_supervisor::{Command, Event, ExitReason, KillReason, tree};
+use framerill_supervisor::{Command, Event, ExitReason, KillReason};
 use framerill_worker::message::{FromChild, ToChild};
-use stage::{CHILD, Running, SOON, command, kill, namespaces};
+use stage::{CHILD, Running, SOON, command, kill, namespaces, tree};
 
 #[test]
 fn an_exit_code_is_the_programs_own_even_where_shells_mean_a_signal() {

@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use framerill_supervisor::{Config, Update, isolation::Namespace, tree};
+use framerill_supervisor::{Config, Update, isolation::Namespace};
 use framerill_worker::{Channel, message::FromChild};
 use owner::Owner;
-use stage::{CHILD, Running, SOON, command, kill, namespaces};
+use stage::{CHILD, Running, SOON, command, kill, namespaces, tree};
 
 const ROUNDS: usize = 21;
 

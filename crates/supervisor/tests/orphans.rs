@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use framerill_supervisor::{KillReason, isolation::Namespace, tree};
-use stage::{CHILD, Doomed, Running, kill, namespaces};
+use framerill_supervisor::{KillReason, isolation::Namespace};
+use stage::{CHILD, Doomed, Running, kill, namespaces, tree};
 
 const ORPHANS_WITHIN: Duration = Duration::from_secs(1);
 const NONE: [u32; 0] = [];

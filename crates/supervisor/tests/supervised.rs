@@ -11,10 +11,9 @@ use framerill_supervisor::{
     Config, ExitReason, KillReason,
     isolation::Namespace,
     lifecycle::{Event, State},
-    tree,
 };
 use owner::Owner;
-use stage::{command, kill, namespaces};
+use stage::{command, kill, namespaces, tree};
 
 fn quick() -> Config {
     Config {

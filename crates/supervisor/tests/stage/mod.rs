@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+pub(crate) mod tree;
+
 use std::{
     os::fd::{AsFd, OwnedFd},
     sync::mpsc::{Receiver, sync_channel},
@@ -10,7 +12,7 @@ use std::{
 };
 
 use framerill_supervisor::{
-    Child, ChildId, Command, Event, ExitReason, Notice, isolation::Namespace, tree,
+    Child, ChildId, Command, Event, ExitReason, Notice, isolation::Namespace,
 };
 use framerill_worker::message::FromChild;
 use rustix::{

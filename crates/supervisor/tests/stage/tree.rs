@@ -1,10 +1,9 @@
-//! Who descends from whom, as `/proc` tells it. For tests, `doctor` and memory counts; no decision rests on it.
+//! Who descends from whom, as `/proc` tells it.
 
 use std::fs;
 
 /// Every process below `pid`, parents before their children. Processes that end meanwhile are left out.
-#[must_use]
-pub fn descendants(pid: u32) -> Vec<u32> {
+pub(crate) fn descendants(pid: u32) -> Vec<u32> {
     let parents = parents();
     let mut found = vec![pid];
     let mut at = 0;
@@ -18,8 +17,10 @@ pub fn descendants(pid: u32) -> Vec<u32> {
 }
 
 /// The program itself, for the process that a parent waits for: itself, or the first child of its namespace's init.
-#[must_use]
-pub fn program(pid: u32, namespace: crate::isolation::Namespace) -> Option<u32> {
+pub(crate) fn program(
+    pid: u32,
+    namespace: framerill_supervisor::isolation::Namespace,
+) -> Option<u32> {
     if !namespace.holds_grandchildren() {
         return Some(pid);
     }
