@@ -2,14 +2,16 @@
 //!
 //! Read in this order: [`exit`] (how a child ended), [`lifecycle`] (the machine that decides), [`Command`] and
 //! [`isolation`] (what to start and how far apart), [`launch`] (the shim between a parent and its child),
-//! [`Child`] (one running process), [`Supervised`] (the driver that runs the machine for an owner's loop).
+//! [`Child`] (one running process), [`Supervised`] (the driver that runs the machine for an owner's loop), [`guardian`]
+//! (the machine that says how a live stream and its worker fare).
 //!
-//! Invariants: no decision outside [`lifecycle`]; every queue and every wait is bounded; nothing here knows what a
+//! Invariants: no decision outside [`lifecycle`] and [`guardian`]; every queue and every wait is bounded; nothing here knows what a
 //! picture is; `Drop` kills and never waits.
 
 pub mod child;
 mod command;
 pub mod exit;
+pub mod guardian;
 pub mod isolation;
 pub mod launch;
 pub mod lifecycle;
@@ -21,5 +23,6 @@ mod supervised;
 pub use child::{Child, ChildId, Event, Notice, SpawnError};
 pub use command::Command;
 pub use exit::{ExitReason, KillReason};
+pub use guardian::Guardian;
 pub use lifecycle::{Config, Lifecycle};
 pub use supervised::{Supervised, Update};
