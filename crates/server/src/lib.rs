@@ -1,7 +1,7 @@
 //! The command `framerill`: wiring of the other rooms, and what users see.
 //!
-//! Read in this order: [`cli`] (what can be asked for), [`run`] (a video through a pipeline), [`Failure`] and
-//! [`Exit`] (how things end), [`program`] (what is started).
+//! Read in this order: [`cli`] (what can be asked for), [`run`] (a video through a pipeline), `serve` (the container
+//! process of the live runner), [`Failure`] and [`Exit`] (how things end), [`program`] (what is started).
 //!
 //! Invariant: this program never touches a pixel and links no FFmpeg; nothing points at this room.
 
@@ -14,6 +14,7 @@ pub mod program;
 mod python;
 mod question;
 pub mod run;
+mod serve;
 mod terminal;
 mod trickle;
 

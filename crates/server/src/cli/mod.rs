@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod pipelines;
 mod run;
+mod serve;
 mod trickle;
 
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
     Demo(demo::Demo),
     /// Run a video file through a pipeline
     Run(Box<run::Run>),
+    /// Serve the container API of the live runner until Ctrl-C
+    Serve(Box<serve::Serve>),
     /// List and describe pipelines
     #[command(subcommand)]
     Pipelines(pipelines::Pipelines),
@@ -80,6 +83,7 @@ fn command() -> Exit {
     let done = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Run(run) => run.run(),
+        Command::Serve(serve) => serve.run(),
         Command::Pipelines(pipelines) => pipelines.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Trickle(trickle) => trickle.run(),

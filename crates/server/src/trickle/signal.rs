@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{exit::Exit, failure::Failure};
 
 /// The signals that end a command.
-pub(super) struct Stop {
+pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
@@ -13,7 +13,7 @@ pub(super) struct Stop {
 
 impl Stop {
     /// Listens from now on; within a runtime.
-    pub(super) fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         let on = |kind| {
             signal(kind).map_err(|error| {
                 Failure::cannot_start("signals", format!("cannot listen for signals: {error}"))
@@ -27,7 +27,7 @@ impl Stop {
     }
 
     /// The next one, as the way to end.
-    pub(super) async fn next(&mut self) -> Exit {
+    pub(crate) async fn next(&mut self) -> Exit {
         tokio::select! {
             _ = self.interrupt.recv() => Exit::Interrupted,
             _ = self.terminate.recv() => Exit::Terminated,

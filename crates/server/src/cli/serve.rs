@@ -1,0 +1,88 @@
+//! `framerill serve`.
+
+use clap::Args;
+
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    serve::{self, Serve as Asked},
+};
+
+/// Serve the container API of the live runner until Ctrl-C.
+///
+/// Each setting comes from its flag, else from its variable FRAMERILL_…, else from the runner's own variable, else from
+/// `.env` in this folder, else it has its default. Two that differ are told once.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Pipeline: a name, module:Class or a file [env: FRAMERILL_PIPELINE, PIPELINE]
+    #[arg(long, value_name = "PIPELINE")]
+    pipeline: Option<String>,
+    /// Name that requests call it by; names the pipeline where PIPELINE is live-video-to-video [env: FRAMERILL_MODEL_ID,
+    /// MODEL_ID]
+    #[arg(long, value_name = "NAME")]
+    model_id: Option<String>,
+    /// Parameters to load it with, a JSON object [env: FRAMERILL_INITIAL_PARAMS, INFERPY_INITIAL_PARAMS]
+    #[arg(long, value_name = "JSON")]
+    initial_params: Option<String>,
+    /// Address or host name to listen on [default: 127.0.0.1] [env: FRAMERILL_HOST, HOST]
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// Port; 0 is any free one [default: 8000] [env: FRAMERILL_PORT, PORT]
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Port of infer on 127.0.0.1; 0 is any free one [default: 8888] [env: FRAMERILL_INTERNAL_PORT]
+    #[arg(long, value_name = "PORT")]
+    internal_port: Option<String>,
+    /// Word that start requests have to bring; better as a variable, which no process list shows
+    /// [env: FRAMERILL_AUTH_TOKEN, AUTH_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    auth_token: Option<String>,
+    /// Streams at the same time [default: 1] [env: FRAMERILL_CAPACITY]
+    #[arg(long, value_name = "N")]
+    capacity: Option<String>,
+    /// Folder of models [env: FRAMERILL_MODEL_DIR, MODEL_DIR]
+    #[arg(long, value_name = "DIR")]
+    model_dir: Option<String>,
+    /// Version to report, such as 1.2.3 [default: undefined] [env: FRAMERILL_RUNNER_VERSION, VERSION]
+    #[arg(long, value_name = "VERSION")]
+    runner_version: Option<String>,
+    /// IP address and port of a trickle server to start beside it [env: FRAMERILL_TRICKLE]
+    #[arg(long, value_name = "ADDR")]
+    trickle: Option<String>,
+    /// Say more [env: FRAMERILL_VERBOSE=1, VERBOSE_LOGGING=1]
+    #[arg(short, long)]
+    verbose: bool,
+    /// Program to start as infer
+    #[arg(long, value_name = "PATH", hide = true)]
+    infer_program: Option<String>,
+    /// Print one JSON object a line: the address at the start
+    #[arg(long)]
+    json: bool,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let flags = [
+            ("--pipeline", self.pipeline),
+            ("--model-id", self.model_id),
+            ("--initial-params", self.initial_params),
+            ("--host", self.host),
+            ("--port", self.port),
+            ("--internal-port", self.internal_port),
+            ("--auth-token", self.auth_token),
+            ("--capacity", self.capacity),
+            ("--model-dir", self.model_dir),
+            ("--runner-version", self.runner_version),
+            ("--trickle", self.trickle),
+            ("--verbose", self.verbose.then(|| "1".to_owned())),
+            ("--infer-program", self.infer_program),
+        ];
+        let flags = flags.into_iter();
+        serve::serve(Asked {
+            flags: flags
+                .filter_map(|(flag, value)| Some((flag, value?)))
+                .collect(),
+            json: self.json,
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! `framerill serve`: the wiring, and the ordered end.
+
+use std::{collections::BTreeMap, env, fs, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::http::Method;
+use framerill_trickle::http::server::{Config, Server};
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    dotenv, inner,
+    keeper::{Ended, Infer, Keeper, News},
+    listener,
+    log::{Level, log},
+    routes::{self, Shared},
+    settings::{HOST, PORT, Settings, TRICKLE},
+    source::Sources,
+};
+use crate::{exit::Exit, failure::Failure, terminal, trickle::Stop};
+
+/// From the signal to the end. Whoever stops a container waits 8 s.
+const LEAVE_WITHIN: Duration = Duration::from_millis(5800);
+/// How often infer is asked until it first answers.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+/// What blocks at the end is left behind.
+const BLOCKING_WITHIN: Duration = Duration::from_millis(100);
+
+/// A container process that is asked for.
+pub(crate) struct Serve {
+    /// By name, with dashes.
+    pub(crate) flags: BTreeMap<&'static str, String>,
+    pub(crate) json: bool,
+}
+
+/// Serves until a signal, or until infer cannot be had.
+pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
+    let sources = sources(asked.flags)?;
+    let settings = Settings::load(sources)?;
+    let runtime = runtime()?;
+    let served = runtime.block_on(run(settings, asked.json));
+    runtime.shutdown_timeout(BLOCKING_WITHIN);
+    served
+}
+
+/// A second thread, so that a body of megabytes holds up no health check.
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::cannot_start("internal", error.to_string()))
+}
+
+fn sources(flags: BTreeMap<&'static str, String>) -> Result<Sources, Failure> {
+    let env = env::vars_os();
+    let env =
+        env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let text = match fs::read_to_string(".env") {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            let text = format!("cannot read `.env`: {error}");
+            return Err(Failure::usage("dotenv", text).hint("mend it, or take it away"));
+        }
+    };
+    let (dotenv, odd) = dotenv::parse(&text);
+    let odd = odd.into_iter();
+    Ok(Sources {
+        flags,
+        env: env.collect(),
+        dotenv,
+        notes: odd
+            .map(|line| format!("line {line} of `.env` is no NAME=value"))
+            .collect(),
+    })
+}
+
+async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
+    let mut signals = Stop::listen()?;
+    for note in &settings.notes {
+        log(Level::Warning, note);
+    }
+    let (listener, taken) = bind(&settings).await?;
+    let beside = trickle(&settings).await?;
+    let (keeper, News { infer, mut ended }) = Keeper::start(&settings)?;
+    let keeper = Arc::new(keeper);
+    let shared = Shared::new(settings, infer.clone());
+    let opening = Arc::clone(&shared);
+    // Opening NVML takes a while; who asks for it waits for less then.
+    tokio::task::spawn_blocking(move || drop(opening.hardware().info()));
+    tokio::spawn(attend(Arc::clone(&keeper), infer));
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(listener::serve(
+        listener,
+        routes::router(shared),
+        stopping.clone(),
+    ));
+    let trickle = beside.map(|(server, addr)| {
+        let mut stopping = stopping;
+        let until = async move { listener::stopped(&mut stopping).await };
+        (tokio::spawn(server.run_until(until)), addr)
+    });
+    announce(taken, trickle.as_ref().map(|(_, addr)| *addr), json);
+
+    let exit = tokio::select! {
+        exit = signals.next() => exit,
+        gone = &mut ended => return match gone {
+            Ok(Ended::Failed(failure)) => Err(failure),
+            Ok(Ended::Stopped) | Err(_) => Err(Failure::failed("internal", "infer is no longer kept")),
+        },
+    };
+    log(
+        Level::Info,
+        "stopping: infer ends its stream; once more to stop at once",
+    );
+    stop.send_replace(true);
+    let leave = async {
+        while !keeper.stop() {
+            sleep(ASK_EVERY).await;
+        }
+        // Whatever became of each, all of them are over.
+        drop(ended.await);
+        drop(serving.await);
+        if let Some((server, _)) = trickle {
+            drop(server.await);
+        }
+    };
+    tokio::select! {
+        left = timeout(LEAVE_WITHIN, leave) => if left.is_err() {
+            log(Level::Warning, "not all of it ended in time");
+        },
+        _ = signals.next() => {}
+    }
+    Ok(exit)
+}
+
+async fn bind(settings: &Settings) -> Result<(TcpListener, SocketAddr), Failure> {
+    let host = settings.host.trim_matches(['[', ']']);
+    let bound = TcpListener::bind((host, settings.port)).await;
+    let bound = bound.and_then(|it| Ok((it.local_addr()?, it)));
+    let (taken, listener) = bound.map_err(|error| {
+        let text = format!("cannot listen on {host}:{}: {error}", settings.port);
+        Failure::cannot_start("listen", text).hint(format!(
+            "name another address with `{}` or `{}`; port 0 is any free one",
+            HOST.flag, PORT.flag
+        ))
+    })?;
+    Ok((listener, taken))
+}
+
+async fn trickle(settings: &Settings) -> Result<Option<(Server, SocketAddr)>, Failure> {
+    let Some(addr) = settings.trickle else {
+        return Ok(None);
+    };
+    let mut config = Config::default();
+    config.relay.autocreate = true;
+    let bound = Server::bind(addr, config).await;
+    let bound = bound.and_then(|it| Ok((it.local_addr()?, it)));
+    let (taken, server) = bound.map_err(|error| {
+        let text = format!("cannot listen on {addr}: {error}");
+        Failure::cannot_start("listen", text)
+            .hint(format!("name another address with `{}`", TRICKLE.flag))
+    })?;
+    Ok(Some((server, taken)))
+}
+
+fn announce(addr: SocketAddr, trickle: Option<SocketAddr>, json: bool) {
+    let url = format!("http://{addr}");
+    let channels = trickle.map(|it| format!("http://{it}/"));
+    if json {
+        let line = json!({"event": "listening", "url": url, "trickle": channels});
+        return terminal::answer(line);
+    }
+    terminal::answer(format_args!("serving at {url}"));
+    if let Some(channels) = channels {
+        terminal::answer(format_args!("serving channels at {channels}"));
+    }
+}
+
+/// Finds out when each process of infer first answers.
+async fn attend(keeper: Arc<Keeper>, mut infer: watch::Receiver<Infer>) {
+    let mut told = 0;
+    loop {
+        let seen = *infer.borrow_and_update();
+        match seen.port.filter(|_| !seen.has_answered) {
+            None => {
+                if infer.changed().await.is_err() {
+                    return;
+                }
+            }
+            Some(port) => {
+                let until = Instant::now() + Duration::from_secs(2);
+                let asked = inner::ask(port, Method::GET, "/api/status", None, until).await;
+                let answers = asked.is_ok_and(|it| it.into_status().is_some());
+                if answers && keeper.answered(seen.incarnation) && told != seen.incarnation {
+                    told = seen.incarnation;
+                    log(
+                        Level::Info,
+                        format_args!("infer answers on 127.0.0.1:{port}"),
+                    );
+                }
+                // A change ends the wait early.
+                drop(timeout(ASK_EVERY, infer.changed()).await);
+            }
+        }
+    }
+}

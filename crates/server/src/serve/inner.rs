@@ -1,0 +1,119 @@
+//! Asking infer: one request, one connection, one deadline.
+
+use std::net::Ipv4Addr;
+
+use axum::http::{Method, Request, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+
+/// Bytes of an answer; a longer one is a broken one.
+const ANSWER_MAX: usize = 4 << 20;
+
+/// Infer's answer.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// Nothing was sent: it does not listen.
+    Connect(String),
+    /// It took the request and broke off.
+    Broken(String),
+    /// It did not answer in time.
+    Late,
+}
+
+impl std::fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connect(why) => write!(f, "cannot connect to infer: {why}"),
+            Self::Broken(why) => write!(f, "infer broke off: {why}"),
+            Self::Late => f.write_str("infer did not answer in time"),
+        }
+    }
+}
+
+/// Asks infer on this port. After `until` there is no answer.
+pub(super) async fn ask(
+    port: u16,
+    method: Method,
+    path: &str,
+    body: Option<Bytes>,
+    until: Instant,
+) -> Result<Answer, NoAnswer> {
+    let address = (Ipv4Addr::LOCALHOST, port);
+    let stream = match timeout_at(until, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(NoAnswer::Connect(error.to_string())),
+        Err(_) => return Err(NoAnswer::Late),
+    };
+    let exchange = exchange(stream, port, method, path, body);
+    timeout_at(until, exchange)
+        .await
+        .unwrap_or(Err(NoAnswer::Late))
+}
+
+async fn exchange(
+    stream: TcpStream,
+    port: u16,
+    method: Method,
+    path: &str,
+    body: Option<Bytes>,
+) -> Result<Answer, NoAnswer> {
+    let broken = |error: hyper::Error| NoAnswer::Broken(error.to_string());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, format!("127.0.0.1:{port}"))
+        .header(header::CONNECTION, "close");
+    if body.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    let request = request
+        .body(Full::new(body.unwrap_or_default()))
+        .map_err(|error| NoAnswer::Broken(error.to_string()))?;
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), ANSWER_MAX)
+            .collect()
+            .await
+            .map_err(|error| NoAnswer::Broken(error.to_string()))?;
+        let body = body.to_bytes();
+        Ok(Answer { status, body })
+    };
+    tokio::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => answer,
+        // What it sent before it left may still be read.
+        _ = connection => answer.await,
+    }
+}
+
+impl Answer {
+    /// The status object of a good answer to `GET /api/status`.
+    pub(super) fn into_status(self) -> Option<Value> {
+        let status: Value = serde_json::from_slice(&self.body).ok()?;
+        (self.status == 200 && status.is_object()).then_some(status)
+    }
+
+    /// The text of the body, in one line without its ends.
+    pub(super) fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}

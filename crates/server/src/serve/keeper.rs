@@ -1,0 +1,382 @@
+//! How infer lives: started, watched, restarted within its budget, told to leave. A thread of its own, apart from the
+//! event loop.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use framerill_supervisor::{Child, ChildId, Command, Event, ExitReason, KillReason, Notice};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    echo::Echo,
+    log::{Level, log},
+    restarts::Restarts,
+    settings::{INTERNAL_PORT, Settings},
+};
+use crate::{failure::Failure, program};
+
+/// How long infer has after SIGTERM; the container has 6 s, and whoever stops it waits 8 s.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+const WAITING: usize = 256;
+
+/// Infer as the rest of this process sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Infer {
+    /// Which process, counted from 1.
+    pub(super) incarnation: u32,
+    /// Where it listens, or will soon; none while there is no process.
+    pub(super) port: Option<u16>,
+    /// It has answered since it was started.
+    pub(super) has_answered: bool,
+    /// Restarts so far.
+    pub(super) restarts: u64,
+}
+
+impl Infer {
+    /// Whether whoever asks about it has to wait: it starts, or is about to be started.
+    pub(super) fn is_coming(self) -> bool {
+        self.port.is_none() || !self.has_answered
+    }
+}
+
+/// How it ended for good.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// It was told to leave.
+    Stopped,
+    /// It cannot be had, or ended too often.
+    Failed(Failure),
+}
+
+enum Incoming {
+    Child(Notice),
+    Answered(u32),
+    Stop,
+}
+
+impl From<Notice> for Incoming {
+    fn from(notice: Notice) -> Self {
+        Self::Child(notice)
+    }
+}
+
+/// The thread that keeps infer.
+pub(super) struct Keeper {
+    inbox: SyncSender<Incoming>,
+}
+
+/// What the keeper tells.
+pub(super) struct News {
+    pub(super) infer: watch::Receiver<Infer>,
+    pub(super) ended: oneshot::Receiver<Ended>,
+}
+
+impl Keeper {
+    /// Starts infer, and keeps it from now on. Infer dies with this process, however that ends.
+    pub(super) fn start(settings: &Settings) -> Result<(Self, News), Failure> {
+        let cannot = |error: std::io::Error| {
+            Failure::cannot_start("thread", format!("cannot start a thread: {error}"))
+        };
+        check_port(settings.internal_port)?;
+        let (program, args, env) = command(settings)?;
+        let (inbox, messages) = sync_channel(WAITING);
+        let (tell, infer) = watch::channel(Infer {
+            incarnation: 0,
+            port: None,
+            has_answered: false,
+            restarts: 0,
+        });
+        let (tell_end, ended) = oneshot::channel();
+        let mut watch = Watch {
+            program,
+            args,
+            env,
+            internal_port: settings.internal_port,
+            owner: inbox.clone(),
+            messages,
+            tell,
+            echo: Echo::start().map_err(cannot)?,
+            restarts: Restarts::default(),
+            began: now(),
+        };
+        thread::Builder::new()
+            .name("keeper".into())
+            .spawn(move || {
+                let ended = watch.run();
+                watch.echo.finish();
+                // Nobody waits for it any more.
+                tell_end.send(ended).ok();
+            })
+            .map_err(cannot)?;
+        Ok((Self { inbox }, News { infer, ended }))
+    }
+
+    /// This process of infer has answered. Whether that was taken in.
+    pub(super) fn answered(&self, incarnation: u32) -> bool {
+        self.inbox.try_send(Incoming::Answered(incarnation)).is_ok()
+    }
+
+    /// Tells infer to leave. Whether that was taken in; infer goes with this process in any case.
+    pub(super) fn stop(&self) -> bool {
+        self.inbox.try_send(Incoming::Stop).is_ok()
+    }
+}
+
+/// Somebody else's answers shall not be taken for infer's.
+fn check_port(port: u16) -> Result<(), Failure> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let text = format!("infer cannot listen on 127.0.0.1:{port}: {error}");
+            Err(Failure::cannot_start("internal_port", text).hint(format!(
+                "name another port with `{}`; 0 is any free one",
+                INTERNAL_PORT.flag
+            )))
+        }
+    }
+}
+
+type Invocation = (PathBuf, Vec<String>, Vec<(&'static str, Option<PathBuf>)>);
+
+/// Program, arguments and variables of infer, its port apart.
+fn command(settings: &Settings) -> Result<Invocation, Failure> {
+    let program = match &settings.infer_program {
+        Some(program) => program.clone(),
+        None => program::this()?,
+    };
+    let mut args = vec![
+        "infer".to_owned(),
+        "--pipeline".to_owned(),
+        settings.pipeline.target.clone(),
+        "--capacity".to_owned(),
+        settings.capacity.to_string(),
+    ];
+    if !settings.initial_params.is_empty() {
+        let params = serde_json::Value::Object(settings.initial_params.clone());
+        args.extend(["--initial-params".to_owned(), params.to_string()]);
+    }
+    // Infer asks nobody for a token.
+    let mut env = vec![("AUTH_TOKEN", None), ("FRAMERILL_AUTH_TOKEN", None)];
+    if settings.verbose {
+        env.push(("VERBOSE_LOGGING", Some("1".into())));
+    }
+    let models = settings.model_dir.clone().or_else(default_models);
+    for name in ["MODEL_DIR", "HUGGINGFACE_HUB_CACHE", "DIFFUSERS_CACHE"] {
+        let is_set = std::env::var_os(name).is_some_and(|it| !it.is_empty());
+        if let Some(models) = models.as_ref().filter(|_| !is_set || name == "MODEL_DIR") {
+            env.push((name, Some(models.clone())));
+        }
+    }
+    Ok((program, args, env))
+}
+
+fn default_models() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from)?;
+    Some(home.join(".lpData/models"))
+}
+
+/// The loop's own things.
+struct Watch {
+    program: PathBuf,
+    args: Vec<String>,
+    env: Vec<(&'static str, Option<PathBuf>)>,
+    internal_port: u16,
+    owner: SyncSender<Incoming>,
+    messages: Receiver<Incoming>,
+    tell: watch::Sender<Infer>,
+    echo: Echo,
+    restarts: Restarts,
+    began: Instant,
+}
+
+/// How one process of infer ended.
+enum End {
+    Exited(ExitReason),
+    Stopped,
+}
+
+impl Watch {
+    fn run(&mut self) -> Ended {
+        for incarnation in 1.. {
+            let end = match self.spawn(incarnation) {
+                Ok(child) => self.watch(&child, incarnation),
+                Err(what) => End::Exited(ExitReason::SpawnFailed { what }),
+            };
+            let reason = match end {
+                End::Stopped => return Ended::Stopped,
+                End::Exited(reason) => reason,
+            };
+            let had_answered = self.tell.borrow().has_answered;
+            self.tell.send_modify(|it| {
+                it.port = None;
+                it.has_answered = false;
+            });
+            if let Some(failure) = refused(&reason, incarnation, had_answered) {
+                return Ended::Failed(failure);
+            }
+            let since = now().saturating_duration_since(self.began);
+            let Some(pause) = self.restarts.ended(since) else {
+                return Ended::Failed(gave_up(&reason, self.restarts.total()));
+            };
+            let total = self.restarts.total();
+            log(
+                Level::Error,
+                format_args!(
+                    "infer ended: {reason}; restart {total} in {} ms",
+                    pause.as_millis()
+                ),
+            );
+            self.tell.send_modify(|it| it.restarts = total);
+            if self.is_stopped_within(pause) {
+                return Ended::Stopped;
+            }
+        }
+        Ended::Stopped
+    }
+
+    fn spawn(&mut self, incarnation: u32) -> Result<Child, String> {
+        let port = match self.internal_port {
+            0 => free_port().map_err(|error| format!("no port is free: {error}"))?,
+            port => port,
+        };
+        let mut command = Command::new(&self.program)
+            .args(&self.args)
+            .args(["--internal-port", &port.to_string()]);
+        for (name, value) in &self.env {
+            command = match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let child = Child::spawn(&command, ChildId(0), incarnation, &self.owner)
+            .map_err(|error| error.to_string())?;
+        self.tell.send_modify(|it| {
+            it.incarnation = incarnation;
+            it.port = Some(port);
+            it.has_answered = false;
+        });
+        Ok(child)
+    }
+
+    /// Until it is gone.
+    fn watch(&mut self, child: &Child, incarnation: u32) -> End {
+        let mut handle = open(child);
+        let mut kill_at: Option<Instant> = None;
+        loop {
+            let message = match kill_at {
+                None => self.messages.recv().ok(),
+                Some(at) => match self
+                    .messages
+                    .recv_timeout(at.saturating_duration_since(now()))
+                {
+                    Ok(message) => Some(message),
+                    Err(RecvTimeoutError::Timeout) => {
+                        child.kill(KillReason::StopTime);
+                        // Its exit follows, or the kernel has hung.
+                        kill_at = Some(now() + LEAVE_WITHIN);
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => None,
+                },
+            };
+            match message {
+                None => return End::Stopped,
+                Some(Incoming::Stop) => {
+                    kill_at.get_or_insert_with(|| now() + LEAVE_WITHIN);
+                    if !terminate(handle.take()) {
+                        child.kill(KillReason::StopTime);
+                    }
+                }
+                Some(Incoming::Answered(which)) if which == incarnation => self.answered(),
+                Some(Incoming::Answered(_)) => {}
+                Some(Incoming::Child(notice)) if notice.incarnation == incarnation => {
+                    match notice.event {
+                        Event::LogLine(line) => self.echo.line(line),
+                        Event::Exited(_) if kill_at.is_some() => return End::Stopped,
+                        Event::Exited(reason) => return End::Exited(reason),
+                        // It has no use for that channel but its end.
+                        Event::Message(..) | Event::ChannelClosed(_) => {}
+                    }
+                }
+                Some(Incoming::Child(Notice {
+                    event: Event::LogLine(line),
+                    ..
+                })) => self.echo.line(line),
+                Some(Incoming::Child(_)) => {}
+            }
+        }
+    }
+
+    fn answered(&mut self) {
+        self.restarts
+            .answered(now().saturating_duration_since(self.began));
+        self.tell.send_modify(|it| it.has_answered = true);
+    }
+
+    fn is_stopped_within(&self, pause: Duration) -> bool {
+        let until = now() + pause;
+        loop {
+            match self
+                .messages
+                .recv_timeout(until.saturating_duration_since(now()))
+            {
+                Ok(Incoming::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+                Ok(Incoming::Child(Notice {
+                    event: Event::LogLine(line),
+                    ..
+                })) => self.echo.line(line),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
+    }
+}
+
+/// A first start that can only fail again: infer says by its exit code that it was told wrongly, or cannot start.
+fn refused(reason: &ExitReason, incarnation: u32, had_answered: bool) -> Option<Failure> {
+    if incarnation != 1 || had_answered {
+        return None;
+    }
+    let text = format!("infer does not start: {reason}");
+    let hint = "its own lines above say why";
+    match reason {
+        ExitReason::Protocol => Some(Failure::usage("infer_refused", text).hint(hint)),
+        ExitReason::Failed { code: 3 } => {
+            Some(Failure::cannot_start("infer_cannot_start", text).hint(hint))
+        }
+        ExitReason::SpawnFailed { .. } => Some(Failure::cannot_start("infer_missing", text)),
+        _ => None,
+    }
+}
+
+fn gave_up(reason: &ExitReason, restarts: u64) -> Failure {
+    let text = format!("infer ended again after {restarts} restarts: {reason}");
+    Failure::failed("infer_restarts", text).or_hint("no restart is left; its own lines say why")
+}
+
+/// The process, whatever becomes of its number.
+fn open(child: &Child) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(child.pid()).ok()?)?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+fn terminate(handle: Option<OwnedFd>) -> bool {
+    handle.is_some_and(|it| pidfd_send_signal(it, Signal::TERM).is_ok())
+}
+
+fn free_port() -> std::io::Result<u16> {
+    let any = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(any.local_addr()?.port())
+}
+
+#[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+fn now() -> Instant {
+    Instant::now()
+}

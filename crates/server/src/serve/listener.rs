@@ -1,0 +1,87 @@
+//! The driver of HTTP connections.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, http::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+use super::{
+    connection::Connection,
+    seats::{Seat, Seats},
+};
+
+/// Connections at the same time.
+const CONNECTIONS: usize = 512;
+/// Most likely there are no descriptors left; some will be given back.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// Serves until `stop` is true, then answers what has begun and returns.
+pub(super) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+    let seats = Seats::new(CONNECTIONS);
+    let mut connections = JoinSet::new();
+    let stopping = stop.clone();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    if let Some(seat) = seats.take() {
+                        connections.spawn(connection(stream, seat, router.clone(), stopping.clone()));
+                    }
+                }
+                Err(_) => tokio::time::sleep(BREATHER).await,
+            },
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Returns once it is time to stop; that nobody is left to say so is as good.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|it| *it).await);
+}
+
+async fn connection(
+    stream: TcpStream,
+    seat: Arc<Seat>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    // An answer is one write; without it, it would wait for the peer's acknowledgement of the one before.
+    stream.set_nodelay(true).ok();
+    let io = TokioIo::new(Connection::new(stream, Arc::clone(&seat)));
+    let router = TowerToHyperService::new(router);
+    let at = Arc::clone(&seat);
+    let service = service_fn(move |request: Request<Incoming>| {
+        at.begin();
+        let (router, at) = (router.clone(), Arc::clone(&at));
+        async move {
+            let answered = hyper::service::Service::call(&router, request.map(Body::new)).await;
+            at.end();
+            answered.map_err(|never: Infallible| never)
+        }
+    });
+    let connection = http1::Builder::new().serve_connection(io, service);
+    tokio::pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            // A peer that breaks off or sends what is no HTTP is nobody's fault here.
+            _ = &mut connection => return,
+            () = seat.unwelcome() => return,
+            () = stopped(&mut stop), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

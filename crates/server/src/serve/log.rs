@@ -1,0 +1,106 @@
+//! This process's own log lines, in the form of the runner's other processes.
+
+use std::{
+    fmt::Display,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::request::Start;
+use crate::terminal;
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// One line on stderr.
+pub(super) fn log(level: Level, message: impl Display) {
+    tell(level, ["", "", ""], &message);
+}
+
+/// The same about one start.
+pub(super) fn log_start(level: Level, start: &Start, message: impl Display) {
+    let ids = [
+        start.gateway_request_id.as_str(),
+        &start.manifest_id,
+        &start.stream_id,
+    ];
+    tell(level, ids, &message);
+}
+
+#[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+fn tell(level: Level, ids: [&str; 3], message: &dyn Display) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let time = stamp(since.map_or(0, |it| it.as_secs()));
+    let [request, manifest, stream] = ids.map(one_line);
+    let message = one_line(&message.to_string());
+    terminal::tell(format_args!(
+        "timestamp={time} level={} location=serve gateway_request_id={request} manifest_id={manifest} stream_id={stream} message={message}",
+        level.as_str()
+    ));
+}
+
+/// Whoever sends an id shall not write lines of this log.
+fn one_line(text: &str) -> String {
+    let plain = |it: char| if it.is_control() { ' ' } else { it };
+    text.chars().map(plain).collect()
+}
+
+/// Seconds since 1970 as `YYYY-mm-dd HH:MM:SS`, UTC.
+fn stamp(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days count from 1 March of a year 0 here, so that the leap day is a year's last.
+    let day = days + 719_468;
+    let (era, of_era) = (day / 146_097, day % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let date = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!(
+        "{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{:02}",
+        second % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_become_a_date() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_767_225_599, "2025-12-31 23:59:59"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(stamp(seconds), text);
+        }
+    }
+
+    #[test]
+    fn an_id_stays_in_its_line() {
+        assert_eq!(one_line("a\nlevel=ERROR\u{1b}[2J"), "a level=ERROR [2J");
+    }
+}

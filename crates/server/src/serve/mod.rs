@@ -1,0 +1,36 @@
+//! `framerill serve`: the container process of the live runner.
+//!
+//! It takes requests at :8000, keeps one `framerill infer` alive, and forwards to it. It knows nothing of streams or
+//! pictures.
+//!
+//! Read in this order: [`settings`] (what it is told), [`routes`] (what it answers), [`request`], [`forward`] and
+//! [`health`] (the three rules of the contract), [`keeper`] (how infer lives), [`command`] (the wiring).
+
+mod bearer;
+mod body;
+mod command;
+mod connection;
+mod counters;
+mod dotenv;
+mod echo;
+mod forward;
+mod hardware;
+mod health;
+mod inner;
+mod keeper;
+mod listener;
+mod log;
+mod metrics;
+mod page;
+mod pipeline;
+mod problem;
+mod proc;
+mod refusal;
+mod request;
+mod restarts;
+mod routes;
+mod seats;
+mod settings;
+mod source;
+
+pub(crate) use command::{Serve, serve};

@@ -1,0 +1,85 @@
+//! Every way that a start is refused: status and body.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+
+/// Why a start is refused. Callers know these statuses and these shapes, and no others.
+#[derive(Clone, Debug)]
+pub(super) enum Refusal {
+    /// The body is not what it should be.
+    Invalid(Vec<Problem>),
+    /// The token is not there, or not the one.
+    Token,
+    /// Another pipeline is served.
+    Model {
+        /// What is served.
+        configured: String,
+        /// What was asked for.
+        requested: String,
+    },
+    /// The request cannot be done as it is.
+    Bad(String),
+    /// It failed here.
+    Failed(&'static str),
+}
+
+/// What is said when there is nothing better to say.
+pub(super) const FAILED: &str = "live-video-to-video pipeline error.";
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Token => StatusCode::UNAUTHORIZED,
+            Self::Model { .. } | Self::Bad(_) => StatusCode::BAD_REQUEST,
+            Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn detail(&self) -> Value {
+        let text = match self {
+            Self::Invalid(problems) => return json!(problems),
+            Self::Token => "Invalid bearer token.".to_owned(),
+            Self::Model {
+                configured,
+                requested,
+            } => format!("pipeline configured with {configured} but called with {requested}."),
+            Self::Bad(text) => text.clone(),
+            Self::Failed(text) => (*text).to_owned(),
+        };
+        json!({"msg": text})
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = answer(self.status(), &json!({"detail": self.detail()}));
+        if matches!(self, Self::Token) {
+            let bearer = header::HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}
+
+/// A JSON answer.
+pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    match serde_json::to_vec(body) {
+        Ok(body) => (status, json, body).into_response(),
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            json,
+            json!({"detail": {"msg": FAILED}}).to_string(),
+        )
+            .into_response(),
+    }
+}

@@ -1,0 +1,322 @@
+//! What is answered where.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::{Instant, timeout},
+};
+
+use super::{
+    bearer, body,
+    counters::Counters,
+    forward,
+    hardware::Hardware,
+    health::Health,
+    inner::{self, NoAnswer},
+    keeper::Infer,
+    log::{Level, log, log_start},
+    metrics::{self, Scrape},
+    page, proc,
+    refusal::{FAILED, Refusal, answer},
+    request,
+    settings::Settings,
+};
+
+/// Infer's answer to a question about its state. With what follows, `/health` stays below a second.
+const STATUS_WITHIN: Duration = Duration::from_millis(600);
+/// The end of a process is known this long after its port is closed.
+const SETTLES_WITHIN: Duration = Duration::from_millis(300);
+/// Start requests that are read at the same time: a bound of memory.
+const STARTS: usize = 8;
+/// How long the next one waits.
+const START_TURN_WITHIN: Duration = Duration::from_secs(5);
+/// A driver that hangs is given up.
+const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
+
+/// The routes that are counted by name; everything else is `other`.
+const ROUTES: [&str; 12] = [
+    "/",
+    "/live-video-to-video",
+    "/health",
+    "/healthz",
+    "/readyz",
+    "/version",
+    "/hardware/info",
+    "/hardware/stats",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/redoc",
+];
+
+/// What handlers share.
+pub(super) struct Shared {
+    settings: Settings,
+    infer: watch::Receiver<Infer>,
+    counters: Counters,
+    hardware: OnceLock<Hardware>,
+    starts: Semaphore,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, infer: watch::Receiver<Infer>) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            infer,
+            counters: Counters::default(),
+            hardware: OnceLock::new(),
+            starts: Semaphore::new(STARTS),
+        })
+    }
+
+    /// Opens NVML. It blocks.
+    pub(super) fn hardware(&self) -> &Hardware {
+        self.hardware.get_or_init(Hardware::open)
+    }
+}
+
+/// All routes, each with and without a slash at its end.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let routes: [(&str, MethodRouter<Arc<Shared>>); 11] = [
+        ("/live-video-to-video", post(start)),
+        ("/health", get(health)),
+        ("/healthz", get(healthz)),
+        ("/readyz", get(readyz)),
+        ("/version", get(version)),
+        ("/hardware/info", get(hardware_info)),
+        ("/hardware/stats", get(hardware_stats)),
+        ("/metrics", get(scrape)),
+        ("/openapi.json", get(openapi)),
+        ("/docs", get(docs)),
+        ("/redoc", get(docs)),
+    ];
+    let mut router = Router::new().route("/", get(service));
+    for (path, methods) in routes {
+        router = router
+            .route(path, methods.clone())
+            .route(&format!("{path}/"), methods);
+    }
+    router
+        .method_not_allowed_fallback(|| async {
+            detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+        })
+        .fallback(|| async { detail(StatusCode::NOT_FOUND, "Not Found") })
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), count))
+        .with_state(shared)
+}
+
+fn detail(status: StatusCode, text: &str) -> Response {
+    answer(status, &json!({"detail": text}))
+}
+
+async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let bare = path.strip_suffix('/').filter(|it| !it.is_empty());
+    let path = bare.unwrap_or(path);
+    let route = ROUTES.iter().find(|it| **it == path);
+    let route = route.copied().unwrap_or("other");
+    let response = next.run(request).await;
+    shared.counters.count(route, response.status().as_u16());
+    response
+}
+
+async fn start(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    match try_start(&shared, request).await {
+        Ok(answer) => answer,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    let turn = timeout(START_TURN_WITHIN, shared.starts.acquire()).await;
+    let Ok(Ok(_turn)) = turn else {
+        return Err(Refusal::Failed(FAILED));
+    };
+    let body = body::read(body).await;
+    let body = body.map_err(|problem| Refusal::Invalid(vec![problem]))?;
+    let content_type = header_text(&head.headers, header::CONTENT_TYPE);
+    let start = request::parse(content_type.as_deref(), &body).map_err(Refusal::Invalid)?;
+    drop(body);
+    let authorization = head.headers.get(header::AUTHORIZATION);
+    let authorization = authorization.map(header::HeaderValue::as_bytes);
+    if !bearer::is_allowed(shared.settings.token.as_ref(), authorization) {
+        return Err(Refusal::Token);
+    }
+    let configured = &shared.settings.pipeline.name;
+    if !start.model_id.is_empty() && start.model_id != *configured {
+        return Err(Refusal::Model {
+            configured: configured.clone(),
+            requested: start.model_id,
+        });
+    }
+    let Ok(forwarded) = serde_json::to_vec(&start) else {
+        return Err(Refusal::Failed(FAILED));
+    };
+    let outcome = forward::start(&mut shared.infer.clone(), Bytes::from(forwarded)).await;
+    if let Some(refusal) = outcome.refusal() {
+        log_start(
+            Level::Error,
+            &start,
+            format_args!("stream not started: {outcome:?}"),
+        );
+        return Err(refusal);
+    }
+    log_start(Level::Info, &start, "stream started");
+    let urls = json!({
+        "subscribe_url": "", "publish_url": "", "control_url": "", "events_url": "", "request_id": "",
+        "manifest_id": "",
+    });
+    Ok(answer(StatusCode::OK, &urls))
+}
+
+fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+    let value = headers.get(name)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Infer's status object, or why there is none.
+async fn status(port: u16) -> Result<Value, NoAnswer> {
+    let until = Instant::now() + STATUS_WITHIN;
+    let answer = inner::ask(port, Method::GET, "/api/status", None, until).await?;
+    let status = answer.status;
+    answer
+        .into_status()
+        .ok_or_else(|| NoAnswer::Broken(format!("its status is no status (HTTP {status})")))
+}
+
+/// Infer's health; none if it runs and does not say.
+async fn infers_health(shared: &Shared) -> Option<Health> {
+    let mut infer = shared.infer.clone();
+    let seen = *infer.borrow_and_update();
+    let Some(port) = seen.port else {
+        return Some(Health::Loading);
+    };
+    let why = match status(port).await {
+        Ok(status) => return Some(Health::of(&status)),
+        Err(why) => why,
+    };
+    if seen.is_coming() {
+        return Some(Health::Loading);
+    }
+    // A port that is closed means a process that ends: its end may not be known yet.
+    if !matches!(why, NoAnswer::Late)
+        && let Ok(Ok(_)) = timeout(SETTLES_WITHIN, infer.wait_for(|it| *it != seen)).await
+    {
+        return Some(Health::Loading);
+    }
+    log(Level::Error, format_args!("no status: {why}"));
+    None
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    match infers_health(&shared).await {
+        Some(health) => answer(StatusCode::OK, &json!({"status": health})),
+        None => {
+            let text = "Failed to retrieve pipeline status.";
+            Refusal::Failed(text).into_response()
+        }
+    }
+}
+
+async fn healthz() -> Response {
+    answer(StatusCode::OK, &json!({"status": "alive"}))
+}
+
+async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    let health = infers_health(&shared).await;
+    let is_ready = health.is_some_and(Health::is_ready);
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    answer(status, &json!({"ready": is_ready, "status": health}))
+}
+
+/// Names of what is served, with more.
+fn served(shared: &Shared, more: &'static str, value: Value) -> Response {
+    let pipeline = &shared.settings.pipeline;
+    answer(
+        StatusCode::OK,
+        &json!({"pipeline": pipeline.shown_pipeline, "model_id": pipeline.shown_model, more: value}),
+    )
+}
+
+async fn version(State(shared): State<Arc<Shared>>) -> Response {
+    served(&shared, "version", json!(shared.settings.version))
+}
+
+async fn hardware_info(State(shared): State<Arc<Shared>>) -> Response {
+    let gpus = ask_hardware(&shared, |it| json!(it.info())).await;
+    served(&shared, "gpu_info", gpus)
+}
+
+async fn hardware_stats(State(shared): State<Arc<Shared>>) -> Response {
+    let gpus = ask_hardware(&shared, |it| json!(it.stats())).await;
+    served(&shared, "gpu_stats", gpus)
+}
+
+async fn ask_hardware(shared: &Arc<Shared>, of: fn(&Hardware) -> Value) -> Value {
+    let shared = Arc::clone(shared);
+    let asked = tokio::task::spawn_blocking(move || of(shared.hardware()));
+    match timeout(HARDWARE_WITHIN, asked).await {
+        Ok(Ok(gpus)) => gpus,
+        _ => json!({}),
+    }
+}
+
+async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
+    let infer = *shared.infer.borrow();
+    let proc = tokio::task::spawn_blocking(proc::read).await;
+    let infers = infers_page(infer).await;
+    let page = metrics::text(&Scrape {
+        version: &shared.settings.version,
+        proc: proc.unwrap_or_default(),
+        infer,
+        answers: shared.counters.all(),
+        infers: infers.as_deref(),
+    });
+    let kind = "text/plain; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], page).into_response()
+}
+
+/// Infer's own metrics, where it has any.
+async fn infers_page(infer: Infer) -> Option<String> {
+    let port = infer.port.filter(|_| infer.has_answered)?;
+    let until = Instant::now() + STATUS_WITHIN;
+    let page = inner::ask(port, Method::GET, "/metrics", None, until).await;
+    let page = page.ok().filter(|it| it.status == 200)?;
+    String::from_utf8(page.body.into()).ok()
+}
+
+async fn service(State(shared): State<Arc<Shared>>) -> Response {
+    served(
+        &shared,
+        "service",
+        json!({"name": "framerill serve", "version": env!("CARGO_PKG_VERSION"), "api": "/openapi.json"}),
+    )
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], page::OPENAPI).into_response()
+}
+
+async fn docs() -> Response {
+    let html = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    (html, page::DOCS).into_response()
+}
