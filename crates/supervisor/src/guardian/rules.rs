@@ -115,10 +115,11 @@ impl Facts {
         }
     }
 
+    /// Rule 5. A grace that an output too long ago has used up leaves a `load_age` that no input could be as young as.
     fn without_output(&self) -> Rule {
         if self.load_age < LOAD_GRACE && self.proof_age < ONLINE_WITHOUT_OUTPUT {
             Rule::JustLoaded
-        } else if self.in_age > self.load_age {
+        } else if self.in_age > self.load_age.max(INPUT_LATE) {
             Rule::NothingToAnswer
         } else {
             Rule::NothingAnswered
@@ -283,6 +284,15 @@ mod tests {
                     ..FRESH
                 },
                 Rule::NothingToAnswer,
+            ),
+            (
+                Facts {
+                    proof_age: secs(4),
+                    load_age: secs(0),
+                    in_age: secs(1),
+                    ..FRESH
+                },
+                Rule::NothingAnswered,
             ),
             (
                 Facts {
