@@ -44,9 +44,8 @@ struct Worker {
     load_began: Duration,
     /// The start of its time to load, moved on by what the driver slept.
     load_since: Duration,
+    /// When parameters were last applied without a load.
     updated: Option<Duration>,
-    /// Whether output came since `updated`.
-    is_update_answered: bool,
 }
 
 impl Observation {
@@ -61,7 +60,6 @@ impl Observation {
                 load_began: now,
                 load_since: now,
                 updated: None,
-                is_update_answered: true,
             },
             fps_in: Window::open(now),
             fps_out: Window::open(now),
@@ -105,7 +103,6 @@ impl Observation {
         self.last_error = None;
         self.worker.load_since = now;
         self.worker.updated = None;
-        self.worker.is_update_answered = true;
     }
 
     /// The counts of the running stream.
@@ -122,18 +119,13 @@ impl Observation {
         }
         if outputs > 0 {
             self.last_output = Some(now);
-            self.worker.is_update_answered = true;
             self.fps_out.count(now.at, outputs);
         }
     }
 
-    /// An applied update begins a new load age once; the next one does only after an output, or updates without end
-    /// would hide that none comes (§12, D17).
+    /// One that was only sent, or rejected, begins no new load age (§12, D17).
     pub(super) fn params_applied(&mut self, now: Duration) {
-        if self.worker.is_update_answered {
-            self.worker.is_update_answered = false;
-            self.worker.updated = Some(now);
-        }
+        self.worker.updated = Some(now);
     }
 
     /// Where the worker is in its life; each step that is not ready has its own time to load.
@@ -168,7 +160,6 @@ impl Observation {
     fn worker_ready(&mut self, now: Duration) {
         self.worker.ready = Some(now);
         self.worker.updated = None;
-        self.worker.is_update_answered = true;
         self.fps_out = Window::open(now);
     }
 

@@ -48,7 +48,7 @@ enum Happening {
     Jump(Duration),
     WallForward(Duration),
     WallBack(Duration),
-    /// Media of a former stream still reports.
+    /// What is over is still heard of.
     Stale,
     Hello(u32),
     Loaded(u32),
@@ -73,8 +73,9 @@ pub(crate) struct Truth {
     pub(crate) ready_changed: Duration,
     /// There is no worker any more, since.
     pub(crate) failed: Option<Duration>,
-    /// The last time something was not as it should be, and for how long that counts.
-    pub(crate) trouble_until: Duration,
+    /// When it should be ONLINE, if nothing else goes wrong.
+    pub(crate) well_from: Duration,
+    restart_counts_until: Duration,
     /// Losses since the budget was full.
     pub(crate) used: u32,
     pub(crate) losses: u64,
@@ -121,6 +122,8 @@ struct Process {
 
 const SOON: Duration = millis(1);
 const WALL_MS: u64 = 1_767_100_000_000;
+/// Until no rate remembers.
+const TWO_WINDOWS: Duration = secs(23);
 const DAY: Duration = secs(86_400);
 
 impl World {
@@ -291,7 +294,7 @@ impl World {
             Happening::Flow(fps) => self.fps = fps,
             Happening::Answer(one_in) => self.one_in = one_in,
             Happening::Error => {
-                self.trouble(secs(16));
+                self.trouble(secs(15));
                 let message = "Error processing input frame: no".into();
                 self.tell(Input::ErrorReported { message });
             }
@@ -322,13 +325,17 @@ impl World {
             Happening::Jump(by) => {
                 self.clock.jump(by);
                 self.truth.last_jump = Some(self.now());
-                self.trouble(Duration::ZERO);
+                self.trouble(TWO_WINDOWS);
                 // The worker's timers are due, too; what it says is heard first.
                 self.next_beat = self.agenda.now();
             }
             Happening::WallForward(by) => self.clock.set_wall_forward(by),
             Happening::WallBack(by) => self.clock.set_wall_back(by),
             Happening::Stale => {
+                if self.truth.failed.is_some() {
+                    let reason = ExitReason::Left.into();
+                    self.tell(Input::WorkerRestarting { reason });
+                }
                 let stream = self.stream + 1000;
                 let (decoded, answered) = (1 << 40, 1 << 40);
                 self.tell(Input::Progress {
@@ -376,9 +383,10 @@ impl World {
             restarts,
             stops: 0,
             resets: 0,
+            // Rates and errors of the former stream count no more.
+            well_from: self.truth.restart_counts_until.max(now),
             ..std::mem::take(&mut self.truth)
         };
-        self.trouble(Duration::ZERO);
         let stream = self.stream;
         self.tell(Input::StreamStarted { stream, restarts });
     }
@@ -409,8 +417,8 @@ impl World {
         if outputs > 0 {
             self.truth.proof = now;
         }
-        if self.fps < 24 || outputs < frames {
-            self.trouble(Duration::ZERO);
+        if self.fps < 24 || (self.truth.is_ready && outputs < frames) {
+            self.trouble(TWO_WINDOWS);
         }
         let (stream, decoded, answered) = (self.stream, self.decoded, self.answered);
         self.tell(Input::Progress {
@@ -425,7 +433,7 @@ impl World {
 
     fn trouble(&mut self, counts: Duration) {
         let until = self.now() + counts;
-        self.truth.trouble_until = self.truth.trouble_until.max(until);
+        self.truth.well_from = self.truth.well_from.max(until);
     }
 
     fn exited(&mut self, killed: Option<KillReason>) {
@@ -450,7 +458,8 @@ impl World {
         if self.truth.used > 3 || is_forbidden {
             self.truth.failed = Some(now);
         }
-        self.trouble(secs(61));
+        self.truth.restart_counts_until = now + secs(60);
+        self.trouble(secs(60));
     }
 
     fn moment(&self) -> Moment {
