@@ -19,6 +19,8 @@ use super::{
 const WITHIN: Duration = Duration::from_millis(4500);
 /// One attempt, so that an infer that hangs leaves time to say so.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(4);
+/// The end of a process is known this long after its connections are closed.
+const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 const PATH: &str = "/api/live-video-to-video";
@@ -67,25 +69,34 @@ fn model_error(why: &str) -> String {
     }
 }
 
-/// Hands a start on. Only what was never sent is sent again: a request that breaks infer shall not break the next one.
+/// Hands a start on. What infer never had is sent again; what it had, once more if that process has ended: a request that
+/// breaks infer shall not use up its restarts.
 pub(super) async fn start(infer: &mut watch::Receiver<Infer>, body: Bytes) -> Outcome {
     let until = Instant::now() + WITHIN;
     let mut outcome = Outcome::NoProcess;
+    let mut may_resend = true;
     loop {
-        let seen = infer.borrow_and_update().port;
-        if let Some(port) = seen {
+        let seen = *infer.borrow_and_update();
+        if let Some(port) = seen.port {
             let attempt = until.min(Instant::now() + ATTEMPT_WITHIN);
             let asked = inner::ask(port, Method::POST, PATH, Some(body.clone()), attempt).await;
-            outcome = match asked {
+            let why = match asked {
                 Ok(answer) => {
                     return Outcome::Answered {
                         status: answer.status,
                         text: answer.text(),
                     };
                 }
-                Err(why @ NoAnswer::Connect(_)) => Outcome::NoAnswer(why),
-                Err(why) => return Outcome::NoAnswer(why),
+                Err(why) => why,
             };
+            match why {
+                NoAnswer::Connect(_) => {}
+                NoAnswer::Broken(_) if may_resend && has_ended(infer, seen).await => {
+                    may_resend = false;
+                }
+                NoAnswer::Broken(_) | NoAnswer::Late => return Outcome::NoAnswer(why),
+            }
+            outcome = Outcome::NoAnswer(why);
         }
         let again = Instant::now() + PAUSE;
         if again >= until {
@@ -96,6 +107,13 @@ pub(super) async fn start(infer: &mut watch::Receiver<Infer>, body: Bytes) -> Ou
             sleep_until(again).await;
         }
     }
+}
+
+/// Whether this process of infer ends, too.
+async fn has_ended(infer: &mut watch::Receiver<Infer>, seen: Infer) -> bool {
+    let until = Instant::now() + SETTLES_WITHIN;
+    let is_other = |it: &Infer| it.incarnation != seen.incarnation || it.port.is_none();
+    matches!(timeout_at(until, infer.wait_for(is_other)).await, Ok(Ok(_)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
-/// A longer input is not sent back.
+/// A longer input is not sent back, nor is one that a reader's parser may refuse (deep, or half a character).
 const INPUT_MAX: usize = 64 << 10;
 
 /// One entry of a 422.
@@ -26,11 +26,8 @@ enum Loc {
 
 impl Problem {
     fn new(kind: &'static str, msg: impl Into<String>, input: &RawValue) -> Self {
-        let input = if input.get().len() > INPUT_MAX {
-            RawValue::NULL
-        } else {
-            input
-        };
+        let input = Some(input).filter(|it| is_readable(it.get()));
+        let input = input.unwrap_or(RawValue::NULL);
         Self {
             r#type: kind,
             loc: vec![Loc::Name("body")],
@@ -99,4 +96,8 @@ impl Problem {
     pub(super) fn not_whole(why: &str) -> Self {
         Self::new("body_incomplete", why, RawValue::NULL)
     }
+}
+
+fn is_readable(text: &str) -> bool {
+    text.len() <= INPUT_MAX && serde_json::from_str::<Value>(text).is_ok()
 }

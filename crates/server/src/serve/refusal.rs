@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::problem::Problem;
 
@@ -42,9 +42,9 @@ impl Refusal {
         }
     }
 
-    fn detail(&self) -> Value {
-        let text = match self {
-            Self::Invalid(problems) => return json!(problems),
+    fn detail(&self) -> Detail<'_> {
+        let msg = match self {
+            Self::Invalid(problems) => return Detail::Problems(problems),
             Self::Token => "Invalid bearer token.".to_owned(),
             Self::Model {
                 configured,
@@ -53,13 +53,27 @@ impl Refusal {
             Self::Bad(text) => text.clone(),
             Self::Failed(text) => (*text).to_owned(),
         };
-        json!({"msg": text})
+        Detail::Error { msg }
     }
+}
+
+/// What a refusal's body holds.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Detail<'a> {
+    Problems(&'a [Problem]),
+    Error { msg: String },
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    detail: Detail<'a>,
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = answer(self.status(), &json!({"detail": self.detail()}));
+        let detail = self.detail();
+        let mut response = answer(self.status(), &Body { detail });
         if matches!(self, Self::Token) {
             let bearer = header::HeaderValue::from_static("Bearer");
             response

@@ -1,0 +1,136 @@
+//! What comes from outside may be anything; callers still get only what they know.
+
+use std::{io::Write, net::Shutdown};
+
+use serde_json::json;
+
+use crate::{
+    http::{connect, read_reply, request},
+    runner::{Runner, Stage, least},
+};
+
+const PATH: &str = "/live-video-to-video";
+
+#[test]
+fn any_body_is_answered_with_a_list_of_what_is_wrong() {
+    let runner = Runner::well(Stage::new());
+    let json = [("Content-Type", "application/json")];
+    for body in [
+        b"".as_slice(),
+        b"{",
+        b"null",
+        b"[]",
+        b"\"text\"",
+        b"{}{}",
+        b"\xff\xfe\x00",
+        b"{\"subscribe_url\": \"\xff\"}",
+        b"{\"a\":NaN}",
+        b"{\"subscribe_url\": \"\\ud800\"}",
+        &[b"[".repeat(10_000), b"]".repeat(10_000)].concat(),
+        &b"[".repeat(100_000),
+        &[br#"{"params":"#.as_slice(), &b"[".repeat(100_000)].concat(),
+    ] {
+        let reply = request(&runner.address, "POST", PATH, &json, body);
+        assert_eq!(reply.status, 422);
+        let detail = &reply.json()["detail"];
+        let first = &detail[0];
+        assert!(
+            first["type"].is_string() && first["msg"].is_string(),
+            "{detail}"
+        );
+        assert_eq!(first["loc"][0], "body");
+    }
+    let text = [("Content-Type", "text/plain")];
+    let body = least().to_string();
+    let reply = request(&runner.address, "POST", PATH, &text, body.as_bytes());
+    assert_eq!(reply.status, 422);
+    assert_eq!(reply.json()["detail"][0]["type"], "model_attributes_type");
+    assert!(runner.starts().is_empty());
+}
+
+#[test]
+fn a_body_that_is_too_long_is_422() {
+    let runner = Runner::well(Stage::new());
+    let mut body = least();
+    body["params"] = json!({"x": "x".repeat(17 << 20)});
+    let reply = runner.post(&body);
+    assert_eq!(reply.status, 422);
+    assert_eq!(reply.json()["detail"][0]["type"], "too_long");
+}
+
+#[test]
+fn a_chunked_body_is_read_and_a_broken_one_is_422() {
+    let runner = Runner::well(Stage::new());
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let body = least().to_string();
+    let (first, rest) = body.split_at(10);
+    let chunks = format!(
+        "{:x}\r\n{first}\r\n{:x}\r\n{rest}\r\n0\r\n\r\n",
+        first.len(),
+        rest.len()
+    );
+    let mut stream = connect(&runner.address);
+    stream.write_all(head.as_bytes()).expect("it reads");
+    stream.write_all(chunks.as_bytes()).expect("it reads");
+    assert_eq!(read_reply(&mut stream).expect("an answer").status, 200);
+    let mut stream = connect(&runner.address);
+    stream.write_all(head.as_bytes()).expect("it reads");
+    stream.write_all(b"zz\r\n").expect("it reads");
+    assert_eq!(read_reply(&mut stream).expect("an answer").status, 422);
+}
+
+#[test]
+fn a_body_that_breaks_off_or_never_ends_is_422() {
+    let runner = Runner::well(Stage::new());
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{");
+    for closes in [true, false] {
+        let mut stream = connect(&runner.address);
+        stream.write_all(head.as_bytes()).expect("it reads");
+        if closes {
+            stream.shutdown(Shutdown::Write).expect("a socket");
+        }
+        let reply = read_reply(&mut stream);
+        // Whoever closes its half may have gone: an answer is a courtesy there.
+        if let Some(reply) = reply {
+            assert_eq!(reply.status, 422);
+            assert_eq!(reply.json()["detail"][0]["type"], "body_incomplete");
+        } else {
+            assert!(closes, "no answer");
+        }
+    }
+}
+
+#[test]
+fn a_head_that_does_not_end_closes_its_connection_and_silence_does_not() {
+    let runner = Runner::well(Stage::new());
+    let mut silent = connect(&runner.address);
+    let mut slow = connect(&runner.address);
+    slow.write_all(b"GET /health HTTP/1.1\r\nHost:")
+        .expect("it reads");
+    assert!(read_reply(&mut slow).is_none());
+    silent
+        .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("it waits");
+    assert_eq!(read_reply(&mut silent).expect("an answer").status, 200);
+}
+
+#[test]
+fn one_connection_carries_many_requests() {
+    let runner = Runner::well(Stage::new());
+    let mut stream = connect(&runner.address);
+    for _ in 0..20 {
+        stream
+            .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            .expect("it reads");
+        assert_eq!(read_reply(&mut stream).expect("an answer").status, 200);
+    }
+}
+
+#[test]
+fn more_silent_connections_than_there_are_places_keep_no_one_out() {
+    let runner = Runner::well(Stage::new());
+    let crowd: Vec<_> = (0..800).map(|_| connect(&runner.address)).collect();
+    assert_eq!(runner.get("/health").status, 200);
+    assert_eq!(runner.post(&least()).status, 200);
+    drop(crowd);
+}

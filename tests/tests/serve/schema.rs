@@ -1,0 +1,62 @@
+//! The committed description of the API, and whether an answer is what it says.
+
+use serde_json::Value;
+
+/// `schema/openapi.json`.
+pub(crate) fn openapi() -> Value {
+    let file = framerill_tests::repository().join("schema/openapi.json");
+    serde_json::from_slice(&std::fs::read(file).expect("it is committed")).expect("JSON")
+}
+
+/// Fails unless `value` is what the component of this name says: every key known, every required key there, every type
+/// right.
+pub(crate) fn assert_is(value: &Value, component: &str) {
+    let api = openapi();
+    let schema = &api["components"]["schemas"][component];
+    assert!(schema.is_object(), "no component `{component}`");
+    check(&api, value, schema, component);
+}
+
+fn check(api: &Value, value: &Value, schema: &Value, at: &str) {
+    if let Some(target) = schema["$ref"].as_str() {
+        let name = target.rsplit('/').next().expect("a name");
+        return check(api, value, &api["components"]["schemas"][name], at);
+    }
+    if let Some(allowed) = schema["enum"].as_array() {
+        assert!(allowed.contains(value), "{at}: {value}");
+    }
+    match schema["type"].as_str() {
+        Some("string") => assert!(value.is_string(), "{at}: {value}"),
+        Some("integer") => assert!(value.is_i64() || value.is_u64(), "{at}: {value}"),
+        Some("array") => {
+            for it in value.as_array().unwrap_or_else(|| panic!("{at}: {value}")) {
+                check(api, it, &schema["items"], at);
+            }
+        }
+        Some("object") => object(api, value, schema, at),
+        Some(other) => panic!("{at}: type {other}"),
+        None => {}
+    }
+}
+
+fn object(api: &Value, value: &Value, schema: &Value, at: &str) {
+    let fields = value.as_object().unwrap_or_else(|| panic!("{at}: {value}"));
+    for required in schema["required"].as_array().into_iter().flatten() {
+        let name = required.as_str().expect("a name");
+        assert!(fields.contains_key(name), "{at}: no `{name}`");
+    }
+    for (name, it) in fields {
+        let at = format!("{at}.{name}");
+        let known = &schema["properties"][name];
+        let any = &schema["additionalProperties"];
+        match (known.is_object(), any.is_object()) {
+            (true, _) => check(api, it, known, &at),
+            (false, true) => check(api, it, any, &at),
+            // An object about which nothing is said may hold anything.
+            (false, false) => assert!(
+                schema["properties"].is_null() || *any == Value::Bool(true),
+                "{at} is not described"
+            ),
+        }
+    }
+}
