@@ -748,6 +748,9 @@ fn d41_a_stream_begins_without_the_outputs_and_errors_of_the_last_one() {
     );
     assert_eq!(inference.restart_count, 1);
     assert_eq!(inference.last_restart_time_ms, Some(WALL + 42_000));
+    watch.frames(6, 0);
+    let inference = &watch.guardian.status().inference;
+    assert_eq!(inference.last_output_time_ms, None, "input is no output");
     let told = |it: &Output| matches!(it, Output::Event(Event::Error { message, .. }) if message.ends_with("start"));
     assert_eq!(
         watch.count(told),

@@ -272,9 +272,12 @@ impl Guardian {
         let Some((at, message)) = self.pending.take() else {
             return;
         };
-        self.seen.last_error = Some(at);
-        self.status.inference.last_error_time_ms = Some(at.wall_ms);
-        self.status.inference.last_error = Some(message.clone());
+        // In ERROR nothing is newer than its cause.
+        if self.cause.is_none() {
+            self.seen.last_error = Some(at);
+            self.status.inference.last_error_time_ms = Some(at.wall_ms);
+            self.status.inference.last_error = Some(message.clone());
+        }
         self.out.push_back(Output::Event(Event::Error {
             stream: self.seen.running_number(),
             message,

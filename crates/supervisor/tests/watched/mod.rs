@@ -83,7 +83,8 @@ pub(crate) struct Truth {
     restarts: Restarts,
     stops: u32,
     resets: u32,
-    last_error_told: Option<(u64, String)>,
+    /// Errors, as they were told.
+    pub(crate) told: Vec<String>,
 }
 
 pub(crate) struct World {
@@ -610,9 +611,7 @@ impl World {
                 self.worker
                     .handle(self.now(), lifecycle::Input::StopRequested { drain });
             }
-            Output::Event(Event::Error {
-                message, time_ms, ..
-            }) => self.truth.last_error_told = Some((time_ms, message)),
+            Output::Event(Event::Error { message, .. }) => self.truth.told.push(message),
             Output::Event(Event::Restart { restart_count, .. }) => {
                 assert_eq!(restart_count, self.truth.losses, "each loss is one restart");
             }
@@ -648,10 +647,5 @@ impl World {
             Some(last) => (Health::Idle, idle.max(last + secs(3))),
             None => (Health::Idle, idle),
         })
-    }
-
-    /// The error that was last told, and when.
-    pub(crate) fn last_error_told(&self) -> Option<&(u64, String)> {
-        self.truth.last_error_told.as_ref()
     }
 }
