@@ -138,6 +138,11 @@ impl Stage {
         }
     }
 
+    /// How infer was started, each time.
+    pub(crate) fn boots(&self) -> Vec<Value> {
+        self.lines("boots.jsonl")
+    }
+
     fn stderr(&self) -> String {
         fs::read_to_string(self.path("stderr.txt")).expect("a file")
     }
@@ -180,7 +185,7 @@ impl Runner {
 
     /// How infer was started, each time.
     pub(crate) fn boots(&self) -> Vec<Value> {
-        self.stage.lines("boots.jsonl")
+        self.stage.boots()
     }
 
     /// What was posted to infer.

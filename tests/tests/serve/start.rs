@@ -224,7 +224,7 @@ fn a_start_that_kills_infer_is_sent_once_more_and_no_third_time() {
     assert_eq!(runner.starts().len(), 2);
     // Of the three restarts one is left.
     runner.behave(&json!({}));
-    runner.until_infer_answered(3);
+    runner.infer(3);
     assert_eq!(runner.post(&least()).status, 200);
 }
 

@@ -49,6 +49,12 @@ pub(super) struct Serve {
     /// IP address and port of a trickle server to start beside it [env: FRAMERILL_TRICKLE]
     #[arg(long, value_name = "ADDR")]
     trickle: Option<String>,
+    /// Package of the pipeline, to install before anything else [env: FRAMERILL_INSTALL, AUTO_INSTALL_PIPELINE]
+    #[arg(long, value_name = "PACKAGE")]
+    install: Option<String>,
+    /// Prepare the pipeline's models and end [env: FRAMERILL_PREPARE_MODELS=1, PREPARE_MODELS=1]
+    #[arg(long)]
+    prepare_models: bool,
     /// Say more [env: FRAMERILL_VERBOSE=1, VERBOSE_LOGGING=1]
     #[arg(short, long)]
     verbose: bool,
@@ -74,6 +80,11 @@ impl Serve {
             ("--model-dir", self.model_dir),
             ("--runner-version", self.runner_version),
             ("--trickle", self.trickle),
+            ("--install", self.install),
+            (
+                "--prepare-models",
+                self.prepare_models.then(|| "1".to_owned()),
+            ),
             ("--verbose", self.verbose.then(|| "1".to_owned())),
             ("--infer-program", self.infer_program),
         ];

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    dotenv, inner,
+    dotenv, errand, inner,
     keeper::{Ended, Infer, Keeper, News},
     listener,
     log::{Level, log},
@@ -37,10 +37,17 @@ pub(crate) struct Serve {
     pub(crate) json: bool,
 }
 
-/// Serves until a signal, or until infer cannot be had.
+/// Serves until a signal, or until infer cannot be had; or prepares the models, if that is what is asked for.
 pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     let sources = sources(asked.flags)?;
     let settings = Settings::load(sources)?;
+    for note in &settings.notes {
+        log(Level::Warning, note);
+    }
+    errand::install(&settings)?;
+    if settings.prepare_models {
+        return errand::prepare(&settings);
+    }
     let runtime = runtime()?;
     let served = runtime.block_on(run(settings, asked.json));
     runtime.shutdown_timeout(BLOCKING_WITHIN);
@@ -82,9 +89,6 @@ fn sources(flags: BTreeMap<&'static str, String>) -> Result<Sources, Failure> {
 
 async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
     let mut signals = Stop::listen()?;
-    for note in &settings.notes {
-        log(Level::Warning, note);
-    }
     let (listener, taken) = bind(&settings).await?;
     let beside = trickle(&settings).await?;
     let (keeper, News { infer, mut ended }) = Keeper::start(&settings)?;

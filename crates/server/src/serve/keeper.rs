@@ -229,7 +229,8 @@ impl Watch {
             log(
                 Level::Error,
                 format_args!(
-                    "infer ended: {reason}; restart {total} in {} ms",
+                    "infer ended: {}; restart {total} in {} ms",
+                    Told(&reason),
                     pause.as_millis()
                 ),
             );
@@ -339,12 +340,24 @@ impl Watch {
     }
 }
 
+/// How infer ended. It speaks no child protocol, so code 2 is the one of every command: it was told wrongly.
+struct Told<'a>(&'a ExitReason);
+
+impl std::fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            ExitReason::Protocol => f.write_str("it was told wrongly (code 2)"),
+            reason => reason.fmt(f),
+        }
+    }
+}
+
 /// A first start that can only fail again: infer says by its exit code that it was told wrongly, or cannot start.
 fn refused(reason: &ExitReason, incarnation: u32, had_answered: bool) -> Option<Failure> {
     if incarnation != 1 || had_answered {
         return None;
     }
-    let text = format!("infer does not start: {reason}");
+    let text = format!("infer does not start: {}", Told(reason));
     let hint = "its own lines above say why";
     match reason {
         ExitReason::Protocol => Some(Failure::usage("infer_refused", text).hint(hint)),
@@ -357,7 +370,10 @@ fn refused(reason: &ExitReason, incarnation: u32, had_answered: bool) -> Option<
 }
 
 fn gave_up(reason: &ExitReason, restarts: u64) -> Failure {
-    let text = format!("infer ended again after {restarts} restarts: {reason}");
+    let text = format!(
+        "infer ended again after {restarts} restarts: {}",
+        Told(reason)
+    );
     Failure::failed("infer_restarts", text).or_hint("no restart is left; its own lines say why")
 }
 

@@ -13,6 +13,7 @@ mod connection;
 mod counters;
 mod dotenv;
 mod echo;
+mod errand;
 mod forward;
 mod hardware;
 mod health;

@@ -51,6 +51,10 @@ pub(super) struct Settings {
     pub(super) verbose: bool,
     /// Where a trickle server listens beside this one.
     pub(super) trickle: Option<SocketAddr>,
+    /// A package to install before anything else.
+    pub(super) install: Option<String>,
+    /// Only prepare the models.
+    pub(super) prepare_models: bool,
     /// Started as infer.
     pub(super) infer_program: Option<PathBuf>,
     /// What whoever starts it should know, a line each.
@@ -81,6 +85,16 @@ pub(super) const CAPACITY: Name = Name::new("--capacity", "FRAMERILL_CAPACITY", 
 pub(super) const VERBOSE: Name =
     Name::new("--verbose", "FRAMERILL_VERBOSE", Some("VERBOSE_LOGGING"));
 pub(super) const TRICKLE: Name = Name::new("--trickle", "FRAMERILL_TRICKLE", None);
+pub(super) const INSTALL: Name = Name::new(
+    "--install",
+    "FRAMERILL_INSTALL",
+    Some("AUTO_INSTALL_PIPELINE"),
+);
+pub(super) const PREPARE_MODELS: Name = Name::new(
+    "--prepare-models",
+    "FRAMERILL_PREPARE_MODELS",
+    Some("PREPARE_MODELS"),
+);
 pub(super) const INFER_PROGRAM: Name =
     Name::new("--infer-program", "FRAMERILL_INFER_PROGRAM", None);
 
@@ -123,6 +137,8 @@ impl Settings {
                 "an IP address and a port, such as 127.0.0.1:3389",
                 |text| text.parse().ok(),
             )?,
+            install: from.find(INSTALL).map(|it| it.value),
+            prepare_models: from.find(PREPARE_MODELS).is_some_and(|it| it.value == "1"),
             infer_program: from.find(INFER_PROGRAM).map(|it| it.value.into()),
             notes,
         };
@@ -222,5 +238,11 @@ mod tests {
     #[test]
     fn verbose_is_exactly_one() {
         assert!(!load(&[("VERBOSE_LOGGING", "true")]).unwrap().verbose);
+    }
+
+    #[test]
+    fn prepare_models_is_exactly_one() {
+        let asked = |value| load(&[("PREPARE_MODELS", value)]).unwrap().prepare_models;
+        assert!(asked("1") && !asked("0") && !asked("true"));
     }
 }
