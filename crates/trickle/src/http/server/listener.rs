@@ -164,7 +164,8 @@ async fn welcome(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, seat:
         .ok();
     #[cfg(feature = "tls")]
     if let Some(config) = shared.config.tls.clone() {
-        return super::secure::welcome(stream, config, peer, shared, seat).await;
+        // In a box, because a connection without TLS is not to take its room.
+        return Box::pin(super::secure::welcome(stream, config, peer, shared, seat)).await;
     }
     Connection::new(stream, shared, Some(peer), seat)
         .serve()
