@@ -58,7 +58,9 @@ soak: tools ## Ten minutes of video, the worker killed up to 30 times on the way
 	cargo nextest run --release -p framerill-tests --test judged --run-ignored only
 
 .PHONY: fuzz
-fuzz: tools ## Property tests of parsers and machines with many more cases
+fuzz: tools ## Fuzz the trickle server's request path and the machines for a minute each, then property tests with many more cases
+	scripts/fuzz.sh request $(or $(FUZZ_SECONDS),60)
+	scripts/fuzz.sh machines $(or $(FUZZ_SECONDS),60)
 	PROPTEST_CASES=20000 cargo nextest run --workspace -E 'kind(lib) + binary(lifecycle_any) + binary(filters)'
 
 .PHONY: test-torch
