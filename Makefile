@@ -36,6 +36,7 @@ test: check ## Everything that has to hold: check, then all tests
 	cargo nextest run --workspace || { cat $(FRAMERILL_SKIPS) 2>/dev/null; exit 1; }
 	@cat $(FRAMERILL_SKIPS) 2>/dev/null || true
 	cargo test --workspace --doc --quiet
+	for example in in_process over_http transform; do cargo run --quiet -p framerill-trickle --example $$example > target/example.log; done
 	$(PYTHON) -m pytest -rs python/framerill examples
 
 .PHONY: check
