@@ -43,7 +43,7 @@ run() {
 keep() {
   local target=$1 found
   mkdir -p "$work/$target"
-  "$programs/$target" -merge=1 -use_counters=0 -max_len=4096 "$fuzz/corpus/$target" "$work/$target" >"$work/$target.log" 2>&1 \
+  "$programs/$target" -set_cover_merge=1 -use_counters=0 -max_len=4096 "$fuzz/corpus/$target" "$work/$target" >"$work/$target.log" 2>&1 \
     || { tail -n 20 "$work/$target.log" >&2; return 1; }
   found=$(find "$fuzz/corpus/$target" -type f | wc -l)
   echo "fuzz: $target keeps $found files, $(du -sb --apparent-size "$fuzz/corpus/$target" | cut -f1) bytes"
