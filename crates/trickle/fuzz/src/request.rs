@@ -133,7 +133,9 @@ const PEERS: usize = 4;
 const QUIET: &str = "_quiet";
 /// Bytes that a connection holds on their way.
 const IN_FLIGHT: usize = 700;
-/// By then everything has ended, whatever the peers did.
+/// By then a connection whose end was announced has ended, whatever its peer does.
+const LINGER: Duration = Duration::from_secs(3);
+/// By then, in seconds, everything has ended that can.
 const END: u32 = 120;
 
 struct Closed;
@@ -316,6 +318,12 @@ impl World {
         }
     }
 
+    /// Whether this peer takes answers and has one that ends the connection.
+    fn is_told_the_end(&self, at: usize) -> bool {
+        let peer = self.peers[at].as_ref().filter(|peer| peer.takes);
+        peer.is_some_and(|peer| judge(&peer.sent, &peer.answers))
+    }
+
     fn check(&self) {
         let hub = self.server.hub();
         let (stats, limits) = (hub.stats(), &hub.config().limits);
@@ -337,10 +345,16 @@ impl World {
 
     /// All peers end their input: everything ends, and nothing is held any more.
     async fn finish(mut self) {
+        let is_over = |peer: &Peer| peer.server.is_finished();
+        let ends: Vec<usize> = (0..PEERS).filter(|at| self.is_told_the_end(*at)).collect();
+        self.pass(LINGER).await;
+        for at in ends {
+            let ended = self.peers[at].as_ref().is_none_or(is_over);
+            assert!(ended, "the end is announced and does not come");
+        }
         for at in 0..PEERS {
             self.end_input(at);
         }
-        let is_over = |peer: &Peer| peer.server.is_finished();
         for _ in 0..END {
             self.pass(Duration::from_secs(1)).await;
             if self.peers.iter().flatten().chain(&self.gone).all(is_over) {
@@ -413,8 +427,8 @@ const STATUSES: [u16; 15] = [
 ];
 
 /// What a peer got is a row of answers, each of them whole but for the last one, and nothing behind the one that ends
-/// the connection.
-fn judge(sent: &[u8], mut answers: &[u8]) {
+/// the connection. Whether there was such a one.
+fn judge(sent: &[u8], mut answers: &[u8]) -> bool {
     // The answer to a HEAD has no body, whatever stands in it.
     let may_lack_bodies = sent.windows(4).any(|four| four == b"HEAD");
     let mut closed = false;
@@ -425,7 +439,7 @@ fn judge(sent: &[u8], mut answers: &[u8]) {
                 answers = &answers[size..];
                 head
             }
-            Ok(None) => return,
+            Ok(None) => return false,
             Err(error) => panic!("{error} in {:?}", answers.escape_ascii().to_string()),
         };
         assert!(STATUSES.contains(&head.status), "{}", head.status);
@@ -433,12 +447,13 @@ fn judge(sent: &[u8], mut answers: &[u8]) {
         let mut body = Body::new(head.framing);
         loop {
             match body.decode(&mut answers) {
-                _ if may_lack_bodies => return,
+                _ if may_lack_bodies => return false,
                 Ok(Decoded::Data(_)) => {}
                 Ok(Decoded::End) => break,
-                Ok(Decoded::More) => return,
+                Ok(Decoded::More) => return false,
                 Err(error) => panic!("{error}"),
             }
         }
     }
+    closed
 }
