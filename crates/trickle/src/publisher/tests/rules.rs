@@ -550,3 +550,21 @@ fn an_end_that_meets_the_end_of_the_close_is_the_only_one() {
         .filter(|it| matches!(it, Event::Ended(_)));
     assert_eq!(ends.count(), 1);
 }
+
+#[test]
+fn no_post_opens_so_far_ahead_that_it_takes_the_place_of_one_that_is_not_answered() {
+    let mut world = World::manual(Config::default());
+    for number in 0..5 {
+        let post = world.post(number);
+        world.give(Input::Opened(post));
+        world.segment("bytes");
+        world.give(Input::Wrote(post, 5));
+        world.give(Input::Finished(post));
+        if number > 0 {
+            world.answer(post, 200);
+        }
+    }
+    assert_eq!(world.posts(), [0, 1, 2, 3, 4], "0 may be on its way");
+    world.answer(world.post(0), 200);
+    assert_eq!(world.posts(), [0, 1, 2, 3, 4, 5]);
+}
