@@ -76,6 +76,12 @@ impl<Id: Copy + PartialEq> Client<Id> {
         self.exchanges.len()
     }
 
+    /// Whether it waits for a connection or for an answer.
+    pub(crate) fn waits(&self) -> bool {
+        let waits = |it: &Exchange<Id>| it.is_whole || it.link == Link::Connecting;
+        self.exchanges.iter().any(waits)
+    }
+
     /// Bytes that wait for room in connections.
     pub(crate) fn held(&self) -> usize {
         self.exchanges.iter().map(|it| it.outgoing.held()).sum()

@@ -367,6 +367,8 @@ impl Source {
             "the publisher holds {held} bytes and may hold {may}"
         );
         assert!(self.client.open_count() <= EXCHANGES, "too many exchanges");
+        let has_deadline = self.wake.is_some() || !self.client.waits();
+        assert!(has_deadline, "an answer is waited for without a deadline");
         let may = HAND_OVER + usize::try_from(largest).unwrap();
         assert!(self.client.held() <= may, "connections were given too much");
     }
