@@ -105,7 +105,9 @@ fn a_publisher_that_begins_anew_writes_over_what_it_left() {
 fn a_late_first_byte_is_no_restart() {
     let mut desk = Desk::new();
     let late = desk.writer(0);
-    [1, 2, 3, 4, 6, 7, 8, 9].map(|number| desk.segment(number, "in time"));
+    for number in [1, 2, 3, 4, 6, 7, 8, 9] {
+        desk.segment(number, "in time");
+    }
     desk.append(late, "late");
     desk.channel.finish(desk.now, late);
     assert_eq!(desk.next(), 10);
@@ -115,7 +117,9 @@ fn a_late_first_byte_is_no_restart() {
 fn a_deleted_segment_that_nobody_wrote_is_no_restart() {
     let mut desk = Desk::new();
     let post = desk.writer(0);
-    [1, 2, 3, 4, 6, 7, 8, 9].map(|number| desk.segment(number, "in time"));
+    for number in [1, 2, 3, 4, 6, 7, 8, 9] {
+        desk.segment(number, "in time");
+    }
     assert!(desk.channel.close_segment(seq(0)));
     assert_eq!(desk.channel.standing(post, Waker::noop()), Standing::Closed);
     assert_eq!(desk.next(), 10);

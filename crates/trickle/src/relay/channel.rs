@@ -8,11 +8,13 @@
 //!             └───────── a newer segment takes the place (and closes this one) ──────────┘
 //! ```
 //!
-//! `next` is the number after the newest segment that has begun. A write to `n >= next - 5` never lowers it. A write
-//! below that is a publisher that begins anew: `next` becomes `n + 1`, and readers that wait above are let go.
+//! `next` is the number after the newest segment that has begun. A write to `n >= next - 5` never lowers it. A POST that
+//! comes below that is of a publisher that begins anew: with its first byte `next` becomes `n + 1`, and readers that wait
+//! above are let go. What the publisher left above is read by who goes on there, and gives way when its number comes again.
 //!
 //! Segments come on connections of their own, so a small one may be complete before the one ahead of it arrives. For
-//! [`Config::skip_grace`] after that, readers of the missing one wait; then it counts as skipped.
+//! [`Config::skip_grace`] after that, readers of the missing one wait; then it counts as skipped. So it does when the one
+//! behind it is given up, deleted or evicted.
 //!
 //! Invariants: the window holds five segments at most; a segment that left it, and every segment of a closed channel, is
 //! closed; closed segments do not grow; whoever waits is woken when the segment grows or ends.
