@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use framerill_trickle::{publisher, publisher::Backpressure, subscriber, wire::Seq};
+use framerill_trickle::{publisher, publisher::Backpressure, subscriber};
 
 use crate::{
     faults::{Mix, Plan},
@@ -30,7 +30,7 @@ impl Finale {
     pub(crate) fn new(source: &Source, readers: &[Option<Reader>], ledger: &Ledger) -> Self {
         let waits = |(number, reader): (usize, &Option<Reader>)| {
             let reader = reader.as_ref().filter(|it| it.is_live())?;
-            Some((number, reader.witness.expected.map_or(0, Seq::get)))
+            Some((number, reader.asked))
         };
         Self {
             from: ledger.written.len() as u64 + WARM_UP,

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use framerill_sim::{Clock, network::Node};
-use framerill_trickle::subscriber::{GetId, Input, Output, Subscriber};
+use framerill_trickle::{
+    subscriber::{GetId, Input, Output, Subscriber},
+    wire::Wanted,
+};
 
 use crate::{
     client::{Client, Outcome},
@@ -34,6 +37,8 @@ pub(crate) struct Reader {
     /// The GET whose body is read.
     reading: Option<GetId>,
     pub(crate) witness: Witness,
+    /// The number that it asked for last.
+    pub(crate) asked: u64,
     has_left: bool,
 }
 
@@ -60,6 +65,7 @@ impl Reader {
             records: BTreeMap::new(),
             reading: None,
             witness: Witness::new(guest.config.join),
+            asked: 0,
             has_left: false,
         }
     }
@@ -176,6 +182,9 @@ impl Reader {
                     }
                 }
                 Output::Get(id, wanted) => {
+                    if let Wanted::Exact(seq) = wanted {
+                        self.asked = seq.get();
+                    }
                     let link = self.client.open(id, Ask::Get(wanted), true, net);
                     net.say(&self.name, || format!("{id:?} on #{link}: GET {wanted}"));
                 }

@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 #[derive(Debug)]
 pub(crate) struct Witness {
     /// The number that comes next, unless something else is said.
-    pub(crate) expected: Option<Seq>,
+    expected: Option<Seq>,
     /// The number that a gap or a restart said to come next.
     announced: Option<Seq>,
     has_delivered: bool,
