@@ -51,7 +51,7 @@ check: tools ## Formatting, lints, types, dependencies
 
 .PHONY: bench
 bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run
-	$(PYTHON) benches/run.py; link=$$?; $(PYTHON) benches/trickle.py && exit $$link
+	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; exit $$missed
 
 .PHONY: soak
 soak: tools ## Ten minutes of video, the worker killed up to 30 times on the way, judged by the checker
@@ -73,6 +73,8 @@ test-torch: setup ## The example that needs torch (install it first: .venv/bin/p
 dist: build ## An archive with both programs, the licences and the Python wheel, in target/dist
 	rm -rf target/dist && mkdir -p target/dist/framerill
 	cp target/release/framerill target/release/framerill-media README.md LICENSE-* target/dist/framerill/
+	cp crates/worker/src/filters/font/LICENSE target/dist/framerill/LICENSE-font
+	cp /usr/share/common-licenses/GPL-3 target/dist/framerill/LICENSE-framerill-media
 	$(PYTHON) -m pip wheel -q --no-deps -w target/dist/framerill python/framerill
 	tar -C target/dist -czf target/dist/framerill.tar.gz framerill
 	@echo target/dist/framerill.tar.gz
