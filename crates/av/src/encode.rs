@@ -252,7 +252,7 @@ fn gop(rate: (u32, u32)) -> u32 {
 /// the file and hold 11 MB of pictures (512x512), so that they are left out; slower presets decide themselves.
 fn b_frames(container: Container, plan: &VideoPlan) -> Option<u32> {
     let is_fast = matches!(plan.preset.as_str(), "ultrafast" | "superfast" | "veryfast");
-    (container == Container::Mpegts || is_fast).then_some(0)
+    (matches!(container, Container::Mpegts | Container::Segments) || is_fast).then_some(0)
 }
 
 fn threads() -> usize {
@@ -264,7 +264,7 @@ fn threads() -> usize {
 /// What a container is usually filled with.
 fn usual_encoder(container: Container) -> &'static str {
     match container {
-        Container::Mp4 | Container::Matroska | Container::Mpegts => "libx264",
+        Container::Mp4 | Container::Matroska | Container::Mpegts | Container::Segments => "libx264",
         Container::Webm => "libvpx-vp9",
     }
 }

@@ -82,7 +82,10 @@ impl SinkWriter {
         };
         let fd = crate::source::take_fd(fds, sink.fd, &name)?;
         let interrupt = Interrupt::default();
-        let io = Io::writer(fd, &interrupt);
+        let io = match sink.container {
+            Container::Segments => Io::segments(fd, &interrupt),
+            _ => Io::writer(fd, &interrupt),
+        };
         let completion = match sink.final_fd {
             Some(index) if sink.container == Container::Mp4 => {
                 let final_fd = crate::source::take_fd(fds, index, &name)?;

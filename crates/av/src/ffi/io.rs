@@ -8,8 +8,10 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
+use framerill_media::{Cutter, MAX_RECORD_BYTES, Piece, record_of, record_of_end};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     fs::{SeekFrom, fstat, seek},
@@ -67,6 +69,8 @@ struct Descriptor {
     position: u64,
     seekable: bool,
     interrupt: Interrupt,
+    /// Where segments are written as records.
+    cutter: Option<Cutter>,
 }
 
 impl Descriptor {
@@ -79,6 +83,37 @@ impl Descriptor {
         };
         self.position += got as u64;
         Ok(got)
+    }
+
+    /// Writes as they are, or as records of segments.
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        let Some(mut cutter) = self.cutter.take() else {
+            return self.write(bytes);
+        };
+        // A transport stream has tables and keyframes: no time cuts it.
+        let pieces = cutter.push(Duration::ZERO, bytes);
+        self.cutter = Some(cutter);
+        pieces.into_iter().try_for_each(|it| self.write_record(it))
+    }
+
+    /// The last segment's end.
+    fn finish(&mut self) -> Result<(), Errno> {
+        let Some(mut cutter) = self.cutter.take() else {
+            return Ok(());
+        };
+        let rest = cutter.finish().map(Piece::Bytes);
+        let end = rest.into_iter().chain([Piece::Cut]);
+        end.into_iter().try_for_each(|it| self.write_record(it))
+    }
+
+    fn write_record(&mut self, piece: Piece) -> Result<(), Errno> {
+        match piece {
+            Piece::Cut => self.write(&record_of_end()),
+            Piece::Bytes(bytes) => bytes.chunks(MAX_RECORD_BYTES).try_for_each(|part| {
+                self.write(&record_of(part.len()))?;
+                self.write(part)
+            }),
+        }
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
@@ -159,7 +194,7 @@ unsafe extern "C" fn on_write(descriptor: *mut c_void, from: *mut u8, len: c_int
     let descriptor = unsafe { &mut *descriptor.cast::<Descriptor>() };
     // SAFETY: FFmpeg's buffer is readable for `len` bytes.
     let bytes = unsafe { std::slice::from_raw_parts(from, usize::try_from(len).unwrap_or(0)) };
-    match descriptor.write(bytes) {
+    match descriptor.take(bytes) {
         Ok(()) => len,
         Err(errno) => code(errno),
     }
@@ -188,22 +223,29 @@ unsafe impl Send for Io {}
 impl Io {
     /// For reading.
     pub(crate) fn reader(fd: OwnedFd, interrupt: &Interrupt) -> Self {
-        Self::new(fd, interrupt, false)
+        Self::new(fd, interrupt, false, None)
     }
 
     /// For writing.
     pub(crate) fn writer(fd: OwnedFd, interrupt: &Interrupt) -> Self {
-        Self::new(fd, interrupt, true)
+        Self::new(fd, interrupt, true, None)
     }
 
-    fn new(fd: OwnedFd, interrupt: &Interrupt, write: bool) -> Self {
-        let seekable = seek(&fd, SeekFrom::Current(0)).is_ok();
+    /// For writing a transport stream as records of segments; [`Io::finish`] ends the last one.
+    pub(crate) fn segments(fd: OwnedFd, interrupt: &Interrupt) -> Self {
+        Self::new(fd, interrupt, true, Some(Cutter::new(Duration::MAX)))
+    }
+
+    fn new(fd: OwnedFd, interrupt: &Interrupt, write: bool, cutter: Option<Cutter>) -> Self {
+        // Records follow each other: none is written anew.
+        let seekable = cutter.is_none() && seek(&fd, SeekFrom::Current(0)).is_ok();
         let interrupt = interrupt.clone();
         let descriptor = Box::new(Descriptor {
             fd,
             position: 0,
             seekable,
             interrupt: interrupt.clone(),
+            cutter,
         });
         let descriptor = NonNull::from(Box::leak(descriptor));
         // SAFETY: the buffer comes from av_malloc as FFmpeg wants; the callbacks match the opaque pointer, which lives
@@ -260,6 +302,16 @@ impl Io {
         // SAFETY: the context is ours and alive.
         let error = unsafe { self.context.as_ref() }.error;
         Fault::check(error).err().filter(|fault| !fault.is_end())
+    }
+
+    /// Puts out what is gathered, and ends the last segment where there are any.
+    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
+        self.flush()?;
+        // SAFETY: ours, and no callback runs while `self` is borrowed.
+        let descriptor = unsafe { self.descriptor.as_mut() };
+        descriptor.finish().map_err(|errno| {
+            Fault::check(code(errno)).expect_err("every code of an errno is below 0")
+        })
     }
 
     /// Puts out what is gathered.

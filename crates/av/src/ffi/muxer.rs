@@ -178,7 +178,7 @@ impl Muxer {
         // SAFETY: the header is written, and nothing is written after.
         Fault::check(unsafe { sys::av_write_trailer(self.as_ptr()) })?;
         // SAFETY: ours and alive, and the muxer is not running.
-        unsafe { self.written.as_mut() }.io.flush()
+        unsafe { self.written.as_mut() }.io.finish()
     }
 
     fn check_io(&self) -> Result<(), Fault> {

@@ -1,6 +1,5 @@
 //! `framerill trickle`: the server and both ends, as commands.
 
-mod cutter;
 mod metrics;
 mod publish;
 mod serve;

@@ -1,6 +1,8 @@
-//! Where a stream of bytes is cut into segments: MPEG-TS at its keyframes, anything else by the time.
+//! Where a stream of bytes is cut into segments: MPEG-TS (ISO/IEC 13818-1) before the tables of its keyframes, anything
+//! else by the time.
 //!
-//! A machine: takes bytes and the time, and says what goes out.
+//! A machine: takes bytes and the time, and says what goes out. No byte is lost, changed or moved; a segment that would
+//! begin without tables gets the latest ones in front.
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ const SDT: u16 = 0x11;
 
 /// What goes out.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub enum Piece {
     /// More of the segment.
     Bytes(Bytes),
     /// The segment ends, and the next one begins.
@@ -31,7 +33,7 @@ enum Form {
 
 /// Cuts one stream.
 #[derive(Debug)]
-pub(super) struct Cutter {
+pub struct Cutter {
     longest: Duration,
     form: Form,
     /// Not yet a whole packet.
@@ -48,7 +50,8 @@ pub(super) struct Cutter {
 
 impl Cutter {
     /// Without keyframes a segment lasts `longest`.
-    pub(super) fn new(longest: Duration) -> Self {
+    #[must_use]
+    pub fn new(longest: Duration) -> Self {
         Self {
             longest,
             form: Form::Unknown,
@@ -61,8 +64,8 @@ impl Cutter {
         }
     }
 
-    /// Takes bytes as they come.
-    pub(super) fn push(&mut self, now: Duration, bytes: &[u8]) -> Vec<Piece> {
+    /// Takes bytes as they come, at the time `now` of any clock that does not go back.
+    pub fn push(&mut self, now: Duration, bytes: &[u8]) -> Vec<Piece> {
         self.rest.extend_from_slice(bytes);
         if self.form == Form::Unknown {
             self.form = match (self.rest.first(), self.rest.get(PACKET)) {
@@ -118,7 +121,7 @@ impl Cutter {
     }
 
     /// What is left at the end.
-    pub(super) fn finish(&mut self) -> Option<Bytes> {
+    pub fn finish(&mut self) -> Option<Bytes> {
         let mut left = self.tables.split();
         left.unsplit(self.rest.split());
         (!left.is_empty()).then(|| left.freeze())
