@@ -81,7 +81,11 @@ impl VideoEncoder {
         if !encoder_exists(&name) {
             return Err(AvError::EncoderMissing { name });
         }
-        let settings = settings(&name, plan)?;
+        let mut settings = settings(&name, plan)?;
+        if container == Container::Segments && name == "libx264" {
+            // Who watches waits for each picture: none is held for threads or for what comes after it.
+            settings.push(("tune", "zerolatency".to_owned()));
+        }
         let options: Vec<(&str, &str)> = settings
             .iter()
             .map(|(option, value)| (*option, value.as_str()))

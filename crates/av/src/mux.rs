@@ -23,7 +23,7 @@ pub(crate) fn options(container: Container) -> &'static [(&'static str, &'static
         )],
         Container::Matroska | Container::Webm => &[("cluster_time_limit", "2000")],
         // What is written goes out packet by packet: who reads it is waiting.
-        Container::Segments => &[("flush_packets", "1")],
+        Container::Segments => &[("flush_packets", "1"), ("pes_payload_size", "0")],
         Container::Mpegts => &[],
     }
 }

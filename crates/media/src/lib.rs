@@ -1,18 +1,16 @@
 //! The vocabulary of media that every other room shares.
 //!
 //! Read in this order: [`TimeBase`] and [`Pts`] (media time), [`PixelFormat`] and [`Caps`] (what a
-//! picture looks like in memory), [`Size`], [`Cutter`] (where a stream is cut into segments) and [`Records`] (segments on a pipe).
+//! picture looks like in memory), [`Size`], [`Records`] (segments on a pipe).
 //!
 //! Invariant: no I/O, no async, no unsafe, no clock. This room knows nobody.
 
 mod caps;
-mod cutter;
 mod segments;
 mod size;
 mod time;
 
 pub use caps::{Caps, CapsError, PixelFormat};
-pub use cutter::{Cutter, Piece};
-pub use segments::{MAX_RECORD_BYTES, RecordError, Records, record_of, record_of_end};
+pub use segments::{MAX_RECORD_BYTES, Piece, RecordError, Records, record_of, record_of_end};
 pub use size::{Size, SizeError};
 pub use time::{Pts, TimeBase, TimeBaseError};

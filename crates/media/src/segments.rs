@@ -4,8 +4,6 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::Piece;
-
 /// Bytes of a record's head: its kind, then how many bytes follow, little-endian.
 const HEAD: usize = 5;
 /// Bytes that one record carries at most.
@@ -31,11 +29,20 @@ fn head(kind: u8, bytes: u32) -> [u8; HEAD] {
     [kind, a, b, c, d]
 }
 
+/// A piece of a stream in segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// More of the segment.
+    Bytes(Bytes),
+    /// The segment ends, and the next one begins.
+    Cut,
+}
+
 /// What stands on the pipe are no records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// A kind that does not exist, or a mark with bytes.
+    /// A kind that does not exist, a mark with bytes, or bytes that are none or too many.
     #[error("no record of a segment: kind {kind} with {bytes} bytes")]
     Unknown {
         /// As it stands there.
@@ -43,8 +50,8 @@ pub enum RecordError {
         /// As it stands there.
         bytes: u32,
     },
-    /// The pipe ended inside of a record.
-    #[error("the last record is cut off")]
+    /// The pipe ended inside of a record, or of a segment.
+    #[error("the last segment is cut off")]
     Cut,
 }
 
@@ -54,6 +61,8 @@ pub struct Records {
     head: BytesMut,
     /// Bytes of the present record that are still to come.
     left: usize,
+    /// The present segment has bytes and no end yet.
+    is_open: bool,
 }
 
 impl Records {
@@ -72,8 +81,13 @@ impl Records {
             if let [kind, a, b, c, d] = self.head[..] {
                 self.head.clear();
                 match (kind, u32::from_le_bytes([a, b, c, d])) {
-                    (BYTES, len) if len as usize <= MAX_RECORD_BYTES => self.left = len as usize,
-                    (END, 0) => pieces.push(Piece::Cut),
+                    (BYTES, len @ 1..) if len as usize <= MAX_RECORD_BYTES => {
+                        (self.left, self.is_open) = (len as usize, true);
+                    }
+                    (END, 0) => {
+                        self.is_open = false;
+                        pieces.push(Piece::Cut);
+                    }
                     (kind, bytes) => return Err(RecordError::Unknown { kind, bytes }),
                 }
             }
@@ -83,7 +97,7 @@ impl Records {
 
     /// Whether the pipe may end here.
     pub fn finish(&self) -> Result<(), RecordError> {
-        if self.left == 0 && self.head.is_empty() {
+        if !self.is_open && self.head.is_empty() {
             Ok(())
         } else {
             Err(RecordError::Cut)
@@ -138,7 +152,8 @@ mod tests {
             for bytes in stream.chunks(step) {
                 read.extend(reader.push(Bytes::copy_from_slice(bytes)).unwrap());
             }
-            prop_assert_eq!(reader.finish(), Ok(()));
+            let is_open = matches!(records.last(), Some(Some(_)));
+            prop_assert_eq!(reader.finish().is_err(), is_open);
             prop_assert_eq!(joined(read), joined(written));
         }
 
@@ -161,14 +176,15 @@ mod tests {
 
     #[test]
     fn a_length_that_no_writer_writes_is_an_error_before_a_byte_of_it_is_taken() {
-        let mut reader = Records::default();
-        let wrong = [1, 0, 0, 0, 0x7F, 9, 9];
-        assert!(reader.push(Bytes::copy_from_slice(&wrong)).is_err());
+        for wrong in [[1, 0, 0, 0, 0x7F, 9, 9], [1, 0, 0, 0, 0, 9, 9]] {
+            let mut reader = Records::default();
+            assert!(reader.push(Bytes::copy_from_slice(&wrong)).is_err());
+        }
     }
 
     #[test]
     fn a_pipe_that_ends_inside_of_a_record_was_cut() {
-        for cut in 1..7 {
+        for cut in 1..=7 {
             let mut reader = Records::default();
             let stream = [&record_of(2)[..], &[1, 2]].concat();
             reader.push(Bytes::copy_from_slice(&stream[..cut])).unwrap();

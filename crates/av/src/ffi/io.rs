@@ -8,10 +8,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use framerill_media::{Cutter, MAX_RECORD_BYTES, Piece, record_of, record_of_end};
+use framerill_media::{MAX_RECORD_BYTES, record_of, record_of_end};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     fs::{SeekFrom, fstat, seek},
@@ -69,8 +68,8 @@ struct Descriptor {
     position: u64,
     seekable: bool,
     interrupt: Interrupt,
-    /// Where segments are written as records.
-    cutter: Option<Cutter>,
+    /// What is written are records of segments.
+    has_records: bool,
 }
 
 impl Descriptor {
@@ -85,35 +84,15 @@ impl Descriptor {
         Ok(got)
     }
 
-    /// Writes as they are, or as records of segments.
+    /// Writes as they are, or as records of a segment.
     fn take(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        let Some(mut cutter) = self.cutter.take() else {
+        if !self.has_records {
             return self.write(bytes);
-        };
-        // A transport stream has tables and keyframes: no time cuts it.
-        let pieces = cutter.push(Duration::ZERO, bytes);
-        self.cutter = Some(cutter);
-        pieces.into_iter().try_for_each(|it| self.write_record(it))
-    }
-
-    /// The last segment's end.
-    fn finish(&mut self) -> Result<(), Errno> {
-        let Some(mut cutter) = self.cutter.take() else {
-            return Ok(());
-        };
-        let rest = cutter.finish().map(Piece::Bytes);
-        let end = rest.into_iter().chain([Piece::Cut]);
-        end.into_iter().try_for_each(|it| self.write_record(it))
-    }
-
-    fn write_record(&mut self, piece: Piece) -> Result<(), Errno> {
-        match piece {
-            Piece::Cut => self.write(&record_of_end()),
-            Piece::Bytes(bytes) => bytes.chunks(MAX_RECORD_BYTES).try_for_each(|part| {
-                self.write(&record_of(part.len()))?;
-                self.write(part)
-            }),
         }
+        bytes.chunks(MAX_RECORD_BYTES).try_for_each(|part| {
+            self.write(&record_of(part.len()))?;
+            self.write(part)
+        })
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
@@ -223,29 +202,29 @@ unsafe impl Send for Io {}
 impl Io {
     /// For reading.
     pub(crate) fn reader(fd: OwnedFd, interrupt: &Interrupt) -> Self {
-        Self::new(fd, interrupt, false, None)
+        Self::new(fd, interrupt, false, false)
     }
 
     /// For writing.
     pub(crate) fn writer(fd: OwnedFd, interrupt: &Interrupt) -> Self {
-        Self::new(fd, interrupt, true, None)
+        Self::new(fd, interrupt, true, false)
     }
 
-    /// For writing a transport stream as records of segments; [`Io::finish`] ends the last one.
+    /// For writing records of segments; [`Io::end_segment`] ends one.
     pub(crate) fn segments(fd: OwnedFd, interrupt: &Interrupt) -> Self {
-        Self::new(fd, interrupt, true, Some(Cutter::new(Duration::MAX)))
+        Self::new(fd, interrupt, true, true)
     }
 
-    fn new(fd: OwnedFd, interrupt: &Interrupt, write: bool, cutter: Option<Cutter>) -> Self {
+    fn new(fd: OwnedFd, interrupt: &Interrupt, write: bool, has_records: bool) -> Self {
         // Records follow each other: none is written anew.
-        let seekable = cutter.is_none() && seek(&fd, SeekFrom::Current(0)).is_ok();
+        let seekable = !has_records && seek(&fd, SeekFrom::Current(0)).is_ok();
         let interrupt = interrupt.clone();
         let descriptor = Box::new(Descriptor {
             fd,
             position: 0,
             seekable,
             interrupt: interrupt.clone(),
-            cutter,
+            has_records,
         });
         let descriptor = NonNull::from(Box::leak(descriptor));
         // SAFETY: the buffer comes from av_malloc as FFmpeg wants; the callbacks match the opaque pointer, which lives
@@ -304,14 +283,16 @@ impl Io {
         Fault::check(error).err().filter(|fault| !fault.is_end())
     }
 
-    /// Puts out what is gathered, and ends the last segment where there are any.
-    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
+    /// Puts out what is gathered, and ends the segment where there are any.
+    pub(crate) fn end_segment(&mut self) -> Result<(), Fault> {
         self.flush()?;
         // SAFETY: ours, and no callback runs while `self` is borrowed.
         let descriptor = unsafe { self.descriptor.as_mut() };
-        descriptor.finish().map_err(|errno| {
-            Fault::check(code(errno)).expect_err("every code of an errno is below 0")
-        })
+        if !descriptor.has_records {
+            return Ok(());
+        }
+        let written = descriptor.write(&record_of_end());
+        written.or_else(|errno| Fault::check(code(errno)).map(drop))
     }
 
     /// Puts out what is gathered.

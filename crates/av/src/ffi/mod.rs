@@ -4,7 +4,7 @@
 //! [`Fault`] is an FFmpeg error code. Values of C enumerations that a file decides (colours, codecs) are read as plain
 //! integers, since a number that Rust does not know would be undefined behaviour as an `enum`.
 //!
-//! Invariant: no Rust panic crosses a C callback; the callbacks only cut bytes and make system calls ([`io`]), or count ([`log`]).
+//! Invariant: no Rust panic crosses a C callback; the callbacks only make system calls ([`io`]) or count ([`log`]).
 
 mod bitstream;
 mod decoder;

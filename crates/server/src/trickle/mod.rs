@@ -1,5 +1,6 @@
 //! `framerill trickle`: the server and both ends, as commands.
 
+mod cutter;
 mod metrics;
 mod publish;
 mod serve;

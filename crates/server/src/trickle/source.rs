@@ -8,13 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use framerill_media::{Cutter, Piece, Records};
+use framerill_media::{Piece, Records};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     sync::mpsc::{Receiver, channel},
     time::Instant,
 };
 
+use super::cutter::Cutter;
 use crate::{exit::Exit, failure::Failure, program};
 
 /// Reads that wait for the publisher; while there are so many, the source waits.

@@ -7,21 +7,13 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use framerill_media::Piece;
 
 /// Bytes of a transport packet (ISO/IEC 13818-1, 2.4.3.2).
 const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
 const PAT: u16 = 0;
 const SDT: u16 = 0x11;
-
-/// What goes out.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// More of the segment.
-    Bytes(Bytes),
-    /// The segment ends, and the next one begins.
-    Cut,
-}
 
 /// What the stream is.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +25,7 @@ enum Form {
 
 /// Cuts one stream.
 #[derive(Debug)]
-pub struct Cutter {
+pub(super) struct Cutter {
     longest: Duration,
     form: Form,
     /// Not yet a whole packet.
@@ -50,8 +42,7 @@ pub struct Cutter {
 
 impl Cutter {
     /// Without keyframes a segment lasts `longest`.
-    #[must_use]
-    pub fn new(longest: Duration) -> Self {
+    pub(super) fn new(longest: Duration) -> Self {
         Self {
             longest,
             form: Form::Unknown,
@@ -65,7 +56,7 @@ impl Cutter {
     }
 
     /// Takes bytes as they come, at the time `now` of any clock that does not go back.
-    pub fn push(&mut self, now: Duration, bytes: &[u8]) -> Vec<Piece> {
+    pub(super) fn push(&mut self, now: Duration, bytes: &[u8]) -> Vec<Piece> {
         self.rest.extend_from_slice(bytes);
         if self.form == Form::Unknown {
             self.form = match (self.rest.first(), self.rest.get(PACKET)) {
@@ -121,7 +112,7 @@ impl Cutter {
     }
 
     /// What is left at the end.
-    pub fn finish(&mut self) -> Option<Bytes> {
+    pub(super) fn finish(&mut self) -> Option<Bytes> {
         let mut left = self.tables.split();
         left.unsplit(self.rest.split());
         (!left.is_empty()).then(|| left.freeze())
