@@ -23,7 +23,9 @@ pub(crate) struct Publish {
 }
 
 fn ended(url: &str, error: &PublishError) -> Failure {
-    let cause = std::error::Error::source(error).map_or(String::new(), |it| format!(": {it}"));
+    let first = std::error::Error::source(error);
+    let causes = std::iter::successors(first, |it| it.source());
+    let cause: String = causes.map(|it| format!(": {it}")).collect();
     Failure::failed(
         "publish",
         format!("cannot publish to `{url}`: {error}{cause}"),
