@@ -36,6 +36,7 @@ test: check ## Everything that has to hold: check, then all tests
 	cargo nextest run --workspace || { cat $(FRAMERILL_SKIPS) 2>/dev/null; exit 1; }
 	@cat $(FRAMERILL_SKIPS) 2>/dev/null || true
 	cargo test --workspace --doc --quiet
+	for example in in_process over_http transform; do cargo run --quiet -p framerill-trickle --example $$example > target/example.log; done
 	$(PYTHON) -m pytest -rs python/framerill examples
 
 .PHONY: check
@@ -50,7 +51,7 @@ check: tools ## Formatting, lints, types, dependencies
 
 .PHONY: bench
 bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run
-	$(PYTHON) benches/run.py; link=$$?; $(PYTHON) benches/trickle.py && exit $$link
+	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; exit $$missed
 
 .PHONY: soak
 soak: tools ## Ten minutes of video, the worker killed up to 30 times on the way, judged by the checker
@@ -58,7 +59,9 @@ soak: tools ## Ten minutes of video, the worker killed up to 30 times on the way
 	cargo nextest run --release -p framerill-tests --test judged --run-ignored only
 
 .PHONY: fuzz
-fuzz: tools ## Property tests of parsers and machines with many more cases
+fuzz: tools ## Fuzz the trickle server's request path and the machines for a minute each, then property tests with many more cases
+	scripts/fuzz.sh request $(or $(FUZZ_SECONDS),60)
+	scripts/fuzz.sh machines $(or $(FUZZ_SECONDS),60)
 	PROPTEST_CASES=20000 cargo nextest run --workspace -E 'kind(lib) + binary(lifecycle_any) + binary(filters)'
 
 .PHONY: test-torch
@@ -70,6 +73,8 @@ test-torch: setup ## The example that needs torch (install it first: .venv/bin/p
 dist: build ## An archive with both programs, the licences and the Python wheel, in target/dist
 	rm -rf target/dist && mkdir -p target/dist/framerill
 	cp target/release/framerill target/release/framerill-media README.md LICENSE-* target/dist/framerill/
+	cp crates/worker/src/filters/font/LICENSE target/dist/framerill/LICENSE-font
+	cp /usr/share/common-licenses/GPL-3 target/dist/framerill/LICENSE-framerill-media
 	$(PYTHON) -m pip wheel -q --no-deps -w target/dist/framerill python/framerill
 	tar -C target/dist -czf target/dist/framerill.tar.gz framerill
 	@echo target/dist/framerill.tar.gz

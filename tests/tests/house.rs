@@ -89,6 +89,11 @@ fn has_word(line: &str, word: &str) -> bool {
         .any(|part| part == word)
 }
 
+/// A line without what stands in its quotation marks.
+fn without_strings(line: &str) -> String {
+    line.split('"').step_by(2).collect()
+}
+
 #[test]
 fn every_crate_root_says_what_the_room_holds() {
     let roots = ["/src/lib.rs", "/src/main.rs", "/test-child/main.rs"];
@@ -132,7 +137,7 @@ fn unsafe_code_stands_only_where_it_is_allowed() {
         .flat_map(|(file, text)| {
             text.lines()
                 .enumerate()
-                .filter(|(_, line)| has_word(line, word) && !line.contains('"'))
+                .filter(|(_, line)| has_word(&without_strings(line), word))
                 .map(|(index, _)| format!("{file}:{}", index + 1))
                 .collect::<Vec<_>>()
         })
@@ -209,17 +214,30 @@ fn documents_link_to_what_is_there() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whether a file's code holds the test, written out or made of a list of claims.
+fn holds(code: &str, claim: &str) -> bool {
+    let python = claim.strip_prefix("test_").unwrap_or(claim);
+    code.contains(&format!("fn {claim}("))
+        || code.contains(&format!("def test_{python}("))
+        || code.contains(&format!("claims::{claim},"))
+}
+
+/// What a document says in backticks, in its order.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
 #[test]
-fn promises_name_tests_that_exist() {
+fn promises_name_tests_that_exist_where_they_say() {
     let Some(files) = tracked() else { return };
     let code = files
         .iter()
         .filter(|file| file.ends_with(".rs") || file.ends_with(".py"));
-    let code: String = code
-        .filter_map(|file| fs::read_to_string(repository().join(file)).ok())
+    let code: Vec<(&String, String)> = code
+        .filter_map(|file| Some((file, fs::read_to_string(repository().join(file)).ok()?)))
         .collect();
-    let is_claim = |word: &&str| {
-        word.matches('_').count() >= 3
+    let is_claim = |word: &str| {
+        word.matches('_').count() >= 2
             && word
                 .bytes()
                 .all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_')
@@ -227,21 +245,72 @@ fn promises_name_tests_that_exist() {
     let (mut wrong, mut named) = (Vec::new(), 0);
     for file in ["SPECIFICATION.md", "CONTRIBUTING.md"] {
         let text = fs::read_to_string(repository().join(file)).expect("text");
-        let words = text.split('`').skip(1).step_by(2);
-        for claim in words
-            .map(|it| it.rsplit("::").next().unwrap_or(it))
-            .filter(is_claim)
-        {
-            named += 1;
-            let python = claim.strip_prefix("test_").unwrap_or(claim);
-            if !code.contains(&format!("fn {claim}("))
-                && !code.contains(&format!("def test_{python}("))
-                && !code.contains(&format!("claims::{claim},"))
-            {
-                wrong.push(format!("{file}: {claim}"));
+        for line in text.lines() {
+            // In `path`: `claim`, `claim` the path holds for each.
+            let mut place: Option<&str> = None;
+            let parts: Vec<&str> = line.split('`').collect();
+            for pair in parts.chunks_exact(2) {
+                let (before, word) = (pair[0], pair[1]);
+                place = place.filter(|_| before == ": " || before == ", ");
+                let claim = word.rsplit("::").next().unwrap_or(word);
+                if word.contains('/') && !word.contains(' ') {
+                    place = Some(word).filter(|it| {
+                        it.ends_with(".rs") || it.ends_with(".py") || it.ends_with('/')
+                    });
+                } else if is_claim(claim) {
+                    let there = |(path, code): &&(&String, String)| {
+                        place.is_none_or(|place| path.starts_with(place)) && holds(code, claim)
+                    };
+                    let everywhere = |(_, code): &&(&String, String)| holds(code, claim);
+                    let is_test = claim.matches('_').count() >= 3 || place.is_some();
+                    if code.iter().find(there).is_some() {
+                        named += 1;
+                    } else if is_test {
+                        let elsewhere = code.iter().find(everywhere);
+                        let where_it_is = elsewhere.map_or("nowhere", |(path, _)| path.as_str());
+                        wrong.push(format!(
+                            "{file}: {claim} is not in {}, but {where_it_is}",
+                            place.unwrap_or("any file")
+                        ));
+                    }
+                }
             }
         }
     }
     assert!(named > 40, "only {named} tests are named");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn documents_name_paths_that_are_there() {
+    let Some(files) = tracked() else { return };
+    let (mut wrong, mut named) = (Vec::new(), 0);
+    for file in ["ARCHITECTURE.md", "SPECIFICATION.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(repository().join(file)).expect("text");
+        // What is planned is not there.
+        let lines = text.lines().filter(|line| !line.contains("planned"));
+        for path in lines.flat_map(quoted) {
+            let is_path = [
+                "crates/",
+                "tests/",
+                "python/",
+                "schema/",
+                "examples/",
+                "docs/",
+            ]
+            .iter()
+            .any(|room| path.starts_with(room))
+                && !path.contains([' ', '*', '{', '<']);
+            if is_path {
+                named += 1;
+                let there =
+                    repository().join(path).exists() || files.iter().any(|it| it.starts_with(path));
+                if !there {
+                    wrong.push(format!("{file}: {path}"));
+                }
+            }
+        }
+    }
+    assert!(named > 40, "only {named} paths are named");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

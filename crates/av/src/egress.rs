@@ -6,7 +6,7 @@ use framerill_frames::{Descriptor, Foreign};
 use framerill_media::{Caps, Pts};
 use framerill_worker::{
     child::Parent,
-    message::{ErrorReport, FromChild, MediaStats},
+    message::{ErrorReport, FromChild, Level, MediaStats},
     runtime::monotonic_ns,
 };
 
@@ -39,7 +39,13 @@ pub(crate) fn run(
         last: None,
         preview: wanted.map(Preview::new),
     };
-    let outcome = egress.write().and_then(|()| egress.complete());
+    let outcome = egress.write();
+    let dropped = egress.sink.as_ref().map_or(0, SinkWriter::sound_dropped);
+    if dropped > 0 {
+        let text = format!("{dropped} packets of sound long before the first picture are left out");
+        parent.log(Level::Warn, text);
+    }
+    let outcome = outcome.and_then(|()| egress.complete());
     if let Err(error) = outcome {
         stop(stream);
         return parent.fail(report(&error));

@@ -81,7 +81,11 @@ impl VideoEncoder {
         if !encoder_exists(&name) {
             return Err(AvError::EncoderMissing { name });
         }
-        let settings = settings(&name, plan)?;
+        let mut settings = settings(&name, plan)?;
+        if container == Container::Segments && name == "libx264" {
+            // Who watches waits for each picture: none is held for threads or for what comes after it.
+            settings.push(("tune", "zerolatency".to_owned()));
+        }
         let options: Vec<(&str, &str)> = settings
             .iter()
             .map(|(option, value)| (*option, value.as_str()))
@@ -252,7 +256,7 @@ fn gop(rate: (u32, u32)) -> u32 {
 /// the file and hold 11 MB of pictures (512x512), so that they are left out; slower presets decide themselves.
 fn b_frames(container: Container, plan: &VideoPlan) -> Option<u32> {
     let is_fast = matches!(plan.preset.as_str(), "ultrafast" | "superfast" | "veryfast");
-    (container == Container::Mpegts || is_fast).then_some(0)
+    (matches!(container, Container::Mpegts | Container::Segments) || is_fast).then_some(0)
 }
 
 fn threads() -> usize {
@@ -264,7 +268,7 @@ fn threads() -> usize {
 /// What a container is usually filled with.
 fn usual_encoder(container: Container) -> &'static str {
     match container {
-        Container::Mp4 | Container::Matroska | Container::Mpegts => "libx264",
+        Container::Mp4 | Container::Matroska | Container::Mpegts | Container::Segments => "libx264",
         Container::Webm => "libvpx-vp9",
     }
 }

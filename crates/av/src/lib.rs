@@ -24,6 +24,7 @@ mod histogram;
 mod index;
 mod ingress;
 mod lavfi;
+mod live;
 mod mux;
 mod pace;
 pub mod preview;

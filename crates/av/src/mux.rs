@@ -8,7 +8,7 @@ pub(crate) fn format(container: Container) -> &'static str {
         Container::Mp4 => "mp4",
         Container::Matroska => "matroska",
         Container::Webm => "webm",
-        Container::Mpegts => "mpegts",
+        Container::Mpegts | Container::Segments => "mpegts",
     }
 }
 
@@ -22,13 +22,15 @@ pub(crate) fn options(container: Container) -> &'static [(&'static str, &'static
             "frag_keyframe+empty_moov+delay_moov+default_base_moof",
         )],
         Container::Matroska | Container::Webm => &[("cluster_time_limit", "2000")],
+        // What is written goes out packet by packet: who reads it is waiting.
+        Container::Segments => &[("flush_packets", "1"), ("pes_payload_size", "0")],
         Container::Mpegts => &[],
     }
 }
 
 /// Whether the container's muxer says itself which pictures it takes.
 pub(crate) fn knows_codecs(container: Container) -> bool {
-    container != Container::Mpegts
+    !matches!(container, Container::Mpegts | Container::Segments)
 }
 
 /// Whether pictures of a codec go into MPEG-TS.
@@ -45,7 +47,9 @@ pub(crate) fn copies_sound(container: Container, codec: &str, muxer_takes: bool)
         Container::Mp4 => matches!(codec, "aac" | "mp3" | "ac3" | "eac3" | "alac" | "opus"),
         Container::Matroska => muxer_takes,
         Container::Webm => matches!(codec, "opus" | "vorbis"),
-        Container::Mpegts => matches!(codec, "aac" | "mp3" | "mp2" | "ac3" | "eac3"),
+        Container::Mpegts | Container::Segments => {
+            matches!(codec, "aac" | "mp3" | "mp2" | "ac3" | "eac3")
+        }
     }
 }
 
@@ -53,7 +57,7 @@ pub(crate) fn copies_sound(container: Container, codec: &str, muxer_takes: bool)
 pub(crate) fn sound_encoder(container: Container) -> &'static str {
     match container {
         Container::Webm => "libopus",
-        Container::Mp4 | Container::Matroska | Container::Mpegts => "aac",
+        Container::Mp4 | Container::Matroska | Container::Mpegts | Container::Segments => "aac",
     }
 }
 

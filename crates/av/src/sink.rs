@@ -10,7 +10,8 @@ use crate::{
     copy::{Order, SoundCopy},
     encode::{VideoEncoder, VideoParams},
     error::AvError,
-    ffi::{Fault, Interrupt, Io, Muxer},
+    ffi::{Fault, Interrupt, Io, Muxer, Packet},
+    live::{Live, Step},
     mux,
     remux::remux,
     resample::SoundEncoder,
@@ -30,6 +31,8 @@ pub struct SinkWriter {
     audio: Option<(Sound, usize)>,
     /// Where the finished file goes, and what was written until then.
     completion: Option<(OwnedFd, OwnedFd)>,
+    /// Segments: the order of packets is ours.
+    live: Option<Live<Packet>>,
     interrupt: Interrupt,
 }
 
@@ -82,7 +85,10 @@ impl SinkWriter {
         };
         let fd = crate::source::take_fd(fds, sink.fd, &name)?;
         let interrupt = Interrupt::default();
-        let io = Io::writer(fd, &interrupt);
+        let io = match sink.container {
+            Container::Segments => Io::segments(fd, &interrupt),
+            _ => Io::writer(fd, &interrupt),
+        };
         let completion = match sink.final_fd {
             Some(index) if sink.container == Container::Mp4 => {
                 let final_fd = crate::source::take_fd(fds, index, &name)?;
@@ -114,6 +120,7 @@ impl SinkWriter {
             video_stream,
             audio,
             completion,
+            live: (sink.container == Container::Segments).then(Live::new),
             interrupt,
         })
     }
@@ -122,6 +129,12 @@ impl SinkWriter {
     #[must_use]
     pub fn encoder(&self) -> &str {
         self.video.name()
+    }
+
+    /// Packets of sound that were left out because they came long before the first picture.
+    #[must_use]
+    pub fn sound_dropped(&self) -> u64 {
+        self.live.as_ref().map_or(0, Live::dropped)
     }
 
     /// Ends writes to a pipe that nobody empties, from any thread.
@@ -153,8 +166,9 @@ impl SinkWriter {
                 if !copy.prepare(&mut packet) {
                     return Ok(());
                 }
-                packet.rescale(copy.time_base(), self.muxer.time_base(*stream));
-                match self.muxer.write(&mut packet, *stream) {
+                let stream = *stream;
+                packet.rescale(copy.time_base(), self.muxer.time_base(stream));
+                match self.put_sound(packet, stream) {
                     // Damaged sound is left out; it is no reason to end.
                     Err(fault) if fault == Fault::INVALID => Ok(()),
                     written => written.map_err(|fault| write_error(&self.name, fault)),
@@ -175,6 +189,7 @@ impl SinkWriter {
             encoder.finish()?;
             self.write_sound()?;
         }
+        self.put_what_waits()?;
         let Self {
             name,
             muxer,
@@ -197,26 +212,69 @@ impl SinkWriter {
         let from = self.video.time_base();
         while let Some(packet) = self.video.pull()? {
             packet.rescale(from, self.muxer.time_base(self.video_stream));
-            let written = self.muxer.write(packet, self.video_stream);
+            let written = match &mut self.live {
+                None => self.muxer.write(packet, self.video_stream),
+                Some(live) => {
+                    let time = packet.dts().or(packet.pts()).unwrap_or(0);
+                    let steps = live.picture(time, packet.is_keyframe());
+                    let stream = self.audio.as_ref().map_or(0, |(_, stream)| *stream);
+                    let muxer = &mut self.muxer;
+                    steps.into_iter().try_for_each(|step| match step {
+                        Step::Cut => muxer.end_segment(),
+                        Step::Picture => muxer.write_at_once(packet, self.video_stream),
+                        Step::Sound(mut sound) => muxer.write_at_once(&mut sound, stream),
+                    })
+                }
+            };
+            written.map_err(|fault| write_error(&self.name, fault))?;
+        }
+        Ok(())
+    }
+
+    fn put_sound(&mut self, mut packet: Packet, stream: usize) -> Result<(), Fault> {
+        let Some(live) = &mut self.live else {
+            return self.muxer.write(&mut packet, stream);
+        };
+        let time = packet.pts().unwrap_or(0);
+        match live.sound(time, packet) {
+            Some(Step::Sound(mut packet)) => self.muxer.write_at_once(&mut packet, stream),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sound behind the last picture.
+    fn put_what_waits(&mut self) -> Result<(), AvError> {
+        let (Some(live), Some((_, stream))) = (&mut self.live, &self.audio) else {
+            return Ok(());
+        };
+        for mut packet in live.finish() {
+            let written = self.muxer.write_at_once(&mut packet, *stream);
             written.map_err(|fault| write_error(&self.name, fault))?;
         }
         Ok(())
     }
 
     fn write_sound(&mut self) -> Result<(), AvError> {
-        let Some((Sound::Encoded(encoder, order), stream)) = &mut self.audio else {
-            return Ok(());
-        };
-        let from = encoder.time_base();
-        while let Some(mut packet) = encoder.pull() {
-            if !order.lets(&mut packet) {
-                continue;
-            }
-            packet.rescale(from, self.muxer.time_base(*stream));
-            let written = self.muxer.write(&mut packet, *stream);
+        while let Some((mut packet, stream, from)) = self.encoded_sound() {
+            packet.rescale(from, self.muxer.time_base(stream));
+            let written = self.put_sound(packet, stream);
             written.map_err(|fault| write_error(&self.name, fault))?;
         }
         Ok(())
+    }
+
+    /// The next packet of sound that was encoded anew, its stream and the length of its ticks.
+    fn encoded_sound(&mut self) -> Option<(Packet, usize, (u32, u32))> {
+        let Some((Sound::Encoded(encoder, order), stream)) = &mut self.audio else {
+            return None;
+        };
+        let from = encoder.time_base();
+        loop {
+            let mut packet = encoder.pull()?;
+            if order.lets(&mut packet) {
+                return Some((packet, *stream, from));
+            }
+        }
     }
 }
 

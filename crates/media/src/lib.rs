@@ -1,14 +1,16 @@
 //! The vocabulary of media that every other room shares.
 //!
 //! Read in this order: [`TimeBase`] and [`Pts`] (media time), [`PixelFormat`] and [`Caps`] (what a
-//! picture looks like in memory), [`Size`].
+//! picture looks like in memory), [`Size`], [`Records`] (segments on a pipe).
 //!
 //! Invariant: no I/O, no async, no unsafe, no clock. This room knows nobody.
 
 mod caps;
+mod segments;
 mod size;
 mod time;
 
 pub use caps::{Caps, CapsError, PixelFormat};
+pub use segments::{MAX_RECORD_BYTES, Piece, RecordError, Records, record_of, record_of_end};
 pub use size::{Size, SizeError};
 pub use time::{Pts, TimeBase, TimeBaseError};

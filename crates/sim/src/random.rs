@@ -27,8 +27,9 @@ impl Random {
 
     /// A time in `range`, in microseconds.
     pub fn duration(&mut self, range: Range<Duration>) -> Duration {
-        let span = range.end.saturating_sub(range.start).as_micros();
-        let span = u64::try_from(span).unwrap_or(u64::MAX);
+        let span = range.end.saturating_sub(range.start);
+        let micros = span.as_secs().saturating_mul(1_000_000);
+        let span = micros.saturating_add(u64::from(span.subsec_micros()));
         range.start + Duration::from_micros(self.below(span))
     }
 

@@ -421,6 +421,8 @@ pub enum Container {
     Webm,
     /// MPEG transport stream.
     Mpegts,
+    /// MPEG transport stream as records, cut at its keyframes (`schema/segments.md`).
+    Segments,
 }
 
 /// How pictures are encoded.

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    scene::{Scene, signal_to},
+    scene::{Ended, Scene, signal_to},
     video::pts,
 };
 
@@ -95,6 +95,23 @@ fn a_generator_is_published_at_keyframes_and_read_whole_by_a_subscriber() {
     assert_eq!(code, Some(130));
     assert_eq!(said["stats"]["segments_total"], 3);
     assert_eq!(said["stats"]["received_bytes_total"], published["bytes"]);
+}
+
+#[test]
+fn what_cannot_be_published_ends_with_the_code_of_its_cause() {
+    let scene = Scene::new();
+    let server = Serving::start(&scene);
+    let missing = scene.command(&["trickle", "publish", &server.url("live"), "missing.mp4"]);
+    let ended = Ended::from({ missing }.output().expect("it runs"));
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("missing.mp4"), "{}", ended.stderr);
+    server.stop();
+    fs::write(scene.path("word"), "one").expect("a file");
+    let stdin = File::open(scene.path("word")).expect("it is there");
+    let mut nowhere = scene.command(&["trickle", "publish", "http://127.0.0.1:9/live"]);
+    let ended = Ended::from(nowhere.stdin(stdin).output().expect("it runs"));
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("cannot connect"), "{}", ended.stderr);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use framerill_media::{MAX_RECORD_BYTES, record_of, record_of_end};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     fs::{SeekFrom, fstat, seek},
@@ -67,6 +68,8 @@ struct Descriptor {
     position: u64,
     seekable: bool,
     interrupt: Interrupt,
+    /// What is written are records of segments.
+    has_records: bool,
 }
 
 impl Descriptor {
@@ -79,6 +82,17 @@ impl Descriptor {
         };
         self.position += got as u64;
         Ok(got)
+    }
+
+    /// Writes as they are, or as records of a segment.
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        if !self.has_records {
+            return self.write(bytes);
+        }
+        bytes.chunks(MAX_RECORD_BYTES).try_for_each(|part| {
+            self.write(&record_of(part.len()))?;
+            self.write(part)
+        })
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
@@ -159,7 +173,7 @@ unsafe extern "C" fn on_write(descriptor: *mut c_void, from: *mut u8, len: c_int
     let descriptor = unsafe { &mut *descriptor.cast::<Descriptor>() };
     // SAFETY: FFmpeg's buffer is readable for `len` bytes.
     let bytes = unsafe { std::slice::from_raw_parts(from, usize::try_from(len).unwrap_or(0)) };
-    match descriptor.write(bytes) {
+    match descriptor.take(bytes) {
         Ok(()) => len,
         Err(errno) => code(errno),
     }
@@ -188,22 +202,29 @@ unsafe impl Send for Io {}
 impl Io {
     /// For reading.
     pub(crate) fn reader(fd: OwnedFd, interrupt: &Interrupt) -> Self {
-        Self::new(fd, interrupt, false)
+        Self::new(fd, interrupt, false, false)
     }
 
     /// For writing.
     pub(crate) fn writer(fd: OwnedFd, interrupt: &Interrupt) -> Self {
-        Self::new(fd, interrupt, true)
+        Self::new(fd, interrupt, true, false)
     }
 
-    fn new(fd: OwnedFd, interrupt: &Interrupt, write: bool) -> Self {
-        let seekable = seek(&fd, SeekFrom::Current(0)).is_ok();
+    /// For writing records of segments; [`Io::end_segment`] ends one.
+    pub(crate) fn segments(fd: OwnedFd, interrupt: &Interrupt) -> Self {
+        Self::new(fd, interrupt, true, true)
+    }
+
+    fn new(fd: OwnedFd, interrupt: &Interrupt, write: bool, has_records: bool) -> Self {
+        // Records follow each other: none is written anew.
+        let seekable = !has_records && seek(&fd, SeekFrom::Current(0)).is_ok();
         let interrupt = interrupt.clone();
         let descriptor = Box::new(Descriptor {
             fd,
             position: 0,
             seekable,
             interrupt: interrupt.clone(),
+            has_records,
         });
         let descriptor = NonNull::from(Box::leak(descriptor));
         // SAFETY: the buffer comes from av_malloc as FFmpeg wants; the callbacks match the opaque pointer, which lives
@@ -260,6 +281,18 @@ impl Io {
         // SAFETY: the context is ours and alive.
         let error = unsafe { self.context.as_ref() }.error;
         Fault::check(error).err().filter(|fault| !fault.is_end())
+    }
+
+    /// Puts out what is gathered, and ends the segment where there are any.
+    pub(crate) fn end_segment(&mut self) -> Result<(), Fault> {
+        self.flush()?;
+        // SAFETY: ours, and no callback runs while `self` is borrowed.
+        let descriptor = unsafe { self.descriptor.as_mut() };
+        if !descriptor.has_records {
+            return Ok(());
+        }
+        let written = descriptor.write(&record_of_end());
+        written.or_else(|errno| Fault::check(code(errno)).map(drop))
     }
 
     /// Puts out what is gathered.

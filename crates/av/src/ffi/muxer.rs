@@ -173,12 +173,45 @@ impl Muxer {
         self.check_io()
     }
 
+    /// Writes a packet at once, whatever the other streams have; what it holds moves out of it.
+    pub(crate) fn write_at_once(
+        &mut self,
+        packet: &mut Packet,
+        stream: usize,
+    ) -> Result<(), Fault> {
+        packet.set_stream(stream);
+        // SAFETY: the header is written; the packet is ours, and FFmpeg copies what it keeps.
+        let written = Fault::check(unsafe { sys::av_write_frame(self.as_ptr(), packet.as_ptr()) });
+        packet.clear();
+        written?;
+        self.check_io()
+    }
+
+    /// MPEG-TS: ends a segment. The next packet has the tables in front of it.
+    pub(crate) fn end_segment(&mut self) -> Result<(), Fault> {
+        // SAFETY: the header is written; without a packet the muxer puts out what it gathers.
+        Fault::check(unsafe { sys::av_write_frame(self.as_ptr(), ptr::null_mut()) })?;
+        // SAFETY: ours and alive, and the muxer is not running.
+        unsafe { self.written.as_mut() }.io.end_segment()?;
+        // SAFETY: the muxer's own options live as long as the context; both texts end with a zero.
+        let set = unsafe {
+            let own = self.get().priv_data;
+            sys::av_opt_set(
+                own,
+                c"mpegts_flags".as_ptr(),
+                c"+resend_headers".as_ptr(),
+                0,
+            )
+        };
+        Fault::check(set).map(drop)
+    }
+
     /// Ends the file.
     pub(crate) fn finish(mut self) -> Result<(), Fault> {
         // SAFETY: the header is written, and nothing is written after.
         Fault::check(unsafe { sys::av_write_trailer(self.as_ptr()) })?;
         // SAFETY: ours and alive, and the muxer is not running.
-        unsafe { self.written.as_mut() }.io.flush()
+        unsafe { self.written.as_mut() }.io.end_segment()
     }
 
     fn check_io(&self) -> Result<(), Fault> {

@@ -60,6 +60,11 @@ impl Packet {
         usize::try_from(self.get().stream_index).unwrap_or(usize::MAX)
     }
 
+    /// Whether a decoder can begin with it.
+    pub(crate) fn is_keyframe(&self) -> bool {
+        self.get().flags & sys::AV_PKT_FLAG_KEY != 0
+    }
+
     /// Presentation time in its stream's time base.
     pub(crate) fn pts(&self) -> Option<i64> {
         known(self.get().pts)

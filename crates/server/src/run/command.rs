@@ -66,7 +66,11 @@ fn start(plan: &Plan, quiet: bool, report: &mut Report) -> Result<Exit, Failure>
         let sink = output::stdout()?;
         let fd = files.push(Some(sink)).unwrap_or(0);
         let sink = Sink {
-            container: Container::Mpegts,
+            container: if plan.segments {
+                Container::Segments
+            } else {
+                Container::Mpegts
+            },
             fd,
             final_fd: None,
             name: "stdout".into(),

@@ -58,6 +58,7 @@ pub fn demo(
         max_frame_time: None,
         python,
         in_process: false,
+        segments: false,
     };
     introduce(seconds, json);
     if is_edited && !json {

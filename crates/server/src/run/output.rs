@@ -141,7 +141,7 @@ impl Partial {
                 Container::Mp4 => holds(b"moof"),
                 // The first cluster.
                 Container::Matroska | Container::Webm => holds(&[0x1F, 0x43, 0xB6, 0x75]),
-                Container::Mpegts => !begin.is_empty(),
+                Container::Mpegts | Container::Segments => !begin.is_empty(),
             }
     }
 

@@ -1,25 +1,19 @@
-//! Where a stream of bytes is cut into segments: MPEG-TS at its keyframes, anything else by the time.
+//! Where a stream of bytes is cut into segments: MPEG-TS (ISO/IEC 13818-1) before the tables of its keyframes, anything
+//! else by the time.
 //!
-//! A machine: takes bytes and the time, and says what goes out.
+//! A machine: takes bytes and the time, and says what goes out. No byte is lost, changed or moved; a segment that would
+//! begin without tables gets the latest ones in front.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use framerill_media::Piece;
 
 /// Bytes of a transport packet (ISO/IEC 13818-1, 2.4.3.2).
 const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
 const PAT: u16 = 0;
 const SDT: u16 = 0x11;
-
-/// What goes out.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
-    /// More of the segment.
-    Bytes(Bytes),
-    /// The segment ends, and the next one begins.
-    Cut,
-}
 
 /// What the stream is.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,7 +55,7 @@ impl Cutter {
         }
     }
 
-    /// Takes bytes as they come.
+    /// Takes bytes as they come, at the time `now` of any clock that does not go back.
     pub(super) fn push(&mut self, now: Duration, bytes: &[u8]) -> Vec<Piece> {
         self.rest.extend_from_slice(bytes);
         if self.form == Form::Unknown {

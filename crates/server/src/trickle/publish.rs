@@ -2,19 +2,14 @@
 
 use std::time::Duration;
 
+use framerill_media::Piece;
 use framerill_trickle::{
     http::client::{PublishError, Publisher, PublisherOptions, Segment},
-    publisher::Event,
+    publisher::{Backpressure, End, Event, Loss},
 };
 use serde_json::json;
-use tokio::time::Instant;
 
-use super::{
-    cutter::{Cutter, Piece},
-    runtime,
-    signal::Stop,
-    source::Source,
-};
+use super::{runtime, signal::Stop, source::Source};
 use crate::{exit::Exit, failure::Failure, terminal};
 
 /// A source and the channel that it goes to.
@@ -28,12 +23,29 @@ pub(crate) struct Publish {
 }
 
 fn ended(url: &str, error: &PublishError) -> Failure {
-    let cause = std::error::Error::source(error).map_or(String::new(), |it| format!(": {it}"));
+    let first = std::error::Error::source(error);
+    let causes = std::iter::successors(first, |it| it.source());
+    let cause: String = causes.map(|it| format!(": {it}")).collect();
     Failure::failed(
         "publish",
         format!("cannot publish to `{url}`: {error}{cause}"),
     )
-    .hint("check that a server is there: framerill trickle serve")
+    .hint(advice(error))
+}
+
+fn advice(error: &PublishError) -> &'static str {
+    match error {
+        PublishError::Ended(End::Closed | End::Finished) => {
+            "somebody closed the channel; publish to another one, or once more"
+        }
+        PublishError::Ended(End::NotFound) => {
+            "create the channel first, or serve with --autocreate"
+        }
+        PublishError::Ended(End::Refused(_)) => {
+            "the server is there and says no; look at its limits and at the channel's name"
+        }
+        _ => "check that a server is there: framerill trickle serve",
+    }
 }
 
 /// Publishes until the source ends or a signal comes.
@@ -47,6 +59,7 @@ pub(crate) fn publish(asked: Publish) -> Result<Exit, Failure> {
 
 async fn pump(asked: Publish) -> Result<Exit, Failure> {
     let url = asked.url;
+    let asked_policy = asked.options.config.backpressure;
     let mut stop = Stop::listen()?;
     let wrong = |error: framerill_trickle::http::client::ConnectError| {
         Failure::usage(
@@ -55,19 +68,14 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
         )
     };
     let mut publisher = Publisher::connect(&url, asked.options).map_err(wrong)?;
-    let mut source = Source::open(&asked.input)?;
-    let mut cutter = Cutter::new(asked.segment);
+    let mut source = Source::open(&asked.input, asked.segment)?;
     let mut segment = None;
     let mut exit = Exit::Done;
-    let began = Instant::now();
     loop {
         tokio::select! {
             read = source.next() => {
-                let Some(read) = read else { break };
-                let bytes = read.map_err(|error| {
-                    Failure::failed("source", format!("cannot read the source: {error}"))
-                })?;
-                for piece in cutter.push(began.elapsed(), &bytes) {
+                let Some(pieces) = read else { break };
+                for piece in pieces? {
                     put(&mut publisher, &mut segment, piece).await.map_err(|it| ended(&url, &it))?;
                 }
             }
@@ -84,8 +92,7 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
             }
         }
     }
-    if let Some(rest) = cutter.finish() {
-        let piece = Piece::Bytes(rest);
+    if let Some(piece) = source.rest() {
         put(&mut publisher, &mut segment, piece)
             .await
             .map_err(|it| ended(&url, &it))?;
@@ -108,11 +115,12 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
             counters.segments_sent, counters.bytes_sent, counters.segments_lost
         ));
     }
-    let came_well = source.ended_well();
-    Ok(if exit == Exit::Done && !came_well {
-        Exit::Failed
-    } else {
-        exit
+    let nothing_arrived = counters.segments_sent == 0 && counters.segments_lost > 0;
+    let may_lose = asked_policy != Backpressure::Block;
+    Ok(match source.exit() {
+        _ if exit != Exit::Done => exit,
+        Exit::Done if nothing_arrived || (counters.segments_lost > 0 && !may_lose) => Exit::Failed,
+        ended => ended,
     })
 }
 
@@ -138,8 +146,19 @@ async fn put(
 
 fn tell(event: &Event) {
     match event {
-        Event::Lost { .. } | Event::Trouble(_) => {
-            terminal::tell(format_args!("framerill: {event:?}"))
+        Event::Lost { seq, why, .. } => {
+            let why = match why {
+                Loss::Overflow => "there was no room for it".to_owned(),
+                Loss::Superseded => "a newer one had begun".to_owned(),
+                Loss::Abandoned | Loss::Ended => "the end came first".to_owned(),
+                Loss::CutByServer => "the server ended it".to_owned(),
+                Loss::Failed(failure) => failure.to_string(),
+                why => format!("{why:?}"),
+            };
+            terminal::tell(format_args!("framerill: segment {seq} was lost: {why}"));
+        }
+        Event::Trouble(failure) => {
+            terminal::tell(format_args!("framerill: {failure}; trying again"));
         }
         _ => {}
     }

@@ -199,7 +199,6 @@ impl<T> Network<T> {
 
     /// Takes the next value that has arrived.
     pub fn take<E: From<Passing>>(&mut self, to: Socket, agenda: &mut Agenda<E>) -> Taken<T> {
-        let delay = self.delay();
         let Some(link) = self.links.get_mut(&to.link) else {
             return Taken::Broken;
         };
@@ -208,7 +207,8 @@ impl<T> Network<T> {
         match (pipe.arrived.pop_front(), pipe.standing) {
             (Some(Sent { value, size }), _) => {
                 if !is_broken {
-                    agenda.after(delay, Passing(Way::Room(to.peer(), size)).into());
+                    let room = Passing(Way::Room(to.peer(), size));
+                    agenda.after(self.delay(), room.into());
                 }
                 Taken::Value(value)
             }
@@ -218,14 +218,16 @@ impl<T> Network<T> {
         }
     }
 
-    /// This end sends and takes no more. What it sent before still arrives, and then the end.
+    /// This end sends and takes no more. What it sent before still arrives, and then the end; a peer whose values are not
+    /// taken any more learns after that, that the connection broke.
     pub fn close<E: From<Passing>>(&mut self, end: Socket, agenda: &mut Agenda<E>) {
-        let delay = self.delay();
+        let (delay, later) = (self.delay(), self.delay());
         let Some(link) = self.links.get_mut(&end.link) else {
             return;
         };
         let own = link.to(end.side);
         own.standing = Standing::Closed;
+        let is_refusing = !own.arrived.is_empty() || !own.flight.is_empty();
         own.arrived.clear();
         own.flight.clear();
         if !link.is_broken {
@@ -233,6 +235,9 @@ impl<T> Network<T> {
             pipe.last_at = pipe.last_at.max(agenda.now() + delay);
             let at = pipe.last_at;
             agenda.at(at, Passing(Way::Ends(end.peer())).into());
+            if is_refusing {
+                agenda.at(at + later, Passing(Way::Learns(end.peer())).into());
+            }
         }
         if link.is_over() {
             self.links.remove(&end.link);
@@ -254,6 +259,16 @@ impl<T> Network<T> {
         }
     }
 
+    /// The node that has this end of a connection; none when the connection is gone.
+    #[must_use]
+    pub fn node_of(&self, end: Socket) -> Option<Node> {
+        let link = self.links.get(&end.link)?;
+        Some(match end.side {
+            Side::Caller => link.caller,
+            Side::Listener => link.listener,
+        })
+    }
+
     /// Connections that are not closed by both ends.
     #[must_use]
     pub fn open_count(&self) -> usize {
@@ -273,6 +288,7 @@ impl<T> Network<T> {
                 let pipe = self.links.get_mut(&to.link)?.to(to.side);
                 let sent = pipe.flight.pop_front()?;
                 if pipe.standing == Standing::Closed {
+                    agenda.after(self.delay(), Passing(Way::Learns(to.peer())).into());
                     return None;
                 }
                 pipe.arrived.push_back(sent);
@@ -306,10 +322,7 @@ impl<T> Network<T> {
             Way::Learns(end) => {
                 let pipe = self.links.get_mut(&end.link)?.to(end.side);
                 match pipe.standing {
-                    Standing::Asking => {
-                        self.links.remove(&end.link);
-                        Some(Notice::Refused(end))
-                    }
+                    Standing::Asking => Some(self.refuse(end)),
                     Standing::Open => {
                         pipe.standing = Standing::Told;
                         Some(Notice::Broken(end))
@@ -318,6 +331,17 @@ impl<T> Network<T> {
                 }
             }
         }
+    }
+
+    /// The caller is told that there is no connection. The listener may have it.
+    fn refuse(&mut self, caller: Socket) -> Notice {
+        if let Some(link) = self.links.get_mut(&caller.link) {
+            link.to(Side::Caller).standing = Standing::Closed;
+            if link.is_over() {
+                self.links.remove(&caller.link);
+            }
+        }
+        Notice::Refused(caller)
     }
 
     fn knock<E: From<Passing>>(&mut self, id: u64, agenda: &mut Agenda<E>) -> Option<Notice> {
@@ -356,8 +380,7 @@ impl<T> Network<T> {
             return None;
         }
         if !is_open {
-            self.links.remove(&id);
-            return Some(Notice::Refused(socket));
+            return Some(self.refuse(socket));
         }
         if link.is_broken {
             return None;

@@ -115,6 +115,20 @@ fn the_end_comes_behind_what_was_sent() {
 }
 
 #[test]
+fn who_sends_to_a_closed_end_is_told() {
+    let mut rig = Rig::new(Weather::fair(2), 9);
+    let (caller, listener) = rig.connected();
+    rig.send(listener, 1);
+    rig.send(caller, 7);
+    rig.run_for(SECOND);
+    rig.network.close(caller, &mut rig.agenda);
+    rig.run_for(SECOND);
+    assert_eq!(rig.take(listener), Taken::Value(7));
+    assert_eq!(rig.take(listener), Taken::Broken);
+    assert!(rig.has(Notice::Broken(listener)));
+}
+
+#[test]
 fn a_half_open_connection_swallows_what_is_sent_until_patience_is_over() {
     let mut rig = Rig::new(Weather::fair(10), 4);
     let (caller, listener) = rig.connected();

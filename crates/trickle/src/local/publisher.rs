@@ -158,7 +158,7 @@ impl Publisher {
                 })?,
             None => return Err(WriteError::NoChannel { channel: channel() }),
         };
-        match cell.with(|state| state.open_fresh(now(), Wanted::Exact(seq))) {
+        match cell.with_due(|state| state.open_fresh(now(), Wanted::Exact(seq))) {
             Open::Writing { writer, seq } => Ok(Writer::new(cell, writer, seq)),
             Open::Dropped(seq) => Err(WriteError::Taken {
                 channel: channel(),

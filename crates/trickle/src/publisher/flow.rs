@@ -12,8 +12,9 @@ use crate::{
 
 /// Open POSTs: the present segment and the next.
 const POSTS: usize = 2;
-/// Segments that are sent and not answered; with more of them the next one waits.
-const UNANSWERED: usize = 8;
+/// Segments that a channel keeps. A POST that is this far ahead of one that is not answered would take its place on the
+/// server, and the other one, if it is late, would look like a publisher that begins anew.
+const WINDOW: u64 = 5;
 /// Bytes that a connection holds and has not taken.
 const HAND_OVER: usize = 256 * 1024;
 /// Requests to close lost segments at one time; further ones are left to the server's own grace.
@@ -92,7 +93,7 @@ impl Publisher {
             return None;
         }
         let missing = self.bodies.iter().position(|body| body.post.is_none());
-        if missing == Some(0) {
+        if missing == Some(0) && self.is_within_window(0) {
             return Some(Some(0));
         }
         // Preconnects wait for the present segment's connection: a server that is away is asked once, not twice.
@@ -101,10 +102,22 @@ impl Publisher {
             return None;
         }
         match missing {
-            Some(at) => Some(Some(at)),
-            None if self.spare.is_none() && self.closing.is_none() => Some(None),
+            Some(at) => self.is_within_window(at).then_some(Some(at)),
+            None if self.spare.is_none() && self.closing.is_none() => {
+                self.is_within_window(self.bodies.len()).then_some(None)
+            }
             None => None,
         }
+    }
+
+    /// Whether the body at this place, or the one to come, has a place on the server beside those that are not answered.
+    fn is_within_window(&self, at: usize) -> bool {
+        let number = self.bodies.get(at).map_or(self.next, |body| body.seq);
+        let open = self.bodies.iter().filter(|body| body.post.is_some());
+        let unanswered = self.awaiting.iter().map(|sent| sent.seq);
+        open.map(|body| body.seq)
+            .chain(unanswered)
+            .all(|seq| number.get() < seq.get() + WINDOW)
     }
 
     fn open_posts(&mut self) {
@@ -138,9 +151,6 @@ impl Publisher {
 
     /// Hands bytes of the oldest segment to its connection.
     fn feed(&mut self) {
-        if self.awaiting.len() >= UNANSWERED {
-            return;
-        }
         let until = self.now + self.config.write_time;
         let Some(body) = self.bodies.front_mut() else {
             return;

@@ -253,7 +253,8 @@ impl Publisher {
             self.out.push_back(Output::Abort(id));
             self.failed(id, &Failure::Late(wait));
         }
-        if self.closing.is_some_and(|until| until <= self.now) {
+        let is_late = self.closing.is_some_and(|until| until <= self.now);
+        if is_late && self.phase != Phase::Over {
             self.close_late();
         }
     }

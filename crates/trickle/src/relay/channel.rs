@@ -8,11 +8,13 @@
 //!             └───────── a newer segment takes the place (and closes this one) ──────────┘
 //! ```
 //!
-//! `next` is the number after the newest segment that has begun. A write to `n >= next - 5` never lowers it. A write
-//! below that is a publisher that begins anew: `next` becomes `n + 1`, and readers that wait above are let go.
+//! `next` is the number after the newest segment that has begun. A write to `n >= next - 5` never lowers it. A POST that
+//! comes below that is of a publisher that begins anew: with its first byte `next` becomes `n + 1`, and readers that wait
+//! above are let go. What the publisher left above is read by who goes on there, and gives way when its number comes again.
 //!
 //! Segments come on connections of their own, so a small one may be complete before the one ahead of it arrives. For
-//! [`Config::skip_grace`] after that, readers of the missing one wait; then it counts as skipped.
+//! [`Config::skip_grace`] after that, readers of the missing one wait; then it counts as skipped. So it does when the one
+//! behind it is given up, deleted or evicted.
 //!
 //! Invariants: the window holds five segments at most; a segment that left it, and every segment of a closed channel, is
 //! closed; closed segments do not grow; whoever waits is woken when the segment grows or ends.
@@ -41,6 +43,8 @@ use crate::wire::Seq;
 pub struct Channel {
     mime: Option<Arc<str>>,
     next: Seq,
+    /// How often the publisher began anew.
+    era: u64,
     window: Window,
     segments: Slab<Held>,
     readers: Slab<reading::Reading>,
@@ -63,8 +67,11 @@ struct Held {
     /// It moved `next`: by a byte, or by ending without one.
     begun: bool,
     in_window: bool,
+    /// Of which beginning of the publisher it is.
+    era: u64,
     readers: usize,
     writers: usize,
+    /// When it was complete, or given up after its first byte.
     completed_at: Option<Instant>,
     /// When it is closed unless a POST comes: it is broken, or was skipped.
     ends_at: Option<Instant>,
@@ -87,6 +94,7 @@ impl Channel {
         Self {
             mime,
             next: Seq::ZERO,
+            era: 0,
             window: Window::default(),
             segments: Slab::new(),
             readers: Slab::new(),
@@ -136,9 +144,10 @@ impl Channel {
         let segment = &self.segments[key];
         if !segment.closed && !segment.begun && segment.writers > 0 {
             // The waiting POST is answered as a segment without bytes, and readers are to see that it was one.
-            self.begin(key);
+            self.begin(key, false);
         }
-        self.close(key);
+        // There is no clock here. The last byte is not later than now, and readers below need not wait longer.
+        self.give_up(self.active_at, key);
         true
     }
 
@@ -164,7 +173,7 @@ impl Channel {
     pub fn tick(&mut self, now: Instant) {
         for (_, key) in self.window.all() {
             if self.segments[key].ends_at.is_some_and(|at| at <= now) {
-                self.close(key);
+                self.give_up(now, key);
             }
         }
     }
@@ -176,14 +185,18 @@ impl Channel {
     }
 
     /// Puts an empty segment into the window, which evicts what was in its place.
-    fn insert(&mut self, seq: Seq) -> usize {
-        self.evict(seq);
+    fn insert(&mut self, now: Instant, seq: Seq) -> usize {
+        if let Some(evicted) = self.evict(seq) {
+            // Who waits for one before it would wait for ever.
+            self.skip_below(now, evicted);
+        }
         let key = self.segments.insert(Held {
             seq,
             bytes: Segment::default(),
             closed: false,
             begun: false,
             in_window: true,
+            era: self.era,
             readers: 0,
             writers: 0,
             completed_at: None,
@@ -195,18 +208,18 @@ impl Channel {
         key
     }
 
-    /// Empties the place of a number.
-    fn evict(&mut self, seq: Seq) {
-        let Some(key) = self.window.clear(seq) else {
-            return;
-        };
+    /// Empties the place of a number. The answer is what had begun there.
+    fn evict(&mut self, seq: Seq) -> Option<Seq> {
+        let key = self.window.clear(seq)?;
         self.close(key);
         let segment = &mut self.segments[key];
         segment.in_window = false;
-        if segment.begun && !self.closed {
+        let begun = segment.begun.then_some(segment.seq);
+        if begun.is_some() && !self.closed {
             add(&self.counters.evictions, 1);
         }
         self.release(key);
+        begun
     }
 
     fn close(&mut self, key: usize) {
@@ -233,19 +246,23 @@ impl Channel {
         }
     }
 
-    /// A segment has its first byte, or ended without one: moves `next`.
-    fn begin(&mut self, key: usize) {
+    /// A segment has its first byte, or ended without one: moves `next`. Back only if `restarts`: the POST was that of a
+    /// publisher that begins anew when it came.
+    fn begin(&mut self, key: usize, restarts: bool) {
         let segment = &mut self.segments[key];
         if std::mem::replace(&mut segment.begun, true) {
             return;
         }
+        // The second segment of a publisher that begins anew may begin before the first one.
+        segment.era = self.era + u64::from(restarts);
         add(&self.counters.segments, 1);
         let seq = segment.seq;
         let old_next = self.next;
         if seq >= old_next {
             self.next = seq.next();
-        } else if is_below(seq, old_next) {
+        } else if restarts && is_below(seq, old_next) {
             self.next = seq.next();
+            self.era += 1;
             self.close_leftovers(seq, old_next);
         }
     }
@@ -266,23 +283,49 @@ impl Channel {
     fn close_leftovers(&mut self, seq: Seq, old_next: Seq) {
         for (held, key) in self.window.all() {
             let segment = &self.segments[key];
-            let of_old = held > seq && held.get() + WINDOW > old_next.get();
-            if of_old && (!segment.begun || segment.writers == 0) {
+            let is_unwritten = match segment.begun {
+                true => self.is_left_over(key) && segment.writers == 0,
+                false => held > seq && held.get() + WINDOW > old_next.get(),
+            };
+            if is_unwritten {
                 self.close(key);
             }
         }
     }
 
+    /// Whether the publisher began anew after it wrote this segment. It is there for readers that go on, until its number
+    /// comes again.
+    fn is_left_over(&self, key: usize) -> bool {
+        let segment = &self.segments[key];
+        segment.begun && segment.era < self.era
+    }
+
     /// A segment is complete: lower ones that nobody writes to end, those that have not begun a little later.
     fn end_skipped(&mut self, now: Instant, seq: Seq) {
         for (held, key) in self.window.all() {
-            let segment = &mut self.segments[key];
-            if held >= seq || segment.closed || segment.writers > 0 {
-                continue;
-            }
-            if segment.begun {
+            let segment = &self.segments[key];
+            if held < seq && segment.begun && !segment.closed && segment.writers == 0 {
                 self.close(key);
-            } else {
+            }
+        }
+        self.skip_below(now, seq);
+    }
+
+    /// Closes a segment that nobody will complete. If it had begun, lower ones that have not are skipped.
+    fn give_up(&mut self, now: Instant, key: usize) {
+        self.close(key);
+        let segment = &mut self.segments[key];
+        if segment.begun {
+            segment.completed_at.get_or_insert(now);
+            self.skip_below(now, self.segments[key].seq);
+        }
+    }
+
+    /// Nothing more comes of this segment: lower ones that have not begun, and that nobody writes to, end a little later.
+    fn skip_below(&mut self, now: Instant, seq: Seq) {
+        for (held, key) in self.window.all() {
+            let segment = &mut self.segments[key];
+            if held < seq && !segment.begun && !segment.closed && segment.writers == 0 {
                 segment.ends_at.get_or_insert(now + self.skip_grace);
             }
         }
@@ -292,28 +335,29 @@ impl Channel {
     fn skipped_at(&self, seq: Seq) -> Option<Instant> {
         let later = self.window.all().filter(|(held, _)| *held > seq);
         later
+            .filter(|(_, key)| !self.is_left_over(*key))
             .filter_map(|(_, key)| self.segments[key].completed_at)
             .min()
     }
 
-    /// Whether this number is missing beside one that is there, and may still be on its way.
+    /// Whether this number is missing between others that are there, and may still be on its way.
     fn is_overtaken(&self, now: Instant, seq: Seq) -> bool {
-        let has_begun = |seq| {
-            self.window
-                .get(seq)
-                .is_some_and(|key| self.segments[key].begun)
-        };
-        let is_free = self.window.occupant(seq).is_none_or(|(held, _)| held < seq);
+        let has_begun = |key: usize| self.segments[key].begun && !self.is_left_over(key);
+        // A publisher that begins anew may be preparing a segment here.
+        let is_free = self.window.occupant(seq).is_none_or(|(held, key)| {
+            (held < seq || self.is_left_over(key)) && self.segments[key].writers == 0
+        });
+        let follows = |(held, key): (Seq, usize)| held > seq && has_begun(key);
         // Nothing comes before the first one, so the one after it has to do.
-        let beside = if seq == Seq::ZERO {
-            seq.next()
-        } else {
-            seq.previous()
+        let beside = match seq {
+            Seq::ZERO => seq.next(),
+            _ => seq.previous(),
         };
+        let is_beside = self.window.get(beside).is_some_and(has_begun);
         let in_time = self
             .skipped_at(seq)
             .is_none_or(|at| now < at + self.skip_grace);
-        seq < self.next && is_free && has_begun(beside) && in_time
+        seq < self.next && is_free && is_beside && self.window.all().any(follows) && in_time
     }
 }
 

@@ -147,7 +147,7 @@ impl Hub {
             .and_then(|number| u64::try_from(number).ok())
             .and_then(Seq::new);
         let seq = number.ok_or(NO_NUMBER)?;
-        if cell.with(|channel| channel.close_segment(seq)) {
+        if cell.with_due(|channel| channel.close_segment(seq)) {
             Ok(())
         } else {
             Err(NO_SUCH)
@@ -208,7 +208,7 @@ impl Hub {
         wanted: Wanted,
         reset: bool,
     ) -> Post {
-        match cell.with(|channel| channel.open(now, wanted, reset)) {
+        match cell.with_due(|channel| channel.open(now, wanted, reset)) {
             Open::Writing { writer, seq } => Post::Writing(Writer::new(cell, writer, seq)),
             Open::Dropped(seq) => Post::Dropped(seq),
             Open::Over(seq) => Post::Over(seq),

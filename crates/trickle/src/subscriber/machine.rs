@@ -140,9 +140,9 @@ impl Subscriber {
             Input::Bytes(id, bytes) => self.bytes(id, bytes),
             Input::End(id) => self.body_ended(id),
             Input::Failed(id, failure) => self.failed(id, failure),
-            Input::Deadline => {}
+            // Only here: what has arrived while the driver was away is to be seen before anything counts as late.
+            Input::Deadline => self.expire(),
         }
-        self.expire();
     }
 
     /// What to do next; call until `WakeAt` or `Idle`.

@@ -117,14 +117,14 @@ fn one_client_makes_no_more_channels_than_there_may_be() {
     });
     let mut raw = rig.connect();
     let mut refused = 0;
-    for batch in 0..100 {
+    for batch in 0..3 {
         let requests: String = (0..1000)
             .map(|at| request("POST", &format!("/c{batch}-{at}"), ""))
             .collect();
         raw.send(&requests);
         refused += (0..1000).filter(|_| raw.answer().status == 503).count();
     }
-    assert_eq!(refused, 99_900);
+    assert_eq!(refused, 2_900);
     assert_eq!(rig.stats().channels, 100);
     assert_eq!(rig.post("/another/0", "x").status, 503);
 }

@@ -24,6 +24,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 const PROBES: u32 = 4;
+/// Connections that wait to be taken, as far as the system allows. Beyond that they are lost, and tried again a second
+/// later by whoever makes them: a crowd that comes at once would keep others out.
+const BACKLOG: i32 = 4096;
 /// The answer to a connection for which there is no place.
 pub(super) const REFUSAL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -74,6 +77,8 @@ impl Server {
     /// Takes the address. Connections are served from [`Server::run`] on.
     pub async fn bind(addr: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
+        // Listening again only makes the queue longer. One that stays short is no reason not to serve.
+        socket2::SockRef::from(&listener).listen(BACKLOG).ok();
         Ok(Self {
             listener,
             shared: Shared::new(config),
@@ -164,7 +169,8 @@ async fn welcome(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, seat:
         .ok();
     #[cfg(feature = "tls")]
     if let Some(config) = shared.config.tls.clone() {
-        return super::secure::welcome(stream, config, peer, shared, seat).await;
+        // In a box, because a connection without TLS is not to take its room.
+        return Box::pin(super::secure::welcome(stream, config, peer, shared, seat)).await;
     }
     Connection::new(stream, shared, Some(peer), seat)
         .serve()

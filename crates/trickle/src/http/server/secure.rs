@@ -29,6 +29,17 @@ pub(super) async fn welcome(
     if !seat.busy() || !began {
         return;
     }
+    // In a box that is made now: many peers connect long before they say something.
+    Box::pin(shake_and_serve(stream, config, peer, shared, seat)).await;
+}
+
+async fn shake_and_serve(
+    stream: TcpStream,
+    config: Arc<rustls::ServerConfig>,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    seat: Seat,
+) {
     let handshake = TlsAcceptor::from(config).accept(stream);
     if let Ok(Ok(stream)) = timeout(shared.config.head_timeout, handshake).await {
         Connection::new(stream, shared, Some(peer), seat)

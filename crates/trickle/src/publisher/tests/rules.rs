@@ -526,3 +526,45 @@ fn a_late_deadline_does_no_harm() {
     }
     assert_eq!(world.posts(), [0]);
 }
+
+#[test]
+fn an_end_that_meets_the_end_of_the_close_is_the_only_one() {
+    let mut world = World::manual(with(|config| {
+        config.give_up = SECOND;
+        config.connect_time = SECOND;
+        config.drain_time = SECOND;
+    }));
+    world.give(Input::Begin);
+    world.write("zero");
+    world.break_off(world.post(0));
+    world.run_for(Duration::from_millis(300));
+    world.give(Input::Close);
+    // The driver is late: the POST, all tries and the close have run out of time.
+    world.agenda.advance(Duration::from_secs(5));
+    world.give(Input::Deadline);
+    assert!(world.machine.is_over());
+    assert!(!world.has_asked(Request::Delete));
+    let ends = world
+        .events
+        .iter()
+        .filter(|it| matches!(it, Event::Ended(_)));
+    assert_eq!(ends.count(), 1);
+}
+
+#[test]
+fn no_post_opens_so_far_ahead_that_it_takes_the_place_of_one_that_is_not_answered() {
+    let mut world = World::manual(Config::default());
+    for number in 0..5 {
+        let post = world.post(number);
+        world.give(Input::Opened(post));
+        world.segment("bytes");
+        world.give(Input::Wrote(post, 5));
+        world.give(Input::Finished(post));
+        if number > 0 {
+            world.answer(post, 200);
+        }
+    }
+    assert_eq!(world.posts(), [0, 1, 2, 3, 4], "0 may be on its way");
+    world.answer(world.post(0), 200);
+    assert_eq!(world.posts(), [0, 1, 2, 3, 4, 5]);
+}

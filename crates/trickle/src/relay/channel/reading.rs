@@ -94,14 +94,15 @@ impl Channel {
         let coming = seq == latest || (latest == Seq::ZERO && seq.get() == 1);
         let held = self.window.get(seq).filter(|&key| {
             let segment = &self.segments[key];
-            segment.begun || !segment.closed || !coming
+            let is_past = self.is_left_over(key) && seq <= latest;
+            !is_past && (segment.begun || !segment.closed || !coming)
         });
         let key = match held {
             Some(key) => key,
-            None if coming => self.insert(seq),
+            None if coming => self.insert(now, seq),
             None if self.is_overtaken(now, seq) => {
                 let ends_at = self.skipped_at(seq).map(|at| at + self.skip_grace);
-                let key = self.insert(seq);
+                let key = self.insert(now, seq);
                 self.segments[key].ends_at = ends_at;
                 key
             }

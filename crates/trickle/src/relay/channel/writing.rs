@@ -14,6 +14,8 @@ use crate::wire::{Seq, Wanted};
 #[derive(Debug)]
 pub(super) struct Writing {
     segment: usize,
+    /// When it came, it was that of a publisher that begins anew. One that was in order and is late is not.
+    restarts: bool,
     wrote: bool,
     last_byte_at: Instant,
     place: Place,
@@ -92,9 +94,10 @@ impl Channel {
             return Open::TooMany;
         }
         if reset {
-            self.close_below(seq);
+            self.close_below(now, seq);
         }
-        let Some(key) = self.place_for(seq) else {
+        let restarts = self.is_restart(seq);
+        let Some(key) = self.place_for(now, seq) else {
             self.active_at = now;
             self.next = self.next.max(seq.next());
             return Open::Dropped(seq);
@@ -106,6 +109,7 @@ impl Channel {
         segment.ends_at = None;
         let writer = self.writers.insert(Writing {
             segment: key,
+            restarts,
             wrote: false,
             last_byte_at: now,
             place: 0,
@@ -157,7 +161,7 @@ impl Channel {
             return Append::Dropped;
         }
         if segment.bytes.len() + size > self.limits.segment_bytes {
-            self.close(key);
+            self.give_up(now, key);
             return Append::TooLarge;
         }
         let held = self
@@ -165,7 +169,7 @@ impl Channel {
             .held_bytes
             .load(std::sync::atomic::Ordering::Relaxed);
         if held.saturating_add(size) > self.limits.held_bytes {
-            self.close(key);
+            self.give_up(now, key);
             return Append::Full;
         }
         writing.wrote = true;
@@ -174,19 +178,20 @@ impl Channel {
         segment.waiting_readers.wake_into(&mut self.woken);
         add(&self.counters.bytes_in, size);
         add(&self.counters.held_bytes, size);
-        self.begin(key);
+        let restarts = writing.restarts;
+        self.begin(key, restarts);
         Append::Stored
     }
 
     /// The end of a body: the segment is complete, whoever else writes to it.
     pub fn finish(&mut self, now: Instant, writer: usize) -> Finish {
         let writing = &self.writers[writer];
-        let (key, empty) = (writing.segment, !writing.wrote);
+        let (key, empty, restarts) = (writing.segment, !writing.wrote, writing.restarts);
         let over = self.closed;
         if !over {
             self.active_at = now;
             if !self.segments[key].closed {
-                self.begin(key);
+                self.begin(key, restarts);
                 self.close(key);
                 self.segments[key].completed_at = Some(now);
                 self.end_skipped(now, self.segments[key].seq);
@@ -234,27 +239,31 @@ impl Channel {
     }
 
     /// The segment to write to: the one that is there if it is open, or a new one. `None` if what comes is to be dropped.
-    fn place_for(&mut self, seq: Seq) -> Option<usize> {
+    fn place_for(&mut self, now: Instant, seq: Seq) -> Option<usize> {
         let restart = self.is_restart(seq);
         match self.window.occupant(seq) {
             Some((held, key)) if held == seq => {
                 let segment = &self.segments[key];
                 match (segment.closed, segment.begun) {
+                    // Of the time before a restart.
+                    _ if self.is_left_over(key) => Some(self.insert(now, seq)),
                     (false, _) => Some(key),
                     (true, true) if !restart => None,
-                    // Closed before anything was written to it, or of the time before a restart.
-                    (true, _) => Some(self.insert(seq)),
+                    // Closed before anything was written to it, or a restart of now.
+                    (true, _) => Some(self.insert(now, seq)),
                 }
             }
-            Some((held, _)) if held > seq && seq < self.next && !restart => None,
-            _ => Some(self.insert(seq)),
+            Some((held, key)) if held > seq && seq < self.next && !restart => {
+                self.is_left_over(key).then(|| self.insert(now, seq))
+            }
+            _ => Some(self.insert(now, seq)),
         }
     }
 
-    fn close_below(&mut self, seq: Seq) {
+    fn close_below(&mut self, now: Instant, seq: Seq) {
         for (held, key) in self.window.all() {
             if held < seq {
-                self.close(key);
+                self.give_up(now, key);
             }
         }
     }

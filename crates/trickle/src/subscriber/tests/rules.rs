@@ -512,3 +512,27 @@ fn a_number_that_was_asked_for_needs_no_header() {
     desk.bytes("one");
     assert_eq!(desk.said(), [begin(1), bytes("one")]);
 }
+
+#[test]
+fn what_arrived_while_the_caller_was_away_is_not_late() {
+    let mut desk = Desk::reading();
+    let next = desk.asked();
+    desk.now += SECOND * 100;
+    // The driver is back, and first tells what has come.
+    desk.machine.handle(desk.now, Input::Sent(next));
+    desk.machine.handle(desk.now, Input::Head(next, ok(1)));
+    desk.bytes("more");
+    desk.end();
+    assert_eq!(
+        desk.said(),
+        [
+            bytes("more"),
+            Event::End {
+                seq: seq(0),
+                bytes: 8,
+                complete: true
+            }
+        ]
+    );
+    assert_eq!(desk.dropped, []);
+}
