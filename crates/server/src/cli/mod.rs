@@ -34,6 +34,8 @@ enum Command {
     /// Run a video file through a pipeline
     Run(Box<run::Run>),
     /// Serve the container API of the live runner until Ctrl-C
+    // Hidden while there is no `infer` for it to start.
+    #[command(hide = true)]
     Serve(Box<serve::Serve>),
     /// List and describe pipelines
     #[command(subcommand)]
