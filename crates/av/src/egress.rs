@@ -47,6 +47,9 @@ pub(crate) fn run(
     }
     let outcome = outcome.and_then(|()| egress.complete());
     if let Err(error) = outcome {
+        // What the sink has got is told before the failure: a report counts it.
+        let stats = serde_json::to_value(stream.stats()).unwrap_or_default();
+        parent.say(&FromChild::Stats { stats });
         stop(stream);
         return parent.fail(report(&error));
     }

@@ -200,14 +200,19 @@ fn a_stdout_that_is_full_is_named() {
 #[test]
 fn usage_errors_have_code_two() {
     let scene = Scene::new();
-    for args in [
-        ["x.mp4", "-p", "noop", "--size", "0x0"],
-        ["x.mp4", "-p", "noop", "--fps", "0"],
-        ["x.mp4", "-p", "noop", "--start", "-1"],
-        ["x.mp4", "-p", "noop", "--policy", "perhaps"],
+    scene.clip("x.mp4", 1, &[]);
+    for [option, value] in [
+        ["--size", "0x0"],
+        ["--fps", "0"],
+        ["--start", "-1"],
+        ["--policy", "perhaps"],
     ] {
-        assert_eq!(scene.run(&args).code, Some(2), "{args:?}");
+        let ended = scene.run(&["x.mp4", "-p", "noop", &format!("{option}={value}")]);
+        assert_eq!(ended.code, Some(2), "{option}: {}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        assert!(ended.complaint().contains(option), "{}", ended.stderr);
     }
+    assert_eq!(scene.names(), ["x.mp4"]);
 }
 
 #[test]

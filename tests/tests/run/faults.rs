@@ -229,7 +229,10 @@ fn a_second_ctrl_c_ends_a_run_at_once_while_the_first_waits_for_a_frame() {
     let is_at_once = framerill_tests::wait_until(Duration::from_secs(5), || !is_running(pid));
     assert!(is_at_once);
     assert_eq!(run.end().code, Some(130));
-    assert!(family.iter().all(|pid| !is_running(*pid)), "{family:?}");
+    let within_a_second = framerill_tests::wait_until(Duration::from_secs(1), || {
+        family.iter().all(|pid| !is_running(*pid))
+    });
+    assert!(within_a_second, "something of {family:?} is left");
     assert!(!scene.path("out.mp4").exists());
 }
 

@@ -10,7 +10,7 @@ mod trickle;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{exit::Exit, failure::Failure};
 
@@ -71,15 +71,17 @@ fn command() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // What cannot be printed cannot be helped.
-            drop(error.print());
-            if !error.use_stderr() {
-                return Exit::Done;
+            let shows_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+            if !error.use_stderr() || shows_help {
+                // What cannot be printed cannot be helped.
+                drop(error.print());
+                return if shows_help { Exit::Usage } else { Exit::Done };
             }
+            let failure = usage(&error);
             if wants_json() {
-                print_failure(&usage(&error));
+                print_failure(&failure);
             }
-            return Exit::Usage;
+            return tell(&failure);
         }
     };
     let done = match cli.command {
@@ -117,10 +119,11 @@ fn usage(error: &clap::Error) -> Failure {
 
 /// The one object on stdout of a command that has no report of its own.
 fn print_failure(failure: &Failure) {
-    print_json(&serde_json::json!({
+    let object = serde_json::json!({
         "status": "failed",
         "error": {"code": failure.code, "message": failure.to_string()},
-    }));
+    });
+    crate::terminal::answer(object);
 }
 
 /// Prints the one line that says what is wrong and what to do.

@@ -195,6 +195,11 @@ impl Writing {
         if let Some(preview) = self.preview.take() {
             preview.discard();
         }
+        if report.frames.out == 0 && failure.code != "media_lost" {
+            // Sound alone plays, but is nothing to keep.
+            self.discard();
+            return failure;
+        }
         let Some(kept) = self.partial.take().and_then(Partial::keep) else {
             return failure;
         };

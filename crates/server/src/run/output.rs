@@ -3,13 +3,16 @@
 use std::{
     fs::{self, File},
     io::{self, ErrorKind, Read},
-    os::fd::OwnedFd,
+    os::{
+        fd::OwnedFd,
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
 use framerill_worker::message::Container;
 use rustix::{
-    fs::{FlockOperation, flock},
+    fs::{FlockOperation, OFlags, flock},
     stdio::dup2_stdout,
 };
 
@@ -24,9 +27,18 @@ pub(crate) struct Partial {
     path: PathBuf,
     container: Container,
     /// What media writes while the stream runs; playable at any time.
-    written: PathBuf,
+    written: Ours,
     /// mp4: what media remuxes into at the end.
-    remuxed: Option<PathBuf>,
+    remuxed: Option<Ours>,
+}
+
+/// A file that is being written by this run and no other: it stays locked until it has its name or is gone.
+#[derive(Debug)]
+pub(super) struct Ours {
+    pub(super) path: PathBuf,
+    _locked: File,
+    /// What an earlier run left under this name, aside until this run has something better.
+    earlier: Option<PathBuf>,
 }
 
 /// The container of a path's extension.
@@ -68,37 +80,30 @@ impl Partial {
         input: Option<&Path>,
     ) -> Result<(Self, File, Option<File>), Failure> {
         let container = container_of(path)?;
-        let shown = path.display();
-        if path.is_dir() {
-            return Err(Failure::cannot_start(
-                "output_directory",
-                format!("`{shown}` is a directory"),
-            )
-            .hint("name a file with -o"));
-        }
+        is_a_file(path)?;
         let written = beside(path, "partial");
         let remuxed = (container == Container::Mp4).then(|| beside(path, "remux"));
         for ours in [path, &written].into_iter().chain(remuxed.as_deref()) {
             not_the_input(ours, input)?;
+            not_the_input(&beside(ours, "earlier"), input)?;
         }
+        let (written, file) = Ours::create(&written, path)?;
         let mut partial = Self {
             path: path.to_owned(),
             container,
             written,
             remuxed: None,
         };
-        let file = create(&partial.written, path)?;
-        let final_file = match &remuxed {
-            Some(remuxed) => match create(remuxed, path) {
-                Ok(file) => Some(file),
+        let mut final_file = None;
+        if let Some(remuxed) = remuxed {
+            match Ours::create(&remuxed, path) {
+                Ok((ours, file)) => (partial.remuxed, final_file) = (Some(ours), Some(file)),
                 Err(failure) => {
                     partial.discard();
                     return Err(failure);
                 }
-            },
-            None => None,
-        };
-        partial.remuxed = remuxed;
+            }
+        }
         Ok((partial, file, final_file))
     }
 
@@ -111,29 +116,39 @@ impl Partial {
     /// Puts the complete file under its own name.
     pub(crate) fn complete(self) -> Result<PathBuf, Failure> {
         let complete = self.remuxed.as_ref().unwrap_or(&self.written);
-        named(complete, &self.path)?;
+        named(&complete.path, &self.path)?;
         if self.remuxed.is_some() {
-            remove(&self.written);
+            remove(&self.written.path);
         }
+        self.forget_earlier();
         Ok(self.path)
     }
 
     /// Keeps what was written under the partial name, if there is a picture in it. Nothing appears under the final name.
     pub(crate) fn keep(self) -> Option<PathBuf> {
-        if let Some(remuxed) = &self.remuxed {
-            remove(remuxed);
-        }
         if !self.has_pictures() {
-            remove(&self.written);
+            self.discard();
             return None;
         }
-        Some(self.written)
+        if let Some(remuxed) = &self.remuxed {
+            remove(&remuxed.path);
+        }
+        self.forget_earlier();
+        Some(self.written.path)
+    }
+
+    fn forget_earlier(&self) {
+        for ours in [&self.written].into_iter().chain(&self.remuxed) {
+            if let Some(earlier) = &ours.earlier {
+                remove(earlier);
+            }
+        }
     }
 
     /// Whether more than a header was written.
     fn has_pictures(&self) -> bool {
         let mut begin = Vec::new();
-        let read = File::open(&self.written)
+        let read = File::open(&self.written.path)
             .and_then(|file| file.take(HEADER_MAX).read_to_end(&mut begin));
         let holds = |mark: &[u8]| begin.windows(mark.len()).any(|bytes| bytes == mark);
         read.is_ok()
@@ -145,11 +160,11 @@ impl Partial {
             }
     }
 
-    /// Removes all that was written.
+    /// Removes all that was written; what an earlier run left is there again.
     pub(crate) fn discard(self) {
-        remove(&self.written);
-        if let Some(remuxed) = &self.remuxed {
-            remove(remuxed);
+        self.written.discard();
+        if let Some(remuxed) = self.remuxed {
+            remuxed.discard();
         }
     }
 }
@@ -190,7 +205,6 @@ pub(super) fn not_the_input(ours: &Path, input: Option<&Path>) -> Result<(), Fai
 fn same_file(a: &Path, b: &Path) -> bool {
     match (fs::canonicalize(a), fs::canonicalize(b)) {
         (Ok(a), Ok(b)) => {
-            use std::os::unix::fs::MetadataExt;
             let id = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
             a == b || (id(&a).is_some() && id(&a) == id(&b))
         }
@@ -198,49 +212,105 @@ fn same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
-/// Opens a file of ours for writing, empty, and locks it for this run. Failures name the file that was `wanted`.
-pub(super) fn create(path: &Path, wanted: &Path) -> Result<File, Failure> {
-    let shown = wanted.display();
-    let opened = File::options()
+/// Refuses what can be no output file.
+pub(super) fn is_a_file(path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(
+            Failure::cannot_start("output_directory", format!("`{shown}` is a directory"))
+                .hint("name a file with -o"),
+        );
+    }
+    if path.exists() && !path.is_file() {
+        return Err(Failure::cannot_start(
+            "output_kind",
+            format!("`{shown}` is there and is no file"),
+        )
+        .hint("name a file with -o, or write to a pipe: -o - > PIPE"));
+    }
+    Ok(())
+}
+
+impl Ours {
+    /// Opens a file for writing, empty, and locks it for this run. Failures name the file that was `wanted`.
+    pub(super) fn create(path: &Path, wanted: &Path) -> Result<(Self, File), Failure> {
+        let failed = |error: io::Error| cannot_write(wanted, &error);
+        let mut file = open(path, false).map_err(failed)?;
+        lock(&file, path, wanted)?;
+        let mut earlier = None;
+        if file.metadata().map_err(failed)?.len() > 0 {
+            let aside = beside(path, "earlier");
+            fs::rename(path, &aside).map_err(failed)?;
+            earlier = Some(aside);
+            file = open(path, true).map_err(failed)?;
+            lock(&file, path, wanted)?;
+        }
+        let ours = Self {
+            path: path.to_owned(),
+            _locked: file.try_clone().map_err(failed)?,
+            earlier,
+        };
+        Ok((ours, file))
+    }
+
+    /// Removes it; what an earlier run left is there again.
+    pub(super) fn discard(self) {
+        match &self.earlier {
+            // Where that fails the earlier one keeps its other name.
+            Some(earlier) => drop(fs::rename(earlier, &self.path)),
+            None => remove(&self.path),
+        }
+    }
+}
+
+/// Follows no link: a file of ours is nobody else's.
+fn open(path: &Path, new: bool) -> io::Result<File> {
+    let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
+    File::options()
         .read(true)
         .write(true)
         .create(true)
+        .create_new(new)
         .truncate(false)
-        .open(path);
-    let file = opened.map_err(|error| {
-        let folder = wanted.parent().filter(|it| !it.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let hint = match error.kind() {
-            ErrorKind::NotFound if !folder.is_dir() => {
-                format!("make the folder first: mkdir -p {}", folder.display())
-            }
-            ErrorKind::StorageFull => "free some space, or name another place with -o".into(),
-            _ => {
-                let folder = folder.display();
-                format!("`{folder}` has to be a folder that you may write, or name another with -o")
-            }
-        };
-        Failure::cannot_start(
-            "output_open",
-            format!("cannot write `{shown}`: {}", plain(&error)),
-        )
-        .hint(hint)
-    })?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(Failure::cannot_start(
-            "output_busy",
-            format!("another run is writing `{shown}` at this moment"),
-        )
-        .hint("wait for it, or name another output with -o"));
+        .custom_flags(no_link)
+        .open(path)
+}
+
+/// Locks the file that has this name now: a run that ends renames its own.
+fn lock(file: &File, path: &Path, wanted: &Path) -> Result<(), Failure> {
+    let id = |it: fs::Metadata| (it.dev(), it.ino());
+    let locked = flock(file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    let named = fs::symlink_metadata(path).map(id).ok();
+    if locked && named.is_some() && named == file.metadata().map(id).ok() {
+        return Ok(());
     }
-    file.set_len(0).map_err(|error| {
-        Failure::cannot_start(
-            "output_open",
-            format!("cannot write `{shown}`: {}", plain(&error)),
-        )
-        .hint("name another place with -o")
-    })?;
-    Ok(file)
+    let shown = wanted.display();
+    Err(Failure::cannot_start(
+        "output_busy",
+        format!("another run is writing `{shown}` at this moment"),
+    )
+    .hint("wait for it, or name another output with -o"))
+}
+
+fn cannot_write(wanted: &Path, error: &io::Error) -> Failure {
+    let folder = wanted.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let hint = match error.kind() {
+        ErrorKind::NotFound if !folder.is_dir() => {
+            format!("make the folder first: mkdir -p {}", folder.display())
+        }
+        ErrorKind::StorageFull => "free some space, or name another place with -o".into(),
+        _ => {
+            let folder = folder.display();
+            format!("`{folder}` has to be a folder that you may write, or name another with -o")
+        }
+    };
+    let shown = wanted.display();
+    Failure::cannot_start(
+        "output_open",
+        format!("cannot write `{shown}`: {}", plain(error)),
+    )
+    .hint(hint)
 }
 
 /// The system's words without the number.
@@ -335,11 +405,50 @@ mod tests {
     fn a_second_run_does_not_write_into_the_first_ones_output() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.mkv");
-        let (_first, _file, _) = Partial::create(&path, None).unwrap();
-        assert_eq!(
-            Partial::create(&path, None).unwrap_err().code,
-            "output_busy"
-        );
+        let (first, file, _) = Partial::create(&path, None).unwrap();
+        // Media has ended, and the output has no name yet.
+        drop(file);
+        let second = || Partial::create(&path, None).map(drop).unwrap_err().code;
+        assert_eq!(second(), "output_busy");
+        first.complete().unwrap();
+        assert!(Partial::create(&path, None).is_ok());
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_is_there_again_when_this_one_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join("out.partial.mkv");
+        fs::write(&left, "an hour").unwrap();
+        let path = folder.path().join("out.mkv");
+        let (partial, _, _) = Partial::create(&path, None).unwrap();
+        assert_eq!(fs::read(&left).unwrap(), b"");
+        assert_eq!(partial.keep(), None);
+        assert_eq!(fs::read(&left).unwrap(), b"an hour");
+        let (partial, _, _) = Partial::create(&path, None).unwrap();
+        partial.complete().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn no_link_is_followed_and_nothing_but_a_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let precious = folder.path().join("precious.txt");
+        fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, folder.path().join("out.partial.mkv")).unwrap();
+        let codes = [
+            ("out.mkv", "output_open"),
+            ("folder.mp4/", "output_directory"),
+            ("socket.ts", "output_kind"),
+        ];
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket.ts"));
+        for (name, code) in codes {
+            let failure = Partial::create(&folder.path().join(name), None).unwrap_err();
+            assert_eq!(
+                (failure.code.as_str(), failure.exit),
+                (code, Exit::CannotStart)
+            );
+        }
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
     }
 
     #[test]

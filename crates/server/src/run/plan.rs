@@ -223,7 +223,9 @@ pub fn fps(text: &str) -> Result<[u32; 2], String> {
         }
     };
     let [num, den] = fraction;
-    if num == 0 || den == 0 || u64::from(num) > 1000 * u64::from(den) {
+    // FFmpeg counts both in 32 bits with a sign.
+    let most = i32::MAX.unsigned_abs();
+    if num == 0 || den == 0 || num.max(den) > most || u64::from(num) > 1000 * u64::from(den) {
         return Err(wrong());
     }
     Ok(fraction)
@@ -291,7 +293,18 @@ mod tests {
         assert_eq!(fps("29.97"), Ok([30_000, 1001]));
         assert_eq!(fps("30000/1001"), Ok([30_000, 1001]));
         assert_eq!(fps("12.5"), Ok([12_500, 1000]));
-        for wrong in ["0", "-1", "x", "1/0", "0/1", "2000", "nan", "inf", "1/2/3"] {
+        for wrong in [
+            "0",
+            "-1",
+            "x",
+            "1/0",
+            "0/1",
+            "2000",
+            "nan",
+            "inf",
+            "1/2/3",
+            "4294967295/4294967295",
+        ] {
             assert!(fps(wrong).is_err(), "{wrong}");
         }
     }

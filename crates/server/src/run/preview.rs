@@ -5,14 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::output::{beside, create, named, not_the_input, remove};
+use super::output::{Ours, beside, is_a_file, named, not_the_input};
 use crate::failure::Failure;
 
 /// A picture that media writes at the end of the stream.
 #[derive(Debug)]
 pub(super) struct Preview {
     path: PathBuf,
-    written: PathBuf,
+    written: Ours,
 }
 
 impl Preview {
@@ -27,24 +27,25 @@ impl Preview {
         let written = beside(path, "partial");
         not_the_input(path, input)?;
         not_the_input(&written, input)?;
-        let file = create(&written, path)?;
+        is_a_file(path)?;
+        let (written, file) = Ours::create(&written, path)?;
         let path = path.to_owned();
         Ok((Self { path, written }, file))
     }
 
     /// Puts it under its own name; none when there was no picture to write.
     pub(super) fn complete(self) -> Result<Option<PathBuf>, Failure> {
-        if fs::metadata(&self.written).is_ok_and(|it| it.len() == 0) {
+        if fs::metadata(&self.written.path).is_ok_and(|it| it.len() == 0) {
             self.discard();
             return Ok(None);
         }
-        named(&self.written, &self.path)?;
+        named(&self.written.path, &self.path)?;
         Ok(Some(self.path))
     }
 
     /// Removes what was written; a picture of an earlier run stays.
     pub(super) fn discard(self) {
-        remove(&self.written);
+        self.written.discard();
     }
 }
 
