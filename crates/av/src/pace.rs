@@ -10,6 +10,9 @@ const STALLED: Duration = Duration::from_secs(1);
 pub(crate) struct Pacer {
     /// A media time and when it was due.
     anchor: Option<(Duration, Duration)>,
+    /// The latest media time so far. What lies before it, such as a picture behind its sound, is late for its place in the
+    /// file and says nothing of the source's pace.
+    latest: Duration,
 }
 
 impl Pacer {
@@ -21,9 +24,10 @@ impl Pacer {
         } else {
             clock.saturating_sub(media - at)
         };
-        if due + STALLED < now {
+        if due + STALLED < now && at >= self.latest {
             self.anchor = Some((at, now));
         }
+        self.latest = self.latest.max(at);
         due.max(now)
     }
 }
@@ -61,6 +65,24 @@ mod tests {
         pacer.release_at(ms(0), ms(0));
         assert_eq!(pacer.release_at(ms(40), ms(5000)), ms(5000));
         assert_eq!(pacer.release_at(ms(80), ms(5000)), ms(5040));
+    }
+
+    #[test]
+    fn pictures_that_stand_far_behind_their_sound_do_not_slow_the_source() {
+        let mut pacer = Pacer::default();
+        let mut now = ms(0);
+        // A second of sound, then pictures and sound in turn.
+        for sound in 0..=100 {
+            now = pacer.release_at(ms(sound * 10), now);
+            if sound >= 1 {
+                now = now.max(pacer.release_at(ms(sound * 10).saturating_sub(ms(1200)), now));
+            }
+        }
+        for step in 0..50 {
+            now = pacer.release_at(ms(1000 + step * 10), now);
+            now = pacer.release_at(ms(step * 10).saturating_sub(ms(200)), now);
+        }
+        assert_eq!(now, ms(1490));
     }
 
     proptest! {

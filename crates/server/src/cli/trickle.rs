@@ -250,6 +250,8 @@ impl PublishArgs {
         // What `--keep` left there stays readable; at 0 its numbers would be spent.
         options.config.start = Start::Upcoming;
         options.config.delete = !self.keep;
+        // Readers that hang in what a publisher before left go on.
+        options.config.reset = true;
         trickle::publish(Publish {
             url: self.url,
             input: self.input,
@@ -273,6 +275,8 @@ impl SubscribeArgs {
             transport: self.tls.transport(),
             ..SubscriberOptions::default()
         };
+        // A segment may pause as long as its publisher; that the server is there, TCP asks.
+        options.config.idle_time = Duration::from_secs(3600);
         options.config.join = self.from;
         trickle::subscribe(Subscribe {
             url: self.url,

@@ -1,6 +1,6 @@
 //! The counters of a trickle server, for Prometheus and for `--json`.
 
-use std::{fmt::Write, io, net::SocketAddr, time::Duration};
+use std::{fmt::Write, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use framerill_trickle::{
     http::server::{Observer, ServerStats},
@@ -10,11 +10,14 @@ use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     time::timeout,
 };
 
 /// A scrape that takes longer is given up.
 const WITHIN: Duration = Duration::from_secs(5);
+/// Scrapes at once; one that only connects holds a seat for [`WITHIN`].
+const AT_ONCE: usize = 64;
 /// Bytes of a request; more is not read.
 const REQUEST_MAX: usize = 8 << 10;
 
@@ -155,10 +158,21 @@ pub(super) async fn listen(
     let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (taken, listener) = bound.map_err(|error| (addr, error))?;
     tokio::spawn(async move {
+        let seats = Arc::new(Semaphore::new(AT_ONCE));
         loop {
+            // Nobody closes the semaphore.
+            let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
+                return;
+            };
             match listener.accept().await {
-                // One at a time: a scrape is a few kilobytes, and has a deadline.
-                Ok((peer, _)) => drop(timeout(WITHIN, answer(peer, &observer)).await),
+                Ok((peer, _)) => {
+                    let observer = observer.clone();
+                    tokio::spawn(async move {
+                        // Who does not ask in time, or takes no answer, gets none.
+                        drop(timeout(WITHIN, answer(peer, &observer)).await);
+                        drop(seat);
+                    });
+                }
                 // Most likely there are no descriptors left.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }

@@ -101,8 +101,25 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
         segment.finish().await.map_err(|it| ended(&url, &it))?;
     }
     let counters = publisher.close().await.map_err(|it| ended(&url, &it))?;
+    let nothing_arrived = counters.segments_sent == 0 && counters.segments_lost > 0;
+    let may_lose = asked_policy != Backpressure::Block;
+    let exit = match source.exit() {
+        _ if exit != Exit::Done => exit,
+        Exit::Done if nothing_arrived || (counters.segments_lost > 0 && !may_lose) => Exit::Failed,
+        ended => ended,
+    };
     if asked.json {
+        let status = match exit {
+            Exit::Done => "done",
+            Exit::Interrupted | Exit::Terminated => "interrupted",
+            _ => "failed",
+        };
+        let error = (status == "failed").then(|| {
+            json!({"code": "publish", "message": "not all of the source was published; stderr says why"})
+        });
         terminal::answer(json!({
+            "status": status,
+            "error": error,
             "segments": counters.segments_sent,
             "segments_lost": counters.segments_lost,
             "bytes": counters.bytes_sent,
@@ -115,13 +132,7 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
             counters.segments_sent, counters.bytes_sent, counters.segments_lost
         ));
     }
-    let nothing_arrived = counters.segments_sent == 0 && counters.segments_lost > 0;
-    let may_lose = asked_policy != Backpressure::Block;
-    Ok(match source.exit() {
-        _ if exit != Exit::Done => exit,
-        Exit::Done if nothing_arrived || (counters.segments_lost > 0 && !may_lose) => Exit::Failed,
-        ended => ended,
-    })
+    Ok(exit)
 }
 
 async fn put(

@@ -52,6 +52,24 @@ impl Certificate {
     }
 }
 
+/// Descriptors that are no connection's: listeners, standard streams, the runtime's.
+const OWN_DESCRIPTORS: usize = 32;
+
+/// How many descriptors this process may have, after it asked for as many as it can get.
+fn descriptors() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    let current = match setrlimit(Resource::Nofile, most) {
+        Ok(()) => maximum,
+        Err(_) => current,
+    };
+    current.map_or(usize::MAX, |it| usize::try_from(it).unwrap_or(usize::MAX))
+}
+
 /// Serves until a signal, then closes every channel and tells whoever waits.
 pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     let Serve {
@@ -68,6 +86,13 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     };
     let tls = certificate.map(|it| it.config()).transpose()?;
     config.tls = tls.map(Arc::new);
+    let room = descriptors().saturating_sub(OWN_DESCRIPTORS);
+    if config.connections > room {
+        config.connections = room;
+        terminal::tell(format_args!(
+            "framerill: {room} connections at most: the system lets this process open no more (ulimit -n)"
+        ));
+    }
     let base = config.base_path.trim_matches('/').to_owned();
     runtime()?.block_on(async {
         let mut stop = Stop::listen()?;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read},
+    os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -55,6 +56,8 @@ impl Source {
             .args(["--quiet", "-o", "-", "--segments"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            // Ctrl-C is for this process, which asks the run to end.
+            .process_group(0)
             .spawn()
             .map_err(cannot)?;
         let stdout = run.stdout.take().expect("piped above");

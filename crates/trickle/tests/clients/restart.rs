@@ -41,7 +41,7 @@ async fn both_survive_a_restart_of_the_server_and_the_publisher_keeps_its_number
 }
 
 #[tokio::test]
-async fn a_channel_that_the_restart_forgot_is_made_again() {
+async fn a_channel_that_the_restart_forgot_ends_who_may_not_make_it() {
     let rig = Rig::new().await;
     let mut writer = publisher(&rig.url("c"), |config| config.create = true);
     assert_eq!(told(&mut writer).await, Told::Created);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 
 use super::answer::{Answer, CONTINUE};
 use super::connection::{Connection, Then, is_modern};
@@ -82,7 +83,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.outbox.put(CONTINUE);
             }
             match post {
-                Post::AskAgain => piece = poll_fn(|cx| self.poll_piece(cx, &mut posting)).await,
+                Post::AskAgain => {
+                    // Once the deletion is forgotten, a POST without a byte makes its channel.
+                    let memory = hub.config().memory;
+                    let came = poll_fn(|cx| self.poll_piece(cx, &mut posting));
+                    if let Ok(came) = timeout(memory, came).await {
+                        piece = came;
+                    }
+                }
                 post => break post,
             }
         };
