@@ -94,6 +94,7 @@ impl Ingress<'_> {
         }
         let decoded_in = monotonic_ns().saturating_sub(began);
         let Some(mut loan) = self.loan() else {
+            self.stream.lock().unseen += 1;
             return Ok(false);
         };
         let resumed = monotonic_ns();

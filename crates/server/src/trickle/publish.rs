@@ -39,7 +39,7 @@ fn advice(error: &PublishError) -> &'static str {
             "somebody closed the channel; publish to another one, or once more"
         }
         PublishError::Ended(End::NotFound) => {
-            "create the channel first, or serve with --autocreate"
+            "create the channel first, or serve with --autocreate; a channel's name is one part of a path"
         }
         PublishError::Ended(End::Refused(_)) => {
             "the server is there and says no; look at its limits and at the channel's name"

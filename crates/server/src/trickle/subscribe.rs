@@ -75,8 +75,8 @@ async fn pump(asked: Subscribe) -> Result<Exit, Failure> {
         }));
     } else {
         terminal::tell(format_args!(
-            "{} segments, {} bytes; {} segments missing",
-            counts.segments, counts.bytes, counts.missing
+            "{} segments, {} bytes; {} segments missing, {} cut off",
+            counts.segments, counts.bytes, counts.missing, counts.cut
         ));
     }
     Ok(exit)
