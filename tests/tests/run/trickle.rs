@@ -4,7 +4,8 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use rustix::process::Signal;
@@ -144,6 +145,57 @@ fn get(url: &str) -> String {
     let mut answer = String::new();
     peer.read_to_string(&mut answer).expect("it is answered");
     answer
+}
+
+#[test]
+fn idle_connections_do_not_hold_up_a_scrape() {
+    let scene = Scene::new();
+    let server = Serving::start(&scene);
+    let metrics = server.said["metrics"].as_str().expect("an address");
+    let addr = metrics
+        .trim_start_matches("http://")
+        .trim_end_matches("/metrics");
+    let idle: Vec<_> = (0..10).map(|_| TcpStream::connect(addr)).collect();
+    assert!(idle.iter().all(Result::is_ok));
+    let mut peer = TcpStream::connect(addr).expect("somebody listens");
+    // Each idle one has five seconds to ask.
+    peer.set_read_timeout(Some(Duration::from_secs(4)))
+        .expect("a socket");
+    peer.write_all(b"GET /healthz HTTP/1.1\r\n\r\n")
+        .expect("it is read");
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).expect("it is answered");
+    assert!(answer.ends_with("ok\n"), "{answer}");
+    server.stop();
+}
+
+#[test]
+fn a_server_with_few_descriptors_says_how_many_connections_it_takes() {
+    let scene = Scene::new();
+    let framerill = framerill_tests::bin("framerill");
+    let script = format!(
+        "ulimit -n 100; exec '{}' trickle serve --addr 127.0.0.1:0",
+        framerill.display()
+    );
+    let mut child = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(scene.path("."))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sh runs");
+    let mut said = String::new();
+    BufReader::new(child.stdout.take().expect("piped above"))
+        .read_line(&mut said)
+        .expect("a line");
+    signal_to(child.id(), Signal::TERM);
+    let ended = Ended::from(child.wait_with_output().expect("it ends"));
+    assert!(said.starts_with("serving"), "{said}");
+    assert!(
+        ended.stderr.contains("68 connections at most"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
