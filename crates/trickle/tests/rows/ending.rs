@@ -197,6 +197,22 @@ fn row_73_a_server_that_stops_says_so() {
 }
 
 #[test]
+fn a_post_without_a_byte_behind_a_deletion_waits_until_that_is_forgotten_and_no_longer() {
+    let rig = Rig::with(|config| {
+        config.relay.autocreate = true;
+        config.relay.memory = Duration::from_millis(200);
+    });
+    rig.post("/c/0", "x");
+    rig.delete("/c");
+    let mut publisher = rig.send(&chunked("/c/0", ""));
+    eventually("the channel is there again", || rig.hub.has("c"));
+    // From here on it is one of the channel's: whoever deletes that ends it.
+    eventually("the POST is its own", || rig.stats().writers == 1);
+    assert_eq!(rig.delete("/c").status, 200);
+    assert!(publisher.answer().is_over());
+}
+
+#[test]
 fn row_79_an_empty_post_does_not_create_a_channel() {
     let rig = Rig::new();
     let empty = chunked("/c/1", "") + "0\r\n\r\n";
