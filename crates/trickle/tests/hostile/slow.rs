@@ -1,5 +1,7 @@
 //! Heads that take their time.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -58,23 +60,26 @@ fn a_thousand_slow_heads_are_answered_with_408_and_a_bare_preconnect_is_not_one(
     bystander.ends_well();
 }
 
+/// Whether a request is answered with 200. A server that has no place may reset the connection before it is read.
+fn is_served(addr: SocketAddr) -> bool {
+    let ask = || {
+        let mut peer = TcpStream::connect(addr)?;
+        peer.write_all(get("/bystander/next").as_bytes())?;
+        let mut status = [0; 12];
+        peer.read_exact(&mut status).map(|()| status)
+    };
+    ask().is_ok_and(|status: [u8; 12]| &status == b"HTTP/1.1 200")
+}
+
 #[test]
 fn a_server_full_of_slow_heads_takes_connections_again_when_their_time_is_up() {
     const CAP: usize = 64;
     let mut process = Process::start(&format!("head_ms=1000 linger_ms=100 connections={CAP}"));
     let bystander = Bystander::in_one_segment(process.addr);
-    let mut loris: Vec<_> = (0..2 * CAP).map(|_| process.send("GET /c")).collect();
+    let loris: Vec<_> = (0..2 * CAP).map(|_| process.send("GET /c")).collect();
     process.eventually("refusals", |counts| counts.refused > 0);
-    let refused = loris
-        .iter_mut()
-        .map(|raw| raw.answer().status)
-        .filter(|status| *status == 503);
-    assert!(refused.count() >= CAP);
+    eventually("a place", || is_served(process.addr));
     drop(loris);
-    eventually("a place", || {
-        let mut raw = process.connect();
-        raw.send_bytes(get("/bystander/next").as_bytes()).is_ok() && raw.answer().status == 200
-    });
     bystander.ends_well();
 }
 
