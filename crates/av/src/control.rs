@@ -248,8 +248,7 @@ impl Opened {
         self.stop_stats = Some(stop);
         let tell = move || {
             while stopped.recv_timeout(STATS_EVERY) == Err(RecvTimeoutError::Timeout) {
-                let stats = serde_json::to_value(stream.stats()).unwrap_or_default();
-                to_parent.say(&FromChild::Stats { stats });
+                egress::say_stats(&stream.stats(), &to_parent);
             }
         };
         start("stats", tell, parent);

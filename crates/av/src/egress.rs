@@ -48,8 +48,7 @@ pub(crate) fn run(
     let outcome = outcome.and_then(|()| egress.complete());
     if let Err(error) = outcome {
         // What the sink has got is told before the failure: a report counts it.
-        let stats = serde_json::to_value(stream.stats()).unwrap_or_default();
-        parent.say(&FromChild::Stats { stats });
+        say_stats(&stream.stats(), parent);
         stop(stream);
         return parent.fail(report(&error));
     }
@@ -58,8 +57,7 @@ pub(crate) fn run(
         ..stream.stats()
     };
     if let Some(report) = truncated(stream, &stats) {
-        let stats = serde_json::to_value(&stats).unwrap_or_default();
-        parent.say(&FromChild::Stats { stats });
+        say_stats(&stats, parent);
         stop(stream);
         return parent.fail(report);
     }
@@ -68,6 +66,12 @@ pub(crate) fn run(
     if let Some(id) = stop(stream) {
         drained(stream, id, parent);
     }
+}
+
+/// Tells the counters.
+pub(crate) fn say_stats(stats: &MediaStats, parent: &Parent) {
+    let stats = serde_json::to_value(stats).unwrap_or_default();
+    parent.say(&FromChild::Stats { stats });
 }
 
 /// A source that ended before its header says is no success, whatever could be decoded of it.

@@ -13,6 +13,7 @@ use crate::{
         Colour, Encoder, Fault, Format, Frame, Packet, Parameters, Side, SideRange, Swscale,
         VideoSpec, encoder_exists, encoder_formats,
     },
+    mux,
     scale::side_of,
 };
 
@@ -256,7 +257,7 @@ fn gop(rate: (u32, u32)) -> u32 {
 /// the file and hold 11 MB of pictures (512x512), so that they are left out; slower presets decide themselves.
 fn b_frames(container: Container, plan: &VideoPlan) -> Option<u32> {
     let is_fast = matches!(plan.preset.as_str(), "ultrafast" | "superfast" | "veryfast");
-    (matches!(container, Container::Mpegts | Container::Segments) || is_fast).then_some(0)
+    (mux::is_transport_stream(container) || is_fast).then_some(0)
 }
 
 fn threads() -> usize {

@@ -28,9 +28,14 @@ pub(crate) fn options(container: Container) -> &'static [(&'static str, &'static
     }
 }
 
+/// Whether it is an MPEG transport stream, whole or in segments.
+pub(crate) fn is_transport_stream(container: Container) -> bool {
+    matches!(container, Container::Mpegts | Container::Segments)
+}
+
 /// Whether the container's muxer says itself which pictures it takes.
 pub(crate) fn knows_codecs(container: Container) -> bool {
-    !matches!(container, Container::Mpegts | Container::Segments)
+    !is_transport_stream(container)
 }
 
 /// Whether pictures of a codec go into MPEG-TS.

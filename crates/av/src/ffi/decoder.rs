@@ -67,9 +67,7 @@ impl Decoder {
             Err(fault) => Err(fault),
         }
     }
-}
 
-impl Decoder {
     /// Pictures of which a part was made up, after the last was taken out. A picture's own flags do not tell: with several
     /// threads it is handed out before they are final. Decoders that run side by side in one process count together.
     pub(crate) fn concealed(&self) -> u64 {
