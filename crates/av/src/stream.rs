@@ -280,6 +280,10 @@ impl Stream {
             fps: state.tally.fps(now),
             finished: state.complete,
             latency_ms: state.tally.latencies(),
+            dropped_latest: counts.dropped,
+            dropped_unseen: state.unseen,
+            dropped_order: state.out_of_order,
+            ..MediaStats::default()
         }
     }
 }

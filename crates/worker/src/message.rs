@@ -46,6 +46,9 @@ pub enum ToChild {
         id: u64,
         /// The keys that change.
         params: Map<String, Value>,
+        /// Say whether they would be taken, and change nothing.
+        #[serde(default, skip_serializing_if = "is_false")]
+        check: bool,
     },
     /// Join a stream over the frame link that comes with this message.
     Attach {
@@ -124,6 +127,11 @@ pub enum FromChild {
         /// Media.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<Box<SourceInfo>>,
+    },
+    /// Media: what a live source turned out to be, at its first picture and whenever that changes.
+    Source {
+        /// As in `ready`.
+        source: Box<SourceInfo>,
     },
     /// The parameters hold from the next frame on.
     Applied {
@@ -263,6 +271,21 @@ pub enum EgressMode {
     Fill,
     /// The newest finished picture at each input pts.
     Hold,
+    /// `strict` while the worker is well; fillers while it is late, reloading or gone.
+    Live,
+}
+
+/// The picture that fills in for one that nobody finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FillerPicture {
+    /// The last finished one; an overlay over it after [`LivePlan::overlay_after`].
+    #[default]
+    LastGood,
+    /// The input's own.
+    Original,
+    /// An overlay at once.
+    Overlay,
 }
 
 /// A parameter that breaks a rule.
@@ -372,6 +395,12 @@ pub struct MediaPlan {
     /// How pictures are encoded.
     #[serde(default)]
     pub video: VideoPlan,
+    /// How sound is encoded.
+    #[serde(default)]
+    pub sound: SoundPlan,
+    /// With a pipe as the source: how a live stream is kept going.
+    #[serde(default)]
+    pub live: Option<Box<LivePlan>>,
     /// Index of the descriptor that receives the before/after picture (PNG).
     #[serde(default)]
     pub preview_fd: Option<u32>,
@@ -384,6 +413,13 @@ pub enum Source {
     /// A file that the parent opened.
     File {
         /// For messages and as a hint of the format.
+        name: String,
+        /// Index into the message's descriptors.
+        fd: u32,
+    },
+    /// A pipe whose bytes come as they are made. `ready` does not wait for them.
+    Pipe {
+        /// For messages.
         name: String,
         /// Index into the message's descriptors.
         fd: u32,
@@ -447,6 +483,54 @@ impl Default for VideoPlan {
             crf: default_crf(),
         }
     }
+}
+
+/// How sound is encoded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SoundPlan {
+    /// FFmpeg's name of the encoder; none carries the sound over where the container takes it.
+    pub codec: Option<String>,
+    /// Bits a second; none takes the encoder's default.
+    pub bitrate: Option<u32>,
+    /// Channels to mix to; none keeps the source's.
+    pub channels: Option<u32>,
+}
+
+/// How a live stream is kept going.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LivePlan {
+    /// Frames a second at most, by their pts; 0 takes all.
+    pub max_fps: f64,
+    /// What fills in for pictures that nobody finished.
+    pub filler: FillerPicture,
+    /// Seconds without a finished picture after which an overlay is drawn over the filler.
+    pub overlay_after: f64,
+    /// An earlier media process wrote the stream up to here.
+    pub resume: Option<Resume>,
+}
+
+impl Default for LivePlan {
+    fn default() -> Self {
+        Self {
+            max_fps: 24.0,
+            filler: FillerPicture::default(),
+            overlay_after: 1.0,
+            resume: None,
+        }
+    }
+}
+
+/// Where an earlier media process left a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Resume {
+    /// The newest pts that was written, in ticks of 1/90000 s: pictures up to it are decoded and not shown again.
+    pub after: i64,
+    /// What was added to the source's times, in the same ticks.
+    pub offset: i64,
+    /// Ids of frames begin here.
+    pub frame: u64,
 }
 
 /// What media found in the source.
@@ -534,6 +618,32 @@ pub struct MediaStats {
     pub finished: bool,
     /// By stage.
     pub latency_ms: Latencies,
+    /// Of `dropped`: gave way to a newer frame while the worker was busy.
+    pub dropped_latest: u64,
+    /// Of `dropped`: no worker was there.
+    pub dropped_unseen: u64,
+    /// Of `dropped`: their pts did not increase.
+    pub dropped_order: u64,
+    /// Left out by the frame cap before they were counted as decoded.
+    pub capped: u64,
+    /// Packets and pictures of the source that could not be decoded whole.
+    pub damaged: u64,
+    /// Jumps of the source's times that were closed.
+    pub jumps: u64,
+    /// What is added to the source's times now, in ticks of 1/90000 s.
+    pub offset: i64,
+    /// The newest pts that was written, in ticks of 1/90000 s.
+    pub written_pts: Option<i64>,
+    /// Gaps of more than 1.5 usual distances in the pictures that were written.
+    pub picture_gaps: u64,
+    /// Gaps in the sound of the source.
+    pub sound_gaps: u64,
+    /// Packets of sound that were left out.
+    pub sound_dropped: u64,
+    /// Milliseconds by which the newest sound that was written is ahead of the newest picture.
+    pub av_offset_ms: f64,
+    /// Seconds since the newest finished picture was written; while it grows, fillers are shown.
+    pub held_seconds: f64,
 }
 
 /// Latency by stage in milliseconds: p50, p90, p99.
@@ -550,6 +660,11 @@ pub struct Latencies {
     pub encode: [f64; 3],
     /// Packet in to packet out.
     pub total: [f64; 3],
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 fn is_zero(n: &u32) -> bool {

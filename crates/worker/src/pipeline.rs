@@ -37,6 +37,9 @@ pub trait Pipeline: Send {
     /// Takes the parameters that change. On problems nothing changes.
     fn update(&mut self, params: &Map<String, Value>) -> Result<(), Vec<Problem>>;
 
+    /// Whether it would take these changes. Changes nothing.
+    fn check(&self, params: &Map<String, Value>) -> Result<(), Vec<Problem>>;
+
     /// Forgets what it remembers of earlier frames.
     fn flush(&mut self) {}
 }

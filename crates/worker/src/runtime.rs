@@ -94,7 +94,7 @@ impl Handler for Worker {
             } => {
                 return self.load(id, &pipeline.unwrap_or_default(), &params, parent);
             }
-            ToChild::Update { id, params } => self.update(id, &params, parent),
+            ToChild::Update { id, params, check } => self.update(id, &params, check, parent),
             ToChild::Attach {
                 id,
                 stream,
@@ -167,11 +167,18 @@ impl Worker {
         }
     }
 
-    fn update(&self, id: u64, params: &Map<String, Value>, parent: &Parent) {
+    fn update(&self, id: u64, params: &Map<String, Value>, check: bool, parent: &Parent) {
         let Some(pipeline) = &self.pipeline else {
             return;
         };
-        parent.say(&match locked(pipeline).update(params) {
+        let mut pipeline = locked(pipeline);
+        let taken = if check {
+            pipeline.check(params)
+        } else {
+            pipeline.update(params)
+        };
+        drop(pipeline);
+        parent.say(&match taken {
             Ok(()) => FromChild::Applied { id },
             Err(problems) => FromChild::Rejected { id, problems },
         });

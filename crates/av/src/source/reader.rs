@@ -103,6 +103,10 @@ impl SourceReader {
                 let file = FileSource::open(fd, name, plan.audio, plan.start, &interrupt)?;
                 (Backing::File(file), name.clone())
             }
+            Source::Pipe { name, .. } => {
+                let text = format!("`{name}` is live: a stream with a `live` plan reads it");
+                return Err(AvError::Plan(text));
+            }
             Source::Lavfi { graph } => {
                 let generated = GeneratedSource::open(graph, plan.audio)?;
                 (Backing::Generated(generated), format!("lavfi:{graph}"))

@@ -108,7 +108,8 @@ pub(crate) fn fds_of(plan: &MediaPlan) -> Vec<Option<OwnedFd>> {
         framerill_worker::message::Source::File { name, .. } => {
             vec![Some(File::open(name).unwrap().into()), None, None]
         }
-        framerill_worker::message::Source::Lavfi { .. } => vec![None, None, None],
+        framerill_worker::message::Source::Lavfi { .. }
+        | framerill_worker::message::Source::Pipe { .. } => vec![None, None, None],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use framerill_worker::message::{Container, EgressMode, MediaPlan, Sink, VideoPlan};
+use framerill_worker::message::{Container, EgressMode, MediaPlan, Sink, SoundPlan, VideoPlan};
 
 use super::{
     Plan, Report,
@@ -120,6 +120,8 @@ fn start(plan: &Plan, quiet: bool, report: &mut Report) -> Result<Exit, Failure>
         duration: plan.duration,
         realtime: plan.pace == Pace::RealTime,
         egress: EgressMode::Strict,
+        sound: SoundPlan::default(),
+        live: None,
         policy: plan.policy,
         audio: true,
         video: VideoPlan::default(),

@@ -140,4 +140,8 @@ impl<F: Filter> Pipeline for Running<F> {
         self.filter.set(params);
         Ok(())
     }
+
+    fn check(&self, changes: &Map<String, Value>) -> Result<(), Vec<Problem>> {
+        self.settings.check(changes)
+    }
 }

@@ -58,6 +58,20 @@ impl<P: Params> Settings<P> {
 
     /// Takes the keys that change. On problems nothing changes.
     pub(super) fn merge(&mut self, changes: &Map<String, Value>) -> Result<P, Vec<Problem>> {
+        let (values, params) = self.merged(changes)?;
+        self.values = values;
+        Ok(params)
+    }
+
+    /// Whether [`Settings::merge`] would take them.
+    pub(super) fn check(&self, changes: &Map<String, Value>) -> Result<(), Vec<Problem>> {
+        self.merged(changes).map(drop)
+    }
+
+    fn merged(
+        &self,
+        changes: &Map<String, Value>,
+    ) -> Result<(Map<String, Value>, P), Vec<Problem>> {
         let problems = validate::check(&self.schema, changes);
         if !problems.is_empty() {
             return Err(problems);
@@ -72,8 +86,7 @@ impl<P: Params> Settings<P> {
                 message: format!("the parameters cannot be read: {error}"),
             }]
         })?;
-        self.values = values;
-        Ok(params)
+        Ok((values, params))
     }
 }
 

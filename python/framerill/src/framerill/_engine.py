@@ -75,6 +75,12 @@ class Engine:
             self.loop.close()
             self.loop = None
 
+    def check(self, changes: dict[str, Any]) -> bool:
+        """Raises ParamsError unless the fields of `changes` are valid; changes nothing. What `update` itself refuses, it
+        refuses when they come."""
+        self._validated({**self._given, **changes})
+        return False
+
     def update(self, changes: dict[str, Any]) -> bool:
         """Changes parameters; True when a reload is needed. Raises ParamsError, and then nothing has changed."""
         given = {**self._given, **changes}

@@ -174,7 +174,7 @@ class Worker:
         elif kind == "describe":
             self._describe(number, message["pipeline"])
         elif kind == "update":
-            self._update(number, message["params"])
+            self._update(number, message["params"], message.get("check") is True)
         elif kind == "detach":
             self._detach(number, message["stream"])
         elif kind == "flush":
@@ -225,12 +225,12 @@ class Worker:
         gc.freeze()
         self._parent.say({"type": "ready", "id": number, "description": self._description})
 
-    def _update(self, number: int, changes: dict[str, Any]) -> None:
+    def _update(self, number: int, changes: dict[str, Any], check: bool) -> None:
         engine = self._engine
         if engine is None:
             return
         try:
-            reload = engine.update(changes)
+            reload = engine.check(changes) if check else engine.update(changes)
         except ParamsError as error:
             self._parent.say({"type": "rejected", "id": number, "problems": error.problems})
             return
