@@ -120,7 +120,7 @@ impl From<BackpressureArg> for Backpressure {
 }
 
 #[derive(Debug, Args)]
-struct TlsArgs {
+pub(super) struct TlsArgs {
     /// Verify the server's certificate; without this flag and the next one any is accepted
     #[arg(long)]
     verify_tls: bool,
@@ -130,7 +130,7 @@ struct TlsArgs {
 }
 
 impl TlsArgs {
-    fn transport(self) -> Transport {
+    pub(super) fn transport(self) -> Transport {
         let verify = match (self.trickle_ca, self.verify_tls) {
             (Some(file), _) => Verify::Ca(file),
             (None, true) => Verify::Roots,

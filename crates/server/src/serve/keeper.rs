@@ -16,11 +16,14 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     echo::Echo,
-    log::{Level, log},
     restarts::Restarts,
     settings::{INTERNAL_PORT, Settings},
 };
-use crate::{failure::Failure, program};
+use crate::{
+    failure::Failure,
+    log::{Level, log},
+    program,
+};
 
 /// How long infer has after SIGTERM; the container has 6 s, and whoever stops it waits 8 s.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
