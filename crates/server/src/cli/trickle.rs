@@ -122,10 +122,10 @@ impl From<BackpressureArg> for Backpressure {
 #[derive(Debug, Args)]
 pub(super) struct TlsArgs {
     /// Verify the server's certificate; without this flag and the next one any is accepted
-    #[arg(long)]
+    #[arg(long, env = "FRAMERILL_VERIFY_TLS")]
     verify_tls: bool,
     /// Certificates of authorities to verify it with, PEM, instead of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "FRAMERILL_TRICKLE_CA")]
     trickle_ca: Option<PathBuf>,
 }
 

@@ -170,6 +170,9 @@ fn command(settings: &Settings) -> Result<Invocation, Failure> {
     if settings.verbose {
         env.push(("VERBOSE_LOGGING", Some("1".into())));
     }
+    for (name, value) in &settings.for_infer {
+        env.push((name, Some(value.into())));
+    }
     let models = settings.model_dir.clone().or_else(default_models);
     for name in ["MODEL_DIR", "HUGGINGFACE_HUB_CACHE", "DIFFUSERS_CACHE"] {
         let is_set = std::env::var_os(name).is_some_and(|it| !it.is_empty());
