@@ -25,6 +25,12 @@ mod index;
 mod ingress;
 mod lavfi;
 mod live;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "read by the live ingress, which is wired apart"
+)]
+mod live_source;
 mod mux;
 mod pace;
 pub mod preview;
