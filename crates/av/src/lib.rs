@@ -25,6 +25,7 @@ mod index;
 mod ingress;
 mod lavfi;
 mod live;
+mod live_session;
 #[allow(
     dead_code,
     unused_imports,
