@@ -1,9 +1,6 @@
 //! Reading a live source: the driver of this room's machines.
 
-use std::{
-    os::fd::OwnedFd,
-    time::{Duration, Instant},
-};
+use std::{os::fd::OwnedFd, time::Instant};
 
 use framerill_worker::message::{LivePlan, SourceAudio};
 
@@ -42,6 +39,7 @@ pub(crate) struct LiveSource {
     sound: Option<Splitter>,
     outlet: Outlet,
     failures: Failures,
+    began: Instant,
     /// Bytes that were read before anything came out of them.
     in_vain: u64,
     has_read: bool,
@@ -78,6 +76,7 @@ impl LiveSource {
             sound: None,
             outlet: Outlet::new(live),
             failures: Failures::default(),
+            began: now(),
             in_vain: 0,
             has_read: false,
             past: Past::default(),
@@ -340,7 +339,7 @@ impl LiveSource {
         let Some(video) = &mut self.video else {
             return Ok(());
         };
-        if self.failures.add(now()) {
+        if self.failures.add(now().duration_since(self.began)) {
             return Err(AvError::Decoder {
                 name: self.name.clone(),
                 codec: video.codec_name(),
@@ -397,9 +396,6 @@ impl LiveSource {
     clippy::disallowed_methods,
     reason = "driver: owns the clock of failures"
 )]
-fn now() -> Duration {
-    use std::sync::OnceLock;
-    static BEGAN: OnceLock<Instant> = OnceLock::new();
-    let now = Instant::now();
-    now.duration_since(*BEGAN.get_or_init(|| now))
+fn now() -> Instant {
+    Instant::now()
 }
