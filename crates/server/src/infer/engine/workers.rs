@@ -194,6 +194,9 @@ impl Driver {
         let Ok(new) = self.add_cell(key, pipeline, empty) else {
             return false;
         };
+        if let Some(cell) = self.cell_mut(new) {
+            cell.has_defaults = true;
+        }
         for seat in seats {
             self.seats[seat].cell = Some(new);
         }
@@ -264,8 +267,7 @@ impl Driver {
         let Some(cell) = self.cell_mut(id) else {
             return;
         };
-        let with_defaults = cell.flow.initial().params.own.is_empty();
-        let text = error_text(report, cell.was_ready, with_defaults);
+        let text = error_text(report, cell.was_ready, cell.has_defaults);
         if let Some(traceback) = &report.traceback
             && cell.last_traceback.as_ref() != Some(traceback)
         {
