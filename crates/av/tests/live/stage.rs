@@ -18,7 +18,6 @@ use framerill_frames::{Descriptor, Geometry, Lease, Link, MessageType, PeerPool,
 use framerill_media::{Caps, Piece, Pts, Records, Size};
 use framerill_worker::{
     Channel,
-
     child::run,
     message::{FromChild, MediaStats, Role},
 };
