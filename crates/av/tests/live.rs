@@ -230,3 +230,35 @@ fn drain_writes_what_is_there_and_ends_the_segment() {
     let segments = stage.viewer.segments();
     assert_eq!(probe(&segments[0], "v:0", "frame=pts").len(), 20);
 }
+
+#[test]
+fn a_worker_that_stands_still_is_bridged_at_the_pace_of_the_source() {
+    let clip = clip(2, None);
+    let mut stage = Stage::load(&json!({}), json!({}));
+    let worker = stage.attach(1);
+    let mut seen = stage.publish(&clip, 24);
+    worker.hold(true);
+    seen.extend(stage.publish(&clip, 12));
+    worker.hold(false);
+    seen.extend(stage.publish(&clip, 12));
+    assert_eq!(seen, clip.pts);
+    let stats = stage.end();
+    assert!((12..=16).contains(&stats.filler), "{}", stats.filler);
+    assert!(stats.late >= 1);
+}
+
+#[test]
+fn an_output_that_nobody_reads_any_more_ends_with_an_error_that_says_so() {
+    let clip = clip(1, None);
+    let mut stage = Stage::load(&json!({}), json!({}));
+    let _worker = stage.attach(1);
+    stage.publish(&clip, 4);
+    stage.viewer.leave();
+    let code = loop {
+        stage.feed(&clip);
+        if let Some(code) = stage.error() {
+            break code;
+        }
+    };
+    assert_eq!(code, "sink_closed");
+}

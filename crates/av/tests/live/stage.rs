@@ -5,7 +5,8 @@ use std::{
     io::{PipeWriter, Read as _, Write as _},
     os::fd::AsFd,
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
     thread,
@@ -81,6 +82,7 @@ impl Clip {
 pub(crate) struct Viewer {
     pub(crate) pictures: Receiver<i64>,
     segments: Arc<Mutex<Vec<Vec<u8>>>>,
+    leaves: Arc<AtomicBool>,
     reading: Option<thread::JoinHandle<()>>,
 }
 
@@ -89,10 +91,13 @@ impl Viewer {
         let (seen, pictures) = channel();
         let segments = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&segments);
-        let reading = thread::spawn(move || view(pipe, &seen, &kept));
+        let leaves = Arc::new(AtomicBool::new(false));
+        let has_left = Arc::clone(&leaves);
+        let reading = thread::spawn(move || view(pipe, &seen, &kept, &has_left));
         Self {
             pictures,
             segments,
+            leaves,
             reading: Some(reading),
         }
     }
@@ -103,6 +108,11 @@ impl Viewer {
             .expect("a picture comes out")
     }
 
+    /// Reads no further.
+    pub(crate) fn leave(&self) {
+        self.leaves.store(true, Ordering::SeqCst);
+    }
+
     /// The segments of a stream that has ended.
     pub(crate) fn segments(&mut self) -> Vec<Vec<u8>> {
         let reading = self.reading.take().expect("asked once");
@@ -111,13 +121,21 @@ impl Viewer {
     }
 }
 
-fn view(mut pipe: std::io::PipeReader, seen: &Sender<i64>, kept: &Mutex<Vec<Vec<u8>>>) {
+fn view(
+    mut pipe: std::io::PipeReader,
+    seen: &Sender<i64>,
+    kept: &Mutex<Vec<Vec<u8>>>,
+    leaves: &AtomicBool,
+) {
     let (mut records, mut open, mut looked) = (Records::default(), Vec::new(), 0);
     let mut buffer = vec![0; 65536];
     loop {
         let got = pipe.read(&mut buffer).unwrap();
         if got == 0 {
             return records.finish().unwrap();
+        }
+        if leaves.load(Ordering::SeqCst) {
+            return;
         }
         for piece in records
             .push(Bytes::copy_from_slice(&buffer[..got]))
@@ -217,6 +235,14 @@ impl Stage {
         }
     }
 
+    /// The code of an error, if there was one; waits for the next message.
+    pub(crate) fn error(&self) -> Option<String> {
+        match self.said.recv_timeout(SOON).expect("media says it") {
+            FromChild::Error(report) => Some(report.code),
+            _ => None,
+        }
+    }
+
     pub(crate) fn attach(&mut self, incarnation: u32) -> Worker {
         let (near, far) = Link::pair().unwrap();
         let attach = json!({"type": "attach", "stream": "s", "incarnation": incarnation, "fds": 1});
@@ -271,6 +297,7 @@ impl Stage {
 pub(crate) struct Worker {
     pub(crate) frames: Receiver<Pts>,
     link: Arc<Link>,
+    held: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Worker {
@@ -294,8 +321,16 @@ impl Worker {
         let link = Arc::new(link);
         let (tell, frames) = channel();
         let working = Arc::clone(&link);
-        thread::spawn(move || work(&working, &pool, caps, &tell));
-        Self { frames, link }
+        let held = Arc::new((Mutex::new(false), Condvar::new()));
+        let waiting = Arc::clone(&held);
+        thread::spawn(move || work(&working, &pool, caps, &tell, &waiting));
+        Self { frames, link, held }
+    }
+
+    /// Answers nothing for as long as it is held.
+    pub(crate) fn hold(&self, held: bool) {
+        *self.held.0.lock().unwrap() = held;
+        self.held.1.notify_all();
     }
 
     /// Dies.
@@ -304,12 +339,14 @@ impl Worker {
     }
 }
 
-fn work(link: &Link, pool: &Pool, caps: Caps, tell: &Sender<Pts>) {
+fn work(link: &Link, pool: &Pool, caps: Caps, tell: &Sender<Pts>, held: &(Mutex<bool>, Condvar)) {
     let mut lent: HashMap<u32, Lease> = HashMap::new();
     while let Ok((message, _)) = link.recv(None) {
         match message.message {
             MessageType::Release => drop(lent.remove(&message.slot)),
             MessageType::Frame => {
+                let guard = held.0.lock().unwrap();
+                drop(held.1.wait_while(guard, |held| *held).unwrap());
                 let mut loan = pool.loan().expect("media gives slots back");
                 loan.fill(FINISHED);
                 let lease = loan.publish();
