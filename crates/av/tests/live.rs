@@ -35,6 +35,12 @@ fn through(program: &str, args: &[&str], bytes: Vec<u8>) -> Vec<u8> {
 
 /// A live transport stream as a camera sends it; `sound` is an encoder of FFmpeg's.
 fn clip(seconds: u32, sound: Option<&str>) -> Clip {
+    Clip::of(&stream(seconds, sound, 10.0))
+}
+
+/// The same as bytes, beginning at a time in seconds.
+fn stream(seconds: u32, sound: Option<&str>, from: f64) -> Vec<u8> {
+    let from = format!("{from}");
     let picture = format!("testsrc2=size=160x120:rate=24:duration={seconds}");
     let noise = format!("sine=frequency=440:sample_rate=48000:duration={seconds}");
     let mut args = vec!["-v", "error", "-f", "lavfi", "-i", &picture];
@@ -43,8 +49,16 @@ fn clip(seconds: u32, sound: Option<&str>) -> Clip {
     }
     let codec = "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 48";
     args.extend(codec.split(' '));
-    args.extend("-muxdelay 0 -muxpreload 0 -output_ts_offset 10 -f mpegts -".split(' '));
-    Clip::of(&through("ffmpeg", &args, Vec::new()))
+    args.extend([
+        "-muxdelay",
+        "0",
+        "-muxpreload",
+        "0",
+        "-output_ts_offset",
+        &from,
+    ]);
+    args.extend(["-f", "mpegts", "-"]);
+    through("ffmpeg", &args, Vec::new())
 }
 
 fn probe(stream: &[u8], select: &str, entries: &str) -> Vec<String> {
@@ -261,4 +275,40 @@ fn an_output_that_nobody_reads_any_more_ends_with_an_error_that_says_so() {
         }
     };
     assert_eq!(code, "sink_closed");
+}
+
+#[test]
+fn times_are_kept_from_zero_on_and_across_their_wrap() {
+    // 2^33 ticks of 1/90000 s are 95443.7 s.
+    for from in [0.0, 95_442.7] {
+        let clip = Clip::of(&stream(2, Some("aac"), from));
+        let mut stage = Stage::load(&json!({}), json!({}));
+        let _worker = stage.attach(1);
+        assert_eq!(stage.publish(&clip, clip.pieces.len()), clip.pts, "{from}");
+        let stats = stage.end();
+        assert_eq!((stats.encoded, stats.jumps), (48, 0), "{from}");
+        let segments = stage.viewer.segments();
+        // A picture at 0 counts as the first keyframe: the second one is none.
+        assert_eq!(segments.len(), 1, "{from}");
+        let sound = probe(&segments[0], "a:0", "packet=pts").len();
+        assert!(sound.abs_diff(100) <= 4, "{from}: {sound}");
+    }
+}
+
+#[test]
+fn sound_that_comes_later_begins_a_segment_whose_tables_have_it() {
+    let mut bytes = stream(1, None, 10.0);
+    bytes.extend(stream(1, Some("aac"), 11.0));
+    let clip = Clip::of(&bytes);
+    let mut stage = Stage::load(&json!({}), json!({}));
+    let _worker = stage.attach(1);
+    assert_eq!(stage.publish(&clip, clip.pieces.len()), clip.pts);
+    stage.end();
+    let segments = stage.viewer.segments();
+    let sound = |bytes: &Vec<u8>| probe(bytes, "a:0", "packet=pts").len();
+    let first = segments.first().unwrap();
+    assert_eq!(sound(first), 0);
+    assert!(segments.len() > 1);
+    let all: usize = segments[1..].iter().map(sound).sum();
+    assert!(all >= 40, "{all}");
 }
