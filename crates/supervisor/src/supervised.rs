@@ -19,6 +19,11 @@ use crate::{
     lifecycle::{self, Config, Input, Lifecycle, Output, State},
 };
 
+/// An owner that is awake looks at its children at least this often (see [`Supervised::next_deadline`]).
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
+/// One that looks later than this was asleep, and its children with it.
+const ASLEEP: Duration = Duration::from_secs(2);
+
 /// What an owner does something with; see [`Supervised::next_update`].
 #[derive(Debug)]
 pub enum Update {
@@ -38,7 +43,7 @@ pub enum Update {
 /// One child under the lifecycle's rules. A driver: it owns the clock and the process, and decides nothing.
 ///
 /// An owner holds several of them and one receiver. Its loop: take a notice, or wait until the earliest
-/// [`next_deadline`](Self::next_deadline); hand it to [`handle`](Self::handle), or call
+/// [`next_deadline`](Self::next_deadline), for a second at most; hand it to [`handle`](Self::handle), or call
 /// [`on_deadline`](Self::on_deadline) of each; then take every [`next_update`](Self::next_update). Queued notices go first:
 /// a deadline that has come is for an empty queue, or for after a few dozen notices. Dropping it kills the process.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub struct Supervised<M> {
     child: Option<Child>,
     epoch: Instant,
     wake: Option<Duration>,
+    /// When the owner last looked.
+    looked: Duration,
     updates: VecDeque<Update>,
     last_request: u64,
     long_request: Option<u64>,
@@ -68,6 +75,7 @@ impl<M: From<Notice> + Send + 'static> Supervised<M> {
             child: None,
             epoch: Instant::now(),
             wake: None,
+            looked: Duration::ZERO,
             updates: VecDeque::new(),
             last_request: 0,
             long_request: None,
@@ -78,6 +86,7 @@ impl<M: From<Notice> + Send + 'static> Supervised<M> {
 
     /// Takes in a notice that came under this child's id.
     pub fn handle(&mut self, notice: Notice) {
+        self.look();
         let is_current = notice.incarnation == self.machine.incarnation() && self.child.is_some();
         match notice.event {
             Event::LogLine(line) => self.updates.push_back(Update::LogLine(line)),
@@ -122,6 +131,7 @@ impl<M: From<Notice> + Send + 'static> Supervised<M> {
 
     /// Does what is due by now; nothing if nothing is.
     pub fn on_deadline(&mut self) {
+        self.look();
         if self.wake.is_some_and(|at| at <= self.now()) {
             self.input(Input::Deadline);
         }
@@ -166,6 +176,15 @@ impl<M: From<Notice> + Send + 'static> Supervised<M> {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::pid)
+    }
+
+    /// Notices whether the owner was asleep.
+    fn look(&mut self) {
+        let now = self.now();
+        let away = now.saturating_sub(std::mem::replace(&mut self.looked, now));
+        if away > ASLEEP {
+            self.input(Input::Slept(away - LOOKS_EVERY));
+        }
     }
 
     fn input(&mut self, input: Input) {

@@ -461,3 +461,18 @@ fn time_in_which_the_supervisor_slept_is_forgiven_once() {
     life.run_until(secs(105));
     assert_eq!(kills(&life).len(), 1);
 }
+
+#[test]
+fn a_pause_of_the_whole_container_kills_nobody_who_beats_again() {
+    let mut life = life(Config::default(), vec![good()]);
+    life.run_until(secs(5));
+    // Everything stands still until shortly after the heartbeat was due: that alone would count as missed.
+    life.agenda.cancel(|_| true);
+    life.agenda.advance(secs(10));
+    life.give(owner(Input::Slept(secs(4))));
+    life.give(owner(Input::Deadline));
+    assert_eq!(kills(&life), []);
+    // A child that does not beat again within what was left is killed.
+    life.run_until(secs(20));
+    assert_eq!(kills(&life).len(), 1);
+}

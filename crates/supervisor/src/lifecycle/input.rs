@@ -16,6 +16,8 @@ pub enum Input {
         /// The process that the parent waits for.
         pid: u32,
     },
+    /// The supervisor did not run for so long: the whole machine, or the container, stood still.
+    Slept(Duration),
     /// The process could not be started.
     SpawnFailed(String),
     /// Its first message came, and speaks our version.

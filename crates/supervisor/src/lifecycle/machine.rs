@@ -97,6 +97,7 @@ impl Lifecycle {
     pub fn handle(&mut self, now: Duration, input: Input) {
         match input {
             Input::Deadline => self.deadline(now),
+            Input::Slept(slept) => self.forgive(slept + GRACE),
             Input::StopRequested { drain } => self.stop(now, drain),
             Input::Exited(exit) => self.exited(now, exit),
             input => {
@@ -351,7 +352,15 @@ impl Lifecycle {
             return false;
         }
         self.forgiven = true;
-        let by = slept + GRACE;
+        self.forgive(slept + GRACE);
+        true
+    }
+
+    /// Time that the supervisor slept does not count against a child that slept with it.
+    fn forgive(&mut self, by: Duration) {
+        if !self.phase.is_watched() {
+            return;
+        }
         self.liveness.forgive(by);
         if let Phase::Spawning { until }
         | Phase::Starting { until }
@@ -360,7 +369,6 @@ impl Lifecycle {
         {
             *until += by;
         }
-        true
     }
 
     fn spawn(&mut self, now: Duration) {
