@@ -262,10 +262,10 @@ impl Stage {
     pub(crate) fn publish(&mut self, clip: &Clip, count: usize) -> Vec<i64> {
         let mut seen = Vec::new();
         for done in 0..count {
-            self.feed(clip);
             if done >= UNDER_WAY {
                 seen.push(self.viewer.next());
             }
+            self.feed(clip);
         }
         while seen.len() < count {
             seen.push(self.viewer.next());
