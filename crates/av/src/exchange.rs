@@ -100,6 +100,8 @@ pub(crate) struct Exchange<L> {
     parts: Option<(u32, u32)>,
     attached: bool,
     ended: bool,
+    /// Frames that the worker has at once.
+    depth: usize,
     counts: Counts,
 }
 
@@ -119,7 +121,18 @@ impl<L> Exchange<L> {
             parts: None,
             attached: false,
             ended: false,
+            depth: DEPTH,
             counts: Counts::default(),
+        }
+    }
+
+    /// For a live source: only the newest frame waits, and the worker has one at a time. A frame at hand would be as old as
+    /// the worker is slow when its turn comes; the link brings the newest in microseconds.
+    #[must_use]
+    pub(crate) fn live() -> Self {
+        Self {
+            depth: 1,
+            ..Self::new(true)
         }
     }
 
@@ -137,7 +150,7 @@ impl<L> Exchange<L> {
 
     /// The frame to deliver now, if the worker may have one more.
     pub(crate) fn next_delivery(&mut self) -> Option<Ready<L>> {
-        if !self.attached || self.outstanding.len() >= DEPTH {
+        if !self.attached || self.outstanding.len() >= self.depth {
             return None;
         }
         self.again.pop_front().or_else(|| self.pending.pop())
@@ -355,6 +368,20 @@ mod tests {
             Ok(Answered::Whole(_))
         ));
         assert!(exchange.answer(Some(0), 0, 1).is_err());
+    }
+
+    #[test]
+    fn a_live_worker_gets_the_newest_frame_when_it_is_free_and_none_before() {
+        let mut exchange = Exchange::live();
+        exchange.attach();
+        exchange.accept(frame(0)).unwrap();
+        assert_eq!(deliver_all(&mut exchange), [0]);
+        for id in 1..5 {
+            exchange.accept(frame(id)).unwrap();
+            assert!(deliver_all(&mut exchange).is_empty());
+        }
+        exchange.answer(Some(0), 0, 1).unwrap();
+        assert_eq!(deliver_all(&mut exchange), [4]);
     }
 
     #[derive(Clone, Debug)]

@@ -183,7 +183,10 @@ impl Stream {
     /// A live one; `interval` is the usual distance between its frames.
     pub(crate) fn live(interval: i64, live: LiveState) -> Self {
         let stream = Self::new(TimeBase::MPEG, interval, true, false);
-        stream.lock().live = Some(live);
+        let mut state = stream.lock();
+        state.exchange = Exchange::live();
+        state.live = Some(live);
+        drop(state);
         stream
     }
 

@@ -82,8 +82,9 @@ impl Ingress {
 
     fn read(&mut self, source: &mut LiveSource, parent: &Parent) -> Result<LiveEnd, AvError> {
         loop {
-            let began = monotonic_ns();
             let item = source.next()?;
+            // The wait for bytes is the source's time, not the decoder's.
+            let began = source.read_at().unwrap_or_else(monotonic_ns);
             let counts = source.counts();
             let mut state = self.stream.lock();
             if state.stopping {

@@ -12,13 +12,19 @@ pub(crate) fn update(
     check: bool,
 ) -> Result<(), Vec<Problem>> {
     let change = Change::of(params)?;
-    let mut state = stream.lock();
+    let mut guard = stream.lock();
+    let state = &mut *guard;
     let is_attached = state.attached.is_some();
     if let Some(live) = state.live.as_mut().filter(|_| !check) {
         let now = monotonic_ns();
         live.is_reloading = change.is_reloading.unwrap_or(live.is_reloading);
         if live.is_reloading {
             live.shows_reload = change.shows.unwrap_or(live.shows_reload);
+            // What waits for the worker is not given to it any more.
+            for frame in state.exchange.waiting() {
+                live.presenter.lose(frame.id);
+            }
+            state.exchange.abandon();
         }
         live.presenter
             .set_present(is_attached && !live.is_reloading, now);

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use framerill_worker::runtime::monotonic_ns;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::{Errno, read, retry_on_intr},
@@ -26,6 +27,7 @@ pub(super) struct Pipe {
     fd: OwnedFd,
     buffer: Vec<u8>,
     interrupt: Interrupt,
+    read_at: Option<u64>,
 }
 
 impl Pipe {
@@ -34,7 +36,13 @@ impl Pipe {
             fd,
             buffer: Vec::new(),
             interrupt: Interrupt::default(),
+            read_at: None,
         }
+    }
+
+    /// When bytes were read last, `CLOCK_MONOTONIC` in ns.
+    pub(super) fn read_at(&self) -> Option<u64> {
+        self.read_at
     }
 
     pub(super) fn interrupt(&self) -> &Interrupt {
@@ -62,7 +70,10 @@ impl Pipe {
                 continue;
             }
             match retry_on_intr(|| read(&self.fd, &mut self.buffer[..])) {
-                Ok(got) => return Ok(&self.buffer[..got]),
+                Ok(got) => {
+                    self.read_at = Some(monotonic_ns());
+                    return Ok(&self.buffer[..got]);
+                }
                 Err(Errno::AGAIN) => {}
                 Err(errno) => return Err(failed(errno)),
             }

@@ -110,6 +110,12 @@ impl LiveSource {
         }
     }
 
+    /// When the bytes came that the last item was made of, `CLOCK_MONOTONIC` in ns; none where a demuxer reads them.
+    pub(crate) fn read_at(&self) -> Option<u64> {
+        let reads_itself = matches!(self.stage, Stage::New(_) | Stage::Transport(_));
+        self.pipe.read_at().filter(|_| reads_itself)
+    }
+
     /// Counters so far.
     pub(crate) fn counts(&self) -> LiveCounts {
         let mut counts = LiveCounts {
