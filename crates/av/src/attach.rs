@@ -2,7 +2,15 @@
 //!
 //! A driver: [`Exchange`](crate::exchange::Exchange) decides what an answer means.
 
-use std::{os::fd::OwnedFd, sync::Arc, thread, time::Duration};
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use framerill_frames::{
     Descriptor, DescriptorError, Geometry, Link, LinkError, MessageType, PeerPool, Pool, PoolError,
@@ -16,7 +24,7 @@ use framerill_worker::{
 
 use crate::{
     exchange::{Answered, Rule},
-    stream::{Attached, Finished, Picture, Pixels, State, Stream, input_slots},
+    stream::{Attached, Borrowed, Picture, Pixels, State, Stream, input_slots},
 };
 
 /// The worker has this long to lend its pool.
@@ -75,16 +83,12 @@ pub(crate) fn attach(
         incarnation,
         link,
         lent: (0..geometry.slots).map(|_| None).collect(),
-        borrowed: vec![false; peer.geometry().slots as usize],
+        borrowed: (0..peer.geometry().slots)
+            .map(|_| AtomicBool::new(false))
+            .collect(),
         own,
     };
-    {
-        let mut state = stream.lock();
-        state.attached = Some(attached);
-        state.exchange.attach();
-        stream.pump(&mut state);
-        stream.notify();
-    }
+    stream.gain_worker(attached);
     let (name, parent) = (name.to_owned(), parent.clone());
     thread::Builder::new()
         .name("link".into())
@@ -173,6 +177,7 @@ impl Reader {
                 state
                     .tally
                     .answered(complete, delivered, monotonic_ns(), message.process_ns);
+                Stream::take_skip(&mut state, frame.id);
             }
             MessageType::Flush | MessageType::Eos => {}
             MessageType::Pool => return Err(AttachError::Broken("a second pool")),
@@ -204,22 +209,22 @@ impl Reader {
             }
             Pixels::Own(frame.lease.clone())
         } else {
-            let borrowed = state
-                .attached
-                .as_mut()
-                .and_then(|it| it.borrowed.get_mut(slot));
-            let Some(borrowed @ false) = borrowed else {
+            let slots = state.attached.as_ref().map(|it| Arc::clone(&it.borrowed));
+            let slots = slots.filter(|slots| {
+                let free = slots.get(slot);
+                free.is_some_and(|it| !it.swap(true, Ordering::AcqRel))
+            });
+            let Some(slots) = slots else {
                 return Err(AttachError::Broken(
                     "an answer lies in a slot that is not ours yet",
                 ));
             };
-            *borrowed = true;
-            Pixels::Worker {
+            Pixels::Worker(Borrowed {
                 peer: Arc::clone(&self.peer),
                 slot: message.slot,
                 link: Arc::clone(&self.link),
-                incarnation: self.incarnation,
-            }
+                slots,
+            })
         };
         let now = monotonic_ns();
         if whole {
@@ -230,7 +235,7 @@ impl Reader {
                 message.process_ns,
             );
         }
-        state.finished.push_back(Finished::Picture(Picture {
+        let picture = Picture {
             pixels,
             caps: self.caps,
             pts: placed(
@@ -243,7 +248,8 @@ impl Reader {
             before: self.stream.preview.then(|| frame.lease.clone()),
             decode_began_ns: frame.decode_ns.0,
             answered_ns: now,
-        }));
+        };
+        self.stream.take_finished(state, picture, whole);
         Ok(())
     }
 }

@@ -21,9 +21,10 @@ use crate::{
     egress::{self, Wanted},
     error::AvError,
     ingress::{self, report, usual_interval},
+    live_session::{self, Pending, update},
     scale::Scaler,
     sink::SinkWriter,
-    source::SourceReader,
+    source::{Interrupt, SourceReader},
     stream::Stream,
 };
 
@@ -45,6 +46,8 @@ struct Opened {
     name: Option<String>,
     waiting: Option<Waiting>,
     stop_stats: Option<SyncSender<()>>,
+    /// With a live source: ends its reads.
+    interrupt: Option<Interrupt>,
 }
 
 /// What begins with the first worker.
@@ -80,6 +83,14 @@ impl Handler for Media {
             ToChild::Detach { id, stream } => self.detach(id, stream, parent),
             ToChild::Drain { id } => return self.drain(id, parent),
             ToChild::Bye => return Handled::Leave,
+            ToChild::Update { id, params, check } if self.is_live() => {
+                let live = self.opened.as_ref().map(|it| &it.stream);
+                let outcome = live.map_or(Ok(()), |stream| update(stream, &params, check));
+                parent.say(&match outcome {
+                    Ok(()) => FromChild::Applied { id },
+                    Err(problems) => FromChild::Rejected { id, problems },
+                });
+            }
             ToChild::Describe { id, .. }
             | ToChild::Update { id, .. }
             | ToChild::Flush { id, .. } => {
@@ -96,6 +107,10 @@ impl Handler for Media {
 }
 
 impl Media {
+    fn is_live(&self) -> bool {
+        self.opened.as_ref().is_some_and(|it| it.interrupt.is_some())
+    }
+
     fn load(
         &mut self,
         id: u64,
@@ -111,7 +126,8 @@ impl Media {
             return Handled::LoadFailed;
         };
         match open(plan, fds) {
-            Ok((opened, info)) => {
+            Ok((opened, pending, info)) => {
+                let stream = Arc::clone(&opened.stream);
                 self.opened = Some(opened);
                 let source = Some(Box::new(info));
                 parent.say(&FromChild::Ready {
@@ -119,6 +135,9 @@ impl Media {
                     description: None,
                     source,
                 });
+                if let Some(pending) = pending {
+                    pending.begin(&stream, STATS_EVERY, parent);
+                }
                 Handled::Done
             }
             Err(error) => {
@@ -198,6 +217,9 @@ impl Media {
             parent.say(&FromChild::Drained { id, stats: None });
             return Handled::Leave;
         };
+        if let Some(interrupt) = &opened.interrupt {
+            interrupt.trigger();
+        }
         let mut state = opened.stream.lock();
         state.draining = Some(id);
         state.stopping = true;
@@ -256,7 +278,7 @@ impl Opened {
     }
 }
 
-fn start(name: &str, work: impl FnOnce() + Send + 'static, parent: &Parent) {
+pub(crate) fn start(name: &str, work: impl FnOnce() + Send + 'static, parent: &Parent) {
     if let Err(error) = thread::Builder::new().name(name.into()).spawn(work) {
         parent.fail(ErrorReport::fatal(
             "internal",
@@ -265,8 +287,24 @@ fn start(name: &str, work: impl FnOnce() + Send + 'static, parent: &Parent) {
     }
 }
 
-fn open(plan: Box<MediaPlan>, fds: Vec<OwnedFd>) -> Result<(Opened, SourceInfo), AvError> {
+/// Opens what the plan names. What begins without a worker comes beside it.
+fn open(
+    plan: Box<MediaPlan>,
+    fds: Vec<OwnedFd>,
+) -> Result<(Opened, Option<Pending>, SourceInfo), AvError> {
     let mut fds: Vec<Option<OwnedFd>> = fds.into_iter().map(Some).collect();
+    if let Some(live) = &plan.live {
+        let (stream, pending, size, info) = live_session::open(&plan, live, &mut fds)?;
+        let opened = Opened {
+            stream: Arc::new(stream),
+            size,
+            name: None,
+            waiting: None,
+            stop_stats: None,
+            interrupt: Some(pending.interrupt()),
+        };
+        return Ok((opened, Some(pending), info));
+    }
     if plan.egress != EgressMode::Strict {
         return Err(AvError::Plan(
             "only the `strict` egress mode is for recorded sources".into(),
@@ -306,7 +344,9 @@ fn open(plan: Box<MediaPlan>, fds: Vec<OwnedFd>) -> Result<(Opened, SourceInfo),
             name: None,
             waiting,
             stop_stats: None,
+            interrupt: None,
         },
+        None,
         info,
     ))
 }

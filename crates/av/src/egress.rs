@@ -91,7 +91,7 @@ fn truncated(stream: &Stream, stats: &MediaStats) -> Option<ErrorReport> {
 }
 
 /// Nothing more will be written. Returns the `drain` that waits for this.
-fn stop(stream: &Stream) -> Option<u64> {
+pub(crate) fn stop(stream: &Stream) -> Option<u64> {
     let mut state = stream.lock();
     state.stopping = true;
     state.complete = true;
@@ -156,23 +156,8 @@ impl Egress<'_> {
             self.last = Some(pts);
             self.encode(&picture)
         };
-        if let Pixels::Worker {
-            slot,
-            link,
-            incarnation,
-            ..
-        } = picture.pixels
-        {
-            let mut state = self.stream.lock();
-            if let Some(attached) = &mut state.attached
-                && attached.incarnation == incarnation
-            {
-                attached.borrowed[slot as usize] = false;
-            }
-            drop(state);
-            // A worker that is gone by now needs no slot back.
-            drop(link.send(&Descriptor::release(slot), SEND_WITHIN));
-        }
+        // Its slot goes back to the worker.
+        drop(picture);
         written
     }
 
@@ -180,9 +165,7 @@ impl Egress<'_> {
         let bytes = picture.caps.picture_bytes();
         let pixels = match &picture.pixels {
             Pixels::Own(lease) => lease.foreign(bytes),
-            Pixels::Worker { peer, slot, .. } => peer
-                .slot(*slot, bytes)
-                .expect("checked when it was answered"),
+            Pixels::Worker(held) => held.picture(bytes),
         };
         if let (Some(preview), Some(before)) = (&mut self.preview, &picture.before) {
             preview.look(picture.frame, picture.caps, &before[..bytes], pixels);

@@ -19,6 +19,8 @@ use crate::{
 
 /// Seconds from one keyframe to the next at most: what is lost when a recording is cut off.
 const KEYFRAME_SECS: u32 = 2;
+/// Pictures from one keyframe to the next at most where times ask for them: never reached at up to 300 pictures a second.
+const LIVE_GOP: u32 = 600;
 /// Encoding threads at most; each holds pictures of its own.
 const MOST_THREADS: usize = 4;
 /// Frames a second where the source says nothing.
@@ -49,6 +51,8 @@ pub(crate) struct VideoParams {
     pub(crate) pixel_aspect: Option<(u32, u32)>,
     /// The source's, which the output keeps.
     pub(crate) colour: Colour,
+    /// Keyframes stand where the times ask for them and nowhere else, whatever the rate turns out to be.
+    pub(crate) is_live: bool,
 }
 
 /// Encodes the pictures of one stream.
@@ -87,6 +91,12 @@ impl VideoEncoder {
             // Who watches waits for each picture: none is held for threads or for what comes after it.
             settings.push(("tune", "zerolatency".to_owned()));
         }
+        if params.is_live && name == "libx264" {
+            let own = "sync-lookahead=0:scenecut=0:sliced-threads=1";
+            settings.retain(|(option, _)| *option != "x264-params");
+            settings.push(("x264-params", own.to_owned()));
+            settings.push(("profile", "high".to_owned()));
+        }
         let options: Vec<(&str, &str)> = settings
             .iter()
             .map(|(option, value)| (*option, value.as_str()))
@@ -100,7 +110,7 @@ impl VideoEncoder {
             format,
             time_base: (params.time_base.num(), params.time_base.den()),
             rate: Some(rate),
-            gop: gop(rate),
+            gop: if params.is_live { LIVE_GOP } else { gop(rate) },
             b_frames: b_frames(container, plan),
             pixel_aspect: params.pixel_aspect,
             colour,
@@ -188,6 +198,11 @@ impl VideoEncoder {
         self.encoder
             .send(Some(&self.frame))
             .map_err(|fault| self.failed(fault))
+    }
+
+    /// The next picture is a keyframe.
+    pub(crate) fn ask_for_keyframe(&mut self) {
+        self.last_keyframe = None;
     }
 
     /// No more pictures come.

@@ -220,6 +220,11 @@ impl<L> Exchange<L> {
         Lost { held, requeued }
     }
 
+    /// Frames that wait for a worker, oldest first.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Ready<L>> {
+        self.again.iter().chain(self.pending.front())
+    }
+
     /// No frame will be accepted any more.
     pub(crate) fn end(&mut self) {
         self.ended = true;

@@ -24,7 +24,8 @@ pub(crate) enum Step<P> {
 /// The machine. Times are in ticks of 1/90,000 s.
 #[derive(Debug)]
 pub(crate) struct Live<P> {
-    waiting: VecDeque<(i64, P)>,
+    /// Its time, when it came, and it.
+    waiting: VecDeque<(i64, u64, P)>,
     /// Time of the last picture that was written.
     picture: Option<i64>,
     /// Sound that was left out.
@@ -40,9 +41,9 @@ impl<P> Live<P> {
         }
     }
 
-    /// Sound came: what to write now, if anything.
-    pub(crate) fn sound(&mut self, time: i64, packet: P) -> Option<Step<P>> {
-        self.waiting.push_back((time, packet));
+    /// Sound came, `now` in ns of any clock: what to write now, if anything.
+    pub(crate) fn sound(&mut self, time: i64, packet: P, now: u64) -> Option<Step<P>> {
+        self.waiting.push_back((time, now, packet));
         match self.picture {
             // It belongs to what went out already.
             Some(picture) if time <= picture => self.oldest(),
@@ -65,10 +66,10 @@ impl<P> Live<P> {
             // A segment begins with a keyframe.
             steps.push(Step::Picture);
             let before = self.waiting.len();
-            self.waiting.retain(|(at, _)| *at >= time - OLDEST);
+            self.waiting.retain(|(at, ..)| *at >= time - OLDEST);
             self.dropped += (before - self.waiting.len()) as u64;
         }
-        while self.waiting.front().is_some_and(|(at, _)| *at <= time) {
+        while self.waiting.front().is_some_and(|(at, ..)| *at <= time) {
             steps.extend(self.oldest());
         }
         if !is_first {
@@ -78,13 +79,26 @@ impl<P> Live<P> {
         steps
     }
 
+    /// When the oldest sound has waited `patience` ns for its picture and goes without; none while nothing waits, or before
+    /// the first picture.
+    pub(crate) fn due(&self, patience: u64) -> Option<u64> {
+        let (_, came, _) = self.waiting.front().filter(|_| self.picture.is_some())?;
+        Some(came.saturating_add(patience))
+    }
+
+    /// The oldest sound, once it has waited that long.
+    pub(crate) fn overdue(&mut self, patience: u64, now: u64) -> Option<P> {
+        self.due(patience).filter(|due| *due <= now)?;
+        self.waiting.pop_front().map(|(.., packet)| packet)
+    }
+
     /// No picture will come: the sound that is left. None of it goes out without any picture.
     pub(crate) fn finish(&mut self) -> impl Iterator<Item = P> {
         let left = match self.picture {
             Some(_) => std::mem::take(&mut self.waiting),
             None => VecDeque::new(),
         };
-        left.into_iter().map(|(_, packet)| packet)
+        left.into_iter().map(|(.., packet)| packet)
     }
 
     /// Packets of sound that were left out.
@@ -93,7 +107,7 @@ impl<P> Live<P> {
     }
 
     fn oldest(&mut self) -> Option<Step<P>> {
-        let (_, packet) = self.waiting.pop_front()?;
+        let (.., packet) = self.waiting.pop_front()?;
         Some(Step::Sound(packet))
     }
 }
@@ -108,7 +122,7 @@ mod tests {
     fn the_first_segment_begins_with_its_picture_and_old_sound_is_left_out() {
         let mut live = Live::new();
         for time in [0, 90_000, 200_000] {
-            assert_eq!(live.sound(time, time), None);
+            assert_eq!(live.sound(time, time, 0), None);
         }
         let steps = live.picture(200_000, true);
         let expected = [Step::Picture, Step::Sound(90_000), Step::Sound(200_000)];
@@ -120,8 +134,8 @@ mod tests {
     fn sound_before_a_keyframe_belongs_to_the_segment_that_ends() {
         let mut live = Live::new();
         live.picture(0, true);
-        live.sound(1800, 1800);
-        live.sound(3700, 3700);
+        live.sound(1800, 1800, 0);
+        live.sound(3700, 3700, 0);
         let steps = live.picture(3600, true);
         assert_eq!(steps, [Step::Sound(1800), Step::Cut, Step::Picture]);
         assert_eq!(
@@ -135,7 +149,19 @@ mod tests {
         let mut live = Live::new();
         live.picture(0, true);
         assert_eq!(live.picture(3600, false), [Step::Picture]);
-        assert_eq!(live.sound(1800, 1), Some(Step::Sound(1)));
+        assert_eq!(live.sound(1800, 1, 0), Some(Step::Sound(1)));
+    }
+
+    #[test]
+    fn sound_whose_picture_does_not_come_waits_its_time_and_goes_without() {
+        let mut live = Live::new();
+        assert_eq!(live.sound(1, 1, 0), None);
+        assert_eq!(live.due(50), None, "a stream begins with a picture");
+        live.picture(10, true);
+        assert_eq!(live.sound(20, 2, 100), None);
+        assert_eq!(live.due(50), Some(150));
+        assert_eq!(live.overdue(50, 149), None);
+        assert_eq!(live.overdue(50, 150), Some(2));
     }
 
     proptest! {
@@ -150,7 +176,7 @@ mod tests {
                 let steps = if is_sound {
                     sound_at += step;
                     sent += 1;
-                    live.sound(sound_at, sent).into_iter().collect()
+                    live.sound(sound_at, sent, 0).into_iter().collect()
                 } else {
                     picture_at += step;
                     pictures += 1;

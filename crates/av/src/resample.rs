@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use framerill_media::{Pts, TimeBase};
 
+use framerill_worker::message::SoundPlan;
+
 use crate::{
     error::AvError,
     ffi::{
@@ -14,20 +16,27 @@ use crate::{
 
 /// Samples of an encoder that takes any number.
 const USUAL_SAMPLES: usize = 1024;
-/// Seconds by which times may differ from the count of samples before it is corrected.
-const TOLERANCE_SECS: f64 = 0.04;
-/// A gap of up to this many seconds is filled with silence; a longer one stays.
-const MOST_SILENCE_SECS: f64 = 10.0;
+/// A recording keeps its sound whole.
+const RECORDED: Fitting = Fitting {
+    tolerance: 0.04,
+    most_silence: 10.0,
+};
+/// Seconds by which the times of live sound may differ from the count of samples.
+const LIVE_TOLERANCE_SECS: f64 = 0.01;
+/// The rate of live sound, when the encoder takes it.
+const LIVE_RATE: u32 = 48_000;
 /// Bits a second of each channel.
 const CHANNEL_BIT_RATE: i64 = 80_000;
 
 /// Decodes and encodes the sound of one stream.
 pub(crate) struct SoundEncoder {
-    name: &'static str,
-    decoder: Decoder,
+    name: String,
+    /// None before a live source's sound is known.
+    decoder: Option<Decoder>,
     resampler: Swresample,
     encoder: Encoder,
     source_base: TimeBase,
+    fitting: Fitting,
     /// 1/rate of the output.
     clock: TimeBase,
     waiting: Waiting,
@@ -57,18 +66,27 @@ enum Fit {
     Jump,
 }
 
-fn fit(due: i64, at: i64, rate: u32) -> Fit {
+/// What is done about times that differ from the count of samples, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Fitting {
+    /// A difference up to this is none.
+    tolerance: f64,
+    /// A gap up to this is filled with silence; a longer one stays.
+    most_silence: f64,
+}
+
+fn fit(due: i64, at: i64, rate: u32, fitting: Fitting) -> Fit {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "float to int casts saturate"
     )]
     let samples = |seconds: f64| (f64::from(rate) * seconds) as i64;
     let gap = at.saturating_sub(due);
-    if gap.saturating_abs() <= samples(TOLERANCE_SECS) {
+    if gap.saturating_abs() <= samples(fitting.tolerance) {
         Fit::Follows
     } else if gap < 0 {
         Fit::Drop(usize::try_from(gap.saturating_neg()).unwrap_or(usize::MAX))
-    } else if gap <= samples(MOST_SILENCE_SECS) {
+    } else if gap <= samples(fitting.most_silence) {
         Fit::Silence(usize::try_from(gap).unwrap_or(0))
     } else {
         Fit::Jump
@@ -79,33 +97,63 @@ impl SoundEncoder {
     /// From a source's sound with the encoder of that name.
     pub(crate) fn open(
         source: &AudioParams,
-        name: &'static str,
+        name: &str,
         global_header: bool,
     ) -> Result<Self, AvError> {
         let parameters = &source.parameters;
-        let failed = |fault: Fault| AvError::Encode {
-            name: name.to_owned(),
-            what: fault.to_string(),
-        };
-        let time_base = (source.time_base.num(), source.time_base.den());
-        let decoder = Decoder::open(parameters, time_base, 1).map_err(failed)?;
         let rate = nearest_rate(parameters.sample_rate(), &encoder_rates(name));
         let channels = parameters.channels().clamp(1, 2);
-        let encoder = Encoder::audio(&AudioSpec {
+        let spec = AudioSpec {
             name,
             rate,
             channels,
             bit_rate: CHANNEL_BIT_RATE * i64::from(channels),
             global_header,
-        })
-        .map_err(failed)?;
-        let clock = TimeBase::new(1, rate).map_err(|_| failed(Fault::INVALID))?;
-        Ok(Self {
+        };
+        let mut encoder = Self::begin(&spec, RECORDED)?;
+        encoder.set_source(source)?;
+        Ok(encoder)
+    }
+
+    /// For a live stream whose sound may come, and change, later: `name` unless the plan names another, and as many
+    /// channels as the plan says or the source has. Gaps stay gaps: only what is shorter than a packet is silence.
+    pub(crate) fn live(plan: &SoundPlan, name: &str, source_channels: u32) -> Result<Self, AvError> {
+        let name = plan.codec.as_deref().unwrap_or(name);
+        let channels = plan.channels.unwrap_or(source_channels).clamp(1, 2);
+        let usual = CHANNEL_BIT_RATE * i64::from(channels);
+        let spec = AudioSpec {
             name,
-            decoder,
+            rate: nearest_rate(LIVE_RATE, &encoder_rates(name)),
+            channels,
+            bit_rate: plan.bitrate.map_or(usual, i64::from),
+            global_header: false,
+        };
+        let fitting = Fitting {
+            tolerance: LIVE_TOLERANCE_SECS,
+            most_silence: 0.0,
+        };
+        let mut encoder = Self::begin(&spec, fitting)?;
+        let whole = encoder.encoder.frame_samples().unwrap_or(USUAL_SAMPLES);
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand samples")]
+        let whole = whole as f64 / f64::from(spec.rate);
+        encoder.fitting.most_silence = whole;
+        Ok(encoder)
+    }
+
+    fn begin(spec: &AudioSpec<'_>, fitting: Fitting) -> Result<Self, AvError> {
+        let failed = |fault: Fault| AvError::Encode {
+            name: spec.name.to_owned(),
+            what: fault.to_string(),
+        };
+        let encoder = Encoder::audio(spec).map_err(failed)?;
+        let clock = TimeBase::new(1, spec.rate).map_err(|_| failed(Fault::INVALID))?;
+        Ok(Self {
+            name: spec.name.to_owned(),
+            decoder: None,
             resampler: Swresample::to(encoder.sound()),
             encoder,
-            source_base: source.time_base,
+            source_base: TimeBase::MPEG,
+            fitting,
             clock,
             waiting: Waiting {
                 pieces: VecDeque::new(),
@@ -115,6 +163,16 @@ impl SoundEncoder {
             decoded: Frame::new(),
             ready: VecDeque::new(),
         })
+    }
+
+    /// From here on sound is like this. What the decoder before still held comes out first.
+    pub(crate) fn set_source(&mut self, source: &AudioParams) -> Result<(), AvError> {
+        self.drain_decoder(true)?;
+        let time_base = (source.time_base.num(), source.time_base.den());
+        let decoder = Decoder::open(&source.parameters, time_base, 1);
+        self.decoder = Some(decoder.map_err(|fault| self.failed(fault))?);
+        self.source_base = source.time_base;
+        Ok(())
     }
 
     /// What the container has to know.
@@ -132,15 +190,16 @@ impl SoundEncoder {
     /// Puts a packet of the source in. Sound that cannot be decoded is silence.
     pub(crate) fn push(&mut self, packet: &Packet) -> Result<(), AvError> {
         // A damaged packet is a gap, which is filled when the next one comes.
-        let _damaged = self.decoder.send(Some(packet));
-        self.drain_decoder()?;
+        if let Some(decoder) = &mut self.decoder {
+            let _damaged = decoder.send(Some(packet));
+        }
+        self.drain_decoder(false)?;
         self.feed(false)
     }
 
     /// No more comes.
     pub(crate) fn finish(&mut self) -> Result<(), AvError> {
-        let _damaged = self.decoder.send(None);
-        self.drain_decoder()?;
+        self.drain_decoder(true)?;
         if let Ok(Some(rest)) = self.resampler.convert(None) {
             self.waiting.add(rest);
         }
@@ -162,8 +221,14 @@ impl SoundEncoder {
         Ok(())
     }
 
-    fn drain_decoder(&mut self) -> Result<(), AvError> {
-        while let Ok(true) = self.decoder.receive(&mut self.decoded) {
+    /// Takes what is decoded; at the `end` all of it.
+    fn drain_decoder(&mut self, end: bool) -> Result<(), AvError> {
+        if let Some(decoder) = self.decoder.as_mut().filter(|_| end) {
+            let _damaged = decoder.send(None);
+        }
+        while let Some(decoder) = &mut self.decoder
+            && let Ok(true) = decoder.receive(&mut self.decoded)
+        {
             let pts = self.decoded.best_pts();
             let Ok(Some(samples)) = self.resampler.convert(Some(&self.decoded)) else {
                 continue;
@@ -180,7 +245,7 @@ impl SoundEncoder {
             self.waiting.add(samples);
             return Ok(());
         };
-        match fit(due, at.unwrap_or(due), self.clock.den()) {
+        match fit(due, at.unwrap_or(due), self.clock.den(), self.fitting) {
             Fit::Follows => self.waiting.add(samples),
             Fit::Silence(count) => {
                 let (format, rate, channels) = self.encoder.sound();
@@ -216,7 +281,7 @@ impl SoundEncoder {
 
     fn failed(&self, fault: Fault) -> AvError {
         AvError::Encode {
-            name: self.name.to_owned(),
+            name: self.name.clone(),
             what: fault.to_string(),
         }
     }
@@ -285,12 +350,23 @@ mod tests {
 
     #[test]
     fn gaps_are_filled_overlaps_dropped_and_long_gaps_kept() {
-        assert_eq!(fit(1000, 1000, 48_000), Fit::Follows);
-        assert_eq!(fit(1000, 1900, 48_000), Fit::Follows);
-        assert_eq!(fit(1000, 49_000, 48_000), Fit::Silence(48_000));
-        assert_eq!(fit(49_000, 1000, 48_000), Fit::Drop(48_000));
-        assert_eq!(fit(0, 11 * 48_000, 48_000), Fit::Jump);
-        assert_eq!(fit(i64::MIN, i64::MAX, 48_000), Fit::Jump);
+        assert_eq!(fit(1000, 1000, 48_000, RECORDED), Fit::Follows);
+        assert_eq!(fit(1000, 1900, 48_000, RECORDED), Fit::Follows);
+        assert_eq!(fit(1000, 49_000, 48_000, RECORDED), Fit::Silence(48_000));
+        assert_eq!(fit(49_000, 1000, 48_000, RECORDED), Fit::Drop(48_000));
+        assert_eq!(fit(0, 11 * 48_000, 48_000, RECORDED), Fit::Jump);
+        assert_eq!(fit(i64::MIN, i64::MAX, 48_000, RECORDED), Fit::Jump);
+    }
+
+    #[test]
+    fn in_live_sound_only_what_is_shorter_than_a_packet_is_silence() {
+        let live = Fitting {
+            tolerance: LIVE_TOLERANCE_SECS,
+            most_silence: 0.02,
+        };
+        assert_eq!(fit(1000, 1400, 48_000, live), Fit::Follows);
+        assert_eq!(fit(1000, 1900, 48_000, live), Fit::Silence(900));
+        assert_eq!(fit(1000, 2000, 48_000, live), Fit::Jump);
     }
 
     #[test]

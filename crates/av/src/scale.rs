@@ -19,7 +19,8 @@ pub struct Scaler {
     pixel_aspect: (u32, u32),
     /// The plan asks for a size, so that pixels become square.
     is_sized: bool,
-    colour: Colour,
+    /// None takes each picture's own, which may change in the middle of a live stream.
+    colour: Option<Colour>,
     swscale: Option<Swscale>,
     /// The picture lying on its side, or in 8 bit on its way to floats.
     lying: Vec<u8>,
@@ -36,12 +37,29 @@ impl Scaler {
             turn: traits.turn,
             pixel_aspect: traits.pixel_aspect,
             is_sized: plan.size.is_some_and(|size| size != traits.upright()),
-            colour: traits.colour,
+            colour: Some(traits.colour),
             swscale: None,
             lying: Vec::new(),
             bytes: Vec::new(),
             floats: Vec::new(),
         })
+    }
+
+    /// For the pictures of a live source, whatever their size, layout and colours are and become: the centre in the aspect
+    /// of `caps`, then scaled. Pixel aspect and rotation count for nothing (runner contract §8.2).
+    #[allow(dead_code, reason = "called by the live ingress, which is wired apart")]
+    pub(crate) fn live(caps: Caps) -> Self {
+        Self {
+            caps,
+            turn: Turn::None,
+            pixel_aspect: (1, 1),
+            is_sized: false,
+            colour: None,
+            swscale: None,
+            lying: Vec::new(),
+            bytes: Vec::new(),
+            floats: Vec::new(),
+        }
     }
 
     /// Writes a picture into `into`, rows one after the other. Panics when `into` is smaller than the caps say.
@@ -115,7 +133,7 @@ impl Scaler {
             range,
             colour,
         };
-        let to = side_of(caps, self.colour);
+        let to = side_of(caps, self.colour.unwrap_or(colour));
         if !self
             .swscale
             .as_ref()

@@ -62,6 +62,7 @@ impl SinkWriter {
             pixel_aspect: (size == traits.upright())
                 .then_some(traits.turn.aspect(traits.pixel_aspect)),
             colour: traits.colour,
+            is_live: false,
         };
         let audio = if plan.audio {
             source.audio_params()
@@ -236,7 +237,7 @@ impl SinkWriter {
             return self.muxer.write(&mut packet, stream);
         };
         let time = packet.pts().unwrap_or(0);
-        match live.sound(time, packet) {
+        match live.sound(time, packet, 0) {
             Some(Step::Sound(mut packet)) => self.muxer.write_at_once(&mut packet, stream),
             _ => Ok(()),
         }
@@ -330,7 +331,7 @@ fn check_codec(muxer: &Muxer, video: &VideoEncoder, container: Container) -> Res
     })
 }
 
-fn write_error(name: &str, fault: Fault) -> AvError {
+pub(crate) fn write_error(name: &str, fault: Fault) -> AvError {
     if fault.is_interrupted() {
         return AvError::Interrupted;
     }

@@ -4,11 +4,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use framerill_frames::{Descriptor, Flags, Lease, Link, PeerPool, Pool};
+use framerill_frames::{Descriptor, Flags, Foreign, Lease, Link, PeerPool, Pool};
 use framerill_media::{Caps, Pts, TimeBase};
 use framerill_worker::{
     message::{HeldFrame, MediaStats},
@@ -17,6 +20,7 @@ use framerill_worker::{
 
 use crate::{
     exchange::{DEPTH, Exchange, Ready},
+    live_session::LiveState,
     source::{AudioPacket, End},
     tally::Tally,
 };
@@ -59,15 +63,36 @@ pub(crate) struct Picture {
 
 /// Where a finished picture lies.
 pub(crate) enum Pixels {
-    /// In the worker's pool; the slot goes back over the link.
-    Worker {
-        peer: Arc<PeerPool>,
-        slot: u32,
-        link: Arc<Link>,
-        incarnation: u32,
-    },
+    /// In the worker's pool.
+    Worker(Borrowed),
     /// In our own: the worker passed it through.
     Own(Lease),
+}
+
+/// Our hold on a slot of the worker's, which goes back over the link when it is dropped.
+pub(crate) struct Borrowed {
+    pub(crate) peer: Arc<PeerPool>,
+    pub(crate) slot: u32,
+    pub(crate) link: Arc<Link>,
+    /// Which of the worker's slots are ours.
+    pub(crate) slots: Arc<[AtomicBool]>,
+}
+
+impl Borrowed {
+    /// The picture's bytes. Panics when the slot has fewer, which is checked when it is answered.
+    pub(crate) fn picture(&self, bytes: usize) -> Foreign<'_> {
+        self.peer
+            .slot(self.slot, bytes)
+            .expect("checked when it was answered")
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        self.slots[self.slot as usize].store(false, Ordering::Release);
+        // A worker that is gone by now needs no slot back.
+        drop(self.link.send(&Descriptor::release(self.slot), SEND_WITHIN));
+    }
 }
 
 /// A worker's link.
@@ -79,7 +104,7 @@ pub(crate) struct Attached {
     /// The worker's hold on each of our slots.
     pub(crate) lent: Vec<Option<Lease>>,
     /// Our hold on each of the worker's slots.
-    pub(crate) borrowed: Vec<bool>,
+    pub(crate) borrowed: Arc<[AtomicBool]>,
 }
 
 /// Everything that the lock guards.
@@ -103,6 +128,8 @@ pub(crate) struct State {
     pub(crate) out_of_order: u64,
     pub(crate) decoded_seconds: f64,
     pub(crate) encoded_seconds: f64,
+    /// With a live source.
+    pub(crate) live: Option<LiveState>,
 }
 
 /// One stream.
@@ -137,6 +164,7 @@ impl Stream {
                 out_of_order: 0,
                 decoded_seconds: 0.0,
                 encoded_seconds: 0.0,
+                live: None,
             }),
             changed: Condvar::new(),
             time_base,
@@ -152,6 +180,13 @@ impl Stream {
             .unwrap_or_else(|poison| poison.into_inner())
     }
 
+    /// A live one; `interval` is the usual distance between its frames.
+    pub(crate) fn live(interval: i64, live: LiveState) -> Self {
+        let stream = Self::new(TimeBase::MPEG, interval, true, false);
+        stream.lock().live = Some(live);
+        stream
+    }
+
     /// Wakes everybody who waits for a change.
     pub(crate) fn notify(&self) {
         self.changed.notify_all();
@@ -164,6 +199,26 @@ impl Stream {
             .wait_timeout(guard, LOOK_AGAIN)
             .unwrap_or_else(|poison| poison.into_inner());
         guard
+    }
+
+    /// Waits for a change, for `within` at most where that is given.
+    pub(crate) fn wait_within<'a>(
+        &self,
+        guard: MutexGuard<'a, State>,
+        within: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        match within {
+            None => self
+                .changed
+                .wait(guard)
+                .unwrap_or_else(|poison| poison.into_inner()),
+            Some(within) => {
+                self.changed
+                    .wait_timeout(guard, within)
+                    .unwrap_or_else(|poison| poison.into_inner())
+                    .0
+            }
+        }
     }
 
     /// Gives the worker what it may have.
@@ -235,12 +290,20 @@ impl Stream {
         if let Some(attached) = state.attached.take() {
             attached.link.shutdown();
         }
+        let state = &mut *state;
         let lost = state.exchange.lose_worker();
-        let held = lost.held.map(|frame| HeldFrame {
-            frame: frame.id,
-            pts: frame.pts.0,
-            seconds: self.time_base.seconds(frame.pts),
-        });
+        if let Some(live) = &mut state.live {
+            // What is live does not wait for the next worker.
+            live.presenter.set_present(false, monotonic_ns());
+            for frame in lost.held.iter().chain(state.exchange.waiting()) {
+                live.presenter.lose(frame.id);
+            }
+            state.exchange.abandon();
+            self.notify();
+            let held = lost.held.iter().map(|frame| self.held(frame)).collect();
+            return Some((held, 0));
+        }
+        let held = lost.held.as_ref().map(|frame| self.held(frame));
         if state.draining.is_some() {
             state.exchange.abandon();
         }
@@ -251,6 +314,47 @@ impl Stream {
         ))
     }
 
+    fn held(&self, frame: &Ready<Lease>) -> HeldFrame {
+        HeldFrame {
+            frame: frame.id,
+            pts: frame.pts.0,
+            seconds: self.time_base.seconds(frame.pts),
+        }
+    }
+
+    /// A worker is there: it gets what it may have.
+    pub(crate) fn gain_worker(&self, attached: Attached) {
+        let mut state = self.lock();
+        state.attached = Some(attached);
+        state.exchange.attach();
+        if let Some(live) = &mut state.live {
+            let takes_frames = !live.is_reloading;
+            live.presenter.set_present(takes_frames, monotonic_ns());
+        }
+        self.pump(&mut state);
+        self.notify();
+    }
+
+    /// A picture came from the worker; `whole` says that it is the last of its frame.
+    pub(crate) fn take_finished(&self, state: &mut State, picture: Picture, whole: bool) {
+        match &mut state.live {
+            None => state.finished.push_back(Finished::Picture(picture)),
+            // What was begun before a reload is not shown after it began.
+            Some(live) if live.is_reloading => {}
+            Some(live) => {
+                let (frame, pts, now) = (picture.frame, picture.pts, picture.answered_ns);
+                live.presenter.finish(frame, pts, picture, whole, now);
+            }
+        }
+    }
+
+    /// The worker chose not to answer a frame.
+    pub(crate) fn take_skip(state: &mut State, frame: u64) {
+        if let Some(live) = &mut state.live {
+            live.presenter.pass_over(frame);
+        }
+    }
+
     /// The counters now.
     pub(crate) fn stats(&self) -> MediaStats {
         let mut state = self.lock();
@@ -259,8 +363,11 @@ impl Stream {
         let can_answer = state
             .attached
             .as_ref()
-            .is_some_and(|attached| attached.borrowed.iter().any(|borrowed| !borrowed));
-        MediaStats {
+            .is_some_and(|attached| {
+                let mut slots = attached.borrowed.iter();
+                slots.any(|it| !it.load(Ordering::Acquire))
+            });
+        let stats = MediaStats {
             decoded: state.decoded,
             delivered: counts.delivered,
             answered: counts.answered,
@@ -284,6 +391,10 @@ impl Stream {
             dropped_unseen: state.unseen,
             dropped_order: state.out_of_order,
             ..MediaStats::default()
+        };
+        match &state.live {
+            Some(live) => live.stats(stats, now),
+            None => stats,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Transport streams count from anywhere, wrap and jump. From a jump on, times run on from the furthest one so far. Each
 //! track finds out by itself, so that packets of the other one, which cross the jump a little later, keep their place:
-//! a track whose time fits neither its own course nor the newest one begins a new course.
+//! a track whose time fits neither its own course nor the other track's begins a new course.
 //!
 //! Times are in ticks of 1/90000 s; what is returned is added to them.
 
@@ -17,21 +17,16 @@ const BACK: i64 = RATE;
 #[derive(Debug)]
 pub(crate) struct Timeline {
     base: Option<i64>,
-    newest: Option<Course>,
     tracks: [Option<Track>; 2],
     count: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Course {
-    offset: i64,
-    /// The newest time that was on it.
-    near: i64,
-}
-
+/// The course that a track is on.
 #[derive(Clone, Copy, Debug)]
 struct Track {
     offset: i64,
+    /// Its newest time.
+    near: i64,
     /// When the next packet is due.
     due: i64,
 }
@@ -50,7 +45,6 @@ impl Timeline {
     pub(crate) fn new(base: Option<i64>) -> Self {
         Self {
             base,
-            newest: None,
             tracks: [None; 2],
             count: 0,
         }
@@ -65,23 +59,16 @@ impl Timeline {
     pub(crate) fn place(&mut self, track: usize, time: i64, duration: i64) -> Place {
         let place = self.find(track, time);
         let is_new = self
-            .newest
-            .is_some_and(|course| course.offset != place.offset);
+            .tracks
+            .iter()
+            .flatten()
+            .all(|track| track.offset != place.offset);
         self.count += u64::from(place.jumped && is_new);
-        let due = time.saturating_add(duration.clamp(0, AHEAD));
         self.tracks[track] = Some(Track {
             offset: place.offset,
-            due,
+            near: time,
+            due: time.saturating_add(duration.clamp(0, AHEAD)),
         });
-        match &mut self.newest {
-            Some(course) if course.offset == place.offset => course.near = time,
-            newest => {
-                *newest = Some(Course {
-                    offset: place.offset,
-                    near: time,
-                })
-            }
-        }
         place
     }
 
@@ -90,19 +77,23 @@ impl Timeline {
             offset,
             jumped: false,
         };
-        let Some(newest) = self.newest else {
-            return stay(self.base.unwrap_or(if (0..=AHEAD).contains(&time) {
+        match (self.tracks[track], self.tracks[1 - track]) {
+            (None, None) => stay(self.base.unwrap_or(if (0..=AHEAD).contains(&time) {
                 0
             } else {
                 -time
-            }));
-        };
-        match self.tracks[track] {
-            Some(own) if fits(time, own.due) => stay(own.offset),
-            own if fits_either_way(time, newest.near) => Place {
-                offset: newest.offset,
-                jumped: own.is_some_and(|own| own.offset != newest.offset),
-            },
+            })),
+            (Some(own), _) if fits(time, own.due) => stay(own.offset),
+            (None, Some(other)) if fits_either_way(time, other.near) => stay(other.offset),
+            // The other one crossed the jump before.
+            (Some(own), Some(other))
+                if own.offset != other.offset && fits_either_way(time, other.near) =>
+            {
+                Place {
+                    offset: other.offset,
+                    jumped: true,
+                }
+            }
             _ => Place {
                 offset: self.furthest().saturating_sub(time),
                 jumped: true,

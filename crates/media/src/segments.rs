@@ -95,6 +95,12 @@ impl Records {
         Ok(pieces)
     }
 
+    /// Whether every record that began is whole.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.left == 0 && self.head.is_empty()
+    }
+
     /// Whether the pipe may end here.
     pub fn finish(&self) -> Result<(), RecordError> {
         if !self.is_open && self.head.is_empty() {

@@ -85,6 +85,31 @@ impl ExitReason {
         }
     }
 
+    /// One word for it, for counting.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Left => "left",
+            Self::Failed { .. } => "failed",
+            Self::Protocol
+            | Self::Killed {
+                why: KillReason::Protocol,
+            } => "protocol",
+            Self::Signal { .. } => "signal",
+            Self::SpawnFailed { .. } => "spawn_failed",
+            Self::Killed { why } => match why {
+                KillReason::NoHello => "no_hello",
+                KillReason::LoadTime => "load_time",
+                KillReason::Hung => "hung",
+                KillReason::FirstFrame => "first_frame",
+                KillReason::NoHeartbeat => "no_heartbeat",
+                KillReason::LongWork => "long_work",
+                _ => "stopped",
+            },
+        }
+    }
+
     /// What a person may do about it; none when there is nothing to say.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -2,10 +2,13 @@
 
 use std::ptr::{self, NonNull};
 
-use super::{Fault, Frame, Packet, Parameters, log, rational, sys};
+use super::{Fault, Frame, Packet, Parameters, fraction, log, rational, sys};
 
 /// Pixels of the largest picture that is decoded: 16384 × 8192.
 const MOST_PIXELS: i64 = 16_384 * 8_192;
+
+/// Pixels of the largest live picture: 4096 × 4096. A decoder holds up to twenty of them.
+const MOST_LIVE_PIXELS: i64 = 4096 * 4096;
 
 /// Owns an open decoder.
 pub(crate) struct Decoder {
@@ -24,6 +27,41 @@ impl Decoder {
         time_base: (u32, u32),
         threads: usize,
     ) -> Result<Self, Fault> {
+        // SAFETY: the context is set up and not open yet.
+        Self::open_with(parameters, time_base, |context| unsafe {
+            (*context).max_pixels = MOST_PIXELS;
+            (*context).thread_count = i32::try_from(threads).unwrap_or(1);
+        })
+    }
+
+    /// For pictures that are waited for: each comes out as soon as the stream's order allows. `threads` decode the slices
+    /// of one picture; threads for whole pictures would each hold one back.
+    pub(crate) fn open_live(
+        parameters: &Parameters,
+        time_base: (u32, u32),
+        threads: usize,
+    ) -> Result<Self, Fault> {
+        use sys::AVCodecID::{AV_CODEC_ID_H264, AV_CODEC_ID_HEVC};
+        // MPEG-2 decoders take the flag as a promise that there are no B-frames.
+        let is_reordered_by_need =
+            matches!(parameters.codec(), AV_CODEC_ID_H264 | AV_CODEC_ID_HEVC);
+        let flag = i32::try_from(sys::AV_CODEC_FLAG_LOW_DELAY).expect("one bit");
+        // SAFETY: the context is set up and not open yet.
+        Self::open_with(parameters, time_base, |context| unsafe {
+            (*context).max_pixels = MOST_LIVE_PIXELS;
+            (*context).thread_count = i32::try_from(threads).unwrap_or(1);
+            (*context).thread_type = i32::try_from(sys::FF_THREAD_SLICE).expect("one bit");
+            if is_reordered_by_need {
+                (*context).flags |= flag;
+            }
+        })
+    }
+
+    fn open_with(
+        parameters: &Parameters,
+        time_base: (u32, u32),
+        set_up: impl FnOnce(*mut sys::AVCodecContext),
+    ) -> Result<Self, Fault> {
         // SAFETY: looks a decoder up by number; null when there is none. The context is fresh, and freed by drop.
         unsafe {
             let codec = sys::avcodec_find_decoder(parameters.codec());
@@ -40,8 +78,7 @@ impl Decoder {
                 parameters.as_ptr(),
             ))?;
             (*context).pkt_timebase = rational(time_base);
-            (*context).max_pixels = MOST_PIXELS;
-            (*context).thread_count = i32::try_from(threads).unwrap_or(1);
+            set_up(context);
             Fault::check(sys::avcodec_open2(context, codec, ptr::null_mut()))?;
             Ok(decoder)
         }
@@ -66,6 +103,12 @@ impl Decoder {
             Err(fault) if fault.is_again() || fault.is_end() => Ok(false),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Pictures a second, if the stream says so.
+    pub(crate) fn frame_rate(&self) -> Option<(u32, u32)> {
+        // SAFETY: ours and open.
+        fraction(unsafe { self.context.as_ref() }.framerate)
     }
 
     /// Pictures of which a part was made up, after the last was taken out. A picture's own flags do not tell: with several

@@ -14,6 +14,8 @@ const FORMATS: &str = "mov,mp4,matroska,webm,mpegts,avi,h264,hevc,m4v,mpeg,mpegv
 const PROBE_BYTES: &str = "5000000";
 /// Microseconds of media that may be looked at.
 const PROBE_MICROS: &str = "5000000";
+/// The same where somebody is watching (runner contract §8.2).
+const LIVE_PROBE_MICROS: &str = "2500000";
 /// More streams than any camera makes.
 const MOST_STREAMS: &str = "128";
 
@@ -53,11 +55,20 @@ unsafe impl Send for Demuxer {}
 impl Demuxer {
     /// Finds out what `io` holds. `extension` is a hint.
     pub(crate) fn open(io: Io, extension: &str) -> Result<Self, Fault> {
+        Self::open_within(io, extension, PROBE_MICROS)
+    }
+
+    /// Finds out what comes through a pipe that somebody is watching.
+    pub(crate) fn open_live(io: Io) -> Result<Self, Fault> {
+        Self::open_within(io, "", LIVE_PROBE_MICROS)
+    }
+
+    fn open_within(io: Io, extension: &str, probe_micros: &str) -> Result<Self, Fault> {
         let mut options = Options::new(&[
             ("format_whitelist", FORMATS),
             ("protocol_whitelist", "none"),
             ("probesize", PROBE_BYTES),
-            ("analyzeduration", PROBE_MICROS),
+            ("analyzeduration", probe_micros),
             ("max_streams", MOST_STREAMS),
         ])?;
         let name = CString::new(format!("input.{extension}")).map_err(|_| Fault::INVALID)?;

@@ -1,6 +1,7 @@
 //! Reading and writing a descriptor for FFmpeg.
 
 use std::{
+    collections::VecDeque,
     ffi::{c_int, c_void},
     os::fd::{AsFd, OwnedFd},
     ptr::NonNull,
@@ -65,6 +66,8 @@ unsafe extern "C" fn is_interrupted(flag: *mut c_void) -> c_int {
 /// What the callbacks work on.
 struct Descriptor {
     fd: OwnedFd,
+    /// Was read from the descriptor before.
+    before: VecDeque<u8>,
     position: u64,
     seekable: bool,
     interrupt: Interrupt,
@@ -74,6 +77,13 @@ struct Descriptor {
 
 impl Descriptor {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
+        if !self.before.is_empty() {
+            let (first, _) = self.before.as_slices();
+            let got = first.len().min(into.len());
+            into[..got].copy_from_slice(&first[..got]);
+            self.before.drain(..got);
+            return Ok(got);
+        }
         let got = if self.seekable {
             retry_on_intr(|| pread(&self.fd, &mut *into, self.position))?
         } else {
@@ -205,6 +215,19 @@ impl Io {
         Self::new(fd, interrupt, false, false)
     }
 
+    /// For reading a pipe of which some was read before.
+    pub(crate) fn reader_after(before: Vec<u8>, fd: OwnedFd, interrupt: &Interrupt) -> Self {
+        let mut io = Self::new(fd, interrupt, false, false);
+        // SAFETY: both are ours, and no callback runs while `io` is borrowed.
+        unsafe {
+            let descriptor = io.descriptor.as_mut();
+            descriptor.before = before.into();
+            descriptor.seekable = false;
+            (*io.as_ptr()).seekable = 0;
+        }
+        io
+    }
+
     /// For writing.
     pub(crate) fn writer(fd: OwnedFd, interrupt: &Interrupt) -> Self {
         Self::new(fd, interrupt, true, false)
@@ -221,6 +244,7 @@ impl Io {
         let interrupt = interrupt.clone();
         let descriptor = Box::new(Descriptor {
             fd,
+            before: VecDeque::new(),
             position: 0,
             seekable,
             interrupt: interrupt.clone(),

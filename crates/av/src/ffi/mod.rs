@@ -9,6 +9,7 @@
 mod bitstream;
 mod decoder;
 mod demuxer;
+mod elementary;
 mod encoder;
 mod fault;
 mod frame;

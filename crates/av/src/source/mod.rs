@@ -13,4 +13,4 @@ pub use crate::ffi::Interrupt;
 pub(crate) use item::Raw;
 pub use item::{AudioPacket, AudioParams, DecodedPicture, End, Item};
 pub use reader::SourceReader;
-pub(crate) use reader::take_fd;
+pub(crate) use reader::{Traits, take_fd};

@@ -58,7 +58,7 @@ enum Backing {
 }
 
 /// What the pictures are like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Traits {
     /// As stored.
     pub(crate) size: Size,

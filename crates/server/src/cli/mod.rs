@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod doctor;
+mod infer;
 mod pipelines;
 mod run;
 mod serve;
@@ -34,9 +35,9 @@ enum Command {
     /// Run a video file through a pipeline
     Run(Box<run::Run>),
     /// Serve the container API of the live runner until Ctrl-C
-    // Hidden while there is no `infer` for it to start.
-    #[command(hide = true)]
     Serve(Box<serve::Serve>),
+    /// Run streams: what `serve` starts
+    Infer(Box<infer::Infer>),
     /// List and describe pipelines
     #[command(subcommand)]
     Pipelines(pipelines::Pipelines),
@@ -88,6 +89,7 @@ fn command() -> Exit {
         Command::Demo(demo) => demo.run(),
         Command::Run(run) => run.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Infer(infer) => infer.run(),
         Command::Pipelines(pipelines) => pipelines.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Trickle(trickle) => trickle.run(),

@@ -43,6 +43,31 @@ pub(super) struct Serve {
     /// Folder of models [env: FRAMERILL_MODEL_DIR, MODEL_DIR]
     #[arg(long, value_name = "DIR")]
     model_dir: Option<String>,
+    /// Frames of a stream a second at most; 0 takes all [default: 24] [env: FRAMERILL_MAX_FPS]
+    #[arg(long, value_name = "FPS")]
+    max_fps: Option<String>,
+    /// Restarts of a worker, given back after 10 healthy minutes [default: 3] [env: FRAMERILL_MAX_RESTARTS]
+    #[arg(long, value_name = "N")]
+    max_restarts: Option<String>,
+    /// Seconds without an output after which a worker is hung [default: what the pipeline says]
+    /// [env: FRAMERILL_MAX_FRAME_TIME]
+    #[arg(long, value_name = "S")]
+    max_frame_time: Option<String>,
+    /// The Python to run pipelines with [env: FRAMERILL_PYTHON]
+    #[arg(long, value_name = "PATH")]
+    python: Option<String>,
+    /// File of parameters, read whenever it changes [env: FRAMERILL_PARAMS_FILE]
+    #[arg(long, value_name = "FILE")]
+    params_file: Option<String>,
+    /// Tell on the events channel what becomes of parameters, too [env: FRAMERILL_PARAMS_EVENTS]
+    #[arg(long)]
+    params_events: bool,
+    /// Verify certificates of trickle servers; orchestrators sign their own [env: FRAMERILL_VERIFY_TLS]
+    #[arg(long)]
+    verify_tls: bool,
+    /// Certificates of authorities to verify them with, PEM [env: FRAMERILL_TRICKLE_CA]
+    #[arg(long, value_name = "FILE")]
+    trickle_ca: Option<String>,
     /// Version to report, such as 1.2.3 [default: undefined] [env: FRAMERILL_RUNNER_VERSION, VERSION]
     #[arg(long, value_name = "VERSION")]
     runner_version: Option<String>,
@@ -78,6 +103,17 @@ impl Serve {
             ("--auth-token", self.auth_token),
             ("--capacity", self.capacity),
             ("--model-dir", self.model_dir),
+            ("--max-fps", self.max_fps),
+            ("--max-restarts", self.max_restarts),
+            ("--max-frame-time", self.max_frame_time),
+            ("--python", self.python),
+            ("--params-file", self.params_file),
+            (
+                "--params-events",
+                self.params_events.then(|| "true".to_owned()),
+            ),
+            ("--verify-tls", self.verify_tls.then(|| "true".to_owned())),
+            ("--trickle-ca", self.trickle_ca),
             ("--runner-version", self.runner_version),
             ("--trickle", self.trickle),
             ("--install", self.install),

@@ -120,17 +120,17 @@ impl From<BackpressureArg> for Backpressure {
 }
 
 #[derive(Debug, Args)]
-struct TlsArgs {
+pub(super) struct TlsArgs {
     /// Verify the server's certificate; without this flag and the next one any is accepted
-    #[arg(long)]
+    #[arg(long, env = "FRAMERILL_VERIFY_TLS")]
     verify_tls: bool,
     /// Certificates of authorities to verify it with, PEM, instead of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "FRAMERILL_TRICKLE_CA")]
     trickle_ca: Option<PathBuf>,
 }
 
 impl TlsArgs {
-    fn transport(self) -> Transport {
+    pub(super) fn transport(self) -> Transport {
         let verify = match (self.trickle_ca, self.verify_tls) {
             (Some(file), _) => Verify::Ca(file),
             (None, true) => Verify::Roots,

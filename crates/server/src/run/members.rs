@@ -2,6 +2,7 @@
 
 use std::{
     os::fd::BorrowedFd,
+    path::{Path, PathBuf},
     sync::mpsc::SyncSender,
     time::{Duration, Instant},
 };
@@ -57,16 +58,10 @@ pub(super) enum Worker {
 
 /// Starts the worker of a plan's pipeline.
 pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<Worker, Failure> {
-    let target = plan.pipeline.target();
-    let (program, args) = match &plan.pipeline {
-        Pipeline::BuiltIn(_) => (program::this()?, vec!["worker", target]),
-        Pipeline::Python(_) => (
-            program::python(plan.python.as_deref()),
-            vec!["-m", "framerill.worker", target],
-        ),
-    };
+    let (program, args) = invocation(&plan.pipeline, plan.python.as_deref())?;
     if plan.in_process {
         if matches!(plan.pipeline, Pipeline::BuiltIn(_)) {
+            let target = plan.pipeline.target();
             return Err(Failure::usage(
                 "usage",
                 format!("--in-process is for Python pipelines, and `{target}` is built in"),
@@ -80,14 +75,37 @@ pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<W
         max_frame_time_override: plan.max_frame_time,
         ..Config::default()
     };
-    let command = Command::new(program)
-        .args(args)
-        // What lies in the current folder is no part of Python's library.
-        .env("PYTHONSAFEPATH", "1")
-        .namespace(isolation::probe().namespace);
+    let command = worker_command(&plan.pipeline, plan.python.as_deref())?;
     Ok(Worker::Supervised(Box::new(Supervised::start(
         config, command, WORKER, owner,
     ))))
+}
+
+fn invocation<'a>(
+    pipeline: &'a Pipeline,
+    python: Option<&Path>,
+) -> Result<(PathBuf, Vec<&'a str>), Failure> {
+    let target = pipeline.target();
+    Ok(match pipeline {
+        Pipeline::BuiltIn(_) => (program::this()?, vec!["worker", target]),
+        Pipeline::Python(_) => (
+            program::python(python),
+            vec!["-m", "framerill.worker", target],
+        ),
+    })
+}
+
+/// How the worker of a pipeline is started.
+pub(crate) fn worker_command(
+    pipeline: &Pipeline,
+    python: Option<&Path>,
+) -> Result<Command, Failure> {
+    let (program, args) = invocation(pipeline, python)?;
+    let command = Command::new(program)
+        .args(args)
+        // What lies in the current folder is no part of Python's library.
+        .env("PYTHONSAFEPATH", "1");
+    Ok(command.namespace(isolation::probe().namespace))
 }
 
 impl Worker {

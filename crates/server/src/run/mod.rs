@@ -15,6 +15,7 @@ mod signals;
 
 pub use command::command;
 pub use demo::demo;
+pub(crate) use members::worker_command;
 pub use plan::{
     Pace, Pipeline, Plan, default_output, fps, params, positive_seconds, preview_path, seconds,
 };

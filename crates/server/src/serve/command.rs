@@ -13,15 +13,20 @@ use tokio::{
 };
 
 use super::{
-    dotenv, errand, inner,
+    dotenv, errand,
     keeper::{Ended, Infer, Keeper, News},
-    listener,
-    log::{Level, log},
     routes::{self, Shared},
     settings::{HOST, PORT, Settings, TRICKLE},
     source::Sources,
 };
-use crate::{exit::Exit, failure::Failure, terminal, trickle::Stop};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    http,
+    log::{Level, log, speak_as},
+    terminal,
+    trickle::Stop,
+};
 
 /// From the signal to the end. Whoever stops a container waits 8 s.
 const LEAVE_WITHIN: Duration = Duration::from_millis(5800);
@@ -41,6 +46,7 @@ pub(crate) struct Serve {
 pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     let sources = sources(asked.flags)?;
     let settings = Settings::load(sources)?;
+    speak_as("serve", settings.verbose);
     for note in &settings.notes {
         log(Level::Warning, note);
     }
@@ -99,14 +105,14 @@ async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
     tokio::task::spawn_blocking(move || drop(opening.hardware().info()));
     tokio::spawn(attend(Arc::clone(&keeper), infer));
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(listener::serve(
+    let serving = tokio::spawn(http::serve(
         listener,
         routes::router(shared),
         stopping.clone(),
     ));
     let trickle = beside.map(|(server, addr)| {
         let mut stopping = stopping;
-        let until = async move { listener::stopped(&mut stopping).await };
+        let until = async move { http::stopped(&mut stopping).await };
         (tokio::spawn(server.run_until(until)), addr)
     });
     announce(taken, trickle.as_ref().map(|(_, addr)| *addr), json);
@@ -199,7 +205,7 @@ async fn attend(keeper: Arc<Keeper>, mut infer: watch::Receiver<Infer>) {
             }
             Some(port) => {
                 let until = Instant::now() + Duration::from_secs(2);
-                let asked = inner::ask(port, Method::GET, "/api/status", None, until).await;
+                let asked = http::ask(port, Method::GET, "/api/status", None, until).await;
                 let answers = asked.is_ok_and(|it| it.into_status().is_some());
                 if answers && keeper.answered(seen.incarnation) && told != seen.incarnation {
                     told = seen.incarnation;

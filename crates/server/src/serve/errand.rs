@@ -4,11 +4,13 @@ use std::{path::PathBuf, sync::mpsc::sync_channel};
 
 use framerill_supervisor::{Child, ChildId, Command, Event, ExitReason, Notice};
 
-use super::{
+use super::settings::Settings;
+use crate::{
+    exit::Exit,
+    failure::Failure,
     log::{Level, log},
-    settings::Settings,
+    program, terminal,
 };
-use crate::{exit::Exit, failure::Failure, program, terminal};
 
 /// Lines that wait for stderr; then the child does.
 const WAITING: usize = 64;

@@ -10,10 +10,10 @@ use tokio::{
 };
 
 use super::{
-    inner::{self, NoAnswer},
     keeper::Infer,
     refusal::{FAILED, Refusal},
 };
+use crate::http::{self, NoAnswer};
 
 /// A gateway gives the whole call 5 s.
 const WITHIN: Duration = Duration::from_millis(4500);
@@ -79,7 +79,7 @@ pub(super) async fn start(infer: &mut watch::Receiver<Infer>, body: Bytes) -> Ou
         let seen = *infer.borrow_and_update();
         if let Some(port) = seen.port {
             let attempt = until.min(Instant::now() + ATTEMPT_WITHIN);
-            let asked = inner::ask(port, Method::POST, PATH, Some(body.clone()), attempt).await;
+            let asked = http::ask(port, Method::POST, PATH, Some(body.clone()), attempt).await;
             let why = match asked {
                 Ok(answer) => {
                     return Outcome::Answered {

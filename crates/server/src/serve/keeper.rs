@@ -16,11 +16,14 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     echo::Echo,
-    log::{Level, log},
     restarts::Restarts,
     settings::{INTERNAL_PORT, Settings},
 };
-use crate::{failure::Failure, program};
+use crate::{
+    failure::Failure,
+    log::{Level, log},
+    program,
+};
 
 /// How long infer has after SIGTERM; the container has 6 s, and whoever stops it waits 8 s.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
@@ -166,6 +169,9 @@ fn command(settings: &Settings) -> Result<Invocation, Failure> {
     let mut env = vec![("AUTH_TOKEN", None), ("FRAMERILL_AUTH_TOKEN", None)];
     if settings.verbose {
         env.push(("VERBOSE_LOGGING", Some("1".into())));
+    }
+    for (name, value) in &settings.for_infer {
+        env.push((name, Some(value.into())));
     }
     let models = settings.model_dir.clone().or_else(default_models);
     for name in ["MODEL_DIR", "HUGGINGFACE_HUB_CACHE", "DIFFUSERS_CACHE"] {

@@ -9,7 +9,6 @@
 mod bearer;
 mod body;
 mod command;
-mod connection;
 mod counters;
 mod dotenv;
 mod echo;
@@ -17,10 +16,7 @@ mod errand;
 mod forward;
 mod hardware;
 mod health;
-mod inner;
 mod keeper;
-mod listener;
-mod log;
 mod metrics;
 mod page;
 mod pipeline;
@@ -30,7 +26,6 @@ mod refusal;
 mod request;
 mod restarts;
 mod routes;
-mod seats;
 mod settings;
 mod source;
 

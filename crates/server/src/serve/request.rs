@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
+use crate::log::Ids;
 
 /// A valid start request. It is written as infer takes it: without `model_id`, and with its own word for the request.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +24,17 @@ pub(super) struct Start {
     pub(super) gateway_request_id: String,
     pub(super) manifest_id: String,
     pub(super) stream_id: String,
+}
+
+impl Start {
+    /// For the log.
+    pub(super) fn ids(&self) -> Ids {
+        Ids {
+            request: self.gateway_request_id.clone(),
+            manifest: self.manifest_id.clone(),
+            stream: self.stream_id.clone(),
+        }
+    }
 }
 
 /// Reads a body. No content type at all is JSON.

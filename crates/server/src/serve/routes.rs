@@ -26,14 +26,16 @@ use super::{
     forward,
     hardware::Hardware,
     health::Health,
-    inner::{self, NoAnswer},
     keeper::Infer,
-    log::{Level, log, log_start},
     metrics::{self, Scrape},
     page, proc,
     refusal::{FAILED, Refusal, answer},
     request,
     settings::Settings,
+};
+use crate::{
+    http::{self, NoAnswer},
+    log::{Level, log, log_stream},
 };
 
 /// Infer's answer to a question about its state. With what follows, `/health` stays below a second.
@@ -169,14 +171,14 @@ async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusa
     };
     let outcome = forward::start(&mut shared.infer.clone(), Bytes::from(forwarded)).await;
     if let Some(refusal) = outcome.refusal() {
-        log_start(
+        log_stream(
             Level::Error,
-            &start,
+            &start.ids(),
             format_args!("stream not started: {outcome:?}"),
         );
         return Err(refusal);
     }
-    log_start(Level::Info, &start, "stream started");
+    log_stream(Level::Info, &start.ids(), "stream started");
     let urls = json!({
         "subscribe_url": "", "publish_url": "", "control_url": "", "events_url": "", "request_id": "",
         "manifest_id": "",
@@ -192,7 +194,7 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> 
 /// Infer's status object, or why there is none.
 async fn status(port: u16) -> Result<Value, NoAnswer> {
     let until = Instant::now() + STATUS_WITHIN;
-    let answer = inner::ask(port, Method::GET, "/api/status", None, until).await?;
+    let answer = http::ask(port, Method::GET, "/api/status", None, until).await?;
     let status = answer.status;
     answer
         .into_status()
@@ -299,7 +301,7 @@ async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
 async fn infers_page(infer: Infer) -> Option<String> {
     let port = infer.port.filter(|_| infer.has_answered)?;
     let until = Instant::now() + STATUS_WITHIN;
-    let page = inner::ask(port, Method::GET, "/metrics", None, until).await;
+    let page = http::ask(port, Method::GET, "/metrics", None, until).await;
     let page = page.ok().filter(|it| it.status == 200)?;
     String::from_utf8(page.body.into()).ok()
 }

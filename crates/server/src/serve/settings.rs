@@ -57,6 +57,8 @@ pub(super) struct Settings {
     pub(super) prepare_models: bool,
     /// Started as infer.
     pub(super) infer_program: Option<PathBuf>,
+    /// What only infer reads: its variables and their values.
+    pub(super) for_infer: Vec<(&'static str, String)>,
     /// What whoever starts it should know, a line each.
     pub(super) notes: Vec<String>,
 }
@@ -97,6 +99,18 @@ pub(super) const PREPARE_MODELS: Name = Name::new(
 );
 pub(super) const INFER_PROGRAM: Name =
     Name::new("--infer-program", "FRAMERILL_INFER_PROGRAM", None);
+
+/// What only infer reads; it says itself what is wrong with a value.
+const FOR_INFER: [Name; 8] = [
+    Name::new("--max-fps", "FRAMERILL_MAX_FPS", None),
+    Name::new("--max-restarts", "FRAMERILL_MAX_RESTARTS", None),
+    Name::new("--max-frame-time", "FRAMERILL_MAX_FRAME_TIME", None),
+    Name::new("--python", "FRAMERILL_PYTHON", None),
+    Name::new("--params-file", "FRAMERILL_PARAMS_FILE", None),
+    Name::new("--params-events", "FRAMERILL_PARAMS_EVENTS", None),
+    Name::new("--verify-tls", "FRAMERILL_VERIFY_TLS", None),
+    Name::new("--trickle-ca", "FRAMERILL_TRICKLE_CA", None),
+];
 
 impl Settings {
     /// Takes every setting from the first place that has it. Opens no port and starts nothing.
@@ -139,6 +153,10 @@ impl Settings {
             )?,
             install: from.find(INSTALL).map(|it| it.value),
             prepare_models: from.find(PREPARE_MODELS).is_some_and(|it| it.value == "1"),
+            for_infer: FOR_INFER
+                .into_iter()
+                .filter_map(|name| Some((name.twin, from.find(name)?.value)))
+                .collect(),
             infer_program: from.find(INFER_PROGRAM).map(|it| it.value.into()),
             notes,
         };

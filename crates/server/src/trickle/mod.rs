@@ -11,6 +11,7 @@ mod subscribe;
 pub(crate) use publish::{Publish, publish};
 pub(crate) use serve::{Certificate, Serve, serve};
 pub(crate) use signal::Stop;
+pub(crate) use source::Source;
 pub(crate) use subscribe::{Subscribe, subscribe};
 
 use crate::failure::Failure;

@@ -24,7 +24,7 @@ const WAITING: usize = 8;
 const READ_BYTES: usize = 64 << 10;
 
 /// Bytes of a source, read by a thread of their own.
-pub(super) struct Source {
+pub(crate) struct Source {
     reads: Receiver<io::Result<Bytes>>,
     form: Form,
     began: Instant,
@@ -41,7 +41,7 @@ enum Form {
 impl Source {
     /// `-` is stdin; anything else goes through media, in real time, as MPEG-TS with a keyframe every 2 s, where a segment
     /// begins. What has no keyframes is cut after `longest`.
-    pub(super) fn open(input: &str, longest: Duration) -> Result<Self, Failure> {
+    pub(crate) fn open(input: &str, longest: Duration) -> Result<Self, Failure> {
         let began = Instant::now();
         if input == "-" {
             let reads = read(io::stdin());
@@ -67,7 +67,7 @@ impl Source {
     }
 
     /// What came next; none at the end.
-    pub(super) async fn next(&mut self) -> Option<Result<Vec<Piece>, Failure>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Vec<Piece>, Failure>> {
         let cannot = |error: &dyn std::fmt::Display| {
             Failure::failed("source", format!("cannot read the source: {error}"))
         };

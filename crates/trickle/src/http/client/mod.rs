@@ -23,4 +23,4 @@ mod tls;
 pub use options::{ConnectError, PublisherOptions, SubscriberOptions, Transport, Verify};
 pub use publisher::{PublishError, Publisher, Segment};
 pub use subscriber::{SubscribeError, Subscriber};
-pub use target::TargetError;
+pub use target::{TargetError, check_url};

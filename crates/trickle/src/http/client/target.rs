@@ -35,6 +35,11 @@ pub(super) struct Target {
     query: String,
 }
 
+/// Whether a text is the URL of a channel that a client can be made for.
+pub fn check_url(url: &str) -> Result<(), TargetError> {
+    Target::parse(url).map(drop)
+}
+
 impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, TargetError> {
         let told = || url.to_owned();

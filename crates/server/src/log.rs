@@ -1,16 +1,36 @@
-//! This process's own log lines, in the form of the runner's other processes.
+//! The runner's log: one line a record, in the contract's form (§4.5).
 
 use std::{
     fmt::Display,
+    sync::OnceLock,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::request::Start;
 use crate::terminal;
+
+/// Which process speaks, and whether it says everything.
+static SPEAKER: OnceLock<(&str, bool)> = OnceLock::new();
+
+/// Names the process, before its first line. `verbose` lets debug lines through.
+pub(crate) fn speak_as(process: &'static str, verbose: bool) {
+    SPEAKER.get_or_init(|| (process, verbose));
+}
+
+/// Whose line it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ids {
+    /// `gateway_request_id`, which the inner API calls `request_id`.
+    pub(crate) request: String,
+    /// `manifest_id`.
+    pub(crate) manifest: String,
+    /// `stream_id`.
+    pub(crate) stream: String,
+}
 
 /// How much it matters.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Level {
+pub(crate) enum Level {
+    Debug,
     Info,
     Warning,
     Error,
@@ -19,6 +39,7 @@ pub(super) enum Level {
 impl Level {
     fn as_str(self) -> &'static str {
         match self {
+            Self::Debug => "DEBUG",
             Self::Info => "INFO",
             Self::Warning => "WARNING",
             Self::Error => "ERROR",
@@ -27,28 +48,28 @@ impl Level {
 }
 
 /// One line on stderr.
-pub(super) fn log(level: Level, message: impl Display) {
-    tell(level, ["", "", ""], &message);
+pub(crate) fn log(level: Level, message: impl Display) {
+    tell(level, &Ids::default(), &message);
 }
 
-/// The same about one start.
-pub(super) fn log_start(level: Level, start: &Start, message: impl Display) {
-    let ids = [
-        start.gateway_request_id.as_str(),
-        &start.manifest_id,
-        &start.stream_id,
-    ];
+/// The same about one stream.
+pub(crate) fn log_stream(level: Level, ids: &Ids, message: impl Display) {
     tell(level, ids, &message);
 }
 
 #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-fn tell(level: Level, ids: [&str; 3], message: &dyn Display) {
+fn tell(level: Level, ids: &Ids, message: &dyn Display) {
+    let (location, verbose) = SPEAKER.get().copied().unwrap_or(("framerill", false));
+    if matches!(level, Level::Debug) && !verbose {
+        return;
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let time = stamp(since.map_or(0, |it| it.as_secs()));
-    let [request, manifest, stream] = ids.map(one_line);
+    let [request, manifest, stream] =
+        [&ids.request, &ids.manifest, &ids.stream].map(|it| one_line(it));
     let message = one_line(&message.to_string());
     terminal::tell(format_args!(
-        "timestamp={time} level={} location=serve gateway_request_id={request} manifest_id={manifest} stream_id={stream} message={message}",
+        "timestamp={time} level={} location={location} gateway_request_id={request} manifest_id={manifest} stream_id={stream} message={message}",
         level.as_str()
     ));
 }

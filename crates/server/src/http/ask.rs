@@ -18,14 +18,14 @@ const ANSWER_MAX: usize = 4 << 20;
 
 /// Infer's answer.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum NoAnswer {
+pub(crate) enum NoAnswer {
     /// Nothing was sent: it does not listen.
     Connect(String),
     /// It took the request and broke off.
@@ -45,7 +45,7 @@ impl std::fmt::Display for NoAnswer {
 }
 
 /// Asks infer on this port. After `until` there is no answer.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     port: u16,
     method: Method,
     path: &str,
@@ -106,13 +106,13 @@ async fn exchange(
 
 impl Answer {
     /// The status object of a good answer to `GET /api/status`.
-    pub(super) fn into_status(self) -> Option<Value> {
+    pub(crate) fn into_status(self) -> Option<Value> {
         let status: Value = serde_json::from_slice(&self.body).ok()?;
         (self.status == 200 && status.is_object()).then_some(status)
     }
 
     /// The text of the body, in one line without its ends.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }

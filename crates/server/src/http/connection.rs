@@ -15,13 +15,13 @@ use tokio::{
 use super::seats::Seat;
 
 /// Tells its seat of every byte that comes.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     seat: Arc<Seat>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, seat: Arc<Seat>) -> Self {
+    pub(crate) fn new(stream: TcpStream, seat: Arc<Seat>) -> Self {
         Self { stream, seat }
     }
 }

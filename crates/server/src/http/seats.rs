@@ -13,7 +13,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// All places of a listener.
 #[derive(Debug)]
-pub(super) struct Seats {
+pub(crate) struct Seats {
     most: usize,
     state: Mutex<State>,
 }
@@ -28,7 +28,7 @@ struct State {
 
 /// One connection's place. Dropping it gives the place back.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     seats: Arc<Seats>,
     phase: Mutex<Phase>,
     changed: Notify,
@@ -46,13 +46,13 @@ enum Phase {
 }
 
 impl Seats {
-    pub(super) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
         let state = Mutex::default();
         Arc::new(Self { most, state })
     }
 
     /// A place. When all are taken, the connection that was idle for longest leaves; none if there is none.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Arc<Seat>> {
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Arc<Seat>> {
         let mut state = lock(&self.state);
         if state.taken >= self.most {
             let (_, oldest) = state.idle.pop_first()?;
@@ -81,7 +81,7 @@ impl State {
 
 impl Seat {
     /// Bytes came.
-    pub(super) fn received(&self) {
+    pub(crate) fn received(&self) {
         let mut phase = lock(&self.phase);
         if let Phase::Idle(turn) = *phase {
             lock(&self.seats.state).idle.remove(&turn);
@@ -92,7 +92,7 @@ impl Seat {
     }
 
     /// A head is whole.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         let mut phase = lock(&self.phase);
         if let Phase::Idle(turn) = *phase {
             lock(&self.seats.state).idle.remove(&turn);
@@ -103,14 +103,14 @@ impl Seat {
     }
 
     /// A request is answered.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let turn = lock(&self.seats.state).sit(Arc::clone(&self.leave));
         *lock(&self.phase) = Phase::Idle(turn);
         self.changed.notify_one();
     }
 
     /// Returns when the connection has to go: its place is wanted, or its head is late.
-    pub(super) async fn unwelcome(&self) {
+    pub(crate) async fn unwelcome(&self) {
         loop {
             let phase = *lock(&self.phase);
             let late = async {

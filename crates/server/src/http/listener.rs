@@ -22,7 +22,7 @@ const CONNECTIONS: usize = 512;
 const BREATHER: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` is true, then answers what has begun and returns.
-pub(super) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let seats = Seats::new(CONNECTIONS);
     let mut connections = JoinSet::new();
     let stopping = stop.clone();
@@ -46,7 +46,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, mut stop: watch
 }
 
 /// Returns once it is time to stop; that nobody is left to say so is as good.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|it| *it).await);
 }
 

@@ -1,0 +1,660 @@
+//! Which picture appears at which time of the output: a pure machine between the exchange and the encoder.
+//!
+//! ```text
+//! arrive ──> open ──finish──────────────────────────> shown, in the order of arrival
+//!              ├──pass over (displaced, skipped)──────> shown as filler or not, by the mode
+//!              ├──lose (with its worker)──────────────> filler
+//!              └──due (late), or nobody to finish it──> filler; what is finished of it later is late
+//! ```
+//!
+//! Generic over pictures `P` and what is kept of an input `I`. No clock: times are handed in, in ns of one monotonic clock.
+//!
+//! Invariants: what is shown has strictly increasing pts; every frame that arrived is shown once at most, and in
+//! [`EgressMode::Live`] while its worker is gone, in [`EgressMode::Fill`] and in [`EgressMode::Hold`] exactly once, unless
+//! nobody takes what is shown for as long as [`Rules::most_waiting`] frames.
+
+use std::collections::VecDeque;
+
+use framerill_media::Pts;
+use framerill_worker::message::EgressMode;
+
+use super::usual::Usual;
+
+/// What to encode next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shown<P, I> {
+    /// A finished picture.
+    Finished {
+        /// In ticks of the stream.
+        pts: Pts,
+        /// The picture.
+        picture: P,
+    },
+    /// A picture that nobody finished: which one is the driver's choice.
+    Filler {
+        /// The input's.
+        pts: Pts,
+        /// What was kept of the input.
+        input: I,
+        /// Why.
+        why: Why,
+    },
+}
+
+/// Why a filler is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The worker takes longer than it usually does.
+    Late,
+    /// There is no worker, or it is reloading.
+    Absent,
+    /// The frame was lost with its worker.
+    Lost,
+    /// The frame made way for a newer one, or the pipeline skipped it.
+    PassedOver,
+    /// The mode shows the newest finished picture.
+    Held,
+}
+
+/// How pictures are shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// What appears where no finished picture is.
+    pub(crate) mode: EgressMode,
+    /// [`EgressMode::Live`]: fillers may come before the first finished picture.
+    pub(crate) from_start: bool,
+    /// A frame is late after this many usual distances between outputs without one.
+    pub(crate) intervals: u64,
+    /// And after so many ns at least.
+    pub(crate) at_least: u64,
+    /// Frames that wait at most; beyond that the oldest go.
+    pub(crate) most_waiting: usize,
+}
+
+impl Rules {
+    /// The usual ones of a mode.
+    pub(crate) fn of(mode: EgressMode) -> Self {
+        Self {
+            mode,
+            from_start: false,
+            intervals: 2,
+            at_least: 80_000_000,
+            most_waiting: 256,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry<P, I> {
+    frame: u64,
+    pts: Pts,
+    arrived: u64,
+    input: I,
+    fate: Fate<P>,
+}
+
+#[derive(Debug)]
+enum Fate<P> {
+    Open,
+    /// Its pictures with their pts; more may come until it is whole.
+    Finished {
+        pictures: VecDeque<(Pts, P)>,
+        whole: bool,
+    },
+    PassedOver,
+    Lost,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub(crate) struct Presenter<P, I> {
+    rules: Rules,
+    entries: VecDeque<Entry<P, I>>,
+    /// Whether a worker is there that takes frames.
+    present: bool,
+    /// [`EgressMode::Hold`]: the newest finished picture, until it is shown.
+    newest: Option<P>,
+    /// Something was finished.
+    has_finished: bool,
+    /// The last thing shown was a filler.
+    is_bridging: bool,
+    last: Option<Pts>,
+    finished_at: Option<u64>,
+    distances: Usual,
+    counts: Counts,
+}
+
+/// What was shown, and what was not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Finished pictures.
+    pub(crate) finished: u64,
+    /// Fillers.
+    pub(crate) filler: u64,
+    /// Finished pictures that came when their place was taken.
+    pub(crate) late: u64,
+    /// Finished pictures whose pts did not increase.
+    pub(crate) misplaced: u64,
+    /// Frames that left because nobody took what was shown.
+    pub(crate) crowded: u64,
+}
+
+impl<P, I> Presenter<P, I> {
+    /// Nothing has arrived and no worker is there.
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            entries: VecDeque::new(),
+            present: false,
+            newest: None,
+            has_finished: false,
+            is_bridging: false,
+            last: None,
+            finished_at: None,
+            distances: Usual::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// A frame of the source, in the order of the source.
+    pub(crate) fn arrive(&mut self, frame: u64, pts: Pts, input: I, now: u64) {
+        if self.entries.len() >= self.rules.most_waiting {
+            // What nobody will finish goes first.
+            let is_over = |it: &Entry<P, I>| matches!(it.fate, Fate::PassedOver);
+            let place = self.entries.iter().position(is_over).unwrap_or(0);
+            self.entries.remove(place);
+            self.counts.crowded += 1;
+        }
+        self.entries.push_back(Entry {
+            frame,
+            pts,
+            arrived: now,
+            input,
+            fate: Fate::Open,
+        });
+    }
+
+    /// A finished picture of a frame. `whole` says that it is the last of that frame. False when its place is taken.
+    pub(crate) fn finish(
+        &mut self,
+        frame: u64,
+        pts: Pts,
+        picture: P,
+        whole: bool,
+        now: u64,
+    ) -> bool {
+        self.remember(now);
+        if self.rules.mode == EgressMode::Hold {
+            self.newest = Some(picture);
+            self.has_finished = true;
+            return true;
+        }
+        let Some(entry) = self.entries.iter_mut().find(|it| it.frame == frame) else {
+            self.counts.late += 1;
+            return false;
+        };
+        self.has_finished = true;
+        match &mut entry.fate {
+            Fate::Finished {
+                pictures,
+                whole: is_whole,
+            } => {
+                pictures.push_back((pts, picture));
+                *is_whole = whole;
+            }
+            other => {
+                let pictures = VecDeque::from([(pts, picture)]);
+                *other = Fate::Finished { pictures, whole };
+            }
+        }
+        true
+    }
+
+    /// A frame that nobody will finish: it made way for a newer one, or was skipped.
+    pub(crate) fn pass_over(&mut self, frame: u64) {
+        self.decide(frame, Fate::PassedOver);
+    }
+
+    /// A frame was lost with its worker.
+    pub(crate) fn lose(&mut self, frame: u64) {
+        self.decide(frame, Fate::Lost);
+    }
+
+    fn decide(&mut self, frame: u64, fate: Fate<P>) {
+        if let Some(entry) = self.entries.iter_mut().find(|it| it.frame == frame) {
+            match &mut entry.fate {
+                // What came of it stays; no more will come.
+                Fate::Finished { whole, .. } => *whole = true,
+                other => *other = fate,
+            }
+        }
+    }
+
+    /// A worker takes frames from now on, or none does. Frames that wait for one that comes have their full time.
+    pub(crate) fn set_present(&mut self, present: bool, now: u64) {
+        if present && !self.present {
+            for entry in &mut self.entries {
+                entry.arrived = now;
+            }
+            // The pause says nothing about the pace of the next worker.
+            self.finished_at = None;
+        }
+        self.present = present;
+    }
+
+    /// The next thing to encode, if it is time.
+    pub(crate) fn next(&mut self, now: u64) -> Option<Shown<P, I>> {
+        loop {
+            let late_at = self.late_at();
+            let mode = self.rules.mode;
+            let entry = self.entries.front_mut()?;
+            let why = match &mut entry.fate {
+                _ if mode == EgressMode::Hold => Why::Held,
+                Fate::Finished { pictures, whole } => {
+                    let picture = pictures.pop_front();
+                    let is_over = *whole && pictures.is_empty();
+                    if is_over {
+                        self.entries.pop_front();
+                    }
+                    let Some((pts, picture)) = picture else {
+                        if is_over {
+                            continue;
+                        }
+                        return None;
+                    };
+                    if !self.takes(pts) {
+                        self.counts.misplaced += 1;
+                        continue;
+                    }
+                    return Some(self.finished(pts, picture));
+                }
+                Fate::PassedOver => Why::PassedOver,
+                Fate::Lost => Why::Lost,
+                Fate::Open if mode == EgressMode::Strict => return None,
+                Fate::Open if !self.present => Why::Absent,
+                Fate::Open if late_at.is_some_and(|at| now >= at) => Why::Late,
+                Fate::Open => return None,
+            };
+            let entry = self.entries.pop_front()?;
+            if !self.is_shown(why) || !self.takes(entry.pts) {
+                continue;
+            }
+            if let Some(picture) = self.newest.take() {
+                return Some(self.finished(entry.pts, picture));
+            }
+            self.counts.filler += 1;
+            self.is_bridging = true;
+            return Some(Shown::Filler {
+                pts: entry.pts,
+                input: entry.input,
+                why,
+            });
+        }
+    }
+
+    /// When [`Presenter::next`] has something to say though nothing happens.
+    pub(crate) fn due(&self) -> Option<u64> {
+        let entry = self.entries.front()?;
+        let waits = matches!(entry.fate, Fate::Open)
+            && self.present
+            && !matches!(self.rules.mode, EgressMode::Strict | EgressMode::Hold);
+        self.late_at().filter(|_| waits)
+    }
+
+    /// What was counted so far.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether every frame that arrived has left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// No worker will finish anything any more: what waits for one leaves as the mode says.
+    pub(crate) fn give_up(&mut self) {
+        self.present = false;
+        for entry in &mut self.entries {
+            match &mut entry.fate {
+                Fate::Finished { whole, .. } => *whole = true,
+                fate @ Fate::Open => *fate = Fate::Lost,
+                Fate::PassedOver | Fate::Lost => {}
+            }
+        }
+    }
+
+    fn is_shown(&self, why: Why) -> bool {
+        match self.rules.mode {
+            EgressMode::Strict => false,
+            EgressMode::Fill | EgressMode::Hold => true,
+            // Before the first picture there is nothing to bridge: a worker that loads shows nothing. What makes way for
+            // newer frames of a worker that is well is its pace; while it is late it is a gap.
+            EgressMode::Live => {
+                let is_gap = why != Why::PassedOver || self.is_bridging;
+                is_gap && (self.has_finished || self.rules.from_start)
+            }
+        }
+    }
+
+    fn finished(&mut self, pts: Pts, picture: P) -> Shown<P, I> {
+        self.counts.finished += 1;
+        self.is_bridging = false;
+        Shown::Finished { pts, picture }
+    }
+
+    fn takes(&mut self, pts: Pts) -> bool {
+        let takes = self.last.is_none_or(|last| pts > last);
+        if takes {
+            self.last = Some(pts);
+        }
+        takes
+    }
+
+    fn remember(&mut self, now: u64) {
+        if let Some(before) = self.finished_at.replace(now) {
+            self.distances.add(now.saturating_sub(before));
+        }
+    }
+
+    /// When the oldest frame is late: its worker has had it, and finished nothing else, for that long.
+    fn late_at(&self) -> Option<u64> {
+        let entry = self.entries.front()?;
+        let waits_for_first = self.rules.mode == EgressMode::Live && !self.rules.from_start;
+        if waits_for_first && !self.has_finished {
+            return None;
+        }
+        let usual = self.distances.median().unwrap_or(0);
+        let patience = usual.saturating_mul(self.rules.intervals);
+        let since = entry.arrived.max(self.finished_at.unwrap_or(0));
+        Some(since.saturating_add(patience.max(self.rules.at_least)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+    const INTERVAL: u64 = 40 * MS;
+
+    fn pts(frame: u64) -> Pts {
+        Pts(i64::try_from(frame).unwrap() * 3600)
+    }
+
+    fn presenter(mode: EgressMode) -> Presenter<u64, ()> {
+        Presenter::new(Rules::of(mode))
+    }
+
+    /// A stream at 25 frames a second whose frames take `takes` each.
+    struct Scene {
+        presenter: Presenter<u64, ()>,
+        now: u64,
+        frame: u64,
+        shown: Vec<Shown<u64, ()>>,
+    }
+
+    impl Scene {
+        fn new(mode: EgressMode) -> Self {
+            Self {
+                presenter: presenter(mode),
+                now: 1,
+                frame: 0,
+                shown: Vec::new(),
+            }
+        }
+
+        fn look(&mut self) {
+            while let Some(shown) = self.presenter.next(self.now) {
+                self.shown.push(shown);
+            }
+        }
+
+        fn arrive(&mut self) -> u64 {
+            let frame = self.frame;
+            self.frame += 1;
+            self.now += INTERVAL;
+            self.presenter.arrive(frame, pts(frame), (), self.now);
+            self.look();
+            frame
+        }
+
+        fn finish(&mut self, frame: u64) -> bool {
+            let placed = self
+                .presenter
+                .finish(frame, pts(frame), frame, true, self.now);
+            self.look();
+            placed
+        }
+
+        /// Frames that arrive and are finished after 5 ms.
+        fn well(&mut self, frames: u32) {
+            for _ in 0..frames {
+                let frame = self.arrive();
+                self.now += 5 * MS;
+                assert!(self.finish(frame));
+                self.now -= 5 * MS;
+            }
+        }
+
+        fn present(&mut self, present: bool) {
+            self.presenter.set_present(present, self.now);
+            self.look();
+        }
+
+        /// Frames shown so far, and which of them are fillers.
+        fn frames(&self) -> Vec<(i64, bool)> {
+            let of = |shown: &Shown<u64, ()>| match shown {
+                Shown::Finished { pts, .. } => (pts.0 / 3600, false),
+                Shown::Filler { pts, .. } => (pts.0 / 3600, true),
+            };
+            self.shown.iter().map(of).collect()
+        }
+    }
+
+    #[test]
+    fn while_the_worker_is_well_live_shows_finished_pictures_only() {
+        let mut scene = Scene::new(EgressMode::Live);
+        scene.present(true);
+        scene.well(50);
+        assert_eq!(
+            scene.frames(),
+            (0..50).map(|it| (it, false)).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn while_no_worker_is_there_each_input_is_shown_as_it_arrives_and_none_is_missing_after() {
+        let mut scene = Scene::new(EgressMode::Live);
+        scene.present(true);
+        scene.well(20);
+        let begun = scene.arrive();
+        scene.presenter.lose(begun);
+        scene.present(false);
+        for _ in 0..10 {
+            scene.arrive();
+        }
+        assert_eq!(scene.presenter.counts().filler, 11);
+        scene.present(true);
+        scene.well(10);
+        let expected: Vec<_> = (0..41).map(|it| (it, (20..31).contains(&it))).collect();
+        assert_eq!(scene.frames(), expected);
+    }
+
+    #[test]
+    fn a_frame_that_takes_longer_than_two_usual_distances_is_bridged_and_its_own_picture_comes_late()
+     {
+        let mut scene = Scene::new(EgressMode::Live);
+        scene.present(true);
+        scene.well(20);
+        let slow = scene.arrive();
+        assert_eq!(scene.presenter.due(), Some(scene.now + 80 * MS));
+        scene.now += 80 * MS;
+        scene.look();
+        assert_eq!(scene.frames().last(), Some(&(20, true)));
+        assert!(!scene.finish(slow));
+        assert_eq!(scene.presenter.counts().late, 1);
+        scene.now += 20 * MS;
+        scene.well(5);
+        assert_eq!(scene.frames().len(), 26);
+    }
+
+    #[test]
+    fn a_pipeline_that_takes_400_ms_a_frame_is_slow_and_not_late() {
+        let mut scene = Scene::new(EgressMode::Live);
+        scene.present(true);
+        // Two pictures tell its pace.
+        for _ in 0..3 {
+            let frame = scene.arrive();
+            scene.now += 400 * MS;
+            scene
+                .presenter
+                .finish(frame, pts(frame), frame, true, scene.now);
+            scene.look();
+        }
+        let before = scene.presenter.counts().filler;
+        for _ in 0..20 {
+            let frame = scene.arrive();
+            for _ in 0..10 {
+                let displaced = scene.arrive();
+                scene.presenter.pass_over(displaced);
+            }
+            assert!(scene.finish(frame));
+        }
+        assert_eq!(scene.presenter.counts().filler, before);
+    }
+
+    #[test]
+    fn live_shows_nothing_before_the_first_finished_picture() {
+        let mut scene = Scene::new(EgressMode::Live);
+        for _ in 0..50 {
+            scene.arrive();
+        }
+        assert!(scene.shown.is_empty() && scene.presenter.is_empty());
+        scene.present(true);
+        scene.well(1);
+        assert_eq!(scene.frames(), [(50, false)]);
+    }
+
+    #[test]
+    fn hold_shows_the_newest_finished_picture_at_each_input() {
+        let mut scene = Scene::new(EgressMode::Hold);
+        scene.present(true);
+        scene.arrive();
+        scene.finish(0);
+        scene.arrive();
+        scene.arrive();
+        scene.finish(2);
+        scene.arrive();
+        let pictures = scene.shown.iter().map(|it| match it {
+            Shown::Finished { picture, .. } => Some(*picture),
+            Shown::Filler { .. } => None,
+        });
+        assert_eq!(
+            pictures.collect::<Vec<_>>(),
+            [None, Some(0), Some(0), Some(2)]
+        );
+    }
+
+    #[test]
+    fn strict_never_shows_a_filler() {
+        let mut scene = Scene::new(EgressMode::Strict);
+        scene.present(true);
+        scene.well(3);
+        let lost = scene.arrive();
+        scene.presenter.lose(lost);
+        scene.present(false);
+        scene.present(true);
+        scene.well(3);
+        assert!(scene.frames().iter().all(|(_, filler)| !filler));
+        assert_eq!(scene.frames().len(), 6);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Arrive,
+        Finish { whole: bool },
+        PassOver,
+        Lose,
+        Present(bool),
+        Wait(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => Just(Step::Arrive),
+            6 => any::<bool>().prop_map(|whole| Step::Finish { whole }),
+            1 => Just(Step::PassOver),
+            1 => Just(Step::Lose),
+            1 => any::<bool>().prop_map(Step::Present),
+            3 => (0..200u64).prop_map(Step::Wait),
+        ]
+    }
+
+    fn mode() -> impl Strategy<Value = EgressMode> {
+        prop_oneof![
+            Just(EgressMode::Strict),
+            Just(EgressMode::Fill),
+            Just(EgressMode::Hold),
+            Just(EgressMode::Live)
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn pts_increase_no_frame_is_forgotten_and_nothing_waits_past_its_time(
+            steps in proptest::collection::vec(step(), 0..300), mode in mode(),
+        ) {
+            let mut presenter: Presenter<u64, ()> = presenter(mode);
+            let (mut now, mut next, mut due, mut parts) = (1u64, 0u64, 0u64, 0i64);
+            let mut shown = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Arrive => {
+                        presenter.arrive(next, pts(next), (), now);
+                        next += 1;
+                    }
+                    // The worker answers in order, several times if it likes.
+                    Step::Finish { whole } if due < next => {
+                        let place = Pts(pts(due).0 + parts);
+                        presenter.finish(due, place, due, whole, now);
+                        parts = if whole { 0 } else { parts + 1 };
+                        due += u64::from(whole);
+                    }
+                    Step::PassOver if due < next => { presenter.pass_over(due); due += 1; parts = 0; }
+                    Step::Lose if due < next => { presenter.lose(due); due += 1; parts = 0; }
+                    Step::Present(present) => presenter.set_present(present, now),
+                    Step::Wait(ms) => now += ms * MS,
+                    _ => {}
+                }
+                while let Some(it) = presenter.next(now) {
+                    shown.push(it);
+                }
+                if let Some(due) = presenter.due() {
+                    prop_assert!(due > now, "what is due is shown");
+                }
+            }
+            while due < next {
+                presenter.pass_over(due);
+                due += 1;
+            }
+            while let Some(it) = presenter.next(now) {
+                shown.push(it);
+            }
+            prop_assert!(presenter.is_empty());
+            let times: Vec<i64> = shown.iter().map(|it| match it {
+                Shown::Finished { pts, .. } | Shown::Filler { pts, .. } => pts.0,
+            }).collect();
+            prop_assert!(times.is_sorted_by(|one, two| one < two));
+            if matches!(mode, EgressMode::Fill | EgressMode::Hold) {
+                let expected: Vec<i64> = (0..next).map(|it| pts(it).0).collect();
+                let at_inputs: Vec<i64> = times.into_iter().filter(|it| it % 3600 == 0).collect();
+                prop_assert_eq!(at_inputs, expected);
+            }
+            if mode == EgressMode::Strict {
+                prop_assert_eq!(presenter.counts().filler, 0);
+            }
+        }
+    }
+}

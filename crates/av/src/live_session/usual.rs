@@ -1,0 +1,46 @@
+//! The usual distance between things that come one after the other: a bounded median. Pure.
+
+use std::collections::VecDeque;
+
+/// Distances that are remembered: few, so that a change of pace is believed after five.
+const REMEMBERED: usize = 9;
+
+/// Distances of late.
+#[derive(Debug, Default)]
+pub(crate) struct Usual {
+    distances: VecDeque<u64>,
+}
+
+impl Usual {
+    /// One more.
+    pub(crate) fn add(&mut self, distance: u64) {
+        if self.distances.len() == REMEMBERED {
+            self.distances.pop_front();
+        }
+        self.distances.push_back(distance);
+    }
+
+    /// Their median; none before the first.
+    pub(crate) fn median(&self) -> Option<u64> {
+        let mut sorted: Vec<u64> = self.distances.iter().copied().collect();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_long_distance_is_not_usual_and_five_are() {
+        let mut usual = Usual::default();
+        assert_eq!(usual.median(), None);
+        for distance in [40, 40, 40, 40, 40, 40, 40, 40, 40, 400] {
+            usual.add(distance);
+        }
+        assert_eq!(usual.median(), Some(40));
+        (0..4).for_each(|_| usual.add(400));
+        assert_eq!(usual.median(), Some(400));
+    }
+}

@@ -1,0 +1,7 @@
+//! Claims about whole streams.
+
+mod changes;
+mod delay;
+mod hostile;
+mod sound;
+mod times;

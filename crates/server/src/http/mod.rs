@@ -1,0 +1,9 @@
+//! Plain HTTP for both servers of the runner: `listener` and its parts take connections, `ask` is one request.
+
+mod ask;
+mod connection;
+mod listener;
+mod seats;
+
+pub(crate) use ask::{NoAnswer, ask};
+pub(crate) use listener::{serve, stopped};

@@ -1,0 +1,357 @@
+//! A stream that is asked for, whoever asks: the one validation of every start. Pure.
+
+use std::path::PathBuf;
+
+use framerill_worker::message::{EgressMode, FillerPicture};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::log::Ids;
+
+/// Frames a second at most, by default (runner contract §8.2).
+const MAX_FPS: f64 = 24.0;
+/// Bytes of a URL or an id.
+const LONGEST: usize = 8 << 10;
+
+/// A stream that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Asked {
+    pub(super) source: Place,
+    pub(super) sink: Place,
+    /// Empty: parameters come another way.
+    pub(super) control_url: String,
+    /// Empty: nobody wants events.
+    pub(super) events_url: String,
+    /// None: the pipeline's initial ones.
+    pub(super) params: Option<Map<String, Value>>,
+    pub(super) ids: Ids,
+    /// None: the one that infer serves.
+    pub(super) pipeline: Option<String>,
+    pub(super) binding: Binding,
+    pub(super) egress: EgressMode,
+    pub(super) filler: FillerPicture,
+    /// 0 takes all; none what infer was started with.
+    pub(super) max_fps: Option<f64>,
+    pub(super) origin: Origin,
+}
+
+/// Where a stream comes from or goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A trickle channel.
+    Trickle(String),
+    /// A file; as a source also a generator of FFmpeg's.
+    File(PathBuf),
+}
+
+impl Place {
+    pub(super) fn as_text(&self) -> String {
+        match self {
+            Self::Trickle(url) => url.clone(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// How far the instance behind a stream is its own (DESIGN, Processes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Binding {
+    /// One worker for all streams; its pipeline has to be shareable.
+    Shared,
+    /// A worker for each stream.
+    #[default]
+    Stream,
+    /// A worker for each set of parameters.
+    Prompt,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// `/live-video-to-video`: a further start may replace a stream.
+    Runner,
+    /// `/v1/streams`.
+    Api,
+    /// Flags of `framerill infer`, which ends with this stream.
+    Flags,
+}
+
+/// Body of `POST /api/live-video-to-video`.
+#[derive(Deserialize)]
+struct RunnerBody {
+    subscribe_url: String,
+    publish_url: String,
+    #[serde(default)]
+    control_url: String,
+    #[serde(default)]
+    events_url: String,
+    #[serde(default)]
+    params: Map<String, Value>,
+    #[serde(default)]
+    request_id: String,
+    #[serde(default)]
+    manifest_id: String,
+    #[serde(default)]
+    stream_id: String,
+}
+
+/// Body of `POST /v1/streams`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApiBody {
+    source: String,
+    sink: String,
+    #[serde(default)]
+    control_url: String,
+    #[serde(default)]
+    events_url: String,
+    #[serde(default)]
+    params: Option<Map<String, Value>>,
+    #[serde(default)]
+    pipeline: Option<String>,
+    #[serde(default)]
+    binding: Binding,
+    #[serde(default = "live")]
+    egress: EgressMode,
+    #[serde(default)]
+    filler: FillerPicture,
+    #[serde(default)]
+    max_fps: Option<f64>,
+    #[serde(default)]
+    request_id: String,
+    #[serde(default)]
+    manifest_id: String,
+    #[serde(default)]
+    stream_id: String,
+}
+
+fn live() -> EgressMode {
+    EgressMode::Live
+}
+
+impl Asked {
+    /// Reads the runner's body. An error is one line for its caller.
+    pub(super) fn from_runner(body: &[u8]) -> Result<Self, String> {
+        let body: RunnerBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let asked = Self {
+            source: Place::Trickle(body.subscribe_url),
+            sink: Place::Trickle(body.publish_url),
+            control_url: body.control_url,
+            events_url: body.events_url,
+            // Empty ones are none: apps that send some send all (D18).
+            params: Some(body.params).filter(|it| !it.is_empty()),
+            ids: Ids {
+                request: body.request_id,
+                manifest: body.manifest_id,
+                stream: body.stream_id,
+            },
+            pipeline: None,
+            binding: Binding::default(),
+            egress: EgressMode::Live,
+            filler: FillerPicture::default(),
+            max_fps: None,
+            origin: Origin::Runner,
+        };
+        asked.checked("subscribe_url", "publish_url")
+    }
+
+    /// Reads the body of our own API.
+    pub(super) fn from_api(body: &[u8]) -> Result<Self, String> {
+        let body: ApiBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let asked = Self {
+            source: place(body.source),
+            sink: place(body.sink),
+            control_url: body.control_url,
+            events_url: body.events_url,
+            params: body.params,
+            ids: Ids {
+                request: body.request_id,
+                manifest: body.manifest_id,
+                stream: body.stream_id,
+            },
+            pipeline: body.pipeline,
+            binding: body.binding,
+            egress: body.egress,
+            filler: body.filler,
+            max_fps: body.max_fps,
+            origin: Origin::Api,
+        };
+        asked.checked("source", "sink")
+    }
+
+    /// A stream that flags of the command name.
+    pub(crate) fn from_flags(urls: [String; 4], ids: Ids) -> Result<Self, String> {
+        let [subscribe_url, publish_url, control_url, events_url] = urls;
+        let asked = Self {
+            source: Place::Trickle(subscribe_url),
+            sink: Place::Trickle(publish_url),
+            control_url,
+            events_url,
+            params: None,
+            ids,
+            pipeline: None,
+            binding: Binding::default(),
+            egress: EgressMode::Live,
+            filler: FillerPicture::default(),
+            max_fps: None,
+            origin: Origin::Flags,
+        };
+        asked.checked("--subscribe-url", "--publish-url")
+    }
+
+    /// Frames a second at most.
+    pub(super) fn max_fps_or(&self, usual: Option<f64>) -> f64 {
+        self.max_fps.or(usual).unwrap_or(MAX_FPS)
+    }
+
+    fn checked(self, source: &str, sink: &str) -> Result<Self, String> {
+        for (name, place) in [(source, &self.source), (sink, &self.sink)] {
+            match place {
+                Place::Trickle(url) => check_url(name, url)?,
+                Place::File(path) if path.as_os_str().is_empty() => {
+                    return Err(format!("{name} is empty"));
+                }
+                Place::File(_) => {}
+            }
+        }
+        if let Place::File(path) = &self.sink
+            && path.extension().is_none_or(|it| it != "ts")
+        {
+            return Err(format!(
+                "{sink} is `{}`; a file that is written has to end in .ts",
+                path.display()
+            ));
+        }
+        for (name, url) in [
+            ("control_url", &self.control_url),
+            ("events_url", &self.events_url),
+        ] {
+            if !url.trim().is_empty() {
+                check_url(name, url)?;
+            }
+        }
+        if self
+            .max_fps
+            .is_some_and(|it| !it.is_finite() || !(0.0..=1000.0).contains(&it))
+        {
+            return Err("max_fps should be from 0 (all) to 1000".to_owned());
+        }
+        let Ids {
+            request,
+            manifest,
+            stream,
+        } = &self.ids;
+        if [request, manifest, stream]
+            .iter()
+            .any(|it| it.len() > LONGEST)
+        {
+            return Err(format!("an id is longer than {LONGEST} bytes"));
+        }
+        Ok(self)
+    }
+}
+
+fn place(text: String) -> Place {
+    if text.contains("://") {
+        return Place::Trickle(text);
+    }
+    Place::File(text.into())
+}
+
+/// What the client cannot connect to is told before anything begins.
+fn check_url(name: &str, url: &str) -> Result<(), String> {
+    if url.trim().is_empty() {
+        return Err(format!("{name} is empty"));
+    }
+    if url.len() > LONGEST {
+        return Err(format!("{name} is longer than {LONGEST} bytes"));
+    }
+    framerill_trickle::http::client::check_url(url).map_err(|error| format!("{name}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn runner(body: &Value) -> Result<Asked, String> {
+        Asked::from_runner(body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn two_urls_are_enough_for_the_runners_route() {
+        let asked = runner(&json!({
+            "subscribe_url": "http://a/in", "publish_url": "http://a/out", "unknown": 1,
+        }))
+        .unwrap();
+        assert_eq!(asked.source, Place::Trickle("http://a/in".into()));
+        assert_eq!((asked.params, asked.origin), (None, Origin::Runner));
+        assert_eq!(asked.egress, EgressMode::Live);
+    }
+
+    #[test]
+    fn d18_empty_params_are_the_initial_ones_and_others_are_a_whole_set() {
+        let body = |params| json!({"subscribe_url": "http://a/i", "publish_url": "http://a/o", "params": params});
+        assert_eq!(runner(&body(json!({}))).unwrap().params, None);
+        let asked = runner(&body(json!({"prompt": "x"}))).unwrap();
+        assert_eq!(asked.params.unwrap()["prompt"], "x");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (body, name) in [
+            (json!({"publish_url": "http://a/o"}), "subscribe_url"),
+            (
+                json!({"subscribe_url": "", "publish_url": "http://a/o"}),
+                "subscribe_url",
+            ),
+            (
+                json!({"subscribe_url": "ftp://a/i", "publish_url": "http://a/o"}),
+                "subscribe_url",
+            ),
+            (
+                json!({"subscribe_url": "http://a/i", "publish_url": "x"}),
+                "publish_url",
+            ),
+            (
+                json!({"subscribe_url": "http://a/i", "publish_url": "http://a/o", "control_url": "x"}),
+                "control_url",
+            ),
+            (
+                json!({"subscribe_url": "http://a/i", "publish_url": "http://a/o", "params": 3}),
+                "map",
+            ),
+        ] {
+            let problem = runner(&body).unwrap_err();
+            assert!(problem.contains(name), "{problem}");
+        }
+    }
+
+    #[test]
+    fn the_runners_route_takes_no_files() {
+        let problem = runner(&json!({"subscribe_url": "/etc/passwd", "publish_url": "http://a/o"}));
+        assert!(problem.is_err());
+    }
+
+    #[test]
+    fn our_api_takes_files_and_says_what_it_does_not_know() {
+        let body =
+            json!({"source": "clip.mp4", "sink": "out.ts", "binding": "shared", "max_fps": 0});
+        let asked = Asked::from_api(body.to_string().as_bytes()).unwrap();
+        assert_eq!(asked.source, Place::File("clip.mp4".into()));
+        assert_eq!((asked.binding, asked.max_fps), (Binding::Shared, Some(0.0)));
+        for wrong in [
+            json!({"source": "clip.mp4", "sink": "out.mp4"}),
+            json!({"source": "clip.mp4", "sink": "out.ts", "colour": 1}),
+            json!({"source": "clip.mp4", "sink": "out.ts", "max_fps": -1}),
+            json!({"source": "", "sink": "out.ts"}),
+        ] {
+            assert!(
+                Asked::from_api(wrong.to_string().as_bytes()).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `framerill infer`: the wiring, and the ordered end.
+
+use std::{
+    net::Ipv4Addr,
+    path::PathBuf,
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use rustix::net::sockopt::socket_type;
+use serde_json::Value;
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    sync::{oneshot, watch},
+    time::timeout,
+};
+
+use super::{
+    engine::{Command, Ended, Engine},
+    leftover, routes,
+    settings::Settings,
+};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    http,
+    log::{Level, log, speak_as},
+    trickle::Stop,
+};
+
+/// From the order to leave to the end; the container that stops this waits 5 s and more.
+const LEAVE_WITHIN: Duration = Duration::from_millis(5400);
+/// How often the file of parameters is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often an engine that is busy is told to leave.
+const AGAIN: Duration = Duration::from_millis(20);
+/// What blocks at the end is left behind.
+const BLOCKING_WITHIN: Duration = Duration::from_millis(100);
+
+/// An inner process that is asked for.
+pub(crate) struct Infer {
+    pub(crate) settings: Settings,
+    /// On 127.0.0.1; 0 is any free one.
+    pub(crate) port: u16,
+    /// Parameters are read from it whenever it changes.
+    pub(crate) params_file: Option<PathBuf>,
+    pub(crate) verbose: bool,
+}
+
+/// Serves until a signal, the end of its parent, or the end of the one stream that it was started for.
+pub(crate) fn infer(asked: Infer) -> Result<Exit, Failure> {
+    speak_as("infer", asked.verbose);
+    let runtime = runtime()?;
+    let done = runtime.block_on(run(asked, runtime.handle().clone()));
+    runtime.shutdown_timeout(BLOCKING_WITHIN);
+    done
+}
+
+/// A second thread, so that a slow body holds up no stream.
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::cannot_start("internal", error.to_string()))
+}
+
+async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Failure> {
+    let mut signals = Stop::listen()?;
+    let mut orphaned = parent_gone();
+    let listener = bind(asked.port).await?;
+    let is_resume = asked.settings.stream.is_some();
+    let tls = asked.settings.tls.clone();
+    let (engine, mut ended) = Engine::start(asked.settings, runtime)?;
+    if !is_resume {
+        tokio::spawn(async move {
+            let notes = tokio::task::spawn_blocking(leftover::take).await;
+            leftover::end(notes.unwrap_or_default(), tls).await;
+        });
+    }
+    if let Some(file) = asked.params_file {
+        watch_file(file, engine.clone())?;
+    }
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(http::serve(
+        listener,
+        routes::router(engine.clone()),
+        stopping,
+    ));
+
+    let exit = tokio::select! {
+        exit = signals.next() => exit,
+        () = gone(&mut orphaned) => Exit::Terminated,
+        over = &mut ended => return match over {
+            Ok(Ended::Failed(failure)) => Err(failure),
+            Ok(Ended::Done) => Ok(Exit::Done),
+            Err(_) => Err(Failure::failed("internal", "the engine ended without a word")),
+        },
+    };
+    log(Level::Info, "stopping: streams end in order");
+    while !engine.ask(Command::Leave) && !ended.is_terminated() {
+        tokio::time::sleep(AGAIN).await;
+    }
+    let is_late = tokio::select! {
+        left = timeout(LEAVE_WITHIN, &mut ended) => left.is_err(),
+        // Once more is at once.
+        _ = signals.next() => true,
+    };
+    stop.send_replace(true);
+    if is_late {
+        log(Level::Warning, "not all of it ended in time");
+        return Ok(Exit::Failed);
+    }
+    serving.abort();
+    Ok(exit)
+}
+
+async fn bind(port: u16) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    let listener = bound.map_err(|error| {
+        let text = format!("cannot listen on 127.0.0.1:{port}: {error}");
+        Failure::cannot_start("listen", text)
+            .hint("name another port with `--internal-port`; 0 is any free one")
+    })?;
+    if let Ok(addr) = listener.local_addr() {
+        log(Level::Info, format_args!("listening on {addr}"));
+    }
+    Ok(listener)
+}
+
+/// Tells when the process that started this one is gone. It holds the other end of descriptor 0, if that is a socket.
+fn parent_gone() -> Option<oneshot::Receiver<()>> {
+    let stdin = rustix::stdio::stdin();
+    socket_type(stdin).ok()?;
+    let own = rustix::io::fcntl_dupfd_cloexec(stdin, 3).ok()?;
+    let (tell, gone) = oneshot::channel();
+    let wait = move || {
+        let mut byte = [0; 64];
+        while matches!(
+            rustix::io::retry_on_intr(|| rustix::io::read(&own, &mut byte)),
+            Ok(1..)
+        ) {}
+        tell.send(()).ok();
+    };
+    thread::Builder::new()
+        .name("parent".into())
+        .spawn(wait)
+        .ok()?;
+    Some(gone)
+}
+
+async fn gone(orphaned: &mut Option<oneshot::Receiver<()>>) {
+    match orphaned {
+        Some(gone) => drop(gone.await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Hands parameters on whenever the file changes; also those that are there at the start.
+fn watch_file(file: PathBuf, engine: Engine) -> Result<(), Failure> {
+    let look = move || {
+        let mut seen: Option<SystemTime> = None;
+        loop {
+            let changed = std::fs::metadata(&file).and_then(|it| it.modified()).ok();
+            if changed.is_some() && changed != seen {
+                seen = changed;
+                match read(&file) {
+                    Ok(value) => {
+                        let (reply, _) = oneshot::channel();
+                        // What is wrong with them is told by an event.
+                        if !engine.ask(Command::Params {
+                            to: None,
+                            value,
+                            reply,
+                        }) {
+                            seen = None;
+                        }
+                    }
+                    Err(why) => log(Level::Warning, format_args!("`{}`: {why}", file.display())),
+                }
+            }
+            thread::park_timeout(LOOK_EVERY);
+        }
+    };
+    let started = thread::Builder::new()
+        .name("params file".into())
+        .spawn(look);
+    started
+        .map(drop)
+        .map_err(|error| Failure::cannot_start("thread", format!("cannot start a thread: {error}")))
+}
+
+fn read(file: &std::path::Path) -> Result<Value, String> {
+    let most = super::transport::CONTROL_MOST;
+    let facts = std::fs::metadata(file).map_err(|error| error.to_string())?;
+    if facts.len() > most as u64 {
+        return Err(format!("it is longer than {most} bytes"));
+    }
+    let text = std::fs::read(file).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,143 @@
+//! The hash of parameters: MD5 over JSON as Python writes it (runner contract §6.1).
+
+use std::fmt::Write;
+
+use md5::{Digest, Md5};
+use serde_json::{Number, Value};
+
+/// Lower-case hex of the MD5 of `params`, keys sorted at every level.
+pub(super) fn digest(params: &Value) -> String {
+    let mut text = String::new();
+    write_value(&mut text, params);
+    Md5::digest(text.as_bytes())
+        .iter()
+        .fold(String::with_capacity(32), |mut hex, byte| {
+            // Writing to a string does not fail.
+            write!(hex, "{byte:02x}").ok();
+            hex
+        })
+}
+
+/// JSON with every character beyond ASCII escaped, on one line (§6.2).
+pub(super) fn ascii(value: &Value) -> String {
+    let mut text = String::new();
+    write_value(&mut text, value);
+    text
+}
+
+fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(it) => out.push_str(if *it { "true" } else { "false" }),
+        Value::Number(number) => write_number(out, number),
+        Value::String(text) => write_string(out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (n, item) in items.iter().enumerate() {
+                out.push_str(if n > 0 { ", " } else { "" });
+                write_value(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            // Python sorts by code points, which is the order of UTF-8.
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            out.push('{');
+            for (n, (key, value)) in entries.into_iter().enumerate() {
+                out.push_str(if n > 0 { ", " } else { "" });
+                write_string(out, key);
+                out.push_str(": ");
+                write_value(out, value);
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    for unit in text.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(b'"') => out.push_str("\\\""),
+            Ok(b'\\') => out.push_str("\\\\"),
+            Ok(b'\n') => out.push_str("\\n"),
+            Ok(b'\r') => out.push_str("\\r"),
+            Ok(b'\t') => out.push_str("\\t"),
+            Ok(0x08) => out.push_str("\\b"),
+            Ok(0x0C) => out.push_str("\\f"),
+            Ok(plain @ 0x20..=0x7E) => out.push(char::from(plain)),
+            // Python leaves DEL as it is.
+            Ok(0x7F) => out.push('\u{7F}'),
+            // Writing to a string does not fail.
+            _ => drop(write!(out, "\\u{unit:04x}")),
+        }
+    }
+    out.push('"');
+}
+
+fn write_number(out: &mut String, number: &Number) {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => out.push_str(&float_repr(float)),
+        // Writing to a string does not fail.
+        _ => drop(write!(out, "{number}")),
+    }
+}
+
+/// A float as Python's `repr`: the shortest digits that give it back, an exponent below 1e-4 and from 1e16 on.
+fn float_repr(float: f64) -> String {
+    let text = format!("{float:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if !(-4..16).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.abs());
+    }
+    let plain = format!("{float}");
+    if plain.contains('.') {
+        plain
+    } else {
+        plain + ".0"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_contracts_vectors() {
+        assert_eq!(digest(&json!({})), "99914b932bd37a50b983c5e7c90ae93b");
+        let params = json!({"prompt": "café", "width": 512, "delta": 0.7});
+        assert_eq!(digest(&params), "7a4351d7c608a4c53ad2e94de104231a");
+    }
+
+    #[test]
+    fn floats_are_written_as_python_does() {
+        for (float, text) in [
+            (0.7, "0.7"),
+            (1.0, "1.0"),
+            (1e-5, "1e-05"),
+            (0.0001, "0.0001"),
+            (-0.0, "-0.0"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (1.5e300, "1.5e+300"),
+            (123_456.789, "123456.789"),
+            (5e-324, "5e-324"),
+        ] {
+            assert_eq!(float_repr(float), text);
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted_at_every_level_and_text_is_escaped() {
+        let value = json!({"b": [{"z": 1, "a": null}], "a": "\"\\\n\u{1}é𝄞\u{7f}", "B": true});
+        assert_eq!(
+            ascii(&value),
+            "{\"B\": true, \"a\": \"\\\"\\\\\\n\\u0001\\u00e9\\ud834\\udd1e\u{7f}\", \"b\": [{\"a\": null, \"z\": 1}]}"
+        );
+    }
+}

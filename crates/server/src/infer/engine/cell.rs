@@ -1,0 +1,195 @@
+//! A worker, its parameters, and what it last said. It outlives streams.
+
+use std::{collections::VecDeque, sync::mpsc::SyncSender, time::Duration};
+
+use framerill_supervisor::{ChildId, Config, Supervised};
+use framerill_worker::message::{Description, ErrorReport, ToChild};
+use serde_json::{Map, Value};
+
+use super::{
+    Incoming,
+    flow::{Flow, Set},
+};
+use crate::{
+    failure::Failure,
+    infer::settings::Settings,
+    run::{Pipeline, worker_command},
+};
+
+/// Lines of a worker that are kept for the event of its restart (runner contract §4.3, D14).
+const LINES: usize = 100;
+/// Characters of one of them.
+const LINE: usize = 2000;
+
+/// Whom a worker is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) target: String,
+    pub(super) scope: Scope,
+}
+
+/// How far it is shared (DESIGN, Processes).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    Shared,
+    Seat(usize),
+    /// Hash of the parameters.
+    Prompt(String),
+}
+
+/// A worker and its parameters.
+pub(super) struct Cell {
+    pub(super) id: ChildId,
+    pub(super) key: Key,
+    pub(super) pipeline: Pipeline,
+    pub(super) worker: Supervised<Incoming>,
+    pub(super) description: Option<Box<Description>>,
+    pub(super) flow: Flow,
+    /// It takes streams.
+    pub(super) is_ready: bool,
+    /// It was ready once, whatever became of it.
+    pub(super) was_ready: bool,
+    /// When it was lost, until the next one's first answer.
+    pub(super) lost_at: Option<Duration>,
+    /// Answers of all its streams.
+    pub(super) answered: u64,
+    /// What it says is to be said no more than once.
+    pub(super) last_traceback: Option<String>,
+    lines: VecDeque<String>,
+}
+
+impl Cell {
+    /// Starts it.
+    pub(super) fn start(
+        id: ChildId,
+        key: Key,
+        pipeline: Pipeline,
+        initial: Set,
+        settings: &Settings,
+        owner: SyncSender<Incoming>,
+    ) -> Result<Self, Failure> {
+        let config = Config {
+            max_restarts: settings.max_restarts,
+            max_frame_time_override: settings.max_frame_time,
+            ..Config::default()
+        };
+        let command = worker_command(&pipeline, settings.python.as_deref())?;
+        Ok(Self {
+            worker: Supervised::start(config, command, id, owner),
+            id,
+            key,
+            pipeline,
+            description: None,
+            flow: Flow::new(initial),
+            is_ready: false,
+            was_ready: false,
+            lost_at: None,
+            answered: 0,
+            last_traceback: None,
+            lines: VecDeque::new(),
+        })
+    }
+
+    /// The pipeline's name.
+    pub(super) fn name(&self) -> String {
+        self.pipeline.short_name()
+    }
+
+    pub(super) fn keep_line(&mut self, line: &str) {
+        if self.lines.len() == LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line.chars().take(LINE).collect());
+    }
+
+    /// What it said lately.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.lines.iter().cloned().collect()
+    }
+
+    /// What it said before it was lost.
+    pub(super) fn take_lines(&mut self) -> Vec<String> {
+        self.lines.drain(..).collect()
+    }
+
+    /// What the pipeline gets of a set: all of it, since what is left out has its own default and not the value before
+    /// (runner contract §7).
+    pub(super) fn whole(&self, set: &Set) -> Map<String, Value> {
+        let mut whole = self
+            .description
+            .as_ref()
+            .map_or_else(Map::new, |it| it.defaults.clone());
+        whole.extend(self.own(set));
+        whole
+    }
+
+    /// Without defaults, as a load takes it.
+    pub(super) fn own(&self, set: &Set) -> Map<String, Value> {
+        // The contract's `noop` knows no parameter of its own and takes any (§10.1).
+        if self.pipeline == Pipeline::BuiltIn("noop".into()) {
+            return Map::new();
+        }
+        set.params.own.clone()
+    }
+
+    /// Asks whether it would take a set. The request's id, if it can be asked.
+    pub(super) fn check(&mut self, set: &Set) -> Option<u64> {
+        if !self.is_ready {
+            return None;
+        }
+        let id = self.worker.request_id();
+        let update = ToChild::Update {
+            id,
+            params: self.whole(set),
+            check: true,
+        };
+        self.worker.send(&update, &[]).ok().map(|()| id)
+    }
+
+    /// Sends the parameters that are wanted, if it can take some.
+    pub(super) fn pump(&mut self) {
+        if !self.is_ready {
+            return;
+        }
+        let (worker, flow) = (&mut self.worker, &mut self.flow);
+        let Some((id, set)) = flow.next(|| worker.request_id()) else {
+            return;
+        };
+        let update = ToChild::Update {
+            id,
+            params: self.whole(&set),
+            check: false,
+        };
+        // A worker that does not take it meets the lifecycle's rules, and the flow hears of its end.
+        drop(self.worker.send(&update, &[]));
+    }
+}
+
+/// How the contract calls an error of a worker (§6.4).
+pub(super) fn error_text(report: &ErrorReport, was_ready: bool, with_defaults: bool) -> String {
+    let prefix = match (report.code.as_str(), was_ready) {
+        ("load_failed" | "import_failed" | "unknown_pipeline" | "params", false)
+            if with_defaults =>
+        {
+            "Error loading pipeline with default params"
+        }
+        ("load_failed" | "import_failed" | "unknown_pipeline" | "params", false) => {
+            "Error loading pipeline"
+        }
+        ("load_failed", true) => "Error reloading pipeline",
+        ("params", true) => "Error updating params",
+        ("process_failed", _) => "Error processing input frame",
+        ("bad_output", _) => "Error processing output frame",
+        _ => "Error in process run method",
+    };
+    let problems: Vec<_> = report
+        .problems
+        .iter()
+        .map(|it| it.message.as_str())
+        .collect();
+    let detail = match problems.as_slice() {
+        [] => report.message.clone(),
+        problems => problems.join("; "),
+    };
+    format!("{prefix}: {detail}")
+}

@@ -1,0 +1,363 @@
+//! The loop: notices of children, news of transports, requests, deadlines.
+
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, Hasher, RandomState},
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+    },
+    time::{Duration, Instant},
+};
+
+use framerill_supervisor::{
+    ChildId, Notice,
+    guardian::{Input, Moment},
+};
+use tokio::sync::watch;
+
+use super::{
+    Command, Ended, Incoming, Number, Snapshot,
+    cell::{Cell, Key, Scope},
+    seat::Seat,
+    snapshot::Recovery,
+    start::Pending,
+    stream::Stream,
+    wall_ms,
+    workers::LEAVES_WITHIN,
+};
+use crate::{failure::Failure, infer::settings::Settings, program};
+
+/// Notices taken before deadlines are looked at again.
+const BATCH: usize = 64;
+/// What follows the end of a stream's input: its last pictures.
+const REST_WITHIN: Duration = Duration::from_secs(3);
+/// From the order to leave to the end of all children.
+const LEAVE_WITHIN: Duration = Duration::from_millis(5200);
+
+/// Owns everything that runs.
+pub(super) struct Driver {
+    pub(super) settings: Settings,
+    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) owner: SyncSender<Incoming>,
+    incoming: Receiver<Incoming>,
+    tell: watch::Sender<Arc<Snapshot>>,
+    pub(super) media_program: PathBuf,
+    epoch: Instant,
+    pub(super) seats: Vec<Seat>,
+    pub(super) cells: Vec<Cell>,
+    /// Streams whose place is taken, or that are told to end.
+    pub(super) leaving: Vec<Stream>,
+    pub(super) pending: Vec<Pending>,
+    pub(super) last_number: Number,
+    last_child: u32,
+    pub(super) started: u64,
+    pub(super) is_leaving: bool,
+    leave_by: Option<Duration>,
+    pub(super) ended: Option<Ended>,
+    pub(super) restarts: BTreeMap<(&'static str, String), u64>,
+    pub(super) recovery: Recovery,
+}
+
+impl Driver {
+    #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+    pub(super) fn new(
+        settings: Settings,
+        runtime: tokio::runtime::Handle,
+        owner: SyncSender<Incoming>,
+        incoming: Receiver<Incoming>,
+        tell: watch::Sender<Arc<Snapshot>>,
+    ) -> Result<Self, Failure> {
+        let mut this = Self {
+            media_program: program::media()?,
+            settings,
+            runtime,
+            owner,
+            incoming,
+            tell,
+            epoch: Instant::now(),
+            seats: Vec::new(),
+            cells: Vec::new(),
+            leaving: Vec::new(),
+            pending: Vec::new(),
+            last_number: first_number(),
+            last_child: 0,
+            started: 0,
+            is_leaving: false,
+            leave_by: None,
+            ended: None,
+            restarts: BTreeMap::new(),
+            recovery: Recovery::default(),
+        };
+        this.seats
+            .push(Seat::new(this.moment(), &this.settings.name));
+        let pipeline = this.settings.pipeline.clone();
+        let initial = this.initial_for(&pipeline).map_err(|why| {
+            Failure::usage("initial_params", format!("the initial parameters: {why}"))
+        })?;
+        let seat = &mut this.seats[0];
+        seat.extras.last_params = Some(initial.params.given.clone());
+        seat.extras.last_params_hash = Some(initial.hash.clone());
+        let key = Key {
+            target: pipeline.target().to_owned(),
+            scope: Scope::Seat(0),
+        };
+        let cell = this.add_cell(key, pipeline, initial)?;
+        this.seats[0].cell = Some(cell);
+        this.publish();
+        Ok(this)
+    }
+
+    pub(super) fn run(&mut self) -> Ended {
+        if let Some(asked) = self.settings.stream.take() {
+            let (reply, _) = tokio::sync::oneshot::channel();
+            self.start(asked, wall_ms(), reply);
+        }
+        loop {
+            self.updates();
+            self.publish();
+            if let Some(ended) = self.ended.take() {
+                return ended;
+            }
+            if self.is_leaving && self.is_over() {
+                return Ended::Done;
+            }
+            self.wait();
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        let children = self.cells.iter().all(|it| it.worker.state().is_terminal());
+        let is_late = self.leave_by.is_some_and(|at| at <= self.now());
+        is_late
+            || (children
+                && self.leaving.is_empty()
+                && self.seats.iter().all(|it| it.stream.is_none()))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+    pub(super) fn now(&self) -> Duration {
+        Instant::now().duration_since(self.epoch)
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        Moment {
+            at: self.now(),
+            wall_ms: wall_ms(),
+        }
+    }
+
+    pub(super) fn new_child(&mut self) -> ChildId {
+        self.last_child += 1;
+        ChildId(self.last_child)
+    }
+
+    pub(super) fn cell(&self, id: ChildId) -> Option<&Cell> {
+        self.cells.iter().find(|it| it.id == id)
+    }
+
+    pub(super) fn cell_mut(&mut self, id: ChildId) -> Option<&mut Cell> {
+        self.cells.iter_mut().find(|it| it.id == id)
+    }
+
+    /// Takes what has come, or waits for it until the next deadline.
+    #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+    pub(super) fn wait(&mut self) {
+        let now = Instant::now();
+        let own = |at: Duration| self.epoch + at;
+        let mut next = now + Duration::from_secs(1);
+        let children = self.cells.iter().filter_map(|it| it.worker.next_deadline());
+        let streams = self.streams().filter_map(|it| it.media.next_deadline());
+        let seats = self.seats.iter().map(|it| own(it.wake));
+        let pending = self.pending.iter().map(|it| own(it.until));
+        let rest = self.streams().filter_map(|it| it.input_ended);
+        let rest = rest.map(|at| own(at + REST_WITHIN));
+        for at in children
+            .chain(streams)
+            .chain(seats)
+            .chain(pending)
+            .chain(rest)
+        {
+            next = next.min(at);
+        }
+        match self
+            .incoming
+            .recv_timeout(next.saturating_duration_since(now))
+        {
+            Ok(incoming) => {
+                self.take(incoming);
+                for _ in 1..BATCH {
+                    let Ok(incoming) = self.incoming.try_recv() else {
+                        break;
+                    };
+                    self.take(incoming);
+                }
+            }
+            // The sender is a field of this.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        self.deadlines();
+    }
+
+    pub(super) fn streams(&self) -> impl Iterator<Item = &Stream> {
+        let running = self.seats.iter().filter_map(|it| it.stream.as_ref());
+        running.chain(&self.leaving)
+    }
+
+    pub(super) fn streams_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+        let running = self.seats.iter_mut().filter_map(|it| it.stream.as_mut());
+        running.chain(&mut self.leaving)
+    }
+
+    pub(super) fn stream_mut(&mut self, number: Number) -> Option<&mut Stream> {
+        self.streams_mut().find(|it| it.number == number)
+    }
+
+    /// The seat of a stream that runs.
+    pub(super) fn seat_of(&self, number: Number) -> Option<usize> {
+        let is_there = |it: &Seat| it.stream.as_ref().is_some_and(|it| it.number == number);
+        self.seats.iter().position(is_there)
+    }
+
+    pub(super) fn seats_with(&self, cell: ChildId) -> Vec<usize> {
+        let seats = self.seats.iter().enumerate();
+        seats
+            .filter(|(_, it)| it.cell == Some(cell))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    pub(super) fn take(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Child(notice) => self.take_notice(notice),
+            Incoming::Transport(number, news) => self.take_news(number, news),
+            Incoming::Command(command) => self.take_command(command),
+        }
+        // A notice of one child comes before what follows from it for another.
+        self.updates();
+    }
+
+    pub(super) fn take_notice(&mut self, notice: Notice) {
+        if let Some(cell) = self.cells.iter_mut().find(|it| it.id == notice.child) {
+            cell.worker.handle(notice);
+        } else if let Some(stream) = self.streams_mut().find(|it| it.media_id == notice.child) {
+            stream.media.handle(notice);
+        }
+    }
+
+    pub(super) fn take_command(&mut self, command: Command) {
+        match command {
+            Command::Start {
+                asked,
+                received_ms,
+                reply,
+            } => self.start(*asked, received_ms, reply),
+            Command::Params { to, value, reply } => {
+                let answer = self.take_params(to, value);
+                // Whoever asked may have gone.
+                reply.send(answer).ok();
+            }
+            Command::Stop { number, reply } => {
+                let answer = match self.seat_of(number) {
+                    Some(seat) => {
+                        self.end_stream(seat, "it was asked for");
+                        Ok(())
+                    }
+                    None => Err(format!("no stream {number} runs")),
+                };
+                reply.send(answer).ok();
+            }
+            Command::Leave => self.leave(),
+        }
+    }
+
+    /// Ends everything, in order.
+    pub(super) fn leave(&mut self) {
+        if std::mem::replace(&mut self.is_leaving, true) {
+            return;
+        }
+        self.leave_by = Some(self.now() + LEAVE_WITHIN);
+        for seat in 0..self.seats.len() {
+            self.end_stream(seat, "infer stops");
+        }
+        for cell in &mut self.cells {
+            cell.worker.stop(LEAVES_WITHIN);
+        }
+    }
+
+    pub(super) fn updates(&mut self) {
+        loop {
+            if let Some((id, update)) = self
+                .cells
+                .iter_mut()
+                .find_map(|it| Some((it.id, it.worker.next_update()?)))
+            {
+                self.worker_update(id, update);
+                continue;
+            }
+            let medias = self.streams_mut();
+            let update = medias
+                .filter_map(|it| Some((it.number, it.media.next_update()?)))
+                .next();
+            match update {
+                Some((number, update)) => self.media_update(number, update),
+                None => return,
+            }
+        }
+    }
+
+    pub(super) fn deadlines(&mut self) {
+        let now = self.now();
+        for cell in &mut self.cells {
+            cell.worker.on_deadline();
+            if cell.is_ready {
+                cell.flow.well(now);
+            }
+        }
+        for stream in self.streams_mut() {
+            stream.media.on_deadline();
+        }
+        self.updates();
+        for seat in 0..self.seats.len() {
+            self.tell_worker_state(seat);
+            if self.seats[seat].wake <= self.now() {
+                self.guard(seat, Input::Deadline);
+            }
+            let rest = self.seats[seat]
+                .stream
+                .as_ref()
+                .and_then(|it| it.input_ended);
+            if rest.is_some_and(|at| at + REST_WITHIN <= now) {
+                self.end_stream(seat, "its input ended");
+            }
+        }
+        self.give_up_checks(now);
+    }
+
+    pub(super) fn publish(&mut self) {
+        let snapshot = super::view::snapshot(self);
+        self.tell.send_replace(Arc::new(snapshot));
+    }
+
+    pub(super) fn all_streams(&self) -> impl Iterator<Item = (Option<&Seat>, &Stream)> {
+        let running = self
+            .seats
+            .iter()
+            .filter_map(|it| Some((Some(it), it.stream.as_ref()?)));
+        running.chain(self.leaving.iter().map(|it| (None, it)))
+    }
+
+    pub(super) fn restarts(&self) -> &BTreeMap<(&'static str, String), u64> {
+        &self.restarts
+    }
+
+    pub(super) fn recovery(&self) -> Recovery {
+        self.recovery
+    }
+}
+
+/// Numbers do not begin anew with infer: a name of a stream stands for one.
+fn first_number() -> Number {
+    RandomState::new().build_hasher().finish() % 1_000_000 * 1000
+}

@@ -1,0 +1,127 @@
+//! Guardians: what they are told, and what they want done.
+
+use std::time::Duration;
+
+use framerill_supervisor::guardian::{self, Input, Output, StopReason};
+
+use super::{driver::Driver, wall_ms};
+use crate::{
+    infer::status,
+    log::{Ids, Level, log_stream},
+};
+
+impl Driver {
+    /// An error that the stream's watcher hears of within a second.
+    pub(super) fn report(&mut self, seat: usize, message: String) {
+        log_stream(Level::Error, &self.seats[seat].ids, &message);
+        self.guard(seat, Input::ErrorReported { message });
+    }
+
+    /// Hands something to a seat's guardian, and does what it says.
+    pub(super) fn guard(&mut self, seat: usize, input: Input) {
+        let moment = self.moment();
+        self.seats[seat].guardian.handle(moment, input);
+        loop {
+            match self.seats[seat].guardian.poll() {
+                Output::WakeAt(at) => {
+                    self.seats[seat].wake = at;
+                    return;
+                }
+                output => self.obey(seat, output),
+            }
+        }
+    }
+
+    pub(super) fn obey(&mut self, at: usize, output: Output) {
+        match output {
+            Output::State { state, rule } => {
+                log_stream(
+                    Level::Info,
+                    &self.seats[at].ids,
+                    format_args!("state {state}: {rule:?}"),
+                );
+            }
+            Output::Event(event) => self.tell_event(at, event),
+            Output::StopStream { stream, reason } => {
+                if self.seat_of(stream) == Some(at) {
+                    let why = match reason {
+                        StopReason::Silence => "nothing came in for a minute",
+                        StopReason::Error => "its worker is lost for good",
+                    };
+                    self.end_stream(at, why);
+                }
+            }
+            Output::ResetWorker => {
+                self.seats[at].ids = Ids::default();
+                if let Some(cell) = self.seats[at].cell.and_then(|it| self.cell_mut(it)) {
+                    let initial = cell.flow.initial().clone();
+                    if *cell.flow.in_force() != initial {
+                        cell.flow.queue(initial);
+                        cell.pump();
+                    }
+                }
+            }
+            Output::RestartWorker => {
+                if let Some(cell) = self.seats[at].cell.and_then(|it| self.cell_mut(it)) {
+                    cell.worker.violated("it did not finish loading".to_owned());
+                }
+            }
+            Output::StopWorker => {
+                if let Some(cell) = self.seats[at].cell.and_then(|it| self.cell_mut(it)) {
+                    cell.worker.stop(Duration::ZERO);
+                }
+            }
+            // `guard` takes it.
+            Output::WakeAt(_) => {}
+        }
+    }
+
+    pub(super) fn tell_event(&mut self, at: usize, event: guardian::Event) {
+        let now_ms = wall_ms();
+        let seat = &mut self.seats[at];
+        let pipeline = seat.extras.pipeline.clone();
+        let (event, of) = match event {
+            guardian::Event::Status {
+                stream,
+                last_status_ms,
+            } => {
+                let status = seat.guardian.status().clone();
+                let event = status::event(&status, &mut seat.extras, last_status_ms, now_ms);
+                (event, Some(stream))
+            }
+            guardian::Event::Error {
+                stream,
+                message,
+                time_ms,
+            } => (status::error(&pipeline, &message, time_ms, now_ms), stream),
+            guardian::Event::Restart {
+                stream,
+                restart_count,
+                restart_time_ms,
+                reason,
+            } => {
+                log_stream(
+                    Level::Warning,
+                    &seat.ids,
+                    format_args!("worker restarted: {reason}"),
+                );
+                let lines = seat.extras.last_restart_logs.clone().unwrap_or_default();
+                (
+                    status::restart(&pipeline, restart_count, restart_time_ms, &lines, now_ms),
+                    stream,
+                )
+            }
+        };
+        if let Some(stream) = seat.stream.as_ref().filter(|it| Some(it.number) == of) {
+            stream.transport.emit(event);
+        }
+    }
+
+    /// The guardian sees where the worker is in its life.
+    pub(super) fn tell_worker_state(&mut self, seat: usize) {
+        let cell = self.seats[seat].cell.and_then(|it| self.cell(it));
+        if let Some(state) = cell.map(|it| it.worker.state()) {
+            self.guard(seat, Input::WorkerState(state));
+        }
+    }
+}

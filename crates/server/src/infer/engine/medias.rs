@@ -1,0 +1,212 @@
+//! What media processes do, and what follows.
+
+use std::os::fd::AsFd;
+
+use framerill_frames::Link;
+use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
+use framerill_worker::message::{FromChild, MediaStats, ToChild};
+
+use super::{Number, driver::Driver, workers::level_of};
+use crate::log::{Ids, Level, log_stream};
+
+impl Driver {
+    pub(super) fn media_update(&mut self, number: Number, update: Update) {
+        match update {
+            Update::Load { id } => {
+                let loaded = self.stream_mut(number).map(|it| it.load(id));
+                if let (Some(Err(why)), Some(seat)) = (loaded, self.seat_of(number)) {
+                    self.report(seat, why);
+                    self.end_stream(seat, "media cannot be given its pipes");
+                }
+            }
+            Update::LogLine(line) => {
+                let ids = self.ids_of_stream(number);
+                log_stream(Level::Info, &ids, format_args!("[media] {line}"));
+            }
+            Update::Lifecycle(event) => self.media_event(number, event),
+            Update::Message(message, _) => self.media_says(number, message),
+        }
+    }
+
+    pub(super) fn ids_of_stream(&self, number: Number) -> Ids {
+        let stream = self.streams().find(|it| it.number == number);
+        stream.map(|it| it.asked.ids.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn media_event(&mut self, number: Number, event: lifecycle::Event) {
+        let seat = self.seat_of(number);
+        match event {
+            lifecycle::Event::Ready { .. } => {
+                if let Some(stream) = self.stream_mut(number) {
+                    stream.media_ready = true;
+                }
+                if let Some(seat) = seat {
+                    self.attach(seat);
+                }
+            }
+            lifecycle::Event::Restarting { reason, .. } => {
+                self.count_restart("media", &reason);
+                if let Some(stream) = self.stream_mut(number) {
+                    stream.media_lost();
+                }
+                if let Some(seat) = seat {
+                    self.report(
+                        seat,
+                        format!("Error in media process: {reason}; it is started again"),
+                    );
+                }
+            }
+            lifecycle::Event::Failed { reason } => {
+                if let Some(stream) = self.stream_mut(number) {
+                    stream.media_lost();
+                }
+                if let Some(seat) = seat {
+                    self.report(seat, format!("Error in media process: {reason}"));
+                    self.end_stream(seat, "its media process is lost");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn media_says(&mut self, number: Number, message: FromChild) {
+        let seat = self.seat_of(number);
+        match message {
+            FromChild::Source { source } => {
+                if let Some(stream) = self.stream_mut(number) {
+                    stream.source = Some(*source);
+                }
+            }
+            FromChild::Stats { stats } => {
+                if let Ok(stats) = serde_json::from_value::<MediaStats>(stats) {
+                    self.take_stats(number, stats);
+                }
+            }
+            FromChild::Detached { id, .. } => {
+                let Some(stream) = self.stream_mut(number) else {
+                    return;
+                };
+                if stream.detaching.is_some() && id == stream.detaching {
+                    stream.detaching = None;
+                    stream.attached = false;
+                    if let Some(seat) = seat {
+                        self.attach(seat);
+                    }
+                }
+            }
+            FromChild::Done { stats } => {
+                self.take_stats(number, *stats);
+                if let Some(seat) = seat {
+                    self.end_stream(seat, "its input ended");
+                }
+            }
+            FromChild::Log { level, message } => {
+                let ids = self.ids_of_stream(number);
+                log_stream(level_of(level), &ids, format_args!("[media] {message}"));
+            }
+            FromChild::Error(error) if error.code == "link" && !error.fatal => {
+                let cell = seat.and_then(|it| self.seats[it].cell);
+                if let Some(cell) = cell.and_then(|it| self.cell_mut(it)) {
+                    cell.worker.violated(error.message);
+                }
+            }
+            FromChild::Error(error) => {
+                let Some(seat) = seat else { return };
+                self.report(seat, format!("Error in media process: {}", error.message));
+                if error.code.starts_with("source_") {
+                    self.end_stream(seat, "its input cannot be decoded");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn take_stats(&mut self, number: Number, stats: MediaStats) {
+        let Some(stream) = self.stream_mut(number) else {
+            return;
+        };
+        stream.take_stats(stats);
+        let Some(seat) = self.seat_of(number) else {
+            return;
+        };
+        let Some(stream) = &self.seats[seat].stream else {
+            return;
+        };
+        let input = Input::Progress {
+            stream: number,
+            decoded: stream.stats.decoded,
+            answered: stream.stats.answered,
+        };
+        self.guard(seat, input);
+        let Some(id) = self.seats[seat].cell else {
+            return;
+        };
+        let (mut answered, mut waiting) = (0, 0);
+        for seat in self.seats_with(id) {
+            if let Some(stream) = &self.seats[seat].stream {
+                answered += stream.stats.answered + stream.stats.skipped;
+                waiting += stream.stats.waiting;
+            }
+        }
+        let now = self.now();
+        let Some(cell) = self.cell_mut(id) else {
+            return;
+        };
+        cell.worker.progress(answered, waiting);
+        let is_output = answered > cell.answered;
+        cell.answered = answered;
+        if is_output
+            && cell.is_ready
+            && let Some(lost) = cell.lost_at.take()
+        {
+            let seconds = now.saturating_sub(lost).as_secs_f64();
+            self.recovery.count += 1;
+            self.recovery.sum += seconds;
+            self.recovery.last = seconds;
+        }
+    }
+
+    pub(super) fn attach_all(&mut self, cell: ChildId) {
+        for seat in self.seats_with(cell) {
+            self.attach(seat);
+        }
+    }
+
+    /// Joins a stream's media and its worker when both are there.
+    pub(super) fn attach(&mut self, seat: usize) {
+        let Some(id) = self.seats[seat].cell else {
+            return;
+        };
+        let Some(cell) = self.cells.iter_mut().find(|it| it.id == id && it.is_ready) else {
+            return;
+        };
+        let (Some(description), Some(stream)) = (&cell.description, &mut self.seats[seat].stream)
+        else {
+            return;
+        };
+        if stream.attached || stream.is_ending || !stream.media_ready {
+            return;
+        }
+        let (format, history) = (Some(description.pixel_format), Some(description.history));
+        let Ok((near, far)) = Link::pair() else {
+            let message = "no socket pair is to be had".to_owned();
+            return self.report(seat, message);
+        };
+        stream.incarnation += 1;
+        stream.attached = true;
+        let (name, incarnation) = (stream.name(), stream.incarnation);
+        let attach = |id, format, history| ToChild::Attach {
+            id,
+            stream: name.clone(),
+            incarnation,
+            format,
+            history,
+            fds: 1,
+        };
+        let to_media = attach(stream.media.request_id(), format, history);
+        let to_worker = attach(cell.worker.request_id(), None, None);
+        // A child that does not take it meets the lifecycle's rules, and the other one sees its link end.
+        drop(stream.media.send(&to_media, &[near.as_fd()]));
+        drop(cell.worker.send(&to_worker, &[far.as_fd()]));
+    }
+}

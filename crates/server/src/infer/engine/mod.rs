@@ -1,0 +1,149 @@
+//! Streams and the processes behind them. One thread owns all children and decides nothing that a machine decides:
+//! lifecycles (when a child is restarted), guardians (what state a stream is in), flows (which parameters a worker has).
+//!
+//! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `flow` (pure), `cell` (a worker
+//! and its parameters), `stream` (a stream and its media), `seat` (a place for a stream: a guardian and its worker),
+//! `start` (how a stream begins), `driver` (the loop).
+//!
+//! ```text
+//! seat ── guardian
+//!  ├── cell ── worker process        outlives streams; several seats share one where a stream asks for it
+//!  └── stream ── media process       one stream long
+//!         └───── transport           on the event loop
+//! ```
+
+mod cell;
+mod driver;
+pub(super) mod flow;
+mod guard;
+mod medias;
+mod news;
+mod params;
+mod seat;
+mod snapshot;
+mod start;
+mod stream;
+mod view;
+
+mod workers;
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use framerill_supervisor::Notice;
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+
+pub(super) use snapshot::{ChildView, Snapshot, StreamView};
+
+use super::{asked::Asked, settings::Settings, transport::News};
+use crate::failure::Failure;
+
+/// Names a stream for as long as infer lives.
+pub(super) type Number = u64;
+
+/// What children, transports and handlers say waits here; while it is full, they wait.
+const WAITING: usize = 4096;
+
+/// What comes to the engine.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    Child(Notice),
+    Transport(Number, News),
+    Command(Command),
+}
+
+impl From<Notice> for Incoming {
+    fn from(notice: Notice) -> Self {
+        Self::Child(notice)
+    }
+}
+
+/// How the engine answers; an error is one line for whoever asked.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, String>>;
+
+/// What is asked of the engine.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Begin a stream.
+    Start {
+        asked: Box<Asked>,
+        /// When the request came, milliseconds since 1970.
+        received_ms: u64,
+        reply: Reply<Number>,
+    },
+    /// Change parameters; none is the newest stream, or the worker without one.
+    Params {
+        to: Option<Number>,
+        value: Value,
+        reply: Reply<()>,
+    },
+    /// End a stream.
+    Stop { number: Number, reply: Reply<()> },
+    /// End everything, in order.
+    Leave,
+}
+
+/// The engine as handlers see it.
+#[derive(Clone)]
+pub(super) struct Engine {
+    inbox: SyncSender<Incoming>,
+    /// How everything stands.
+    pub(super) snapshot: watch::Receiver<Arc<Snapshot>>,
+}
+
+/// How the engine ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// It was told to leave, or the one stream that it was started for is over.
+    Done,
+    /// It cannot work.
+    Failed(Failure),
+}
+
+impl Engine {
+    /// Starts the engine and its first worker. The receiver tells how it ended.
+    pub(super) fn start(
+        settings: Settings,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<(Self, oneshot::Receiver<Ended>), Failure> {
+        let (inbox, incoming) = sync_channel(WAITING);
+        let (tell, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+        let (tell_end, ended) = oneshot::channel();
+        let engine = Self {
+            inbox: inbox.clone(),
+            snapshot,
+        };
+        let mut driver = driver::Driver::new(settings, runtime, inbox, incoming, tell)?;
+        thread::Builder::new()
+            .name("engine".into())
+            .spawn(move || {
+                let ended = driver.run();
+                // Children go before the end is told.
+                drop(driver);
+                tell_end.send(ended).ok();
+            })
+            .map_err(|error| {
+                Failure::cannot_start("thread", format!("cannot start a thread: {error}"))
+            })?;
+        Ok((engine, ended))
+    }
+
+    /// Asks it something. False: it has too much to do, or has ended.
+    pub(super) fn ask(&self, command: Command) -> bool {
+        self.inbox.try_send(Incoming::Command(command)).is_ok()
+    }
+}
+
+/// Milliseconds since 1970, for what is told.
+#[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+pub(super) fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,44 @@
+//! A place for a stream: its guardian, its worker and what the status object shows.
+
+use std::time::Duration;
+
+use framerill_supervisor::{
+    ChildId,
+    guardian::{Guardian, Moment},
+};
+
+use super::stream::Stream;
+use crate::{infer::status::Extras, log::Ids};
+
+/// A place for a stream.
+pub(super) struct Seat {
+    pub(super) guardian: Guardian,
+    /// When its guardian wants to be asked.
+    pub(super) wake: Duration,
+    pub(super) cell: Option<ChildId>,
+    pub(super) stream: Option<Stream>,
+    pub(super) extras: Extras,
+    /// Of the stream, for the log; empty without one.
+    pub(super) ids: Ids,
+}
+
+impl Seat {
+    pub(super) fn new(now: Moment, pipeline: &str) -> Self {
+        Self {
+            guardian: Guardian::new(now),
+            wake: now.at,
+            cell: None,
+            stream: None,
+            extras: Extras {
+                pipeline: pipeline.to_owned(),
+                ..Extras::default()
+            },
+            ids: Ids::default(),
+        }
+    }
+
+    /// Whether a further stream has room.
+    pub(super) fn is_free(&self) -> bool {
+        self.stream.as_ref().is_none_or(|it| it.is_ending) && self.guardian.refusal().is_none()
+    }
+}

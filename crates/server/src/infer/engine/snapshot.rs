@@ -1,0 +1,77 @@
+//! How everything stands, for whoever asks: handlers never wait for the engine.
+
+use std::collections::BTreeMap;
+
+use framerill_worker::message::{MediaStats, SourceInfo};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Number;
+use crate::infer::asked::Binding;
+
+/// How everything stands.
+#[derive(Clone, Debug, Default)]
+pub(in crate::infer) struct Snapshot {
+    /// `GET /api/status`.
+    pub(in crate::infer) status: Value,
+    /// Streams that run, and those that are being ended.
+    pub(in crate::infer) streams: Vec<StreamView>,
+    /// Workers and media processes.
+    pub(in crate::infer) children: Vec<ChildView>,
+    /// Streams at the same time.
+    pub(in crate::infer) capacity: u32,
+    /// Streams since the start.
+    pub(in crate::infer) started: u64,
+    /// Why workers and media processes were restarted, by role and reason.
+    pub(in crate::infer) restarts: BTreeMap<(&'static str, String), u64>,
+    /// From the loss of a worker to the first picture of the next one, seconds; the last one and their sum.
+    pub(in crate::infer) recovery: Recovery,
+    /// Whether a frame could go through now.
+    pub(in crate::infer) is_ready: bool,
+}
+
+/// Recoveries so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::infer) struct Recovery {
+    pub(in crate::infer) count: u64,
+    pub(in crate::infer) sum: f64,
+    pub(in crate::infer) last: f64,
+}
+
+/// One stream, as `/v1/streams` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::infer) struct StreamView {
+    pub(in crate::infer) id: Number,
+    pub(in crate::infer) state: &'static str,
+    pub(in crate::infer) is_ending: bool,
+    pub(in crate::infer) pipeline: String,
+    pub(in crate::infer) binding: Binding,
+    pub(in crate::infer) source: String,
+    pub(in crate::infer) sink: String,
+    pub(in crate::infer) egress: framerill_worker::message::EgressMode,
+    pub(in crate::infer) started_ms: u64,
+    pub(in crate::infer) request_id: String,
+    pub(in crate::infer) manifest_id: String,
+    pub(in crate::infer) stream_id: String,
+    pub(in crate::infer) params: Map<String, Value>,
+    /// What became of the newest parameters: `queued`, `applied`, `reloading`, `rejected`, `quarantined`.
+    pub(in crate::infer) params_status: &'static str,
+    pub(in crate::infer) media: Option<SourceInfo>,
+    pub(in crate::infer) stats: MediaStats,
+    pub(in crate::infer) bytes_in: u64,
+    pub(in crate::infer) bytes_out: u64,
+    pub(in crate::infer) segments_missing: u64,
+    pub(in crate::infer) segments_out: u64,
+    pub(in crate::infer) segments_lost: u64,
+    pub(in crate::infer) events_dropped: u64,
+    /// The whole status object.
+    pub(in crate::infer) status: Value,
+}
+
+/// One child process.
+#[derive(Clone, Debug)]
+pub(in crate::infer) struct ChildView {
+    pub(in crate::infer) role: &'static str,
+    pub(in crate::infer) pid: Option<u32>,
+    pub(in crate::infer) state: &'static str,
+}

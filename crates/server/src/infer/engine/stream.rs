@@ -1,0 +1,249 @@
+//! A stream and its media process, from its start to the last byte.
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::mpsc::SyncSender,
+    time::Duration,
+};
+
+use framerill_supervisor::{ChildId, Command, Config, Supervised};
+use framerill_worker::message::{
+    Container, LinkPolicy, LivePlan, MediaPlan, MediaStats, Resume, Sink, SoundPlan, Source,
+    SourceInfo, ToChild, VideoPlan,
+};
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde_json::{Map, Value, json};
+
+use super::{Incoming, Number, flow::Set};
+use crate::infer::{
+    asked::Asked,
+    transport::{Transport, unwrapped},
+};
+
+/// Restarts of a stream's media process.
+const MEDIA_RESTARTS: u32 = 5;
+/// From the stop until media has written what it had.
+pub(super) const DRAIN_WITHIN: Duration = Duration::from_secs(1);
+/// Bits a second of sound, mono (runner contract §8.4).
+const SOUND_BITS: u32 = 64_000;
+/// x264's constant rate factor (runner contract §8.4).
+const CRF: u32 = 23;
+
+/// A stream.
+pub(super) struct Stream {
+    pub(super) number: Number,
+    pub(super) asked: Asked,
+    /// What it was last given.
+    pub(super) set: Set,
+    pub(super) params_status: &'static str,
+    pub(super) started_ms: u64,
+    pub(super) max_fps: f64,
+    pub(super) media_id: ChildId,
+    pub(super) media: Supervised<Incoming>,
+    pub(super) transport: Transport,
+    /// Media has a worker, or is on the way to one.
+    pub(super) attached: bool,
+    /// Media was asked to let go of a worker that is gone.
+    pub(super) detaching: Option<u64>,
+    /// Workers so far, on this stream.
+    pub(super) incarnation: u32,
+    /// Media takes requests.
+    pub(super) media_ready: bool,
+    /// Of media processes before.
+    before: Carried,
+    /// Of this media process.
+    pub(super) stats: MediaStats,
+    pub(super) source: Option<SourceInfo>,
+    /// It is being ended.
+    pub(super) is_ending: bool,
+    /// The input ended then; what comes of it is waited for, but not for long.
+    pub(super) input_ended: Option<Duration>,
+}
+
+/// What a new media process takes over.
+#[derive(Clone, Copy, Debug, Default)]
+struct Carried {
+    decoded: u64,
+    offset: i64,
+}
+
+/// What is needed to begin one.
+pub(super) struct Beginning {
+    pub(super) number: Number,
+    pub(super) asked: Asked,
+    pub(super) set: Set,
+    pub(super) started_ms: u64,
+    pub(super) max_fps: f64,
+    pub(super) media_id: ChildId,
+    pub(super) command: Command,
+    pub(super) owner: SyncSender<Incoming>,
+    pub(super) transport: Transport,
+}
+
+impl Stream {
+    /// Starts its media process.
+    pub(super) fn begin(it: Beginning) -> Self {
+        let config = Config {
+            max_restarts: MEDIA_RESTARTS,
+            // Media has no frames of its own to wait for; its worker's are watched.
+            max_frame_time_override: Some(Duration::from_secs(3600)),
+            ..Config::default()
+        };
+        Self {
+            media: Supervised::start(config, it.command, it.media_id, it.owner),
+            number: it.number,
+            asked: it.asked,
+            set: it.set,
+            params_status: "queued",
+            started_ms: it.started_ms,
+            max_fps: it.max_fps,
+            media_id: it.media_id,
+            transport: it.transport,
+            attached: false,
+            detaching: None,
+            incarnation: 0,
+            media_ready: false,
+            before: Carried::default(),
+            stats: MediaStats::default(),
+            source: None,
+            is_ending: false,
+            input_ended: None,
+        }
+    }
+
+    /// What children call it.
+    pub(super) fn name(&self) -> String {
+        format!("stream-{}", self.number)
+    }
+
+    /// Hands a new media process its plan and both of its pipes.
+    pub(super) fn load(&mut self, id: u64) -> Result<(), String> {
+        let pipe = || {
+            pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe is to be had: {error}"))
+        };
+        let (media_reads, we_write) = pipe()?;
+        let (we_read, media_writes) = pipe()?;
+        let plan = self.plan();
+        let fds: [OwnedFd; 2] = [media_reads, media_writes];
+        let load = ToChild::Load {
+            id,
+            pipeline: None,
+            params: Map::new(),
+            media: Some(Box::new(plan)),
+            fds: 2,
+        };
+        self.transport.rewire(we_write, we_read);
+        // A media that does not take its load meets the lifecycle's rules.
+        drop(self.media.send(&load, &[fds[0].as_fd(), fds[1].as_fd()]));
+        Ok(())
+    }
+
+    fn plan(&self) -> MediaPlan {
+        let resume = self.resume();
+        MediaPlan {
+            source: Source::Pipe {
+                name: self.asked.source.as_text(),
+                fd: 0,
+            },
+            sink: Some(Sink {
+                container: Container::Segments,
+                fd: 1,
+                final_fd: None,
+                name: self.asked.sink.as_text(),
+            }),
+            size: Some(self.set.params.base.size),
+            fps: None,
+            start: 0.0,
+            duration: None,
+            realtime: false,
+            egress: self.asked.egress,
+            policy: LinkPolicy::Latest,
+            audio: true,
+            video: VideoPlan {
+                crf: CRF,
+                ..VideoPlan::default()
+            },
+            sound: SoundPlan {
+                codec: Some("libopus".into()),
+                bitrate: Some(SOUND_BITS),
+                channels: Some(1),
+            },
+            preview_fd: None,
+            live: Some(Box::new(LivePlan {
+                max_fps: self.max_fps,
+                filler: self.asked.filler,
+                resume,
+                ..LivePlan::default()
+            })),
+        }
+    }
+
+    /// Where an earlier media process left the stream.
+    fn resume(&self) -> Option<Resume> {
+        let wrapped = self.transport.counters.written()?;
+        let near = self.stats.written_pts.unwrap_or(wrapped);
+        Some(Resume {
+            after: unwrapped(wrapped, near),
+            offset: self.before.offset,
+            frame: self.before.decoded,
+        })
+    }
+
+    /// New counters of its media process.
+    pub(super) fn take_stats(&mut self, stats: MediaStats) {
+        self.before = Carried {
+            decoded: stats.decoded.max(self.before.decoded),
+            offset: stats.offset,
+        };
+        self.stats = stats;
+    }
+
+    /// Media is gone, and another one comes.
+    pub(super) fn media_lost(&mut self) {
+        self.media_ready = false;
+        self.attached = false;
+        self.detaching = None;
+    }
+
+    /// Tells media whether its worker reloads.
+    pub(super) fn tell_reloading(&mut self, reloading: bool) {
+        if !self.media_ready {
+            return;
+        }
+        let params = json!({
+            "reloading": reloading, "show_reloading_frame": self.set.params.base.show_reloading_frame,
+        });
+        let Value::Object(params) = params else {
+            return;
+        };
+        let id = self.media.request_id();
+        let update = ToChild::Update {
+            id,
+            params,
+            check: false,
+        };
+        // A media that does not take it meets the lifecycle's rules.
+        drop(self.media.send(&update, &[]));
+    }
+
+    /// Asks media to let go of a worker that is gone.
+    pub(super) fn detach(&mut self) {
+        if !self.attached || self.detaching.is_some() {
+            return;
+        }
+        let id = self.media.request_id();
+        self.detaching = Some(id);
+        let stream = self.name();
+        // A media that does not take it meets the lifecycle's rules.
+        drop(self.media.send(&ToChild::Detach { id, stream }, &[]));
+    }
+
+    /// Ends it: the input at once, the output behind what media still has, then the channels.
+    pub(super) fn end(&mut self) {
+        if std::mem::replace(&mut self.is_ending, true) {
+            return;
+        }
+        self.transport.stop();
+        self.media.stop(DRAIN_WITHIN);
+    }
+}

@@ -1,0 +1,94 @@
+//! What is told of everything that runs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use framerill_supervisor::{guardian::State, lifecycle};
+use serde_json::Value;
+
+use super::{ChildView, Snapshot, StreamView, driver::Driver, seat::Seat, stream::Stream};
+use crate::infer::status;
+
+pub(super) fn snapshot(driver: &Driver) -> Snapshot {
+    let streams = driver
+        .all_streams()
+        .map(|(seat, stream)| stream_view(driver, seat, stream))
+        .collect();
+    let workers = driver.cells.iter().map(|it| ChildView {
+        role: "worker",
+        pid: it.worker.pid(),
+        state: it.worker.state().as_str(),
+    });
+    let medias = driver.all_streams().map(|(_, it)| ChildView {
+        role: "media",
+        pid: it.media.pid(),
+        state: it.media.state().as_str(),
+    });
+    let is_ready = |it: &Seat| {
+        let cell = it.cell.and_then(|it| driver.cell(it));
+        cell.is_some_and(|it| it.worker.state() == lifecycle::State::Ready)
+    };
+    Snapshot {
+        status: merged(driver),
+        streams,
+        children: workers.chain(medias).collect(),
+        capacity: driver.settings.capacity,
+        started: driver.started,
+        restarts: driver.restarts().clone(),
+        recovery: driver.recovery(),
+        is_ready: driver.seats.iter().any(is_ready) && !driver.is_leaving,
+    }
+}
+
+/// The status object of the whole process: that of the newest stream that runs; else of what is worst among the seats, but
+/// one that can take a stream outweighs one that failed.
+fn merged(driver: &Driver) -> Value {
+    let newest = driver
+        .seats
+        .iter()
+        .filter(|it| it.stream.is_some())
+        .max_by_key(|it| it.stream.as_ref().map(|it| it.number));
+    let rank = |it: &&Seat| match it.guardian.state() {
+        State::Loading => 3,
+        State::Offline => 2,
+        State::Online | State::DegradedInput | State::DegradedInference => 4,
+        State::Error => 1,
+    };
+    let seat = newest.or_else(|| driver.seats.iter().max_by_key(rank));
+    seat.map_or(Value::Null, of_seat)
+}
+
+fn of_seat(seat: &Seat) -> Value {
+    status::object(seat.guardian.status(), &seat.extras)
+}
+
+fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream) -> StreamView {
+    let asked = &stream.asked;
+    let counters = &stream.transport.counters;
+    let count = |it: &AtomicU64| it.load(Ordering::Relaxed);
+    let cell = seat.and_then(|it| it.cell).and_then(|it| driver.cell(it));
+    StreamView {
+        id: stream.number,
+        state: seat.map_or("OFFLINE", |it| it.guardian.state().as_str()),
+        is_ending: stream.is_ending,
+        pipeline: cell.map_or_else(|| driver.settings.name.clone(), |it| it.name()),
+        binding: asked.binding,
+        source: asked.source.as_text(),
+        sink: asked.sink.as_text(),
+        egress: asked.egress,
+        started_ms: stream.started_ms,
+        request_id: asked.ids.request.clone(),
+        manifest_id: asked.ids.manifest.clone(),
+        stream_id: asked.ids.stream.clone(),
+        params: stream.set.params.given.clone(),
+        params_status: stream.params_status,
+        media: stream.source.clone(),
+        stats: stream.stats.clone(),
+        bytes_in: count(&counters.bytes_in),
+        bytes_out: count(&counters.bytes_out),
+        segments_missing: count(&counters.segments_missing),
+        segments_out: count(&counters.segments_out),
+        segments_lost: count(&counters.segments_lost),
+        events_dropped: count(&counters.events_dropped),
+        status: seat.map_or(Value::Null, of_seat),
+    }
+}

@@ -1,0 +1,314 @@
+//! What workers do, and what follows.
+
+use std::time::Duration;
+
+use framerill_supervisor::{
+    ChildId, Update,
+    guardian::Input,
+    lifecycle::{self, Reason},
+};
+use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, Problem, ToChild};
+
+use super::{
+    Ended,
+    cell::{Cell, Scope, error_text},
+    driver::Driver,
+    start::read_set,
+    stream::Stream,
+};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    log::{Ids, Level, log, log_stream},
+};
+
+/// How long a worker may take to leave.
+pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(1);
+
+impl Driver {
+    /// The worker forgets a stream.
+    pub(super) fn leave_worker(&mut self, seat: usize, stream: &Stream) {
+        let Some(cell) = self.seats[seat].cell else {
+            return;
+        };
+        if let Some(cell) = self.cell_mut(cell).filter(|it| it.is_ready) {
+            let id = cell.worker.request_id();
+            let stream = stream.name();
+            // A worker that does not take it meets the lifecycle's rules.
+            drop(cell.worker.send(&ToChild::Detach { id, stream }, &[]));
+        }
+    }
+
+    pub(super) fn worker_update(&mut self, id: ChildId, update: Update) {
+        match update {
+            Update::Load { id: request } => {
+                let Some(cell) = self.cell_mut(id) else {
+                    return;
+                };
+                let set = cell.flow.load();
+                let load = ToChild::Load {
+                    id: request,
+                    pipeline: Some(cell.pipeline.target().to_owned()),
+                    params: cell.own(&set),
+                    media: None,
+                    fds: 0,
+                };
+                // A worker that does not take its load meets the lifecycle's rules.
+                drop(cell.worker.send(&load, &[]));
+            }
+            Update::LogLine(line) => {
+                let Some(cell) = self.cell_mut(id) else {
+                    return;
+                };
+                cell.keep_line(&line);
+                let name = cell.name();
+                let ids = self.ids_of(id);
+                log_stream(Level::Info, &ids, format_args!("[{name}] {line}"));
+            }
+            Update::Lifecycle(event) => self.worker_event(id, event),
+            Update::Message(message, _) => self.worker_says(id, message),
+        }
+        for seat in self.seats_with(id) {
+            self.tell_worker_state(seat);
+        }
+    }
+
+    pub(super) fn ids_of(&self, cell: ChildId) -> Ids {
+        let seat = self.seats.iter().find(|it| it.cell == Some(cell));
+        seat.map(|it| it.ids.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn worker_event(&mut self, id: ChildId, event: lifecycle::Event) {
+        let now = self.now();
+        let input = Input::from_lifecycle(&event);
+        match &event {
+            lifecycle::Event::Ready { reloaded, .. } => {
+                let Some(cell) = self.cell_mut(id) else {
+                    return;
+                };
+                cell.is_ready = true;
+                cell.was_ready = true;
+                cell.flow.loaded(now);
+                let reloaded = *reloaded;
+                if reloaded {
+                    self.reloaded(id);
+                }
+                self.attach_all(id);
+                if let Some(cell) = self.cell_mut(id) {
+                    cell.pump();
+                }
+            }
+            lifecycle::Event::Restarting { reason, .. } => {
+                self.count_restart("worker", reason);
+                self.worker_lost(id);
+            }
+            lifecycle::Event::Failed { reason } => {
+                if self.again_with_defaults(id, reason) {
+                    return;
+                }
+                if self.is_unknown(id, reason) {
+                    return;
+                }
+                self.worker_lost(id);
+            }
+            lifecycle::Event::Late { after } => {
+                let ids = self.ids_of(id);
+                log_stream(
+                    Level::Warning,
+                    &ids,
+                    format_args!("the worker is late: no output for {} ms", after.as_millis()),
+                );
+            }
+            lifecycle::Event::Started { .. }
+            | lifecycle::Event::Recovered { .. }
+            | lifecycle::Event::Stopped { .. } => {}
+        }
+        if let Some(input) = input {
+            for seat in self.seats_with(id) {
+                let lines = self.cell(id).map(Cell::lines).unwrap_or_default();
+                if matches!(input, Input::WorkerRestarting { .. }) {
+                    let extras = &mut self.seats[seat].extras;
+                    extras.last_restart_logs = Some(lines);
+                    extras.last_params = None;
+                    extras.last_params_hash = None;
+                }
+                self.guard(seat, input.clone());
+            }
+            if let Some(cell) = self.cell_mut(id) {
+                drop(cell.take_lines());
+            }
+        }
+    }
+
+    pub(super) fn count_restart(&mut self, role: &'static str, reason: &Reason) {
+        let why = match &reason.fault {
+            Some(fault) => fault.code.clone(),
+            None => reason.exit.kind().to_owned(),
+        };
+        *self.restarts.entry((role, why)).or_default() += 1;
+    }
+
+    /// The worker is gone: its streams let go of it, and what it may have died of is judged.
+    pub(super) fn worker_lost(&mut self, id: ChildId) {
+        let now = self.now();
+        let Some(cell) = self.cell_mut(id) else {
+            return;
+        };
+        cell.is_ready = false;
+        cell.lost_at.get_or_insert(now);
+        let quarantine = cell.flow.worker_lost(now);
+        for seat in self.seats_with(id) {
+            if let Some(stream) = &mut self.seats[seat].stream {
+                stream.detach();
+            }
+            if let Some(it) = &quarantine {
+                if let Some(stream) = &mut self.seats[seat].stream {
+                    stream.params_status = "quarantined";
+                    stream.set.clone_from(&it.restored);
+                }
+                let message = format!(
+                    "Error updating params: they are quarantined, the worker died of them twice (hash {}); the last good ones are restored (hash {})",
+                    it.set.hash, it.restored.hash
+                );
+                self.report(seat, message);
+            }
+        }
+    }
+
+    /// Initial parameters that cannot be loaded give way to the pipeline's own, once (runner contract §4.3).
+    pub(super) fn again_with_defaults(&mut self, id: ChildId, reason: &Reason) -> bool {
+        let is_params = reason.fault.as_ref().is_some_and(|it| it.code == "params");
+        let Some(cell) = self.cell(id) else {
+            return false;
+        };
+        let has_own = !cell.flow.initial().params.own.is_empty();
+        if !is_params || cell.was_ready || !has_own {
+            return false;
+        }
+        let (key, pipeline) = (cell.key.clone(), cell.pipeline.clone());
+        let Ok(empty) = read_set(serde_json::Map::new(), &pipeline.short_name()) else {
+            return false;
+        };
+        let seats = self.seats_with(id);
+        self.cells.retain(|it| it.id != id);
+        let Ok(new) = self.add_cell(key, pipeline, empty) else {
+            return false;
+        };
+        for seat in seats {
+            self.seats[seat].cell = Some(new);
+        }
+        true
+    }
+
+    /// A pipeline that nobody knows is a mistake of whoever started infer.
+    pub(super) fn is_unknown(&mut self, id: ChildId, reason: &Reason) -> bool {
+        let Some(fault) = &reason.fault else {
+            return false;
+        };
+        let is_own = self.cell(id).is_some_and(|it| {
+            it.pipeline == self.settings.pipeline && !it.was_ready && it.key.scope == Scope::Seat(0)
+        });
+        if !is_own || fault.code != "unknown_pipeline" || self.started > 0 {
+            return false;
+        }
+        let failure = if self.settings.pipeline.is_plain_name() {
+            self.settings
+                .pipeline
+                .unknown(self.settings.python.as_deref())
+        } else {
+            Failure::usage("unknown_pipeline", fault.message.clone())
+                .hint("`framerill pipelines list` names what is there")
+        };
+        self.ended = Some(Ended::Failed(Failure {
+            exit: Exit::Usage,
+            ..failure
+        }));
+        true
+    }
+
+    pub(super) fn worker_says(&mut self, id: ChildId, message: FromChild) {
+        match message {
+            FromChild::Ready { description, .. } => {
+                let Some(cell) = self.cell_mut(id) else {
+                    return;
+                };
+                cell.description = description.or(cell.description.take());
+            }
+            FromChild::Applied { id: request } => {
+                let was_check = self.checked(id, request, None);
+                if !was_check {
+                    self.applied(id, request);
+                }
+            }
+            FromChild::Rejected {
+                id: request,
+                problems,
+            } => {
+                let why = sentences(&problems);
+                if !self.checked(id, request, Some(why.clone())) {
+                    self.rejected(id, request, &why);
+                }
+            }
+            FromChild::Reloading { id: request } => self.reloading(id, request),
+            FromChild::Error(report) => self.worker_failed(id, &report),
+            FromChild::Log { level, message } => {
+                let name = self.cell(id).map(Cell::name).unwrap_or_default();
+                let ids = self.ids_of(id);
+                log_stream(level_of(level), &ids, format_args!("[{name}] {message}"));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn worker_failed(&mut self, id: ChildId, report: &ErrorReport) {
+        let Some(cell) = self.cell_mut(id) else {
+            return;
+        };
+        let with_defaults = cell.flow.initial().params.own.is_empty();
+        let text = error_text(report, cell.was_ready, with_defaults);
+        if let Some(traceback) = &report.traceback
+            && cell.last_traceback.as_ref() != Some(traceback)
+        {
+            cell.last_traceback = Some(traceback.clone());
+            for line in traceback.lines() {
+                cell.keep_line(line);
+                log(Level::Error, line);
+            }
+        }
+        let seats = self.seats_with(id);
+        if seats.is_empty() {
+            log(Level::Error, &text);
+        }
+        for seat in seats {
+            self.report(seat, text.clone());
+        }
+    }
+
+    /// Workers that no seat has any more leave. They are dropped when they have.
+    pub(super) fn forget_unused_cells(&mut self) {
+        let used: Vec<_> = self.seats.iter().filter_map(|it| it.cell).collect();
+        let pending: Vec<_> = self.pending.iter().map(|it| it.cell).collect();
+        for cell in &mut self.cells {
+            if !used.contains(&cell.id) && !pending.contains(&cell.id) {
+                cell.worker.stop(LEAVES_WITHIN);
+            }
+        }
+        self.cells.retain(|it| {
+            used.contains(&it.id) || pending.contains(&it.id) || !it.worker.state().is_terminal()
+        });
+    }
+}
+
+fn sentences(problems: &[Problem]) -> String {
+    let each = problems.iter().map(|it| it.message.as_str());
+    each.collect::<Vec<_>>().join("; ")
+}
+
+pub(super) fn level_of(level: Grave) -> Level {
+    match level {
+        Grave::Error => Level::Error,
+        Grave::Warn => Level::Warning,
+        Grave::Info => Level::Info,
+        Grave::Debug => Level::Debug,
+    }
+}

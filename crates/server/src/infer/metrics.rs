@@ -1,0 +1,364 @@
+//! Infer's part of `/metrics`, in Prometheus' text format. Pure.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use framerill_worker::message::{Latencies, MediaStats};
+
+use super::{
+    engine::{Snapshot, StreamView},
+    memory::Memory,
+};
+
+/// The page. `memory` is of each child process, by role.
+pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> String {
+    let mut page = Page::default();
+    page.family(
+        "framerill_capacity_streams",
+        "gauge",
+        "Streams at the same time at most",
+        [("", f(it.capacity))],
+    );
+    let running = it.streams.iter().filter(|it| !it.is_ending).count();
+    page.family(
+        "framerill_streams",
+        "gauge",
+        "Streams that run",
+        [("", count(running))],
+    );
+    page.family(
+        "framerill_streams_started_total",
+        "counter",
+        "Streams since the start",
+        [("", n(it.started))],
+    );
+    let ready = f64::from(u8::from(it.is_ready));
+    page.family(
+        "framerill_ready",
+        "gauge",
+        "Whether a frame could go through now",
+        [("", ready)],
+    );
+    streams(&mut page, &it.streams);
+    let restarts = it.restarts.iter().map(|((role, reason), count)| {
+        (
+            format!("role=\"{role}\",reason=\"{}\"", label(reason)),
+            n(*count),
+        )
+    });
+    page.family(
+        "framerill_restarts_total",
+        "counter",
+        "Restarts of child processes, by reason",
+        restarts,
+    );
+    let recovery = &it.recovery;
+    page.family(
+        "framerill_recovery_seconds_sum",
+        "counter",
+        "From the loss of a worker to the next one's first picture, all together",
+        [("", recovery.sum)],
+    );
+    page.family(
+        "framerill_recovery_seconds_count",
+        "counter",
+        "Recoveries",
+        [("", n(recovery.count))],
+    );
+    page.family(
+        "framerill_last_recovery_seconds",
+        "gauge",
+        "The newest of them",
+        [("", recovery.last)],
+    );
+    let children =
+        it.children
+            .iter()
+            .filter(|it| it.pid.is_some())
+            .fold(BTreeMap::new(), |mut all, it| {
+                *all.entry((it.role, it.state)).or_insert(0.0) += 1.0;
+                all
+            });
+    let children = children
+        .into_iter()
+        .map(|((role, state), count)| (format!("role=\"{role}\",state=\"{state}\""), count));
+    page.family("framerill_processes", "gauge", "Child processes", children);
+    let pss = memory
+        .iter()
+        .map(|(role, it)| (format!("role=\"{role}\""), n(it.pss)));
+    page.family(
+        "framerill_memory_bytes",
+        "gauge",
+        "Proportional set size, by role of the process",
+        pss,
+    );
+    page.text
+}
+
+/// What is told of each stream.
+fn streams(page: &mut Page, all: &[StreamView]) {
+    let rows = |value: fn(&StreamView) -> f64| all.iter().map(move |it| (stream(it), value(it)));
+    for (name, kind, help, value) in table() {
+        page.family(name, kind, help, rows(value));
+    }
+    page.family(
+        "stream_fps",
+        "gauge",
+        "Finished pictures a second, as the peers' dashboards call it",
+        rows(|it| it.stats.fps),
+    );
+    let dropped = all.iter().flat_map(|it| {
+        let stats = &it.stats;
+        let reasons = [
+            ("latest", stats.dropped_latest),
+            ("no_worker", stats.dropped_unseen),
+            ("order", stats.dropped_order),
+            ("cap", stats.capped),
+            ("skipped", stats.skipped),
+            ("lost_with_worker", stats.held),
+        ];
+        reasons.map(|(reason, value)| (format!("{},reason=\"{reason}\"", stream(it)), n(value)))
+    });
+    page.family(
+        "framerill_frames_dropped_total",
+        "counter",
+        "Frames without a finished picture of their own, by reason",
+        dropped,
+    );
+    let latency = all.iter().flat_map(|it| {
+        stages(&it.stats.latency_ms)
+            .into_iter()
+            .flat_map(|(stage, values)| {
+                let labels = stream(it);
+                ["0.5", "0.9", "0.99"]
+                    .into_iter()
+                    .zip(values)
+                    .map(move |(quantile, ms)| {
+                        (
+                            format!("{labels},stage=\"{stage}\",quantile=\"{quantile}\""),
+                            ms / 1000.0,
+                        )
+                    })
+            })
+    });
+    page.family(
+        "framerill_stage_latency_seconds",
+        "gauge",
+        "Latency by stage",
+        latency,
+    );
+}
+
+fn stages(it: &Latencies) -> [(&'static str, [f64; 3]); 5] {
+    [
+        ("decode", it.decode),
+        ("queue", it.queue),
+        ("process", it.process),
+        ("encode", it.encode),
+        ("total", it.total),
+    ]
+}
+
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&StreamView) -> f64,
+);
+
+fn table() -> [Row; 19] {
+    const fn of(name: &'static str, help: &'static str, value: fn(&StreamView) -> f64) -> Row {
+        (name, "counter", help, value)
+    }
+    fn stat(it: &StreamView) -> &MediaStats {
+        &it.stats
+    }
+    [
+        of(
+            "framerill_frames_in_total",
+            "Decoded frames, dropped ones too",
+            |it| n(stat(it).decoded),
+        ),
+        of(
+            "framerill_frames_delivered_total",
+            "Frames that went to a worker",
+            |it| n(stat(it).delivered),
+        ),
+        of(
+            "framerill_frames_answered_total",
+            "Frames that a worker answered",
+            |it| n(stat(it).answered),
+        ),
+        of(
+            "framerill_frames_out_total",
+            "Pictures that were written",
+            |it| n(stat(it).encoded),
+        ),
+        of(
+            "framerill_frames_late_total",
+            "Finished pictures after their time",
+            |it| n(stat(it).late),
+        ),
+        of(
+            "framerill_frames_filler_total",
+            "Pictures in place of finished ones",
+            |it| n(stat(it).filler),
+        ),
+        of(
+            "framerill_frames_damaged_total",
+            "Packets and pictures of the source that were damaged",
+            |it| n(stat(it).damaged),
+        ),
+        of(
+            "framerill_time_jumps_total",
+            "Jumps of the source's times that were closed",
+            |it| n(stat(it).jumps),
+        ),
+        of(
+            "framerill_picture_gaps_total",
+            "Gaps in the pictures that were written",
+            |it| n(stat(it).picture_gaps),
+        ),
+        of(
+            "framerill_sound_gaps_total",
+            "Gaps in the sound of the source",
+            |it| n(stat(it).sound_gaps),
+        ),
+        of(
+            "framerill_sound_dropped_total",
+            "Packets of sound that were left out",
+            |it| n(stat(it).sound_dropped),
+        ),
+        of(
+            "framerill_bytes_in_total",
+            "Compressed bytes that came in",
+            |it| n(it.bytes_in),
+        ),
+        of(
+            "framerill_bytes_out_total",
+            "Compressed bytes that went out",
+            |it| n(it.bytes_out),
+        ),
+        of(
+            "framerill_segments_missing_total",
+            "Segments of the input that could not be had",
+            |it| n(it.segments_missing),
+        ),
+        of(
+            "framerill_segments_out_total",
+            "Segments that the output channel took whole",
+            |it| n(it.segments_out),
+        ),
+        of(
+            "framerill_segments_lost_total",
+            "Segments of the output that were lost",
+            |it| n(it.segments_lost),
+        ),
+        of(
+            "framerill_events_dropped_total",
+            "Events that nobody took",
+            |it| n(it.events_dropped),
+        ),
+        (
+            "framerill_av_offset_seconds",
+            "gauge",
+            "Newest sound written less newest picture written",
+            |it| stat(it).av_offset_ms / 1000.0,
+        ),
+        (
+            "framerill_held_seconds",
+            "gauge",
+            "Since the newest finished picture was written",
+            |it| stat(it).held_seconds,
+        ),
+    ]
+}
+
+fn stream(it: &StreamView) -> String {
+    format!("stream=\"{}\",pipeline=\"{}\"", it.id, label(&it.pipeline))
+}
+
+/// A page under construction.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family<L: AsRef<str>>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (L, f64)>,
+    ) {
+        // Writing to a string does not fail.
+        write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
+        for (labels, value) in rows {
+            match labels.as_ref() {
+                "" => writeln!(self.text, "{name} {value:?}").ok(),
+                labels => writeln!(self.text, "{name}{{{labels}}} {value:?}").ok(),
+            };
+        }
+    }
+}
+
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+fn n(count: u64) -> f64 {
+    count as f64
+}
+
+fn f(count: u32) -> f64 {
+    f64::from(count)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few streams")]
+fn count(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_without_streams_says_what_there_is_room_for() {
+        let snapshot = Snapshot {
+            capacity: 3,
+            restarts: [(("worker", "signal".to_owned()), 2)].into(),
+            ..Snapshot::default()
+        };
+        let page = text(&snapshot, &[("infer", Memory { pss: 5 })].into());
+        for line in [
+            "framerill_capacity_streams 3.0",
+            "framerill_streams 0.0",
+            "framerill_restarts_total{role=\"worker\",reason=\"signal\"} 2.0",
+            "framerill_memory_bytes{role=\"infer\"} 5.0",
+        ] {
+            assert!(page.lines().any(|it| it == line), "{line}\n{page}");
+        }
+    }
+
+    #[test]
+    fn no_family_is_told_twice() {
+        let page = text(&Snapshot::default(), &BTreeMap::new());
+        let mut names: Vec<_> = page.lines().filter(|it| it.starts_with("# TYPE")).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        for taken in [
+            "process_",
+            "# TYPE version",
+            "framerill_infer_",
+            "framerill_http_",
+        ] {
+            assert!(!page.contains(taken), "{taken} is the container's");
+        }
+    }
+}

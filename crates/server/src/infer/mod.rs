@@ -1,0 +1,24 @@
+//! `framerill infer`: the inner process of the live runner. Streams, the guardian, trickle clients, status and events.
+//!
+//! Read in this order: [`settings`] (what it is told), [`asked`] (a stream that is asked for), [`engine`] (streams and
+//! the processes behind them), [`transport`] (their way to the network), [`routes`] (what is answered), [`status`] and
+//! [`metrics`] (what is told), [`leftover`] (what a killed one leaves), [`command`] (the wiring).
+//!
+//! Invariants: no pixel comes here; the event loop waits for nothing but sockets; a handler never waits for a child.
+
+mod asked;
+mod base_params;
+mod command;
+mod digest;
+mod engine;
+mod leftover;
+mod memory;
+mod metrics;
+mod routes;
+mod settings;
+mod status;
+mod transport;
+
+pub(crate) use asked::Asked;
+pub(crate) use command::{Infer, infer};
+pub(crate) use settings::Settings;

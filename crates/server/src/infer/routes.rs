@@ -1,0 +1,287 @@
+//! What infer answers: the contract's inner API (§2), and our own under `/v1`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{
+    asked::Asked,
+    engine::{Command, Engine, Number, Reply, Snapshot, StreamView, wall_ms},
+    memory, metrics,
+};
+
+/// Bytes of a body: room for pictures in base64 and large graphs (runner contract §12, D20).
+const BODY_MOST: usize = 20 << 20;
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// The engine's answer; whoever forwards a start waits 4 s.
+const ANSWER_WITHIN: Duration = Duration::from_millis(3500);
+
+/// All routes, each with and without a slash at its end.
+pub(super) fn router(engine: Engine) -> Router {
+    let routes: [(&str, MethodRouter<Engine>); 6] = [
+        ("/api/live-video-to-video", post(start)),
+        ("/api/params", post(params)),
+        ("/api/status", get(status)),
+        ("/metrics", get(scrape)),
+        ("/v1/streams", get(list).post(create)),
+        ("/v1/streams/{id}", get(show).delete(stop).patch(change)),
+    ];
+    let mut router = Router::new();
+    for (path, methods) in routes {
+        router = router
+            .route(path, methods.clone())
+            .route(&format!("{path}/"), methods);
+    }
+    router
+        .route("/readyz", get(readyz))
+        .method_not_allowed_fallback(|| async {
+            text(StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed")
+        })
+        .fallback(|| async { text(StatusCode::NOT_FOUND, "404: Not Found") })
+        .with_state(engine)
+}
+
+fn text(status: StatusCode, what: impl Into<String>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (status, kind, what.into()).into_response()
+}
+
+fn object(status: StatusCode, value: &Value) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (status, kind, value.to_string()).into_response()
+}
+
+async fn start(State(engine): State<Engine>, request: Request) -> Response {
+    let received_ms = wall_ms();
+    let started = async {
+        let body = json_body(request).await?;
+        let asked = Asked::from_runner(&body)?;
+        begin(&engine, asked, received_ms).await
+    };
+    match started.await {
+        Ok(_) => text(StatusCode::OK, "Stream started successfully"),
+        Err(why) => text(
+            StatusCode::BAD_REQUEST,
+            format!("Error starting stream: {why}"),
+        ),
+    }
+}
+
+async fn begin(engine: &Engine, asked: Asked, received_ms: u64) -> Result<Number, String> {
+    ask(engine, |reply| Command::Start {
+        asked: Box::new(asked),
+        received_ms,
+        reply,
+    })
+    .await
+}
+
+async fn params(State(engine): State<Engine>, request: Request) -> Response {
+    let updated = async {
+        let body = json_body(request).await?;
+        let value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+        ask(&engine, |reply| Command::Params {
+            to: None,
+            value,
+            reply,
+        })
+        .await
+    };
+    match updated.await {
+        Ok(()) => text(StatusCode::OK, "Params updated successfully"),
+        Err(why) => text(
+            StatusCode::BAD_REQUEST,
+            format!("Error updating params: {why}"),
+        ),
+    }
+}
+
+fn now(engine: &Engine) -> Arc<Snapshot> {
+    Arc::clone(&engine.snapshot.borrow())
+}
+
+async fn status(State(engine): State<Engine>) -> Response {
+    object(StatusCode::OK, &now(&engine).status)
+}
+
+async fn readyz(State(engine): State<Engine>) -> Response {
+    let is_ready = now(&engine).is_ready;
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    object(status, &json!({"ready": is_ready}))
+}
+
+async fn scrape(State(engine): State<Engine>) -> Response {
+    let snapshot = now(&engine);
+    let seen = Arc::clone(&snapshot);
+    let memory = tokio::task::spawn_blocking(move || memory::read(&seen.children)).await;
+    let page = metrics::text(&snapshot, &memory.unwrap_or_default());
+    let kind = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=1.0.0; charset=utf-8",
+    )];
+    (kind, page).into_response()
+}
+
+async fn list(State(engine): State<Engine>) -> Response {
+    let snapshot = now(&engine);
+    let streams = &snapshot.streams;
+    object(
+        StatusCode::OK,
+        &json!({"streams": streams, "capacity": snapshot.capacity}),
+    )
+}
+
+async fn create(State(engine): State<Engine>, request: Request) -> Response {
+    let started = async {
+        let body = json_body(request).await?;
+        let asked = Asked::from_api(&body)?;
+        begin(&engine, asked, wall_ms()).await
+    };
+    match started.await {
+        Ok(id) => match view(&engine, id).await {
+            Some(view) => object(StatusCode::CREATED, &json!(view)),
+            None => object(StatusCode::CREATED, &json!({"id": id})),
+        },
+        Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
+    }
+}
+
+/// A stream that was just begun, as soon as it is told of.
+async fn view(engine: &Engine, id: Number) -> Option<StreamView> {
+    let mut snapshot = engine.snapshot.clone();
+    let is_there = |it: &Arc<Snapshot>| it.streams.iter().any(|it| it.id == id);
+    let seen = timeout(Duration::from_secs(1), snapshot.wait_for(is_there)).await;
+    let seen = seen.ok()?.ok()?;
+    seen.streams.iter().find(|it| it.id == id).cloned()
+}
+
+async fn show(State(engine): State<Engine>, Path(id): Path<String>) -> Response {
+    let snapshot = now(&engine);
+    match find(&snapshot, &id) {
+        Some(view) => object(StatusCode::OK, &json!(view)),
+        None => unknown(&id),
+    }
+}
+
+async fn change(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(number) = find(&now(&engine), &id).map(|it| it.id) else {
+        return unknown(&id);
+    };
+    let updated = async {
+        let body = json_body(request).await?;
+        let mut value: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+        let params = value.get_mut("params").map(Value::take);
+        let params = params.filter(Value::is_object);
+        let value = params.ok_or("give {\"params\": {…}}")?;
+        ask(&engine, |reply| Command::Params {
+            to: Some(number),
+            value,
+            reply,
+        })
+        .await
+    };
+    match updated.await {
+        Ok(()) => object(
+            StatusCode::ACCEPTED,
+            &json!({"id": number, "params_status": "queued"}),
+        ),
+        Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
+    }
+}
+
+async fn stop(State(engine): State<Engine>, Path(id): Path<String>) -> Response {
+    let Some(number) = find(&now(&engine), &id).map(|it| it.id) else {
+        return unknown(&id);
+    };
+    match ask(&engine, |reply| Command::Stop { number, reply }).await {
+        Ok(()) => object(
+            StatusCode::ACCEPTED,
+            &json!({"id": number, "is_ending": true}),
+        ),
+        Err(why) => refusal(StatusCode::CONFLICT, &why),
+    }
+}
+
+fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a StreamView> {
+    let number: Number = id.parse().ok()?;
+    snapshot.streams.iter().find(|it| it.id == number)
+}
+
+fn unknown(id: &str) -> Response {
+    refusal(StatusCode::NOT_FOUND, &format!("there is no stream `{id}`"))
+}
+
+fn refusal(status: StatusCode, why: &str) -> Response {
+    object(status, &json!({"detail": {"msg": why}}))
+}
+
+async fn ask<T>(engine: &Engine, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, String> {
+    let (reply, answer) = oneshot::channel();
+    if !engine.ask(command(reply)) {
+        return Err("infer has too much to do; try again".to_owned());
+    }
+    match timeout(ANSWER_WITHIN, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err("infer is stopping".to_owned()),
+        Err(_) => Err("infer did not answer in time".to_owned()),
+    }
+}
+
+/// A whole body of JSON (§2, common validation).
+async fn json_body(request: Request) -> Result<Bytes, String> {
+    let (head, body) = request.into_parts();
+    check_kind(&head.headers)?;
+    read(body).await
+}
+
+fn check_kind(headers: &HeaderMap) -> Result<(), String> {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.map_or(String::new(), |it| {
+        String::from_utf8_lossy(it.as_bytes()).into_owned()
+    });
+    if kind.to_ascii_lowercase().starts_with("application/json") {
+        return Ok(());
+    }
+    Err(format!("Unknown content type: {kind}"))
+}
+
+async fn read(mut body: Body) -> Result<Bytes, String> {
+    let until = Instant::now() + BODY_WITHIN;
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = match timeout_at(until, body.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) => return Ok(whole.freeze()),
+            Ok(Some(Err(_))) => return Err("the body broke off".to_owned()),
+            Err(_) => return Err("the body did not come in time".to_owned()),
+        };
+        if let Ok(part) = frame.into_data() {
+            if whole.len() + part.len() > BODY_MOST {
+                return Err(format!("the body is longer than {BODY_MOST} bytes"));
+            }
+            whole.extend_from_slice(&part);
+        }
+    }
+}

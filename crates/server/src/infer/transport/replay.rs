@@ -1,0 +1,165 @@
+//! The compressed input since its last keyframe, for a media process that takes up a stream. Pure.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::packets::Packets;
+
+/// Bytes that are kept at most; more than that between two keyframes, and none are.
+const MOST: usize = 8 << 20;
+
+/// The machine.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    packets: Packets,
+    kept: VecDeque<Bytes>,
+    bytes: usize,
+    /// A table came, and no picture since.
+    table_at: Option<u64>,
+    /// The stream marks its keyframes.
+    has_marks: bool,
+}
+
+impl Replay {
+    /// A segment of the channel begins: without marks, that is where a decoder can begin.
+    pub(super) fn segment_begins(&mut self) {
+        if !self.has_marks {
+            self.kept.clear();
+            self.bytes = 0;
+        }
+    }
+
+    /// More of the input.
+    pub(super) fn push(&mut self, bytes: &Bytes) {
+        self.kept.push_back(bytes.clone());
+        self.bytes += bytes.len();
+        let (mut begin, mut table_at) = (None, self.table_at);
+        self.packets.push(bytes, |at, packet| {
+            if packet.is_pat() {
+                table_at.get_or_insert(at);
+            } else if packet.video_pes().is_some() {
+                let table = table_at.take();
+                if packet.is_random_access() {
+                    begin = Some(table.unwrap_or(at));
+                }
+            }
+        });
+        self.table_at = table_at;
+        if let Some(begin) = begin {
+            self.has_marks = true;
+            self.forget_before(begin);
+        }
+        if self.bytes > MOST {
+            self.kept.clear();
+            self.bytes = 0;
+        }
+    }
+
+    /// What a new decoder reads first.
+    pub(super) fn all(&self) -> impl Iterator<Item = Bytes> + '_ {
+        self.kept.iter().cloned()
+    }
+
+    fn forget_before(&mut self, begin: u64) {
+        let mut too_many = self
+            .bytes
+            .saturating_sub(usize::try_from(self.packets.taken() - begin).unwrap_or(usize::MAX));
+        while let Some(first) = self.kept.front_mut().filter(|_| too_many > 0) {
+            let gone = too_many.min(first.len());
+            too_many -= gone;
+            self.bytes -= gone;
+            if gone == first.len() {
+                self.kept.pop_front();
+            } else {
+                *first = first.slice(gone..);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{
+        super::packets::{
+            PACKET,
+            tests::{pat, picture},
+        },
+        *,
+    };
+
+    fn kept(replay: &Replay) -> Vec<u8> {
+        replay.all().flatten().collect()
+    }
+
+    #[test]
+    fn what_came_since_the_tables_before_the_last_keyframe_is_kept() {
+        let mut replay = Replay::default();
+        let mut stream = Vec::new();
+        for n in 0..100 {
+            if n % 10 == 0 {
+                stream.extend(pat());
+            }
+            stream.extend(picture(n, n % 10 == 0));
+        }
+        replay.push(&Bytes::from(stream.clone()));
+        let expected = &stream[stream.len() - 11 * PACKET..];
+        assert_eq!(kept(&replay), expected);
+    }
+
+    #[test]
+    fn tables_in_the_middle_are_no_beginning() {
+        let mut replay = Replay::default();
+        let stream = [
+            pat(),
+            picture(0, true),
+            pat(),
+            picture(1, false),
+            picture(2, false),
+        ]
+        .concat();
+        replay.push(&Bytes::from(stream.clone()));
+        assert_eq!(kept(&replay), stream);
+    }
+
+    #[test]
+    fn a_stream_without_marks_begins_with_its_segment() {
+        let mut replay = Replay::default();
+        replay.segment_begins();
+        replay.push(&Bytes::from_static(b"first"));
+        replay.segment_begins();
+        replay.push(&Bytes::from_static(b"second"));
+        assert_eq!(kept(&replay), b"second");
+    }
+
+    #[test]
+    fn more_than_the_bound_is_not_kept() {
+        let mut replay = Replay::default();
+        replay.push(&Bytes::from(vec![0; MOST + 1]));
+        assert!(kept(&replay).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_the_end_of_the_stream_from_a_keyframe_on(
+            pictures in proptest::collection::vec(proptest::bool::weighted(0.2), 1..80), step in 1usize..400,
+        ) {
+            let mut stream = Vec::new();
+            let mut last_key = None;
+            for (n, is_key) in pictures.iter().enumerate() {
+                if *is_key {
+                    last_key = Some(stream.len());
+                    stream.extend(pat());
+                }
+                stream.extend(picture(n as u64, *is_key));
+            }
+            let mut replay = Replay::default();
+            for bytes in stream.chunks(step) {
+                replay.push(&Bytes::copy_from_slice(bytes));
+            }
+            prop_assert_eq!(kept(&replay), &stream[last_key.unwrap_or(0)..]);
+        }
+    }
+}
