@@ -108,7 +108,9 @@ impl Handler for Media {
 
 impl Media {
     fn is_live(&self) -> bool {
-        self.opened.as_ref().is_some_and(|it| it.interrupt.is_some())
+        self.opened
+            .as_ref()
+            .is_some_and(|it| it.interrupt.is_some())
     }
 
     fn load(

@@ -117,7 +117,11 @@ impl SoundEncoder {
 
     /// For a live stream whose sound may come, and change, later: `name` unless the plan names another, and as many
     /// channels as the plan says or the source has. Gaps stay gaps: only what is shorter than a packet is silence.
-    pub(crate) fn live(plan: &SoundPlan, name: &str, source_channels: u32) -> Result<Self, AvError> {
+    pub(crate) fn live(
+        plan: &SoundPlan,
+        name: &str,
+        source_channels: u32,
+    ) -> Result<Self, AvError> {
         let name = plan.codec.as_deref().unwrap_or(name);
         let channels = plan.channels.unwrap_or(source_channels).clamp(1, 2);
         let usual = CHANNEL_BIT_RATE * i64::from(channels);

@@ -360,13 +360,10 @@ impl Stream {
         let mut state = self.lock();
         let now = monotonic_ns();
         let counts = state.exchange.counts();
-        let can_answer = state
-            .attached
-            .as_ref()
-            .is_some_and(|attached| {
-                let mut slots = attached.borrowed.iter();
-                slots.any(|it| !it.load(Ordering::Acquire))
-            });
+        let can_answer = state.attached.as_ref().is_some_and(|attached| {
+            let mut slots = attached.borrowed.iter();
+            slots.any(|it| !it.load(Ordering::Acquire))
+        });
         let stats = MediaStats {
             decoded: state.decoded,
             delivered: counts.delivered,

@@ -9,7 +9,11 @@ use std::{
 };
 
 use framerill_media::Track;
-use framerill_trickle::http::client::{Publisher, PublisherOptions, Segment};
+use framerill_trickle::{
+    http::client::{Publisher, PublisherOptions, Segment},
+    publisher::Start,
+    wire::Seq,
+};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinHandle,
@@ -92,6 +96,22 @@ impl Camera {
     /// Begins to publish `clip` to the channel `name` of `channels`.
     #[must_use]
     pub fn start(channels: &Channels, name: &str, clip: &Arc<Clip>, options: &Options) -> Self {
+        Self::begin(channels, name, clip, options, Start::At(Seq::ZERO))
+    }
+
+    /// The same behind what another camera left.
+    #[must_use]
+    pub fn resumed(channels: &Channels, name: &str, clip: &Arc<Clip>, options: &Options) -> Self {
+        Self::begin(channels, name, clip, options, Start::Upcoming)
+    }
+
+    fn begin(
+        channels: &Channels,
+        name: &str,
+        clip: &Arc<Clip>,
+        options: &Options,
+        from: Start,
+    ) -> Self {
         let url = channels.url(name);
         let (orders, ordered) = unbounded_channel();
         let sent = Arc::new(Mutex::new(Vec::new()));
@@ -103,7 +123,7 @@ impl Camera {
             options.clone(),
         );
         let task = channels.handle().spawn(async move {
-            let shoot = Shoot::new(&url, clip, options, log, ordered);
+            let shoot = Shoot::new(&url, clip, (options, from), log, ordered);
             let said = match shoot {
                 Ok(mut shoot) => match shoot.run().await {
                     Ok(true) => shoot.close().await,
@@ -243,14 +263,16 @@ impl Shoot {
     fn new(
         url: &str,
         clip: Arc<Clip>,
-        options: Options,
+        (options, from): (Options, Start),
         log: Arc<Mutex<Vec<Sent>>>,
         orders: UnboundedReceiver<Order>,
     ) -> Result<Self, String> {
-        let how = PublisherOptions {
+        let mut how = PublisherOptions {
             mime: Some("video/MP2T".to_owned()),
             ..PublisherOptions::default()
         };
+        how.config.start = from;
+        how.config.reset = from == Start::Upcoming;
         Ok(Self {
             publisher: Publisher::connect(url, how).map_err(|error| error.to_string())?,
             segment: None,

@@ -160,6 +160,15 @@ impl Verdict {
         self.shown.iter().filter(|it| it.kind == kind).count()
     }
 
+    /// How many pictures are none of those that belong at their pts: unsent, early or of another source.
+    #[must_use]
+    pub fn of_another_place(&self) -> usize {
+        [Kind::Unsent, Kind::Early, Kind::Foreign]
+            .into_iter()
+            .map(|kind| self.count(kind))
+            .sum()
+    }
+
     /// Everything that is wrong with an output that stands for an undisturbed input, fillers and all; nothing is good.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {

@@ -56,6 +56,8 @@ pub struct Watched {
     pub gaps: Vec<String>,
     /// How the channel ended, once it has.
     pub ended: Option<String>,
+    /// When that was seen.
+    pub ended_at: Option<Instant>,
 }
 
 impl Watched {
@@ -118,7 +120,9 @@ impl Viewer {
                 Ok(()) => "closed".to_owned(),
                 Err(said) => said,
             };
-            lock(&notes).ended = Some(ended);
+            let mut notes = lock(&notes);
+            notes.ended = Some(ended);
+            notes.ended_at = Some(now());
         });
         Self { watched, task }
     }

@@ -220,7 +220,10 @@ impl Egress {
             _ => {
                 drawn = self.draw(moment);
                 let caps = Caps::new(PixelFormat::Rgb24, self.size);
-                (caps.map_err(|error| AvError::Plan(error.to_string()))?, &drawn[..])
+                (
+                    caps.map_err(|error| AvError::Plan(error.to_string()))?,
+                    &drawn[..],
+                )
             }
         };
         if let Some(sink) = &mut self.sink {
@@ -235,7 +238,9 @@ impl Egress {
         let (size, last) = (self.size, &self.last);
         let is_fresh = |at: u64| moment.now.saturating_sub(at) <= FRESH_NS;
         let overlay = self.overlay.get_or_insert_with(|| {
-            let fresh = last.as_ref().filter(|_| moment.finished.is_some_and(is_fresh));
+            let fresh = last
+                .as_ref()
+                .filter(|_| moment.finished.is_some_and(is_fresh));
             let background = fresh.map(|(caps, bytes)| grey(*caps, bytes));
             Overlay::new(size, background.as_deref())
         });

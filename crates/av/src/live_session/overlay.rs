@@ -140,14 +140,17 @@ pub(crate) fn grey(caps: Caps, picture: &[u8]) -> Vec<u8> {
     match caps.format {
         PixelFormat::Rgb24 => {
             let (pixels, _) = picture.as_chunks::<3>();
-            let each = pixels.iter().map(|[r, g, b]| of((*r).into(), (*g).into(), (*b).into()));
+            let each = pixels
+                .iter()
+                .map(|[r, g, b]| of((*r).into(), (*g).into(), (*b).into()));
             each.map(|value| value.unwrap_or(u8::MAX)).collect()
         }
         PixelFormat::Gray8 => picture.to_vec(),
         PixelFormat::Nv12 => {
             let luma = picture.iter().take(caps.size.pixels());
             let full = |y: &u8| u32::from(y.saturating_sub(16)) * 255 / 219;
-            luma.map(|y| u8::try_from(full(y)).unwrap_or(u8::MAX)).collect()
+            luma.map(|y| u8::try_from(full(y)).unwrap_or(u8::MAX))
+                .collect()
         }
         PixelFormat::RgbF32 => {
             let (pixels, _) = picture.as_chunks::<12>();
@@ -212,7 +215,11 @@ mod tests {
         let over = |background: Option<&[u8]>| Overlay::new(size(512, 512), background).draw(0)[0];
         assert_eq!(over(None), 83);
         assert_eq!(over(Some(&vec![255; 512 * 512])), 165);
-        assert_eq!(over(Some(&[255; 10])), 83, "a picture of another size is none");
+        assert_eq!(
+            over(Some(&[255; 10])),
+            83,
+            "a picture of another size is none"
+        );
     }
 
     #[test]
@@ -229,7 +236,10 @@ mod tests {
             .filter(|x| (first..last).any(|y| picture[(y * 512 + x) * 3] > 240))
             .collect();
         let (left, right) = (*columns.first().unwrap(), *columns.last().unwrap());
-        assert!((left + right).abs_diff(511) <= 12, "centred: {left} to {right}");
+        assert!(
+            (left + right).abs_diff(511) <= 12,
+            "centred: {left} to {right}"
+        );
     }
 
     #[test]
@@ -261,9 +271,15 @@ mod tests {
         let at = |format| Caps::new(format, size(2, 2)).unwrap();
         let rgb = [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255];
         assert_eq!(grey(at(PixelFormat::Rgb24), &rgb), [76, 150, 29, 255]);
-        let floats: Vec<u8> = rgb.iter().flat_map(|it| (f32::from(*it) / 255.0).to_le_bytes()).collect();
+        let floats: Vec<u8> = rgb
+            .iter()
+            .flat_map(|it| (f32::from(*it) / 255.0).to_le_bytes())
+            .collect();
         assert_eq!(grey(at(PixelFormat::RgbF32), &floats), [76, 150, 29, 255]);
         assert_eq!(grey(at(PixelFormat::Gray8), &[1, 2, 3, 4]), [1, 2, 3, 4]);
-        assert_eq!(grey(at(PixelFormat::Nv12), &[16, 235, 0, 255, 128, 128]), [0, 255, 0, 255]);
+        assert_eq!(
+            grey(at(PixelFormat::Nv12), &[16, 235, 0, 255, 128, 128]),
+            [0, 255, 0, 255]
+        );
     }
 }

@@ -291,7 +291,10 @@ impl LiveSink {
             name: self.name.clone(),
             fault,
         };
-        let fd = self.fd.try_clone().map_err(|error| opening(errno(&error)))?;
+        let fd = self
+            .fd
+            .try_clone()
+            .map_err(|error| opening(errno(&error)))?;
         let io = Io::segments(fd, &self.interrupt);
         let format = mux::format(Container::Segments);
         let mut muxer = Muxer::create(io, format).map_err(opening)?;
@@ -300,7 +303,11 @@ impl LiveSink {
         let sound = match &self.sound {
             Some(encoder) => {
                 let parameters = encoder.parameters()?;
-                Some(muxer.add_stream(&parameters, TICKS, None).map_err(opening)?)
+                Some(
+                    muxer
+                        .add_stream(&parameters, TICKS, None)
+                        .map_err(opening)?,
+                )
             }
             None => None,
         };

@@ -120,7 +120,10 @@ impl LiveState {
     /// Sound, or what the source is, for the encoder.
     pub(crate) fn hear(&mut self, heard: Heard) {
         if self.heard.len() >= MOST_HEARD {
-            let sound = self.heard.iter().position(|it| matches!(it, Heard::Sound(_)));
+            let sound = self
+                .heard
+                .iter()
+                .position(|it| matches!(it, Heard::Sound(_)));
             if let Some(oldest) = sound {
                 self.heard.remove(oldest);
                 self.written.sound_missed += 1;
@@ -136,9 +139,12 @@ impl LiveState {
         let busy = self.no_slot + shown.crowded;
         let order = shown.misplaced + counts.misordered;
         #[expect(clippy::cast_precision_loss, reason = "below 2^53 ticks")]
-        let av_offset = written.sound.zip(written.picture).map_or(0.0, |(sound, picture)| {
-            sound.saturating_sub(picture) as f64 / 90.0
-        });
+        let av_offset = written
+            .sound
+            .zip(written.picture)
+            .map_or(0.0, |(sound, picture)| {
+                sound.saturating_sub(picture) as f64 / 90.0
+            });
         #[expect(clippy::cast_precision_loss, reason = "some seconds")]
         let held = written
             .finished_at

@@ -76,7 +76,11 @@ mod tests {
 
     fn of(params: Value) -> Result<Change, Vec<String>> {
         let params = params.as_object().unwrap().clone();
-        Change::of(&params).map_err(|all| all.into_iter().map(|it| it.field + ": " + &it.rule).collect())
+        Change::of(&params).map_err(|all| {
+            all.into_iter()
+                .map(|it| it.field + ": " + &it.rule)
+                .collect()
+        })
     }
 
     #[test]
@@ -86,7 +90,10 @@ mod tests {
         assert_eq!(of(json!({})), Ok(Change::default()));
         assert_eq!(
             of(json!({"reloading": 1, "strength": 0.5})),
-            Err(vec!["reloading: type boolean".into(), "strength: unknown".into()])
+            Err(vec![
+                "reloading: type boolean".into(),
+                "strength: unknown".into()
+            ])
         );
     }
 }
