@@ -26,11 +26,6 @@ mod ingress;
 mod lavfi;
 mod live;
 mod live_session;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "read by the live ingress, which is wired apart"
-)]
 mod live_source;
 mod mux;
 mod pace;

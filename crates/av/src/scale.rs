@@ -47,7 +47,6 @@ impl Scaler {
 
     /// For the pictures of a live source, whatever their size, layout and colours are and become: the centre in the aspect
     /// of `caps`, then scaled. Pixel aspect and rotation count for nothing (runner contract §8.2).
-    #[allow(dead_code, reason = "called by the live ingress, which is wired apart")]
     pub(crate) fn live(caps: Caps) -> Self {
         Self {
             caps,

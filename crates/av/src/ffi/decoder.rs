@@ -50,7 +50,7 @@ impl Decoder {
         Self::open_with(parameters, time_base, |context| unsafe {
             (*context).max_pixels = MOST_LIVE_PIXELS;
             (*context).thread_count = i32::try_from(threads).unwrap_or(1);
-            (*context).thread_type = i32::try_from(sys::FF_THREAD_SLICE).expect("one bit");
+            (*context).thread_type = sys::FF_THREAD_SLICE;
             if is_reordered_by_need {
                 (*context).flags |= flag;
             }

@@ -31,8 +31,6 @@ pub(crate) struct Ingress {
     size: Size,
     scaler: Option<(Caps, Scaler)>,
     keeps_originals: bool,
-    /// Nothing up to here is shown again.
-    after: Option<i64>,
     next_id: u64,
 }
 
@@ -78,7 +76,6 @@ impl Ingress {
             size,
             scaler: None,
             keeps_originals: Wish::of(plan).wants_original(),
-            after: plan.resume.map(|it| it.after),
             next_id: plan.resume.map_or(0, |it| it.frame),
         }
     }
@@ -101,17 +98,14 @@ impl Ingress {
                     self.take_format(format, parent);
                 }
                 LiveItem::Sound(sound) => {
-                    let is_new = self.after.is_none_or(|after| sound.pts().0 > after);
-                    if let Some(live) = state.live.as_mut().filter(|_| is_new) {
+                    if let Some(live) = &mut state.live {
                         live.hear(Heard::Sound(sound));
                         self.stream.notify();
                     }
                 }
                 LiveItem::Picture(picture) => {
                     drop(state);
-                    if self.after.is_none_or(|after| picture.pts().0 > after) {
-                        self.take_picture(&picture, began)?;
-                    }
+                    self.take_picture(&picture, began)?;
                 }
                 LiveItem::End(end) => return Ok(end),
             }

@@ -526,6 +526,35 @@ mod tests {
     }
 
     #[test]
+    fn while_a_frame_is_late_those_that_make_way_are_bridged_too() {
+        let mut scene = Scene::new(EgressMode::Live);
+        scene.present(true);
+        scene.well(20);
+        // The worker stands still: two frames are with it, each newer one displaces the one before.
+        let with_it = [scene.arrive(), scene.arrive()];
+        for _ in 0..10 {
+            let displaced = scene.arrive();
+            scene.presenter.pass_over(displaced);
+            scene.look();
+        }
+        assert!(!scene.finish(with_it[0]) && !scene.finish(with_it[1]));
+        scene.well(5);
+        let expected: Vec<_> = (0..37).map(|it| (it, (20..32).contains(&it))).collect();
+        assert_eq!(scene.frames(), expected);
+    }
+
+    #[test]
+    fn what_nobody_takes_does_not_pile_up() {
+        let mut presenter = presenter(EgressMode::Fill);
+        for frame in 0..1000 {
+            presenter.arrive(frame, pts(frame), (), frame * INTERVAL);
+        }
+        assert_eq!(presenter.counts().crowded, 1000 - 256);
+        let shown = std::iter::from_fn(|| presenter.next(1000 * INTERVAL)).count();
+        assert_eq!(shown, 256);
+    }
+
+    #[test]
     fn live_shows_nothing_before_the_first_finished_picture() {
         let mut scene = Scene::new(EgressMode::Live);
         for _ in 0..50 {
@@ -553,7 +582,8 @@ mod tests {
         });
         assert_eq!(
             pictures.collect::<Vec<_>>(),
-            [None, Some(0), Some(0), Some(2)]
+            [None, Some(0), None, Some(2)],
+            "the driver shows what it holds where nothing is new"
         );
     }
 

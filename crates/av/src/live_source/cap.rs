@@ -61,6 +61,7 @@ impl Cap {
 
 #[cfg(test)]
 mod tests {
+    use framerill_media::TimeBase;
     use proptest::prelude::*;
 
     use super::*;
@@ -68,7 +69,7 @@ mod tests {
     /// Indices of the pictures that are taken, of a source that begins at 10 s.
     fn taken(step: f64, count: u32) -> Vec<u32> {
         let mut cap = Cap::new(24.0);
-        let at = |n: u32| (900_000.0 + f64::from(n) * step).round() as i64;
+        let at = |n: u32| TimeBase::MPEG.at(10.0 + f64::from(n) * step / RATE).0;
         (0..count).filter(|n| cap.takes(at(*n))).collect()
     }
 

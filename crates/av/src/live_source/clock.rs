@@ -24,8 +24,10 @@ pub(super) struct Clock {
     resume: Option<Resume>,
     /// The newest time, counted on beyond wraps.
     near: Option<i64>,
-    /// A jump that the timeline knows nothing of.
-    jumped_at_start: u64,
+    /// The furthest running time.
+    furthest: Option<i64>,
+    /// Jumps that the timeline knows nothing of.
+    jumps_before: u64,
     offset: i64,
 }
 
@@ -46,8 +48,25 @@ impl Clock {
             wraps,
             resume,
             near: None,
-            jumped_at_start: 0,
+            furthest: None,
+            jumps_before: 0,
             offset: resume.map_or(0, |resume| resume.offset),
+        }
+    }
+
+    /// For what follows in the same stream and counts its times anew.
+    pub(super) fn successor(&self, wraps: bool) -> Self {
+        let Some(after) = self.furthest else {
+            return Self::new(wraps, self.resume);
+        };
+        let resume = Resume {
+            after,
+            offset: self.offset,
+            frame: 0,
+        };
+        Self {
+            jumps_before: self.jumps(),
+            ..Self::new(wraps, Some(resume))
         }
     }
 
@@ -61,6 +80,7 @@ impl Clock {
         let place = self.line.place(track, unwrapped, duration);
         let placed = unwrapped.saturating_add(place.offset);
         self.offset = placed.saturating_sub(time);
+        self.furthest = self.furthest.max(Some(placed));
         Placed {
             time: placed,
             jumped: place.jumped || starts_anew,
@@ -80,7 +100,7 @@ impl Clock {
 
     /// How often the source jumped.
     pub(super) fn jumps(&self) -> u64 {
-        self.line.jump_count() + self.jumped_at_start
+        self.line.jump_count() + self.jumps_before
     }
 
     /// The first time: the timeline begins where the one before ended. Says whether the source jumped meanwhile.
@@ -93,7 +113,7 @@ impl Clock {
         let ahead = if has_jumped { USUAL_STEP } else { ahead };
         let base = resume.after.saturating_add(ahead).saturating_sub(time);
         self.line = Timeline::new(Some(base));
-        self.jumped_at_start = u64::from(has_jumped);
+        self.jumps_before += u64::from(has_jumped);
         has_jumped
     }
 }

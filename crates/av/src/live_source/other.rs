@@ -41,6 +41,8 @@ pub(super) enum Read {
     Nothing,
     /// The end.
     End,
+    /// Nothing that it understands follows.
+    Lost,
 }
 
 impl Container {
@@ -124,7 +126,7 @@ impl Container {
                 Err(_) => self.damaged += 1,
             }
         }
-        Ok(Read::End)
+        Ok(Read::Lost)
     }
 
     fn sorted(&mut self) -> Read {

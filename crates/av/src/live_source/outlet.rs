@@ -30,7 +30,8 @@ pub(super) struct Outlet {
     capped: u64,
     misordered: u64,
     declared: Declared,
-    traits: Option<Traits>,
+    /// Codec and looks of the picture that was shown last.
+    shown: Option<(String, Traits)>,
     rate: Option<(u32, u32)>,
     heard: Option<(SourceAudio, Parameters)>,
     told: Option<Told>,
@@ -72,7 +73,7 @@ impl Outlet {
             capped: 0,
             misordered: 0,
             declared: Declared::default(),
-            traits: None,
+            shown: None,
             rate: None,
             heard: None,
             told: None,
@@ -86,9 +87,10 @@ impl Outlet {
 
     /// What comes next is out of these streams.
     pub(super) fn declare(&mut self, declared: Declared) {
-        if declared.video != self.declared.video {
-            self.traits = None;
-            self.waits = declared.video.is_some();
+        // Sound that was heard already does not wait again.
+        self.waits = declared.video.is_some() && self.told.is_none();
+        if declared.video.is_none() {
+            self.shown = None;
         }
         if declared.audio != self.declared.audio {
             self.heard = None;
@@ -120,7 +122,7 @@ impl Outlet {
             return;
         };
         let is_rgb = frame.format().is_some_and(crate::ffi::Format::is_rgb);
-        self.traits = Some(Traits {
+        let traits = Traits {
             size,
             turn: Turn::None,
             pixel_aspect: frame.pixel_aspect().unwrap_or((1, 1)),
@@ -129,7 +131,9 @@ impl Outlet {
             } else {
                 frame.colour()
             },
-        });
+        };
+        let codec = self.declared.video.clone().unwrap_or_default();
+        self.shown = Some((codec, traits));
         self.rate = decoded.rate.or(self.rate);
         self.waits = false;
         self.release();
@@ -142,7 +146,7 @@ impl Outlet {
         }));
     }
 
-    /// A packet of sound came, with running times; `heard` is asked what it is when that is not known.
+    /// A packet of sound came, with running times; `parameters` is asked when it is not what was heard before.
     pub(super) fn sound(
         &mut self,
         packet: Packet,
@@ -206,11 +210,6 @@ impl Outlet {
         self.ready.pop_front()
     }
 
-    /// Whether anything was delivered.
-    pub(super) fn has_delivered(&self) -> bool {
-        self.pictures + self.packets > 0
-    }
-
     /// Adds what was counted here.
     pub(super) fn count(&self, into: &mut LiveCounts) {
         into.capped = self.capped;
@@ -236,15 +235,15 @@ impl Outlet {
         };
         let heard = self.heard.as_ref().map(|(audio, _)| audio.clone());
         let audio = heard.or(self.declared.audio.as_ref().map(declared));
-        let codec = self.declared.video.clone().unwrap_or_default();
         let told = Told {
-            video: self.traits.map(|traits| (codec, traits)),
+            video: self.shown.clone(),
             audio,
         };
         if self.told.as_ref() == Some(&told) {
             return;
         }
-        let size = self.traits.map(|traits| traits.size);
+        let traits = self.shown.as_ref().map(|(_, traits)| *traits);
+        let size = traits.map(|traits| traits.size);
         let (width, height) = size.map_or((0, 0), |size| (size.width(), size.height()));
         let rate = self.rate.unwrap_or((0, 0));
         let sound = self.heard.as_ref().and_then(|(_, parameters)| {
@@ -265,7 +264,7 @@ impl Outlet {
                 audio: told.audio.clone(),
                 ..SourceInfo::default()
             },
-            traits: self.traits,
+            traits,
             sound,
         }));
         self.told = Some(told);

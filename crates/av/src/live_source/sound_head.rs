@@ -181,7 +181,7 @@ fn eac3(bytes: &[u8]) -> Seen {
     Some((words * 2, [rate, channels, samples]))
 }
 
-/// ETSI TS 103 491 annex: a prefix, flags, the size as a sum, and what the flags say.
+/// The control header of Opus in MPEG-TS: a prefix, flags, the size as a sum of bytes, and what the flags say.
 fn opus(channels: u8, bytes: &[u8]) -> Read {
     let flags = bytes[1];
     let mut at = 2;

@@ -26,12 +26,13 @@ use crate::{
 
 /// Bytes after which a stream that held nothing so far is given up.
 const MOST_IN_VAIN: u64 = 5_000_000;
+/// Bytes in a row that belong to no packet, after which a stream is no transport stream any more.
+const MOST_LOST: u64 = 1_000_000;
 
 /// Reads a live stream.
 pub(crate) struct LiveSource {
     name: String,
     audio: bool,
-    plan: LivePlan,
     pipe: Pipe,
     stage: Stage,
     clock: Clock,
@@ -68,7 +69,6 @@ impl LiveSource {
         Self {
             name: name.to_owned(),
             audio,
-            plan: live.clone(),
             pipe: Pipe::new(fd),
             stage: Stage::New(Vec::new()),
             clock: Clock::new(true, live.resume),
@@ -144,14 +144,15 @@ impl LiveSource {
         let more = self.pipe.read(&self.name)?;
         let is_all = more.is_empty();
         bytes.extend_from_slice(more);
-        self.has_read = !bytes.is_empty();
-        if !self.has_read {
+        self.has_read |= !bytes.is_empty();
+        if bytes.is_empty() {
             self.finish(None);
             return Ok(());
         }
         match sniff(bytes, is_all) {
             Sniff::Unclear => Ok(()),
             Sniff::Transport(at) => {
+                self.clock = self.clock.successor(true);
                 let mut transport = Transport::default();
                 transport.push(&bytes[at..]);
                 if is_all {
@@ -185,18 +186,31 @@ impl LiveSource {
         }
         self.in_vain += bytes.len() as u64;
         transport.push(bytes);
-        let nothing = |what| AvError::SourceEmpty {
-            name: self.name.clone(),
-            what,
-        };
-        if transport.lost() > MOST_IN_VAIN {
-            return Err(nothing("is no transport stream any more"));
+        if transport.lost() > MOST_LOST {
+            return self.begin_anew();
         }
         if self.in_vain > MOST_IN_VAIN && self.video.is_none() && self.sound.is_none() {
-            return Err(nothing(
-                "names no pictures and no sound that can be decoded",
-            ));
+            return Err(AvError::SourceEmpty {
+                name: self.name.clone(),
+                what: "names no pictures and no sound that can be decoded",
+            });
         }
+        Ok(())
+    }
+
+    /// What follows is not what the stream was: it is found out once more, unless that was tried too often.
+    fn begin_anew(&mut self) -> Result<(), AvError> {
+        if self.failures.add(now().duration_since(self.began)) {
+            return Err(AvError::SourceOpen {
+                name: self.name.clone(),
+                fault: Fault::INVALID,
+            });
+        }
+        self.drop_video();
+        self.past.damaged = self.damaged();
+        self.sound = None;
+        self.in_vain = 0;
+        self.stage = Stage::New(Vec::new());
         Ok(())
     }
 
@@ -283,7 +297,7 @@ impl LiveSource {
                 what: "holds no pictures and no sound that can be decoded",
             });
         }
-        self.clock = Clock::new(container.wraps(), self.plan.resume);
+        self.clock = self.clock.successor(container.wraps());
         let parameters = container
             .video
             .as_mut()
@@ -305,6 +319,7 @@ impl LiveSource {
                 self.finish(None);
                 Ok(())
             }
+            (Read::Lost, ..) => self.begin_anew(),
             (Read::Picture(mut packet), Some(video), _) => {
                 let mut jumped = false;
                 if let Some(time) = packet.dts().or(packet.pts()) {

@@ -105,8 +105,10 @@ fn parse(packet: &[u8]) -> Option<(Head, &[u8])> {
 
 /// Bytes of an adaptation field that say something. An empty one is a byte of stuffing itself.
 fn used(adaptation: &[u8]) -> usize {
-    let Some(flags) = adaptation.first() else {
-        return 0;
+    let flags = match adaptation.first() {
+        // Two bytes are filled with a length of one and no flag.
+        None | Some(0) => return 0,
+        Some(flags) => flags,
     };
     let mut used = 1;
     for (flag, bytes) in [(0x10, 6), (0x08, 6), (0x04, 1)] {
@@ -208,6 +210,8 @@ mod tests {
         assert!(with(&[0x10, 1, 2, 3, 4, 5, 6, 0xff]));
         assert!(!with(&[0x02, 2, 7, 7]), "private data only");
         assert!(with(&[0x00, 0xff]));
+        assert!(with(&[0x00]), "two bytes");
+        assert!(!with(&[0x40]), "a flag only");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::{
     engine::{Command, Engine, Number, Reply, Snapshot, StreamView, wall_ms},
     memory, metrics,
 };
+use crate::log::{Level, log};
 
 /// Bytes of a body: room for pictures in base64 and large graphs (runner contract §12, D20).
 const BODY_MOST: usize = 20 << 20;
@@ -68,8 +69,7 @@ fn object(status: StatusCode, value: &Value) -> Response {
 async fn start(State(engine): State<Engine>, request: Request) -> Response {
     let received_ms = wall_ms();
     let started = async {
-        let body = json_body(request).await?;
-        let asked = Asked::from_runner(&body)?;
+        let asked = read_asked(request, Asked::from_runner).await?;
         begin(&engine, asked, received_ms).await
     };
     match started.await {
@@ -151,8 +151,7 @@ async fn list(State(engine): State<Engine>) -> Response {
 
 async fn create(State(engine): State<Engine>, request: Request) -> Response {
     let started = async {
-        let body = json_body(request).await?;
-        let asked = Asked::from_api(&body)?;
+        let asked = read_asked(request, Asked::from_api).await?;
         begin(&engine, asked, wall_ms()).await
     };
     match started.await {
@@ -162,6 +161,15 @@ async fn create(State(engine): State<Engine>, request: Request) -> Response {
         },
         Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
     }
+}
+
+/// Reads what is asked for; what is wrong with it is in the log, too.
+async fn read_asked(
+    request: Request,
+    parse: fn(&[u8]) -> Result<Asked, String>,
+) -> Result<Asked, String> {
+    let asked = json_body(request).await.and_then(|body| parse(&body));
+    asked.inspect_err(|why| log(Level::Error, format_args!("start refused: {why}")))
 }
 
 /// A stream that was just begun, as soon as it is told of.

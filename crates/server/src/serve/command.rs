@@ -105,11 +105,8 @@ async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
     tokio::task::spawn_blocking(move || drop(opening.hardware().info()));
     tokio::spawn(attend(Arc::clone(&keeper), infer));
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(http::serve(
-        listener,
-        routes::router(shared),
-        stopping.clone(),
-    ));
+    let serving = tokio::spawn(http::serve(listener, routes::router(shared), stopping));
+    let (stop_channels, stopping) = watch::channel(false);
     let trickle = beside.map(|(server, addr)| {
         let mut stopping = stopping;
         let until = async move { http::stopped(&mut stopping).await };
@@ -136,6 +133,8 @@ async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
         // Whatever became of each, all of them are over.
         drop(ended.await);
         drop(serving.await);
+        // Streams have closed their channels by now.
+        stop_channels.send_replace(true);
         if let Some((server, _)) = trickle {
             drop(server.await);
         }

@@ -23,6 +23,8 @@ const ATTEMPT_WITHIN: Duration = Duration::from_secs(4);
 const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How infer begins when it refuses a start.
+const STARTING: &str = "Error starting stream: ";
 const PATH: &str = "/api/live-video-to-video";
 
 /// What became of a start.
@@ -53,6 +55,10 @@ impl Outcome {
         }
         if text.to_lowercase().contains("out of memory") {
             return Some(Refusal::Failed("Out of memory."));
+        }
+        let bare = text.strip_prefix(STARTING).unwrap_or(text);
+        if status == 400 && bare.starts_with("capacity ") {
+            return Some(Refusal::Bad(bare.to_owned()));
         }
         Some(match status {
             400 => Refusal::Bad(model_error(text)),
@@ -156,6 +162,11 @@ mod tests {
                 answered(400, "Error starting stream: bad width"),
                 400,
                 "Error during model execution: Error starting stream: bad width.",
+            ),
+            (
+                answered(400, "Error starting stream: capacity 2 in use"),
+                400,
+                "capacity 2 in use",
             ),
             (
                 Outcome::NoAnswer(NoAnswer::Connect("refused".into())),

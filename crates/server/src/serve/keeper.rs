@@ -219,12 +219,11 @@ impl Watch {
                 End::Stopped => return Ended::Stopped,
                 End::Exited(reason) => reason,
             };
-            let had_answered = self.tell.borrow().has_answered;
             self.tell.send_modify(|it| {
                 it.port = None;
                 it.has_answered = false;
             });
-            if let Some(failure) = refused(&reason, incarnation, had_answered) {
+            if let Some(failure) = refused(&reason, incarnation) {
                 return Ended::Failed(failure);
             }
             let since = now().saturating_duration_since(self.began);
@@ -358,9 +357,10 @@ impl std::fmt::Display for Told<'_> {
     }
 }
 
-/// A first start that can only fail again: infer says by its exit code that it was told wrongly, or cannot start.
-fn refused(reason: &ExitReason, incarnation: u32, had_answered: bool) -> Option<Failure> {
-    if incarnation != 1 || had_answered {
+/// A first start that can only fail again: infer says by its exit code that it was told wrongly, or cannot start. It may
+/// have answered before it knew, for instance that nobody knows the pipeline.
+fn refused(reason: &ExitReason, incarnation: u32) -> Option<Failure> {
+    if incarnation != 1 {
         return None;
     }
     let text = format!("infer does not start: {}", Told(reason));

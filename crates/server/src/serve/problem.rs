@@ -42,6 +42,18 @@ impl Problem {
         self
     }
 
+    /// In one line, with its field.
+    pub(super) fn told(&self) -> String {
+        let mut fields = self.loc.iter().filter_map(|it| match it {
+            Loc::Name("body") | Loc::Index(_) => None,
+            Loc::Name(name) => Some(*name),
+        });
+        match fields.next_back() {
+            Some(field) => format!("`{field}`: {}", self.msg),
+            None => format!("the body: {}", self.msg),
+        }
+    }
+
     /// There is no body.
     pub(super) fn no_body() -> Self {
         Self::new("missing", "Field required", RawValue::NULL)

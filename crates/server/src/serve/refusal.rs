@@ -33,6 +33,25 @@ pub(super) enum Refusal {
 pub(super) const FAILED: &str = "live-video-to-video pipeline error.";
 
 impl Refusal {
+    /// For the log: which field is wrong, or what else.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Invalid(problems) => {
+                let each = problems.iter().map(Problem::told);
+                each.collect::<Vec<_>>().join("; ")
+            }
+            Self::Token => "the field `Authorization` does not hold the token".to_owned(),
+            Self::Model {
+                configured,
+                requested,
+            } => {
+                format!("`model_id` is `{requested}`, and `{configured}` is served")
+            }
+            Self::Bad(text) => text.clone(),
+            Self::Failed(text) => (*text).to_owned(),
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,

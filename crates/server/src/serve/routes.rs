@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     http::{self, NoAnswer},
-    log::{Level, log, log_stream},
+    log::{Ids, Level, log, log_stream},
 };
 
 /// Infer's answer to a question about its state. With what follows, `/health` stays below a second.
@@ -147,43 +147,56 @@ async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusa
     let (head, body) = request.into_parts();
     let turn = timeout(START_TURN_WITHIN, shared.starts.acquire()).await;
     let Ok(Ok(_turn)) = turn else {
-        return Err(Refusal::Failed(FAILED));
+        return Err(refused(&Ids::default(), Refusal::Failed(FAILED)));
     };
+    let invalid = |problems| refused(&Ids::default(), Refusal::Invalid(problems));
     let body = body::read(body).await;
-    let body = body.map_err(|problem| Refusal::Invalid(vec![problem]))?;
+    let body = body.map_err(|problem| invalid(vec![problem]))?;
     let content_type = header_text(&head.headers, header::CONTENT_TYPE);
-    let start = request::parse(content_type.as_deref(), &body).map_err(Refusal::Invalid)?;
+    let start = request::parse(content_type.as_deref(), &body).map_err(invalid)?;
+    let ids = start.ids();
     drop(body);
     let authorization = head.headers.get(header::AUTHORIZATION);
     let authorization = authorization.map(header::HeaderValue::as_bytes);
     if !bearer::is_allowed(shared.settings.token.as_ref(), authorization) {
-        return Err(Refusal::Token);
+        return Err(refused(&ids, Refusal::Token));
     }
     let configured = &shared.settings.pipeline.name;
     if !start.model_id.is_empty() && start.model_id != *configured {
-        return Err(Refusal::Model {
+        let refusal = Refusal::Model {
             configured: configured.clone(),
             requested: start.model_id,
-        });
+        };
+        return Err(refused(&ids, refusal));
     }
     let Ok(forwarded) = serde_json::to_vec(&start) else {
-        return Err(Refusal::Failed(FAILED));
+        return Err(refused(&ids, Refusal::Failed(FAILED)));
     };
     let outcome = forward::start(&mut shared.infer.clone(), Bytes::from(forwarded)).await;
     if let Some(refusal) = outcome.refusal() {
         log_stream(
             Level::Error,
-            &start.ids(),
+            &ids,
             format_args!("stream not started: {outcome:?}"),
         );
         return Err(refusal);
     }
-    log_stream(Level::Info, &start.ids(), "stream started");
+    log_stream(Level::Info, &ids, "stream started");
     let urls = json!({
         "subscribe_url": "", "publish_url": "", "control_url": "", "events_url": "", "request_id": "",
         "manifest_id": "",
     });
     Ok(answer(StatusCode::OK, &urls))
+}
+
+/// Says in the log what is wrong with a start: which field, where it is one.
+fn refused(ids: &Ids, refusal: Refusal) -> Refusal {
+    log_stream(
+        Level::Error,
+        ids,
+        format_args!("start refused: {}", refusal.told()),
+    );
+    refusal
 }
 
 fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {

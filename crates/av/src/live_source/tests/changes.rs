@@ -67,6 +67,7 @@ fn a_new_codec_is_decoded_from_its_first_keyframe_on() {
         .map(|format| format.traits.is_some())
         .collect();
     assert!(shown.len() >= 3, "each codec is told");
+    assert!(shown.iter().all(|shown| *shown), "never as sound alone");
     assert_eq!(seen.reason(), None);
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
-use crate::live_source::fixture::{all, moved, open, read, small};
+use crate::live_source::fixture::{Seen, all, moved, open, read, small};
 
 #[test]
 fn a_page_garbage_and_nothing_end_with_a_reason_or_quietly() {
@@ -63,17 +63,56 @@ fn a_stream_cut_in_the_middle_of_a_picture_goes_on_with_what_follows() {
 #[test]
 fn pictures_that_no_decoder_takes_end_with_a_reason_at_the_third_failure() {
     let mut bytes = small().to_vec();
-    // The pictures' payload is spoilt behind the first bytes of each packet; start codes and keyframes remain.
-    for packet in bytes.chunks_exact_mut(188) {
-        if packet[1] & 0x1f == 1 && packet[2] == 0 {
-            let from = if packet[1] & 0x40 != 0 { 80 } else { 4 };
-            packet[from..].iter_mut().for_each(|byte| *byte = 0xa5);
+    // The parameters that each picture names are made a unit that means nothing.
+    for at in 0..bytes.len() - 5 {
+        if bytes[at..].starts_with(&[0, 0, 0, 1, 0x68]) {
+            bytes[at + 4] = 0x6c;
         }
     }
-    let spoilt: Vec<u8> = (0..30).flat_map(|n| moved(&bytes, n * 90_000)).collect();
-    let seen = read(&spoilt, &all());
-    let reason = seen.reason();
-    assert!(seen.counts.damaged > 0, "{reason:?}");
+    let two: Vec<u8> = (0..2).flat_map(|n| moved(&bytes, n * 90_000)).collect();
+    let healed = [two, moved(small(), 180_000)].concat();
+    let seen = read(&healed, &all());
+    assert_eq!((seen.pictures.len(), seen.reason()), (30, None));
+    assert!(seen.counts.damaged >= 22);
+    let seconds: Vec<u8> = (0..4).flat_map(|n| moved(&bytes, n * 90_000)).collect();
+    let seen = read(&seconds, &all());
+    assert!(
+        seen.reason()
+            .unwrap()
+            .starts_with("cannot decode the h264 pictures of `live`")
+    );
+    assert!(seen.pictures.is_empty());
+}
+
+#[test]
+fn foreign_bytes_between_two_streams_are_passed_over() {
+    let page = b"<html>".repeat(30_000);
+    let seen = read(&[small(), &page, &moved(small(), 90_000)].concat(), &all());
+    assert_eq!(seen.pictures.len(), 60);
+    assert_eq!(seen.reason(), None);
+    assert!(seen.counts.damaged >= 1);
+}
+
+#[test]
+fn thirty_seconds_of_silence_are_waited_for_and_closed() {
+    let (mut source, mut write) = open(&all());
+    let mut seen = Seen::default();
+    write.write_all(small()).unwrap();
+    while seen.pictures.len() < 29 {
+        assert!(seen.take(source.next().unwrap()));
+    }
+    // Nothing is written; what comes then is as much later.
+    write.write_all(&moved(small(), 31 * 90_000)).unwrap();
+    drop(write);
+    while seen.take(source.next().unwrap()) {}
+    assert_eq!(seen.pictures.len(), 60);
+    let times = seen.times();
+    assert!(
+        times
+            .windows(2)
+            .all(|pair| (1..=9000).contains(&(pair[1] - pair[0])))
+    );
+    assert_eq!(source.counts().jumps, 1);
 }
 
 #[test]

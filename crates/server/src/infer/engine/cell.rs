@@ -49,6 +49,8 @@ pub(super) struct Cell {
     pub(super) is_ready: bool,
     /// It was ready once, whatever became of it.
     pub(super) was_ready: bool,
+    /// Its initial parameters are the pipeline's own, since those that were given could not be loaded.
+    pub(super) has_defaults: bool,
     /// When it was lost, until the next one's first answer.
     pub(super) lost_at: Option<Duration>,
     /// Answers of all its streams.
@@ -83,6 +85,7 @@ impl Cell {
             flow: Flow::new(initial),
             is_ready: false,
             was_ready: false,
+            has_defaults: false,
             lost_at: None,
             answered: 0,
             last_traceback: None,

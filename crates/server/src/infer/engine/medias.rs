@@ -82,7 +82,10 @@ impl Driver {
                     self.take_stats(number, stats);
                 }
             }
-            FromChild::Detached { id, .. } => {
+            FromChild::Detached { id, held, .. } => {
+                if let Some(seat) = seat.filter(|_| !held.is_empty()) {
+                    self.lost_with_worker(seat);
+                }
                 let Some(stream) = self.stream_mut(number) else {
                     return;
                 };

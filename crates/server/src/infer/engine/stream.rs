@@ -54,6 +54,8 @@ pub(super) struct Stream {
     /// Of this media process.
     pub(super) stats: MediaStats,
     pub(super) source: Option<SourceInfo>,
+    /// Deaths of a shared worker that had a frame of this stream at work.
+    pub(super) shared_deaths: u32,
     /// It is being ended.
     pub(super) is_ending: bool,
     /// The input ended then; what comes of it is waited for, but not for long.
@@ -106,6 +108,7 @@ impl Stream {
             before: Carried::default(),
             stats: MediaStats::default(),
             source: None,
+            shared_deaths: 0,
             is_ending: false,
             input_ended: None,
         }

@@ -11,7 +11,7 @@ use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, Problem,
 
 use super::{
     Ended,
-    cell::{Cell, Scope, error_text},
+    cell::{Cell, Key, Scope, error_text},
     driver::Driver,
     start::read_set,
     stream::Stream,
@@ -22,6 +22,8 @@ use crate::{
     log::{Ids, Level, log, log_stream},
 };
 
+/// Deaths after which a stream no longer shares a worker.
+const SHARED_DEATHS: u32 = 2;
 /// How long a worker may take to leave.
 pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 
@@ -175,6 +177,41 @@ impl Driver {
         }
     }
 
+    /// A worker died with a frame of a stream at work. What kills a shared worker twice gets one of its own (DESIGN,
+    /// Processes): the others go on.
+    pub(super) fn lost_with_worker(&mut self, seat: usize) {
+        let cell = self.seats[seat].cell.and_then(|it| self.cell(it));
+        let Some(cell) = cell.filter(|it| it.key.scope == Scope::Shared) else {
+            return;
+        };
+        let (target, pipeline) = (cell.key.target.clone(), cell.pipeline.clone());
+        let set = cell.flow.in_force().clone();
+        let Some(stream) = &mut self.seats[seat].stream else {
+            return;
+        };
+        stream.shared_deaths += 1;
+        if stream.shared_deaths < SHARED_DEATHS {
+            return;
+        }
+        let key = Key {
+            target,
+            scope: Scope::Seat(seat),
+        };
+        let own = self.cells.iter().find(|it| it.key == key).map(|it| it.id);
+        let own = match own {
+            Some(own) => own,
+            None => match self.add_cell(key, pipeline, set) {
+                Ok(own) => own,
+                Err(failure) => return self.report(seat, failure.to_string()),
+            },
+        };
+        self.seats[seat].cell = Some(own);
+        let message = "The shared worker died twice with a frame of this stream at work: it has a worker of its own now";
+        self.report(seat, message.to_owned());
+        self.tell_worker_state(seat);
+        self.attach(seat);
+    }
+
     /// Initial parameters that cannot be loaded give way to the pipeline's own, once (runner contract §4.3).
     pub(super) fn again_with_defaults(&mut self, id: ChildId, reason: &Reason) -> bool {
         let is_params = reason.fault.as_ref().is_some_and(|it| it.code == "params");
@@ -194,6 +231,9 @@ impl Driver {
         let Ok(new) = self.add_cell(key, pipeline, empty) else {
             return false;
         };
+        if let Some(cell) = self.cell_mut(new) {
+            cell.has_defaults = true;
+        }
         for seat in seats {
             self.seats[seat].cell = Some(new);
         }
@@ -264,8 +304,7 @@ impl Driver {
         let Some(cell) = self.cell_mut(id) else {
             return;
         };
-        let with_defaults = cell.flow.initial().params.own.is_empty();
-        let text = error_text(report, cell.was_ready, with_defaults);
+        let text = error_text(report, cell.was_ready, cell.has_defaults);
         if let Some(traceback) = &report.traceback
             && cell.last_traceback.as_ref() != Some(traceback)
         {
