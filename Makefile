@@ -51,12 +51,12 @@ check: tools ## Formatting, lints, types, dependencies
 
 .PHONY: bench
 bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run
-	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; exit $$missed
+	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; $(PYTHON) benches/live.py || missed=$$?; exit $$missed
 
 .PHONY: soak
-soak: tools ## Ten minutes of video, the worker killed up to 30 times on the way, judged by the checker
+soak: tools ## Ten minutes of recorded video with 30 dead workers, ten of live streams in chaos, judged by the checker
 	cargo build --release --workspace --bins
-	cargo nextest run --release -p framerill-tests --test judged --run-ignored only
+	cargo nextest run --release -p framerill-tests --test judged --test live --run-ignored only
 
 .PHONY: fuzz
 fuzz: tools ## Fuzz the trickle server's request path and the machines for a minute each, then property tests with many more cases

@@ -5,11 +5,13 @@
 //! code with the product's own media process, so that both cannot be wrong in the same way.
 //!
 //! Beside it: programs of this build ([`bin`]), running processes ([`process`]), waiting with a deadline
-//! ([`wait_until`]), and the folder of test material ([`material()`]).
+//! ([`wait_until`]), the folder of test material ([`material()`]), and everything that stands around a live runner
+//! ([`live`]).
 //!
-//! Reading order: [`timeline`], [`mark`], [`source`], [`recording`], [`judge`].
+//! Reading order: [`timeline`], [`mark`], [`source`], [`recording`], [`judge`], [`live`].
 
 pub mod judge;
+pub mod live;
 pub mod mark;
 mod material;
 mod paint;

@@ -34,6 +34,11 @@ pub fn bin(name: &str) -> PathBuf {
     program
 }
 
+/// Where clips that were made once stay for all tests of this build.
+pub(crate) fn clips() -> PathBuf {
+    profile_folder().join("live-clips")
+}
+
 /// `target/PROFILE`, from `target/PROFILE/deps/TEST` or `target/PROFILE/PROGRAM`.
 fn profile_folder() -> PathBuf {
     let running = env::current_exe().expect("a running program has a path");

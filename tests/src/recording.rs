@@ -161,7 +161,7 @@ fn look(file: &Path, drawn: Option<Size>) -> Result<Recording, ToolError> {
     let arguments = decoding(
         file,
         &format!(
-            "-map 0:v:0 -vf showinfo=checksum=0,format={FORMATS},extractplanes=y -fps_mode passthrough -f rawvideo"
+            "-map 0:v:0 -vf showinfo=checksum=0,format={FORMATS},extractplanes=y -fps_mode passthrough -autoscale 0 -f rawvideo"
         ),
     );
     let subject = file.display().to_string();

@@ -208,10 +208,15 @@ impl Source {
             ),
             _ => return Err(MakeError::Container(output.display().to_string())),
         };
-        let group = (pictures.get() / seconds.get()).max(1) * if self.live { 1 } else { 2 };
+        // Two seconds.
+        let group = (pictures.get() / seconds.get()).max(1) * 2;
         arguments.extend(words(&format!("-c:v {video} -g {group} -pix_fmt yuv420p")));
         if self.sound {
             arguments.extend(words(&format!("-c:a {audio}")));
+        }
+        if self.live && extension == Some("ts") {
+            // Each piece of sound is a PES of its own, so that it can go out when it is due.
+            arguments.extend(words("-pes_payload_size 0"));
         }
         arguments.push(file_argument(output));
         Ok(arguments)

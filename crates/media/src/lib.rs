@@ -1,7 +1,8 @@
 //! The vocabulary of media that every other room shares.
 //!
 //! Read in this order: [`TimeBase`] and [`Pts`] (media time), [`PixelFormat`] and [`Caps`] (what a
-//! picture looks like in memory), [`Size`], [`Records`] (segments on a pipe).
+//! picture looks like in memory), [`Size`], [`Records`] (segments on a pipe), [`TransportScanner`] (what is in a transport
+//! stream, from outside).
 //!
 //! Invariant: no I/O, no async, no unsafe, no clock. This room knows nobody.
 
@@ -9,8 +10,12 @@ mod caps;
 mod segments;
 mod size;
 mod time;
+mod transport;
 
 pub use caps::{Caps, CapsError, PixelFormat};
 pub use segments::{MAX_RECORD_BYTES, Piece, RecordError, Records, record_of, record_of_end};
 pub use size::{Size, SizeError};
 pub use time::{Pts, TimeBase, TimeBaseError};
+pub use transport::{
+    Pes, TRANSPORT_CLOCK, TRANSPORT_PACKET_BYTES, Track, TransportScanner, transport_stamp,
+};

@@ -24,6 +24,21 @@ pub(super) enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// What a live stream costs, how late it is and how soon it begins, beside FFmpeg in the same run
+    Live {
+        /// About how long each stream lasts
+        #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(6..=600))]
+        seconds: u32,
+        /// Streams started one after the other, to see what they leave behind
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        starts: u32,
+        /// Only this measurement: noop, python, answers, many or starts
+        #[arg(long, value_name = "NAME")]
+        only: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// What the trickle server costs and how late bytes are, beside a bare relay in the same run
     Trickle {
         /// About how long each load lasts
@@ -53,6 +68,17 @@ impl Bench {
                 any_core,
                 json,
             } => bench::link(frames, python.as_deref(), any_core, json),
+            Self::Live {
+                seconds,
+                starts,
+                only,
+                json,
+            } => bench::live(&bench::Live {
+                seconds,
+                starts,
+                only,
+                json,
+            }),
             Self::Trickle {
                 seconds,
                 only,

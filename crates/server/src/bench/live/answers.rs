@@ -1,0 +1,101 @@
+//! How fast `/health` and `/api/status` answer while a worker loads, dies and loads again, again and again.
+
+use std::{cell::RefCell, io, rc::Rc, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::{
+    Row, at,
+    clip::{Clip, Wanted},
+    film::{Viewer, shoot},
+    http,
+    stream::{Script, count, millis},
+    system::System,
+};
+
+/// Between two requests of one asker.
+const ASK_EVERY: Duration = Duration::from_millis(4);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Deaths, as many as a worker's budget allows.
+const DEATHS: u32 = 3;
+const SECONDS: u32 = 16;
+
+pub(super) async fn measure(rows: &mut Vec<Row>) -> io::Result<()> {
+    let script = Script::write()?;
+    let clip = Rc::new(Clip::make(Wanted {
+        size: (640, 360),
+        rate: 24,
+        seconds: SECONDS,
+    })?);
+    let system = System::start(&script.pipeline("Slow"), &[]).await?;
+    system.create("bench").await?;
+    let out = Viewer::start(&system.channel("bench-out"))?;
+    system.begin("bench").await?;
+    let inner = system
+        .inner()
+        .ok_or_else(|| io::Error::other("infer is not there"))?;
+    let done = RefCell::new(false);
+    let input = system.channel("bench");
+    let disturb = async {
+        out.first().await?;
+        for _ in 0..DEATHS {
+            kill_worker(&system).await?;
+            // It loads for a second; meanwhile and a second longer they ask.
+            sleep(Duration::from_secs(3)).await;
+        }
+        *done.borrow_mut() = true;
+        Ok::<_, io::Error>(())
+    };
+    let (disturbed, health, status, shot) = tokio::join!(
+        disturb,
+        ask(&system.address, "/health", &done),
+        ask(&inner, "/api/status", &done),
+        shoot(&input, &clip),
+    );
+    disturbed?;
+    shot?;
+    for (what, (mut times, unanswered)) in [
+        ("/health p99.9 while workers die", health),
+        ("/api/status p99.9 while workers die", status),
+    ] {
+        times.sort_by(f64::total_cmp);
+        if unanswered > 0 {
+            return Err(io::Error::other(format!(
+                "{what}: {unanswered} without an answer"
+            )));
+        }
+        rows.push(Row::judged(what, at(&times, 999), "ms", 50.0));
+        rows.push(Row::told("  answers", count(times.len()), ""));
+    }
+    Ok(())
+}
+
+/// Asks until it is done: how long the answers took in ms, and how many were none.
+async fn ask(address: &str, path: &str, done: &RefCell<bool>) -> (Vec<f64>, usize) {
+    let mut beat = interval(ASK_EVERY);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut times, mut unanswered) = (Vec::new(), 0);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !*done.borrow() && Instant::now() < deadline {
+        beat.tick().await;
+        match http::get(address, path).await {
+            Ok(answer) if answer.status == 200 => times.push(millis(answer.took)),
+            _ => unanswered += 1,
+        }
+    }
+    (times, unanswered)
+}
+
+async fn kill_worker(system: &System) -> io::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if let Some(worker) = system.below().iter().find(|it| it.is_worker()) {
+            let pid = i32::try_from(worker.pid).ok().and_then(Pid::from_raw);
+            let pid = pid.ok_or_else(|| io::Error::other("no process number"))?;
+            return Ok(kill_process(pid, Signal::KILL)?);
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Err(io::Error::other("there is no worker"))
+}

@@ -1,0 +1,147 @@
+//! `framerill bench live`: what a live stream costs, how late it is, and how soon it begins.
+//!
+//! Everything is as in operation: `framerill serve`, with all that it starts, and a trickle server are processes of their
+//! own on loopback; a camera here publishes a clip in real time and a viewer here reads what comes out. CPU and memory
+//! are the kernel's; times are those of this process, at which bytes left and came. FFmpeg's own command line for the
+//! same clip runs in the same bench.
+//!
+//! Read in this order: [`clip`], [`film`] (camera and viewer), [`system`] (the processes), then a file a measurement:
+//! [`stream`] (cost, delay, memory, first picture), [`answers`] (how fast HTTP answers meanwhile), [`many`] (streams side
+//! by side), [`starts`] (what a thousand starts leave behind).
+
+mod answers;
+mod clip;
+mod film;
+mod http;
+mod many;
+mod peer;
+mod starts;
+mod stream;
+mod system;
+mod usage;
+
+use serde::Serialize;
+
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    terminal::{answer, tell},
+    trickle::runtime,
+};
+
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) seconds: u32,
+    pub(crate) starts: u32,
+    pub(crate) only: Option<String>,
+    pub(crate) json: bool,
+}
+
+/// One figure and its budget.
+#[derive(Debug, Clone, Serialize)]
+struct Row {
+    what: &'static str,
+    value: f64,
+    unit: &'static str,
+    /// The most that it may be; none for a figure that stands beside others.
+    budget: Option<f64>,
+    ok: bool,
+}
+
+impl Row {
+    fn judged(what: &'static str, value: f64, unit: &'static str, budget: f64) -> Self {
+        Self {
+            what,
+            value,
+            unit,
+            budget: Some(budget),
+            ok: value <= budget,
+        }
+    }
+
+    fn told(what: &'static str, value: f64, unit: &'static str) -> Self {
+        Self {
+            what,
+            value,
+            unit,
+            budget: None,
+            ok: true,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    seconds: u32,
+    rows: Vec<Row>,
+    /// Measurements that this machine does not allow, and why.
+    skipped: Vec<String>,
+}
+
+/// A measurement's name, and how it is taken.
+const PARTS: [&str; 5] = ["noop", "python", "answers", "many", "starts"];
+
+fn broken(error: impl std::fmt::Display) -> Failure {
+    Failure::failed("bench", error.to_string())
+}
+
+/// Measures and prints.
+pub(crate) fn live(asked: &Asked) -> Result<Exit, Failure> {
+    let wanted = |part: &str| asked.only.as_ref().is_none_or(|only| only == part);
+    if !PARTS.iter().any(|part| wanted(part)) {
+        let text = format!("no such measurement; they are: {}", PARTS.join(", "));
+        return Err(Failure::usage("no_measurement", text));
+    }
+    let mut report = Report {
+        seconds: asked.seconds,
+        rows: Vec::new(),
+        skipped: Vec::new(),
+    };
+    let runtime = runtime()?;
+    for part in PARTS.into_iter().filter(|part| wanted(part)) {
+        if !asked.json {
+            tell(format_args!("measuring: {part}"));
+        }
+        let before = report.rows.len();
+        let measured = async {
+            match part {
+                "noop" => stream::noop(asked.seconds, &mut report.rows).await,
+                "python" => stream::python(asked.seconds, &mut report.rows).await,
+                "answers" => answers::measure(&mut report.rows).await,
+                "many" => many::measure(asked.seconds, &mut report.rows, &mut report.skipped).await,
+                _ => starts::measure(asked.starts, &mut report.rows).await,
+            }
+        };
+        let measured = runtime.block_on(measured);
+        measured.map_err(|error| broken(format!("{part}: {error}")))?;
+        if !asked.json {
+            report.rows[before..].iter().for_each(print);
+        }
+    }
+    for skipped in &report.skipped {
+        tell(format_args!("SKIPPED {skipped}"));
+    }
+    if asked.json {
+        let text = serde_json::to_string_pretty(&report).map_err(broken)?;
+        answer(text);
+    }
+    Ok(Exit::Done)
+}
+
+fn print(row: &Row) {
+    let (budget, verdict) = match row.budget {
+        Some(budget) => (format!("≤ {budget}"), if row.ok { "ok" } else { "MISSED" }),
+        None => (String::new(), ""),
+    };
+    answer(format_args!(
+        "{:<46} {:>9.2} {:<5} {budget:<8} {verdict}",
+        row.what, row.value, row.unit
+    ));
+}
+
+/// The value below which `share` of all lie, `share` out of a thousand.
+fn at(sorted: &[f64], share: usize) -> f64 {
+    let index = (sorted.len() * share / 1000).min(sorted.len().saturating_sub(1));
+    sorted.get(index).copied().unwrap_or(f64::NAN)
+}

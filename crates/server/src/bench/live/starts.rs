@@ -1,0 +1,80 @@
+//! What many starts and stops leave behind: memory and descriptors of the tree.
+
+use std::{fs, io, time::Duration};
+
+use tokio::time::sleep;
+
+use super::{
+    Row, http,
+    stream::{count, megabytes, millis},
+    system::System,
+    usage,
+};
+
+/// From here on nothing may grow.
+const SETTLED: u32 = 100;
+/// What may be there more at the end, in bytes, or this share.
+const MORE_BYTES: u64 = 4 << 20;
+const MORE_SHARE: u64 = 50;
+
+pub(super) async fn measure(starts: u32, rows: &mut Vec<Row>) -> io::Result<()> {
+    let system = System::start("noop", &[]).await?;
+    let mut settled = None;
+    let mut slowest = Duration::ZERO;
+    for start in 1..=starts.max(SETTLED + 1) {
+        let name = format!("start-{start}");
+        system.create(&name).await?;
+        slowest = slowest.max(system.begin(&name).await?);
+        // Every other one is replaced while it runs, every other one ends by its input channel.
+        if start % 2 == 0 {
+            delete(&system, &name).await?;
+        }
+        if start == SETTLED {
+            settled = Some(rest(&system, &name).await?);
+        }
+    }
+    let last = format!("start-{}", starts.max(SETTLED + 1));
+    let end = rest(&system, &last).await?;
+    let settled = settled.unwrap_or(end);
+    let more = |it: u64| megabytes(it);
+    let may = (settled.0 / MORE_SHARE).max(MORE_BYTES);
+    rows.push(Row::judged(
+        "memory that later starts left behind",
+        more(end.0.saturating_sub(settled.0)),
+        "MB",
+        more(may),
+    ));
+    rows.push(Row::judged(
+        "descriptors that later starts left behind",
+        count(end.1.saturating_sub(settled.1)),
+        "",
+        0.0,
+    ));
+    rows.push(Row::told(
+        "  starts",
+        f64::from(starts.max(SETTLED + 1)),
+        "",
+    ));
+    rows.push(Row::told("  slowest start answered", millis(slowest), "ms"));
+    Ok(())
+}
+
+async fn delete(system: &System, name: &str) -> io::Result<()> {
+    for suffix in ["", "-out", "-control", "-events"] {
+        http::delete(&system.channel(&format!("{name}{suffix}"))).await?;
+    }
+    Ok(())
+}
+
+/// Ends the stream, waits until nothing runs, and looks: PSS and descriptors of the tree.
+async fn rest(system: &System, name: &str) -> io::Result<(u64, usize)> {
+    delete(system, name).await?;
+    system.until_idle().await?;
+    sleep(Duration::from_secs(1)).await;
+    let pids = system.below();
+    let pids = pids.iter().map(|it| it.pid).chain([system.pid()]);
+    let descriptors = pids
+        .map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count))
+        .sum();
+    Ok((usage::pss_of_tree(system.pid()), descriptors))
+}

@@ -1,0 +1,234 @@
+//! One stream of 1280×720 at 30 pictures a second through a pipeline that does nothing: CPU, delay, memory, first
+//! picture.
+
+use std::{io, rc::Rc, time::Duration};
+
+use framerill_worker::runtime::monotonic_ns;
+use tokio::time::sleep;
+
+use super::{
+    Row, at,
+    clip::{Clip, Wanted},
+    film::{Times, Viewer, shoot},
+    peer,
+    system::System,
+    usage,
+};
+
+/// Nothing is measured before; streams and caches warm up.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+/// What one stream gave.
+struct Seen {
+    answered: Duration,
+    first: Duration,
+    written: Times,
+    bare: Times,
+    out: Times,
+    /// Below `serve`, of `serve`, and of how many pictures.
+    cpu: (Duration, Duration, usize),
+    pss: u64,
+}
+
+/// The Rust worker's rows.
+pub(super) async fn noop(seconds: u32, rows: &mut Vec<Row>) -> io::Result<()> {
+    let clip = Rc::new(Clip::make(hd(seconds))?);
+    let before = peer::cpu(&clip.path)?;
+    let seen = film("noop", &clip).await?;
+    // Twice, so that a machine that changes its pace changes it for both.
+    let peer = (before + peer::cpu(&clip.path)?) / 2;
+    let a_frame = |cpu: Duration, frames: usize| cpu.as_secs_f64() * 1e3 / count(frames);
+    let (tree, serve, frames) = seen.cpu;
+    let own = a_frame(tree, frames);
+    let peers = a_frame(peer, clip.pictures);
+    rows.push(Row::judged("CPU to FFmpeg's own", own / peers, "×", 1.2));
+    rows.push(Row::told(
+        "  infer, media and worker, a source frame",
+        own,
+        "ms",
+    ));
+    rows.push(Row::told("  FFmpeg, a source frame", peers, "ms"));
+    rows.push(Row::told(
+        "  serve, a source frame",
+        a_frame(serve, frames),
+        "ms",
+    ));
+    let (delays, bare) = delays(&seen);
+    rows.push(Row::judged("delay, median", at(&delays, 500), "ms", 25.0));
+    rows.push(Row::judged("delay, p99", at(&delays, 990), "ms", 45.0));
+    rows.push(Row::told(
+        "  the bare channel, median",
+        at(&bare, 500),
+        "ms",
+    ));
+    rows.push(Row::told("  the bare channel, p99", at(&bare, 990), "ms"));
+    rows.push(Row::told(
+        "  pictures that were compared",
+        count(delays.len()),
+        "",
+    ));
+    rows.push(Row::judged(
+        "first output after the start request",
+        millis(seen.first),
+        "ms",
+        700.0,
+    ));
+    rows.push(Row::judged(
+        "start answered",
+        millis(seen.answered),
+        "ms",
+        300.0,
+    ));
+    rows.push(Row::judged(
+        "memory, Rust worker",
+        megabytes(seen.pss),
+        "MB",
+        90.0,
+    ));
+    Ok(())
+}
+
+/// The Python worker's rows.
+pub(super) async fn python(seconds: u32, rows: &mut Vec<Row>) -> io::Result<()> {
+    let script = Script::write()?;
+    let clip = Rc::new(Clip::make(hd(seconds))?);
+    let seen = film(&script.pipeline("Noop"), &clip).await?;
+    let (delays, _) = delays(&seen);
+    rows.push(Row::told(
+        "delay, Python worker, median",
+        at(&delays, 500),
+        "ms",
+    ));
+    rows.push(Row::told(
+        "delay, Python worker, p99",
+        at(&delays, 990),
+        "ms",
+    ));
+    rows.push(Row::judged(
+        "memory, Python worker",
+        megabytes(seen.pss),
+        "MB",
+        150.0,
+    ));
+    Ok(())
+}
+
+fn hd(seconds: u32) -> Wanted {
+    Wanted {
+        size: (1280, 720),
+        rate: 30,
+        seconds,
+    }
+}
+
+async fn film(pipeline: &str, clip: &Rc<Clip>) -> io::Result<Seen> {
+    let system = System::start(pipeline, &[]).await?;
+    system.create("bench").await?;
+    let bare = Viewer::start(&system.channel("bench"))?;
+    let out = Viewer::start(&system.channel("bench-out"))?;
+    let input = system.channel("bench");
+    let asked = monotonic_ns();
+    let watch = async {
+        let answered = system.begin("bench").await?;
+        let first = Duration::from_nanos(out.first().await?.saturating_sub(asked));
+        sleep(WARM_UP).await;
+        let ((tree, serve), frames) = (system.cpu(), bare.times().len());
+        let end = clip.pieces.last().map_or(0, |it| it.due_ns);
+        let mut pss = 0;
+        // To shortly before the end.
+        while monotonic_ns() + 500_000_000 < asked + end {
+            pss = pss.max(usage::pss_of_tree(system.pid()));
+            sleep(Duration::from_secs(1)).await;
+        }
+        let (later, serve_later) = system.cpu();
+        let cpu = (
+            later.saturating_sub(tree),
+            serve_later.saturating_sub(serve),
+            bare.times().len() - frames,
+        );
+        Ok::<_, io::Error>((answered, first, cpu, pss))
+    };
+    let (written, watched) = tokio::join!(shoot(&input, clip), watch);
+    let (answered, first, cpu, pss) = watched?;
+    // What is on its way comes out.
+    sleep(Duration::from_secs(1)).await;
+    Ok(Seen {
+        answered,
+        first,
+        written: written?,
+        bare: bare.times(),
+        out: out.times(),
+        cpu,
+        pss,
+    })
+}
+
+/// From write to read through the runner less the bare channel's median, and through the bare channel, in ms, sorted.
+fn delays(seen: &Seen) -> (Vec<f64>, Vec<f64>) {
+    let from = seen
+        .written
+        .first_key_value()
+        .map_or(0, |(pts, _)| pts + 90_000 * WARM_UP.as_secs());
+    let late = |read: &Times| {
+        let pairs = read.range(from..);
+        let pairs = pairs.filter_map(|(pts, &at)| Some(at.saturating_sub(*seen.written.get(pts)?)));
+        let mut late: Vec<f64> = pairs.map(|ns| millis(Duration::from_nanos(ns))).collect();
+        late.sort_by(f64::total_cmp);
+        late
+    };
+    let bare = late(&seen.bare);
+    let usual = at(&bare, 500);
+    (
+        late(&seen.out).into_iter().map(|it| it - usual).collect(),
+        bare,
+    )
+}
+
+pub(super) fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+pub(super) fn count(number: usize) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes far below 2^52")]
+pub(super) fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// The Python pipelines of this bench, in a file of their own.
+pub(super) struct Script(tempfile::NamedTempFile);
+
+const PIPELINES: &str = r#""""Pipelines of `framerill bench live`."""
+import time
+
+from framerill import Pipeline
+
+
+class Noop(Pipeline):
+    """Passes every picture through."""
+
+    def process(self, frame):
+        return frame
+
+
+class Slow(Noop):
+    """Takes a second to load."""
+
+    def load(self):
+        time.sleep(1)
+"#;
+
+impl Script {
+    pub(super) fn write() -> io::Result<Self> {
+        let file = tempfile::Builder::new().suffix(".py").tempfile()?;
+        std::fs::write(file.path(), PIPELINES)?;
+        Ok(Self(file))
+    }
+
+    pub(super) fn pipeline(&self, class: &str) -> String {
+        format!("{}:{class}", self.0.path().display())
+    }
+}

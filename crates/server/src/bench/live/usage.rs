@@ -1,0 +1,98 @@
+//! What processes have used, as the kernel counts it.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+/// A process below another one.
+#[derive(Debug, Clone)]
+pub(super) struct Process {
+    pub(super) pid: u32,
+    pub(super) command: Vec<String>,
+}
+
+impl Process {
+    /// Whether it holds a pipeline.
+    pub(super) fn is_worker(&self) -> bool {
+        let named = |word: &String| word == "worker" || word == "framerill.worker";
+        self.command.iter().skip(1).take(2).any(named)
+    }
+}
+
+/// Everything below `pid`, nearest first.
+pub(super) fn below(pid: u32) -> Vec<Process> {
+    let mut by_parent: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    for pid in pids {
+        if let Some(parent) = fields(pid).get(1).and_then(|it| it.parse().ok()) {
+            by_parent.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(by_parent.remove(&parent).unwrap_or_default());
+        next += 1;
+    }
+    let command = |pid: u32| {
+        let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words = text.split(|&byte| byte == 0).filter(|it| !it.is_empty());
+        words
+            .map(|it| String::from_utf8_lossy(it).into_owned())
+            .collect()
+    };
+    found
+        .into_iter()
+        .skip(1)
+        .map(|pid| Process {
+            pid,
+            command: command(pid),
+        })
+        .collect()
+}
+
+/// Fields of `/proc/PID/stat` from the state on.
+fn fields(pid: u32) -> Vec<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_whitespace().map(ToOwned::to_owned).collect()
+}
+
+/// CPU time of a process, its ended threads and its ended children.
+pub(super) fn cpu(pid: u32) -> Duration {
+    let fields = fields(pid);
+    let ticks = |index: usize| -> u64 {
+        let text = fields.get(index);
+        text.and_then(|it| it.parse().ok()).unwrap_or(0)
+    };
+    let ticks = ticks(11) + ticks(12) + ticks(13) + ticks(14);
+    Duration::from_secs(1) * u32::try_from(ticks).unwrap_or(u32::MAX)
+        / u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100)
+}
+
+/// Proportional set size of a process, in bytes, without the pools of frames.
+pub(super) fn pss(pid: u32) -> u64 {
+    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap_or_default();
+    let (mut sum, mut in_pool) = (0, false);
+    for line in maps.lines() {
+        if let Some(rest) = line.strip_prefix("Pss:") {
+            let kib = rest
+                .split_whitespace()
+                .next()
+                .and_then(|it| it.parse().ok());
+            sum += if in_pool { 0 } else { kib.unwrap_or(0_u64) };
+        } else if line.split_once('-').is_some_and(|(from, _)| {
+            !from.is_empty() && from.bytes().all(|byte| byte.is_ascii_hexdigit())
+        }) {
+            in_pool = line.contains("memfd:framerill");
+        }
+    }
+    sum * 1024
+}
+
+/// The same of a whole tree.
+pub(super) fn pss_of_tree(pid: u32) -> u64 {
+    let below: u64 = below(pid).iter().map(|it| pss(it.pid)).sum();
+    pss(pid) + below
+}

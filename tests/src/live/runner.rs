@@ -1,0 +1,358 @@
+//! One `framerill serve` with everything below it, as a container runs it.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::http::{self, Answer};
+use crate::{
+    bin,
+    process::{Process, children, descendants, descendants_called, is_running},
+    repository, wait_for, wait_until,
+};
+
+/// What a test waits for comes within this, or not at all.
+pub const SOON: Duration = Duration::from_secs(30);
+/// A request that takes longer counts as unanswered.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// A process below `serve`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// `framerill infer`.
+    Infer,
+    /// `framerill-media`.
+    Media,
+    /// Whatever holds the pipeline.
+    Worker,
+}
+
+/// What `serve` is told.
+#[derive(Debug)]
+pub struct Setup {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// For a pipeline.
+    #[must_use]
+    pub fn pipeline(name: &str) -> Self {
+        Self {
+            args: vec!["--pipeline".to_owned(), name.to_owned()],
+            env: Vec::new(),
+        }
+    }
+
+    /// For a class of `tests/pipelines/FILE.py`.
+    #[must_use]
+    pub fn python(file: &str, class: &str) -> Self {
+        let path = repository().join(format!("tests/pipelines/{file}.py"));
+        Self::pipeline(&format!("{}:{class}", path.display()))
+    }
+
+    /// With another flag.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: &str) -> Self {
+        self.args.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// With a variable.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    #[must_use]
+    pub fn start(self) -> Runner {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stderr = folder.path().join("stderr.txt");
+        let mut command = Command::new(bin("framerill"));
+        for name in [
+            "PIPELINE",
+            "MODEL_ID",
+            "HOST",
+            "PORT",
+            "AUTH_TOKEN",
+            "VERSION",
+        ] {
+            command.env_remove(name);
+        }
+        let python = env::var_os("FRAMERILL_PYTHON")
+            .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from);
+        let mut child = command
+            .args(["serve", "--json", "--port", "0", "--internal-port", "0"])
+            .args(&self.args)
+            .current_dir(folder.path())
+            // What is left for the next start lies there.
+            .env("TMPDIR", folder.path())
+            .env("FRAMERILL_PYTHON", python)
+            .envs(self.env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&stderr).expect("a file"))
+            .spawn()
+            .expect("framerill runs");
+        let stdout = child.stdout.take().expect("a pipe");
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        let said = || fs::read_to_string(&stderr).unwrap_or_default();
+        assert!(read.is_ok_and(|it| it > 0), "{}", said());
+        let announced: Value = serde_json::from_str(&line).unwrap_or_default();
+        let url = announced["url"].as_str();
+        let url = url.unwrap_or_else(|| panic!("no url: {line}\n{}", said()));
+        Runner {
+            address: url
+                .trim_start_matches("http://")
+                .trim_end_matches('/')
+                .to_owned(),
+            child: Some(child),
+            folder,
+        }
+    }
+}
+
+/// A `serve` that runs.
+#[derive(Debug)]
+pub struct Runner {
+    folder: tempfile::TempDir,
+    child: Option<Child>,
+    /// Where it listens.
+    pub address: String,
+}
+
+impl Runner {
+    /// The process of `serve`.
+    ///
+    /// # Panics
+    ///
+    /// After its end.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Its folder, which is also where it keeps temporary files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it and everything below it said.
+    #[must_use]
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr.txt")).unwrap_or_default()
+    }
+
+    /// The last lines of that.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let said = self.said();
+        let lines: Vec<_> = said.lines().rev().take(40).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// GET of the container API.
+    ///
+    /// # Panics
+    ///
+    /// If it is not answered within five seconds.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Answer {
+        http::get(&self.address, path, WITHIN)
+            .unwrap_or_else(|error| panic!("GET {path}: {error}\n{}", self.last_words()))
+    }
+
+    /// The word of `/health`; its status if it has none.
+    #[must_use]
+    pub fn health(&self) -> String {
+        let answer = self.get("/health");
+        let json = answer.json();
+        let word = json["status"].as_str().map(ToOwned::to_owned);
+        word.unwrap_or_else(|| answer.status.to_string())
+    }
+
+    /// Waits until `/health` says one of these words.
+    ///
+    /// # Panics
+    ///
+    /// If it does not within that time.
+    pub fn until_health(&self, words: &[&str], within: Duration) {
+        let mut last = String::new();
+        let reached = wait_until(within, || {
+            last = self.health();
+            words.contains(&last.as_str())
+        });
+        assert!(
+            reached,
+            "health is {last}, not {words:?}\n{}",
+            self.last_words()
+        );
+    }
+
+    /// Where infer listens, of the infer that runs now.
+    #[must_use]
+    pub fn inner(&self) -> Option<String> {
+        let infer = Process::of(self.find(Role::Infer)?)?;
+        let at = infer
+            .command
+            .iter()
+            .position(|it| it == "--internal-port")?;
+        Some(format!("127.0.0.1:{}", infer.command.get(at + 1)?))
+    }
+
+    /// The status of infer, if it answers now.
+    #[must_use]
+    pub fn status(&self) -> Option<Value> {
+        let answer = http::get(&self.inner()?, "/api/status", WITHIN).ok()?;
+        (answer.status == 200).then(|| answer.json())
+    }
+
+    /// Its state, if it answers now.
+    #[must_use]
+    pub fn state(&self) -> Option<String> {
+        self.status()?["state"].as_str().map(ToOwned::to_owned)
+    }
+
+    /// Waits until the state is this one.
+    ///
+    /// # Panics
+    ///
+    /// If it is not within that time.
+    pub fn until_state(&self, state: &str, within: Duration) {
+        let mut last = None;
+        let reached = wait_until(within, || {
+            last = self.state();
+            last.as_deref() == Some(state)
+        });
+        assert!(
+            reached,
+            "the state is {last:?}, not {state}\n{}",
+            self.last_words()
+        );
+    }
+
+    /// POST to infer.
+    ///
+    /// # Panics
+    ///
+    /// If it is not answered within five seconds.
+    #[must_use]
+    pub fn inner_post(&self, path: &str, body: &Value) -> Answer {
+        let inner = self.inner().expect("infer runs");
+        http::post(&inner, path, body, WITHIN)
+            .unwrap_or_else(|error| panic!("POST {path}: {error}\n{}", self.last_words()))
+    }
+
+    /// Every process of that role.
+    #[must_use]
+    pub fn all(&self, role: Role) -> Vec<u32> {
+        let below = match role {
+            Role::Infer => children(self.pid())
+                .into_iter()
+                .filter(|it| {
+                    it.is_running() && it.command.get(1).is_some_and(|word| word == "infer")
+                })
+                .collect(),
+            Role::Media => descendants_called(self.pid(), "framerill-media"),
+            Role::Worker => {
+                let mut found = descendants_called(self.pid(), "worker");
+                found.extend(descendants_called(self.pid(), "framerill.worker"));
+                found
+            }
+        };
+        below.into_iter().map(|it: Process| it.pid).collect()
+    }
+
+    /// One process of that role, if there is one.
+    #[must_use]
+    pub fn find(&self, role: Role) -> Option<u32> {
+        self.all(role).first().copied()
+    }
+
+    /// One process of that role, that is not `other`.
+    ///
+    /// # Panics
+    ///
+    /// If there is none in half a minute.
+    #[must_use]
+    pub fn other(&self, role: Role, other: Option<u32>) -> u32 {
+        let found = wait_for(SOON, || {
+            self.all(role).into_iter().find(|&pid| Some(pid) != other)
+        });
+        found.unwrap_or_else(|| panic!("no {role:?}\n{}", self.last_words()))
+    }
+
+    /// One process of that role.
+    ///
+    /// # Panics
+    ///
+    /// If there is none in half a minute.
+    #[must_use]
+    pub fn process(&self, role: Role) -> u32 {
+        self.other(role, None)
+    }
+
+    /// Everything below it that runs.
+    #[must_use]
+    pub fn below(&self) -> Vec<u32> {
+        let below = descendants(self.pid());
+        let running = below.into_iter().filter(Process::is_running);
+        running.map(|it| it.pid).collect()
+    }
+
+    /// Sends a signal to `serve`.
+    pub fn signal(&self, to: Signal) {
+        signal(self.pid(), to);
+    }
+
+    /// Waits for its end; its code.
+    ///
+    /// # Panics
+    ///
+    /// If it goes on for half a minute.
+    pub fn ended(&mut self, within: Duration) -> Option<i32> {
+        let child = self.child.as_mut().expect("it runs");
+        let status = wait_for(within, || child.try_wait().expect("it is ours"));
+        let Some(status) = status else {
+            panic!("it goes on:\n{}", self.last_words());
+        };
+        self.child = None;
+        status.code()
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let below = descendants(child.id());
+            // A test that ends leaves nothing behind, not even what was stopped.
+            drop(child.kill());
+            drop(child.wait());
+            for it in below.iter().filter(|it| is_running(it.pid)) {
+                signal(it.pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// Sends a signal to a process; one that is gone needs none.
+pub fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        kill_process(pid, signal).ok();
+    }
+}

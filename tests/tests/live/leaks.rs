@@ -1,0 +1,76 @@
+//! What streams leave behind when they are over: nothing.
+
+use framerill_tests::{
+    live::{
+        orchestrator::Orchestrator,
+        runner::Setup,
+        usage::{Held, held},
+    },
+    wait_until,
+};
+use serde_json::json;
+
+use crate::scene::{FIRST, SOON, STOPPED, clip};
+
+/// Starts before which everything may still grow.
+const SETTLED: u32 = 20;
+const STARTS: u32 = 120;
+const MORE_BYTES: u64 = 6 << 20;
+
+#[test]
+fn a_hundred_starts_leave_no_descriptor_no_process_and_no_memory() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let runner = &orchestrator.runner;
+    let rest = || -> Held {
+        runner.until_health(&["IDLE"], STOPPED);
+        let mut last = held(runner.pid());
+        // What is on its way out is gone when two looks agree.
+        let agreed = wait_until(SOON, || {
+            let before = std::mem::replace(&mut last, held(runner.pid()));
+            before.processes == last.processes && before.descriptors == last.descriptors
+        });
+        assert!(agreed);
+        last
+    };
+    let mut settled = None;
+    for start in 1..=STARTS {
+        let name = format!("start-{start}");
+        if start % 10 == 0 {
+            let stream = orchestrator.stream(&name, &clip, &json!({}));
+            stream.viewer.until_more(3, FIRST);
+            stream.session.close();
+        } else {
+            let session = orchestrator.open(&name);
+            let answer = orchestrator.post(&session, &json!({}));
+            assert_eq!(answer.status, 200, "start {start}: {}", answer.text());
+            // Every other one is replaced while it runs.
+            if start % 2 == 0 {
+                session.close();
+            }
+        }
+        if start == SETTLED {
+            settled = Some(rest());
+        }
+    }
+    let last = orchestrator.open("last");
+    assert_eq!(orchestrator.post(&last, &json!({})).status, 200);
+    last.close();
+    let (before, after) = (settled.expect("it went by"), rest());
+    assert_eq!(
+        after.processes, before.processes,
+        "{before:?} became {after:?}"
+    );
+    assert!(
+        after.descriptors <= before.descriptors,
+        "{before:?} became {after:?}"
+    );
+    assert!(
+        after.threads <= before.threads + 1,
+        "{before:?} became {after:?}"
+    );
+    assert!(
+        after.pss_bytes <= before.pss_bytes + MORE_BYTES,
+        "{before:?} became {after:?}"
+    );
+}

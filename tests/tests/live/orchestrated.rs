@@ -1,0 +1,238 @@
+//! A stream from an orchestrator's start to its end (runner contract §11).
+
+use std::{process::Command, time::Duration};
+
+use framerill_tests::{
+    live::{
+        camera::Options,
+        clip::Clip,
+        orchestrator::Orchestrator,
+        runner::{Role, Setup},
+        verdict::{Kind, Look},
+    },
+    process::is_running,
+    source::Source,
+    wait_until,
+};
+use serde_json::json;
+
+use crate::scene::{FIRST, RATE, SOON, STOPPED, assert_perfect, clip, clip_of, stop, verdict};
+
+#[test]
+fn a_stream_runs_from_its_start_to_its_end_as_orchestrators_drive_it() {
+    let source = Source {
+        seconds: 16.0,
+        ..Clip::ten_seconds()
+    };
+    let Some(clip) = Clip::of(&source) else {
+        return;
+    };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let runner = &orchestrator.runner;
+    assert_eq!(runner.get("/hardware/info").status, 200);
+    assert_eq!(
+        runner.get("/version").json()["pipeline"],
+        "live-video-to-video"
+    );
+    let worker = runner.process(Role::Worker);
+
+    let session = orchestrator.open("whole");
+    let options = Options {
+        endless: false,
+        ..Options::default()
+    };
+    let stream = orchestrator.film(session, &clip, &json!({}), &options);
+    stream.viewer.until_more(1, FIRST);
+    runner.until_health(&["OK"], SOON);
+    // A stream that ends by its input channel stops by itself.
+    assert!(
+        stream.viewer.ends(Duration::from_secs(40)),
+        "{}",
+        runner.last_words()
+    );
+    runner.until_health(&["IDLE"], STOPPED);
+    let seen = verdict(&stream, Look::Same);
+    assert_perfect(&seen, runner);
+    assert_eq!(seen.size, (512, 512));
+    // All but what the cap of the rate takes away.
+    let expected = 16 * RATE;
+    assert!(
+        seen.shown.len().abs_diff(expected) <= 2,
+        "{} pictures",
+        seen.shown.len()
+    );
+    let sound = seen.sound(&clip).sound.expect("there is sound");
+    assert!(sound.beeps >= 15 && sound.max_ms.abs() <= 40.0, "{sound:?}");
+
+    let watched = stream.viewer.watched();
+    let none: [String; 0] = [];
+    assert_eq!(watched.gaps, none);
+    assert_eq!(codecs(&watched.segments[0].bytes), ["h264", "opus"]);
+    for kind in [
+        "runner_receive_stream_request",
+        "runner_receive_first_ingest_segment",
+        "runner_send_first_processed_segment",
+    ] {
+        assert_eq!(stream.session.events_of(kind).len(), 1, "{kind}");
+    }
+    let status = &stream.session.events_of("status")[0];
+    assert_eq!(
+        (&status["pipeline"], &status["state"]),
+        (&json!("noop"), &json!("ONLINE"))
+    );
+    for events in stream.session.events() {
+        let kind = if events["event"]["type"]
+            .as_str()
+            .is_some_and(|it| it.starts_with("runner_"))
+        {
+            "stream_trace"
+        } else {
+            "ai_stream_events"
+        };
+        assert_eq!(events["queue_event_type"], kind, "{events}");
+    }
+    // Output and events are ended by the runner, the rest is the orchestrator's.
+    assert!(!stream.session.left().contains(&stream.session.output()));
+    assert!(runner.find(Role::Media).is_none());
+    assert!(is_running(worker), "the pipeline stays loaded");
+    for look in orchestrator.looks() {
+        let (status, word) = look.said.expect("health always answers");
+        assert_eq!(status, 200);
+        assert_ne!(word, "ERROR");
+        assert!(look.took < Duration::from_secs(1), "{:?}", look.took);
+    }
+}
+
+/// Codecs of a segment, video first.
+fn codecs(segment: &[u8]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("segment.ts");
+    std::fs::write(&file, segment).expect("a file");
+    let said = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-show_entries",
+            "stream=codec_type,codec_name",
+            "-of",
+            "csv=p=0",
+        ])
+        .arg(&file)
+        .output()
+        .expect("ffprobe runs");
+    let mut lines: Vec<String> = String::from_utf8_lossy(&said.stdout)
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(ToOwned::to_owned)
+        .collect();
+    lines.sort_by_key(|line| !line.ends_with("video"));
+    lines.dedup();
+    lines
+        .into_iter()
+        .map(|line| line.split(',').next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn deleting_any_channel_but_the_events_ends_the_stream_within_six_seconds() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    for suffix in ["", "-control", "-out"] {
+        let name = format!("end{suffix}");
+        let stream = orchestrator.stream(&name, &clip, &json!({}));
+        stream.viewer.until_more(RATE, FIRST);
+        orchestrator.channels.delete(&format!("{name}{suffix}"));
+        orchestrator.runner.until_health(&["IDLE"], STOPPED);
+        assert!(
+            wait_until(STOPPED, || orchestrator.runner.find(Role::Media).is_none()),
+            "{suffix}: media is left"
+        );
+        let left = stream.session.left();
+        let runners = |name: &String| name.ends_with("-out") || name.ends_with("-events");
+        assert!(!left.iter().any(runners), "{suffix}: {left:?} are left");
+    }
+}
+
+#[test]
+fn a_second_start_ends_the_first_stream_before_its_own_first_byte() {
+    let (Some(one), Some(two)) = (clip_of((640, 360), 1), clip_of((640, 360), 2)) else {
+        return;
+    };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let first = orchestrator.stream("first", &one, &json!({}));
+    first.viewer.until_more(2 * RATE, FIRST);
+    let second = orchestrator.stream("second", &two, &json!({}));
+    second.viewer.until_more(3 * RATE, SOON);
+    assert!(first.viewer.ends(STOPPED));
+    let ended = first.viewer.watched().ended_at.expect("it ended");
+    let watched = second.viewer.watched();
+    let began = watched.segments[0].began.expect("it has bytes");
+    assert!(ended < began, "the first ended {:?} late", ended - began);
+    let left = first.session.left();
+    assert!(!left.contains(&"first-out".to_owned()), "{left:?}");
+    assert!(!left.contains(&"first-events".to_owned()), "{left:?}");
+    let seen = verdict(&second, Look::Same);
+    assert_eq!(seen.count(Kind::Foreign), 0);
+    assert_perfect(&seen, &orchestrator.runner);
+    assert_eq!(orchestrator.runner.all(Role::Media).len(), 1);
+    stop(&orchestrator, &second);
+}
+
+#[test]
+fn a_start_that_is_refused_leaves_the_running_stream_alone() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Tuned"));
+    let stream = orchestrator.stream("good", &clip, &json!({}));
+    stream.viewer.until_more(RATE, FIRST);
+    let bad = orchestrator.open("bad");
+    let refused = orchestrator.post(&bad, &json!({"level": "high"}));
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    let msg = refused.json()["detail"]["msg"]
+        .as_str()
+        .map(ToOwned::to_owned);
+    assert!(
+        msg.is_some_and(|it| it.contains("level")),
+        "{}",
+        refused.text()
+    );
+    assert!(refused.took < Duration::from_secs(2));
+    stream.viewer.until_more(2 * RATE, SOON);
+    assert_perfect(&verdict(&stream, Look::Same), &orchestrator.runner);
+}
+
+#[test]
+fn the_first_picture_waits_for_no_second_segment() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let stream = orchestrator.stream("quick", &clip, &json!({}));
+    stream.viewer.until_more(2, FIRST);
+    let first = stream.viewer.watched().pictures[0].at - stream.asked;
+    assert!(first < Duration::from_millis(1500), "{first:?}");
+    assert!(stream.camera.sent().len() < 60, "a second segment began");
+}
+
+#[test]
+fn a_stream_that_begins_in_the_middle_of_a_segment_has_its_whole_segment() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let session = orchestrator.open("late");
+    let camera = framerill_tests::live::camera::Camera::start(
+        &orchestrator.channels,
+        "late",
+        &clip,
+        &Options::default(),
+    );
+    camera.until_more(90);
+    let viewer =
+        framerill_tests::live::viewer::Viewer::start(&orchestrator.channels, &session.output());
+    assert_eq!(orchestrator.post(&session, &json!({})).status, 200);
+    viewer.until_more(2 * RATE, SOON);
+    // From the keyframe of the segment that ran at the start.
+    let first = viewer.watched().pictures[0].pts;
+    assert_eq!(
+        first,
+        Some(camera.sent()[60].pts),
+        "{}",
+        orchestrator.runner.last_words()
+    );
+}

@@ -1,0 +1,278 @@
+//! Parameters while a stream runs (runner contract §2.2, §6.4, §7).
+
+use std::time::Duration;
+
+use framerill_tests::{
+    live::{
+        clip::distance,
+        http,
+        orchestrator::{Orchestrator, Stream},
+        runner::Setup,
+        usage::held,
+        verdict::{Kind, Look, Verdict},
+    },
+    wait_until,
+};
+use serde_json::{Value, json};
+
+use crate::scene::{FIRST, RATE, SOON, clip, verdict};
+
+/// A message takes effect within this.
+const EFFECT: Duration = Duration::from_secs(3);
+
+fn tuned() -> Option<(Orchestrator, Stream)> {
+    let clip = clip()?;
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Tuned"));
+    let stream = orchestrator.stream("tuned", &clip, &json!({}));
+    stream.viewer.until_more(RATE, FIRST);
+    Some((orchestrator, stream))
+}
+
+/// Kinds of the last picture of the output, where a negative counts as finished.
+fn negative(seen: &Verdict) -> Vec<bool> {
+    let readable = seen.shown.iter().filter(|it| it.kind != Kind::Unreadable);
+    readable.map(|it| it.kind == Kind::Finished).collect()
+}
+
+/// Waits for the effect of what was said, and a second of pictures more; whether the last of them are negatives.
+fn after_effect(stream: &Stream) -> bool {
+    stream
+        .viewer
+        .until_more(usize::try_from(EFFECT.as_secs()).unwrap_or(3) * RATE, SOON);
+    let kinds = negative(&verdict(stream, Look::Negative));
+    let last = &kinds[kinds.len() - 12..];
+    assert!(
+        last.iter().all(|it| *it == last[0]),
+        "it changes to and fro: {last:?}"
+    );
+    last[0]
+}
+
+/// Nothing was lost on the way.
+fn assert_undisturbed(stream: &Stream, orchestrator: &Orchestrator) {
+    let seen = verdict(stream, Look::Same);
+    let none: [&str; 0] = [];
+    assert_eq!(seen.faults(), none, "{}", orchestrator.runner.last_words());
+}
+
+#[test]
+fn a_message_on_the_control_channel_is_the_whole_new_set() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    assert!(!after_effect(&stream));
+    stream.session.say(&json!({"negative": true, "level": 3}));
+    assert!(after_effect(&stream));
+    // What is left out has the class's default again.
+    stream.session.say(&json!({"level": 5}));
+    assert!(!after_effect(&stream));
+    assert_undisturbed(&stream, &orchestrator);
+    let status = orchestrator.runner.status().expect("infer answers");
+    assert_eq!(status["inference_status"]["restart_count"], 0);
+    let none: [Value; 0] = [];
+    assert_eq!(stream.session.events_of("error"), none);
+    assert_eq!(stream.session.events_of("params_update"), none);
+}
+
+#[test]
+fn the_inner_route_changes_parameters_too() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    let answer = orchestrator
+        .runner
+        .inner_post("/api/params", &json!({"negative": true}));
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (200, "Params updated successfully")
+    );
+    assert!(after_effect(&stream));
+    let inner = orchestrator.runner.inner().expect("infer runs");
+    let json = ("Content-Type", "application/json");
+    for (header, body) in [
+        (json, b"{" as &[u8]),
+        (("Content-Type", "text/plain"), b"{}"),
+    ] {
+        let answer = http::send(&inner, "POST", "/api/params", &[header], body, SOON);
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status, 400);
+        assert!(
+            answer.text().starts_with("Error updating params: "),
+            "{}",
+            answer.text()
+        );
+    }
+    assert_undisturbed(&stream, &orchestrator);
+}
+
+#[test]
+fn a_rejected_set_is_told_and_leaves_the_running_one_untouched() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    stream.session.say(&json!({"negative": true}));
+    assert!(after_effect(&stream));
+    stream.session.say(&json!({"negative": false, "level": 11}));
+    let told = |it: &Value| {
+        let message = it["message"].as_str().unwrap_or_default();
+        message.starts_with("Error updating params: ")
+    };
+    let event = stream.session.until_event("error", SOON, told);
+    assert_eq!(
+        event["pipeline"].as_str().map(str::is_empty),
+        Some(false),
+        "{event}"
+    );
+    assert!(
+        event["time"].is_f64() && event["timestamp"].is_u64(),
+        "{event}"
+    );
+    assert!(after_effect(&stream), "the rejected set had an effect");
+    assert_undisturbed(&stream, &orchestrator);
+}
+
+#[test]
+fn another_size_is_rejected_in_the_middle_of_a_stream_and_taken_by_the_next() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    stream.session.say(&json!({"width": 256, "height": 256}));
+    stream.session.until_event("error", SOON, |it| {
+        let message = it["message"].as_str().unwrap_or_default();
+        message.contains("Cannot change output resolution mid-stream")
+    });
+    stream.viewer.until_more(RATE, SOON);
+    assert_eq!(verdict(&stream, Look::Same).size, (512, 512));
+    let clip = clip().expect("it was there before");
+    let next = orchestrator.stream("next", &clip, &json!({"width": 256, "height": 256}));
+    next.viewer.until_more(RATE, FIRST);
+    assert_eq!(verdict(&next, Look::Same).size, (256, 256));
+}
+
+#[test]
+fn keepalives_change_nothing() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    stream.session.say(&json!({"negative": true}));
+    assert!(after_effect(&stream));
+    let status = || orchestrator.runner.status().expect("infer answers");
+    let params = |status: &Value| {
+        let inference = &status["inference_status"];
+        (
+            inference["last_params_hash"].clone(),
+            inference["last_params_update_time"].clone(),
+        )
+    };
+    let before = params(&status());
+    for _ in 0..5 {
+        stream.session.say(&json!({"keep": "alive"}));
+    }
+    assert!(after_effect(&stream));
+    assert_eq!(params(&status()), before);
+    // Almost a keepalive is none.
+    stream.session.say(&json!({"keep": "alive", "level": 1}));
+    assert!(!after_effect(&stream));
+    assert_ne!(params(&status()), before);
+}
+
+#[test]
+fn what_is_no_json_is_passed_over() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    for noise in ["{", "not JSON", "\u{0}\u{1}", "<html></html>", ""] {
+        stream.session.say_bytes(noise.as_bytes().to_vec());
+    }
+    stream.session.say_bytes(vec![0xff, 0xfe, 0x80]);
+    stream.session.say(&json!({"negative": true}));
+    assert!(after_effect(&stream));
+    assert_undisturbed(&stream, &orchestrator);
+}
+
+#[test]
+fn twenty_megabytes_of_parameters_break_nothing_and_are_not_kept() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    let before = held(orchestrator.runner.pid());
+    let big = json!({"negative": true, "note": "x".repeat(20 << 20)});
+    stream.session.say(&big);
+    stream.viewer.until_more(4 * RATE, SOON);
+    stream.session.say(&json!({"negative": true}));
+    assert!(after_effect(&stream), "it hears no more");
+    assert_undisturbed(&stream, &orchestrator);
+    let mut after = before;
+    let shrunk = wait_until(SOON, || {
+        after = held(orchestrator.runner.pid());
+        after.pss_bytes < before.pss_bytes + (40 << 20)
+    });
+    assert!(shrunk, "{before:?} became {after:?}");
+}
+
+#[test]
+fn a_thousand_messages_a_second_end_with_the_last_one() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    for round in 0..3 {
+        for step in 0..1000 {
+            stream
+                .session
+                .say(&json!({"level": step % 11, "negative": (step + round) % 2 == 0}));
+        }
+        stream.viewer.until_more(RATE, SOON);
+    }
+    stream.session.say(&json!({"negative": true}));
+    let settled = wait_until(SOON, || {
+        let status = orchestrator.runner.status();
+        status.is_some_and(|it| {
+            it["state"] != "ERROR" && it["inference_status"]["restart_count"] == 0
+        })
+    });
+    assert!(settled);
+    assert!(
+        after_effect(&stream),
+        "{}",
+        orchestrator.runner.last_words()
+    );
+    let seen = verdict(&stream, Look::Same);
+    assert_eq!((seen.missing.len(), seen.not_rising.len()), (0, 0));
+    assert_eq!(
+        orchestrator.runner.status().expect("it answers")["inference_status"]["restart_count"],
+        0
+    );
+}
+
+#[test]
+fn the_status_tells_the_hash_of_what_was_said_as_python_writes_it() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    let status = orchestrator.runner.status().expect("infer answers");
+    assert_eq!(status["type"], "status");
+    stream.session.say(&json!({"level": 2}));
+    // MD5 of `{"level": 2}`.
+    let expected = "5a21d74ee6d87c11d32f5ed2d08ac91f";
+    let told = wait_until(SOON, || {
+        let status = orchestrator.runner.status().unwrap_or_default();
+        let inference = &status["inference_status"];
+        inference["last_params_update_time"].is_u64() && inference["last_params_hash"] == expected
+    });
+    assert!(told);
+    let empty = "99914b932bd37a50b983c5e7c90ae93b";
+    let answer = orchestrator.runner.inner_post("/api/params", &json!({}));
+    assert_eq!(answer.status, 200);
+    let told = wait_until(SOON, || {
+        let status = orchestrator.runner.status().unwrap_or_default();
+        status["inference_status"]["last_params_hash"] == empty
+    });
+    assert!(told, "{:?}", orchestrator.runner.status());
+    // Pts go on meanwhile.
+    let seen = verdict(&stream, Look::Same);
+    let steps = seen
+        .shown
+        .windows(2)
+        .map(|two| distance(two[0].pts, two[1].pts));
+    assert!(steps.max().unwrap_or(0) <= 7500);
+}

@@ -1,0 +1,174 @@
+//! Any process of the tree dies, or is asked to leave.
+
+use std::time::Duration;
+
+use framerill_tests::{
+    live::{
+        clip::distance,
+        now,
+        orchestrator::Orchestrator,
+        runner::{Role, Setup},
+        verdict::Look,
+    },
+    process::{is_running, kill_9},
+    wait_until,
+};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::scene::{FIRST, RATE, SOON, STOPPED, clip, ticks, verdict};
+
+/// Pictures of the output in 300 ms, and one for rounding.
+const LOST_AT_MOST: usize = 8;
+
+#[test]
+fn a_media_process_that_is_killed_costs_300_ms_of_output_at_most() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let runner = &orchestrator.runner;
+    let stream = orchestrator.stream("media", &clip, &json!({}));
+    stream.viewer.until_more(3 * RATE, FIRST);
+    let media = runner.process(Role::Media);
+    let worker = runner.process(Role::Worker);
+    kill_9(media).expect("it runs");
+    stream.viewer.until_more(4 * RATE, SOON);
+    assert_ne!(runner.other(Role::Media, Some(media)), media);
+    assert_eq!(
+        runner.find(Role::Worker),
+        Some(worker),
+        "the pipeline stays loaded"
+    );
+    let seen = verdict(&stream, Look::Same);
+    assert!(
+        seen.missing.len() <= LOST_AT_MOST,
+        "{} are missing",
+        seen.missing.len()
+    );
+    assert_eq!(
+        (seen.not_rising.len(), seen.of_another_place()),
+        (0, 0),
+        "{:?}",
+        seen.faults()
+    );
+    // It is not late from then on either.
+    let newest = stream.camera.sent().last().map_or(0, |it| it.pts);
+    let last = seen.shown.last().map_or(0, |it| it.pts);
+    assert!(distance(last, newest) <= ticks(Duration::from_millis(700)));
+}
+
+#[test]
+fn an_infer_that_is_killed_is_replaced_and_health_says_loading_meanwhile() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let runner = &orchestrator.runner;
+    let stream = orchestrator.stream("infer", &clip, &json!({}));
+    stream.viewer.until_more(RATE, FIRST);
+    let infer = runner.process(Role::Infer);
+    let below: Vec<u32> = runner
+        .below()
+        .into_iter()
+        .filter(|&pid| pid != infer)
+        .collect();
+    kill_9(infer).expect("it runs");
+    let killed = now();
+    let mut words = Vec::new();
+    let back = wait_until(SOON, || {
+        let answer = runner.get("/health");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        words.push(
+            answer.json()["status"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        );
+        words.last().is_some_and(|word| word == "IDLE") && runner.find(Role::Infer).is_some()
+    });
+    assert!(back, "{words:?}\n{}", runner.last_words());
+    assert!(words.contains(&"LOADING".to_owned()), "{words:?}");
+    assert!(!words.contains(&"ERROR".to_owned()), "{words:?}");
+    assert!(killed.elapsed() < Duration::from_secs(10));
+    // What it left is gone: its children within a second, its channels with the next infer.
+    assert!(
+        below.iter().all(|&pid| !is_running(pid)),
+        "children are left"
+    );
+    let output = stream.session.output();
+    assert!(
+        wait_until(SOON, || !orchestrator.channels.has(&output)),
+        "the output is left"
+    );
+    assert!(
+        wait_until(SOON, || !orchestrator.channels.has("infer-events")),
+        "events are left"
+    );
+    let next = orchestrator.stream("next", &clip, &json!({}));
+    next.viewer.until_more(RATE, FIRST);
+}
+
+#[test]
+fn nothing_below_a_killed_serve_is_alive_a_second_later() {
+    let Some(clip) = clip() else { return };
+    for setup in [Setup::pipeline("noop"), Setup::python("faults", "Spawns")] {
+        let orchestrator = Orchestrator::idle(setup);
+        let stream = orchestrator.stream("serve", &clip, &json!({}));
+        stream.viewer.until_more(RATE, FIRST);
+        let below = orchestrator.runner.below();
+        assert!(below.len() >= 3, "{below:?}");
+        kill_9(orchestrator.runner.pid()).expect("it runs");
+        let gone = wait_until(Duration::from_secs(1), || {
+            below.iter().all(|&pid| !is_running(pid))
+        });
+        let left: Vec<_> = below
+            .iter()
+            .filter_map(|&pid| framerill_tests::process::Process::of(pid))
+            .collect();
+        assert!(gone, "{left:#?}");
+    }
+}
+
+#[test]
+fn sigterm_ends_everything_within_six_seconds_and_ends_its_channels() {
+    let Some(clip) = clip() else { return };
+    let mut orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let stream = orchestrator.stream("term", &clip, &json!({}));
+    stream.viewer.until_more(2 * RATE, FIRST);
+    let below = orchestrator.runner.below();
+    let asked = now();
+    orchestrator.runner.signal(Signal::TERM);
+    assert_eq!(orchestrator.runner.ended(SOON), Some(143));
+    assert!(
+        asked.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert!(below.iter().all(|&pid| !is_running(pid)));
+    assert!(stream.viewer.ends(Duration::from_secs(1)));
+    let left = stream.session.left();
+    assert!(
+        !left
+            .iter()
+            .any(|it| it == "term-out" || it == "term-events"),
+        "{left:?}"
+    );
+    // What was seen is whole to its last picture.
+    let seen = verdict(&stream, Look::Same);
+    assert_eq!((seen.missing.len(), seen.not_rising.len()), (0, 0));
+}
+
+#[test]
+fn a_stopped_infer_is_not_asked_for_ever_and_works_on_when_it_goes_on() {
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let runner = &orchestrator.runner;
+    let infer = runner.process(Role::Infer);
+    framerill_tests::live::runner::signal(infer, Signal::STOP);
+    let asked = now();
+    let answer = runner.get("/health");
+    assert!(
+        asked.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert!(answer.json().is_object(), "{}", answer.text());
+    framerill_tests::live::runner::signal(infer, Signal::CONT);
+    runner.until_health(&["IDLE"], STOPPED);
+}

@@ -1,0 +1,179 @@
+//! Outputs, events and control that are wrong: the stream goes on as far as it can, and is well when they are.
+
+use std::time::Duration;
+
+use framerill_tests::{
+    live::{
+        hostile::{Mode, Peer},
+        orchestrator::{Orchestrator, Stream},
+        runner::Setup,
+        usage::held,
+        verdict::{Kind, Look},
+    },
+    wait_until,
+};
+use serde_json::json;
+
+use crate::scene::{FIRST, RATE, SOON, assert_perfect, clip, film_changed, stop, verdict};
+
+/// A stream with a peer in front of one of its channels.
+fn with_peer(field: &str, suffix: &str, mode: Mode) -> Option<(Orchestrator, Peer, Stream)> {
+    let clip = clip()?;
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let peer = Peer::start(&orchestrator.channels, mode);
+    let session = orchestrator.open("sink");
+    let url = peer.url(&format!("sink{suffix}"));
+    let stream = film_changed(&orchestrator, session, &clip, |body| {
+        body[field] = json!(url)
+    });
+    Some((orchestrator, peer, stream))
+}
+
+fn output_recovers_from(mode: Mode) {
+    let Some((orchestrator, peer, stream)) = with_peer("publish_url", "-out", mode) else {
+        return;
+    };
+    let runner = &orchestrator.runner;
+    stream.camera.until_more(120);
+    let before = held(runner.pid());
+    assert_eq!(runner.health(), "OK", "{mode:?}");
+    stream.camera.until_more(60);
+    // What nobody takes is dropped, not kept.
+    let grown = held(runner.pid())
+        .pss_bytes
+        .saturating_sub(before.pss_bytes);
+    assert!(grown < 24 << 20, "{grown} bytes in two seconds");
+    peer.set(Mode::Pass);
+    let back = stream.viewer.sees_more(3 * RATE, Duration::from_secs(20));
+    assert!(
+        back,
+        "{mode:?}: no output when the peer was well again\n{}",
+        runner.last_words()
+    );
+    let seen = verdict(&stream, Look::Same);
+    assert_eq!(
+        (seen.of_another_place(), seen.not_rising.len()),
+        (0, 0),
+        "{:?}",
+        seen.faults()
+    );
+    // It is at the live edge again.
+    let newest = stream.camera.sent().last().map_or(0, |it| it.pts);
+    let last = seen.shown.last().map_or(0, |it| it.pts);
+    let late = framerill_tests::live::clip::distance(last, newest);
+    assert!(late < 5 * 90_000, "{late} ticks late");
+    stop(&orchestrator, &stream);
+}
+
+#[test]
+fn an_output_that_refuses_is_tried_again() {
+    output_recovers_from(Mode::Refuse);
+}
+
+#[test]
+fn an_output_that_hangs_is_tried_again() {
+    output_recovers_from(Mode::Hang);
+}
+
+#[test]
+fn an_output_that_answers_500_is_tried_again() {
+    output_recovers_from(Mode::Status(500));
+}
+
+#[test]
+fn an_output_that_is_slow_loses_pictures_and_no_memory() {
+    output_recovers_from(Mode::Slow(4096));
+}
+
+#[test]
+fn an_output_that_breaks_in_the_middle_goes_on_with_the_next_segment() {
+    let Some((orchestrator, peer, stream)) = with_peer("publish_url", "-out", Mode::Pass) else {
+        return;
+    };
+    stream.viewer.until_more(2 * RATE, FIRST);
+    peer.set(Mode::Refuse);
+    stream.camera.until_more(15);
+    peer.set(Mode::Pass);
+    stream.viewer.until_more(4 * RATE, SOON);
+    let seen = verdict(&stream, Look::Same);
+    assert_eq!(seen.of_another_place(), 0, "{:?}", seen.faults());
+    assert!(
+        seen.missing.len() <= 4 * RATE,
+        "{} are missing",
+        seen.missing.len()
+    );
+    stop(&orchestrator, &stream);
+}
+
+#[test]
+fn an_output_that_is_not_there_ends_the_stream() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let session = orchestrator.open("gone");
+    orchestrator.channels.delete("gone-out");
+    let stream = orchestrator.film(
+        session,
+        &clip,
+        &json!({}),
+        &framerill_tests::live::camera::Options::default(),
+    );
+    orchestrator
+        .runner
+        .until_health(&["IDLE"], Duration::from_secs(40));
+    assert_eq!(stream.viewer.pictures(), 0);
+}
+
+#[test]
+fn events_that_nobody_takes_hold_nothing_up() {
+    for mode in [Mode::Hang, Mode::Refuse, Mode::Status(500)] {
+        let Some((orchestrator, _peer, stream)) = with_peer("events_url", "-events", mode) else {
+            return;
+        };
+        stream.viewer.until_more(4 * RATE, FIRST + SOON);
+        assert_perfect(&verdict(&stream, Look::Same), &orchestrator.runner);
+        stream.session.close();
+        // Nor the end.
+        orchestrator
+            .runner
+            .until_health(&["IDLE"], Duration::from_secs(8));
+    }
+}
+
+#[test]
+fn a_control_channel_that_cannot_be_read_ends_nothing() {
+    for mode in [Mode::Status(404), Mode::Status(500), Mode::Hang, Mode::Html] {
+        let Some((orchestrator, _peer, stream)) = with_peer("control_url", "-control", mode) else {
+            return;
+        };
+        stream.viewer.until_more(5 * RATE, FIRST + SOON);
+        let seen = verdict(&stream, Look::Same);
+        assert_perfect(&seen, &orchestrator.runner);
+        assert_eq!(seen.count(Kind::Finished), seen.shown.len(), "{mode:?}");
+        stop(&orchestrator, &stream);
+    }
+}
+
+#[test]
+fn a_control_channel_that_recovers_is_heard() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Tuned"));
+    let peer = Peer::start(&orchestrator.channels, Mode::Status(500));
+    let session = orchestrator.open("deaf");
+    let stream = film_changed(&orchestrator, session, &clip, |body| {
+        body["control_url"] = json!(peer.url("deaf-control"));
+    });
+    stream.viewer.until_more(RATE, FIRST);
+    peer.set(Mode::Pass);
+    stream.session.say(&json!({"negative": true}));
+    let heard = wait_until(SOON, || {
+        let status = orchestrator.runner.status().unwrap_or_default();
+        status["inference_status"]["last_params"]["negative"] == true
+            || status["inference_status"]["last_params_update_time"].is_u64()
+    });
+    assert!(
+        heard,
+        "{:?}\n{}",
+        orchestrator.runner.status(),
+        orchestrator.runner.last_words()
+    );
+}

@@ -1,0 +1,256 @@
+//! A worker dies, stands still or raises, and the stream goes on (DESIGN, Processes and Egress modes).
+
+use std::time::{Duration, Instant};
+
+use framerill_tests::{
+    live::{
+        clip::distance,
+        now,
+        orchestrator::{Orchestrator, Stream},
+        runner::{Role, Runner, Setup, signal},
+        verdict::{Kind, Look, Verdict},
+    },
+    process::kill_9,
+    wait_until,
+};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::scene::{FIRST, RATE, SOON, TWO_INTERVALS, assert_whole, clip, ticks, verdict};
+
+/// When the first finished picture after that moment came.
+fn back_at(seen: &Verdict, from: Instant) -> Instant {
+    let late = |it: &Instant| *it > from + Duration::from_millis(60);
+    let mut held = false;
+    let mut back = None;
+    for it in seen
+        .shown
+        .iter()
+        .filter(|it| it.at.as_ref().is_some_and(late))
+    {
+        held |= it.kind != Kind::Finished;
+        if held && it.kind == Kind::Finished && back.is_none() {
+            back = it.at;
+        }
+    }
+    back.expect("the pipeline came back, and something stood in before")
+}
+
+/// Every pts is there; what stands in does so for as long as the worker was away, and no longer.
+fn assert_bridged(stream: &Stream, runner: &Runner, lost_at: Instant, at_most: Duration) {
+    let seen = verdict(stream, Look::Negative);
+    assert_whole(&seen, runner);
+    let outage = back_at(&seen, lost_at) - lost_at;
+    assert!(
+        outage <= at_most,
+        "away for {outage:?}\n{}",
+        runner.last_words()
+    );
+    let fillers = seen.fillers();
+    let longest = fillers.iter().map(|(_, length)| *length).max();
+    assert!(
+        longest <= Some(ticks(outage) + TWO_INTERVALS),
+        "{fillers:?} for {outage:?}"
+    );
+    assert!(fillers.len() <= 2, "{fillers:?}");
+}
+
+fn restarts(runner: &Runner) -> u64 {
+    let status = runner.status().unwrap_or_default();
+    status["inference_status"]["restart_count"]
+        .as_u64()
+        .unwrap_or(0)
+}
+
+fn killed(setup: Setup, at_most: Duration) {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(setup);
+    let runner = &orchestrator.runner;
+    let stream = orchestrator.stream("killed", &clip, &json!({}));
+    stream.viewer.until_more(3 * RATE, FIRST);
+    let worker = runner.process(Role::Worker);
+    let lost_at = now();
+    kill_9(worker).expect("it runs");
+    stream.viewer.until_more(4 * RATE, SOON);
+    let event = stream.session.until_event("restart", SOON, |_| true);
+    assert_eq!(event["restart_count"], 1, "{event}");
+    assert!(
+        event["restart_time"].is_f64() && event["restart_logs"].is_array(),
+        "{event}"
+    );
+    assert_ne!(runner.other(Role::Worker, Some(worker)), worker);
+    assert_bridged(&stream, runner, lost_at, at_most);
+    assert_eq!(restarts(runner), 1);
+    assert!(stream.viewer.watched().ended.is_none());
+}
+
+#[test]
+fn a_rust_worker_that_is_killed_is_back_and_every_pts_appears() {
+    killed(Setup::pipeline("invert"), Duration::from_millis(700));
+}
+
+#[test]
+fn a_python_worker_that_is_killed_is_back_and_every_pts_appears() {
+    killed(Setup::python("live", "Negative"), Duration::from_secs(3));
+}
+
+#[test]
+fn a_worker_that_is_stopped_is_replaced_and_every_pts_appears() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Negative"));
+    let runner = &orchestrator.runner;
+    let stream = orchestrator.stream("stopped", &clip, &json!({}));
+    stream.viewer.until_more(2 * RATE, FIRST);
+    let worker = runner.process(Role::Worker);
+    let lost_at = now();
+    signal(worker, Signal::STOP);
+    // No heartbeat for five seconds; then it is loaded again.
+    let within = Duration::from_secs(20);
+    assert!(
+        wait_until(within, || restarts(runner) == 1),
+        "{}",
+        runner.last_words()
+    );
+    stream.viewer.until_more(4 * RATE, SOON);
+    assert_bridged(&stream, runner, lost_at, Duration::from_secs(10));
+    assert!(!runner.all(Role::Worker).contains(&worker));
+}
+
+#[test]
+fn a_worker_that_is_stopped_for_a_moment_is_only_late() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Negative"));
+    let runner = &orchestrator.runner;
+    let stream = orchestrator.stream("late", &clip, &json!({}));
+    stream.viewer.until_more(2 * RATE, FIRST);
+    let worker = runner.process(Role::Worker);
+    let lost_at = now();
+    signal(worker, Signal::STOP);
+    stream.viewer.until_more(RATE, SOON);
+    signal(worker, Signal::CONT);
+    stream.viewer.until_more(3 * RATE, SOON);
+    assert_bridged(&stream, runner, lost_at, Duration::from_secs(3));
+    assert_eq!(
+        (restarts(runner), runner.find(Role::Worker)),
+        (0, Some(worker))
+    );
+}
+
+#[test]
+fn a_pipeline_that_hangs_is_killed_after_its_time_and_the_stream_goes_on() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Hangs"));
+    let runner = &orchestrator.runner;
+    let marker = runner.folder().join("hung");
+    let params = json!({"marker": marker, "at": 60});
+    let stream = orchestrator.stream("hangs", &clip, &params);
+    let hung = wait_until(SOON, || marker.exists());
+    assert!(hung, "{}", runner.last_words());
+    let lost_at = now();
+    assert!(
+        wait_until(Duration::from_secs(25), || restarts(runner) == 1),
+        "{}",
+        runner.last_words()
+    );
+    let killed_after = lost_at.elapsed();
+    assert!(
+        (9..20).contains(&killed_after.as_secs()),
+        "{killed_after:?}"
+    );
+    stream.viewer.until_more(4 * RATE, SOON);
+    assert_bridged(
+        &stream,
+        runner,
+        lost_at,
+        killed_after + Duration::from_secs(4),
+    );
+}
+
+#[test]
+fn never_online_for_four_seconds_without_a_real_output_and_never_without_a_picture() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Raises"));
+    let runner = &orchestrator.runner;
+    let stream = orchestrator.stream("raises", &clip, &json!({"first": 48}));
+    stream.viewer.until_more(RATE, FIRST);
+    let told = stream.session.until_event("error", SOON, |it| {
+        let message = it["message"].as_str().unwrap_or_default();
+        message.contains("this picture is wrong")
+    });
+    assert!(
+        told["message"]
+            .as_str()
+            .is_some_and(|it| it.starts_with("Error processing ")),
+        "{told}"
+    );
+    let from = now();
+    let mut online_since = None;
+    let watched = wait_until(Duration::from_secs(8), || {
+        let online = runner.state().as_deref() == Some("ONLINE");
+        online_since = online_since.filter(|_| online).or_else(|| online.then(now));
+        let long =
+            online_since.is_some_and(|since: Instant| since.elapsed() > Duration::from_secs(4));
+        assert!(!long, "ONLINE, {:?} after the first error", from.elapsed());
+        from.elapsed() > Duration::from_secs(7)
+    });
+    assert!(watched);
+    let seen = verdict(&stream, Look::Negative);
+    assert_whole(&seen, runner);
+    let last = seen.shown.last().expect("pictures");
+    assert_ne!(last.kind, Kind::Finished);
+    let newest = stream
+        .camera
+        .sent()
+        .last()
+        .map(|it| it.pts)
+        .expect("pictures");
+    assert!(
+        distance(last.pts, newest) < 90_000,
+        "the output stands still"
+    );
+}
+
+#[test]
+fn a_pipeline_that_never_loads_is_an_error_and_is_refused() {
+    let orchestrator = Orchestrator::start(Setup::python("live", "NeverLoads"));
+    let runner = &orchestrator.runner;
+    runner.until_health(&["ERROR"], Duration::from_secs(40));
+    let status = runner.status().expect("infer answers");
+    let last = status["inference_status"]["last_error"]
+        .as_str()
+        .unwrap_or_default();
+    assert!(last.contains("the model is not there"), "{status}");
+    assert_eq!(status["inference_status"]["restart_count"], 3);
+    let session = orchestrator.open("refused");
+    let refused = orchestrator.post(&session, &json!({}));
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert_eq!(runner.health(), "ERROR");
+}
+
+#[test]
+fn a_worker_may_die_three_times_and_the_fourth_death_ends_the_stream() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("invert"));
+    let runner = &orchestrator.runner;
+    let stream = orchestrator.stream("budget", &clip, &json!({}));
+    stream.viewer.until_more(RATE, FIRST);
+    let mut worker = None;
+    for death in 1..=3 {
+        let next = runner.other(Role::Worker, worker);
+        kill_9(next).expect("it runs");
+        worker = Some(next);
+        assert!(
+            wait_until(SOON, || restarts(runner) == death),
+            "{}",
+            runner.last_words()
+        );
+        stream.viewer.until_more(2 * RATE, SOON);
+    }
+    kill_9(runner.other(Role::Worker, worker)).expect("it runs");
+    runner.until_health(&["ERROR"], SOON);
+    assert!(
+        stream.viewer.ends(SOON),
+        "the stream goes on without a worker"
+    );
+    assert_eq!(stream.session.events_of("restart").len(), 3);
+}
