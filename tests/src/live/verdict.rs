@@ -24,6 +24,8 @@ use crate::{
 /// The runner takes so many pictures a second at most.
 const CAP: i64 = 24;
 const CLOCK: i64 = 90_000;
+/// A picture that is shown too early is so by less.
+const EARLY_TICKS: i64 = 2 * CLOCK;
 
 /// What a picture of the output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,12 +287,16 @@ fn wrapped(pts: i64) -> u64 {
         .cast_unsigned()
 }
 
-/// The picture with that number that was sent nearest to a pts.
+/// The picture with that number that was sent last before a pts, or little after it: a clip goes round, and what stands in
+/// for long must not be taken for what is still to come.
 fn nearest(sent: &[Sent], counter: u32, tag: u8, pts: u64) -> Option<&Sent> {
     let same = sent
         .iter()
         .filter(|it| it.counter == counter && it.tag == tag);
-    same.min_by_key(|it| distance(it.pts, pts).abs())
+    let late = |it: &&Sent| distance(it.pts, pts);
+    let near = same.clone().filter(|it| late(it) >= -EARLY_TICKS);
+    near.min_by_key(|it| late(it).abs())
+        .or_else(|| same.min_by_key(|it| late(it).abs()))
 }
 
 /// What the cap of the rate lets through, and did not come.

@@ -23,7 +23,7 @@ fn twenty_seconds() -> Option<std::sync::Arc<Clip>> {
     Clip::of(&Source {
         seconds: 14.0,
         size: (640, 360),
-        ..Clip::ten_seconds()
+        ..Clip::half_minute()
     })
 }
 
@@ -72,7 +72,7 @@ fn sound_without_pictures_and_pictures_without_sound_go_through() {
     let mute = Source {
         sound: false,
         size: (640, 360),
-        ..Clip::ten_seconds()
+        ..Clip::half_minute()
     };
     let Some(mute) = Clip::of(&mute) else { return };
     let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
