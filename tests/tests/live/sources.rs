@@ -286,10 +286,16 @@ fn thirty_seconds_of_silence_are_told_and_survived() {
     stream.camera.resume();
     stream.viewer.until_more(3 * RATE, SOON);
     runner.until_state("ONLINE", Duration::from_secs(30));
+    let newest = stream.camera.sent().last().map_or(0, |it| it.counter);
     let seen = verdict(&stream, Look::Same);
     assert_eq!(seen.not_rising.len(), 0);
-    let last = seen.shown.last().expect("pictures");
-    assert_eq!(last.kind, Kind::Finished, "{:?}", seen.faults());
+    // Over a jump of more than ten seconds pts run on; the picture is the newest one.
+    let last = seen.shown.last().and_then(|it| it.counter).expect("a mark");
+    assert!(
+        (0..60).contains(&((newest + 900 - last) % 900)),
+        "{last}, not {newest}"
+    );
+    assert!(widest_gap(&seen) < 45 * 90_000, "{}", widest_gap(&seen));
     stop(&orchestrator, &stream);
 }
 
