@@ -58,7 +58,7 @@ fn source() -> Source {
     Source {
         seconds: 4.0,
         size: (320, 240),
-        ..Clip::ten_seconds()
+        ..Clip::half_minute()
     }
 }
 

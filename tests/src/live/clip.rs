@@ -47,21 +47,22 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// Ten seconds of a source of that size, 30 pictures a second, as cameras encode it; `None`, loudly, without FFmpeg.
+    /// Half a minute of a source of that size, 30 pictures a second, as cameras encode it; `None`, loudly, without FFmpeg.
     #[must_use]
     pub fn usual(size: (u32, u32)) -> Option<Arc<Self>> {
         Self::of(&Source {
             size,
-            ..Self::ten_seconds()
+            ..Self::half_minute()
         })
     }
 
     /// The source of a usual clip.
     #[must_use]
-    pub fn ten_seconds() -> Source {
+    pub fn half_minute() -> Source {
         Source {
             size: (1280, 720),
             live: true,
+            seconds: 30.0,
             ..Source::default()
         }
     }

@@ -261,7 +261,7 @@ impl Runner {
     /// Every process of that role.
     #[must_use]
     pub fn all(&self, role: Role) -> Vec<u32> {
-        let below = match role {
+        let mut below = match role {
             Role::Infer => children(self.pid())
                 .into_iter()
                 .filter(|it| {
@@ -275,7 +275,15 @@ impl Runner {
                 found
             }
         };
-        below.into_iter().map(|it: Process| it.pid).collect()
+        // A launcher has the words of what it launched.
+        let parents: Vec<u32> = below.iter().map(|it: &Process| it.parent).collect();
+        below.retain(|it| !parents.contains(&it.pid));
+        below.retain(|it| {
+            it.command
+                .first()
+                .is_none_or(|word| !word.ends_with("unshare"))
+        });
+        below.into_iter().map(|it| it.pid).collect()
     }
 
     /// One process of that role, if there is one.

@@ -24,6 +24,10 @@ use crate::{
 /// The runner takes so many pictures a second at most.
 const CAP: i64 = 24;
 const CLOCK: i64 = 90_000;
+/// Of 30 pictures a second every fifth is left out.
+const RHYTHM: usize = 4;
+/// A picture that is shown too early is so by less.
+const EARLY_TICKS: i64 = 2 * CLOCK;
 
 /// What a picture of the output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,12 +289,16 @@ fn wrapped(pts: i64) -> u64 {
         .cast_unsigned()
 }
 
-/// The picture with that number that was sent nearest to a pts.
+/// The picture with that number that was sent last before a pts, or little after it: a clip goes round, and what stands in
+/// for long must not be taken for what is still to come.
 fn nearest(sent: &[Sent], counter: u32, tag: u8, pts: u64) -> Option<&Sent> {
     let same = sent
         .iter()
         .filter(|it| it.counter == counter && it.tag == tag);
-    same.min_by_key(|it| distance(it.pts, pts).abs())
+    let late = |it: &&Sent| distance(it.pts, pts);
+    let near = same.clone().filter(|it| late(it) >= -EARLY_TICKS);
+    near.min_by_key(|it| late(it).abs())
+        .or_else(|| same.min_by_key(|it| late(it).abs()))
 }
 
 /// What the cap of the rate lets through, and did not come.
@@ -302,12 +310,20 @@ fn missing(shown: &[Shown], sent: &[Sent]) -> Vec<u64> {
     let (Some(first), Some(last)) = (first, last) else {
         return Vec::new();
     };
-    let between = sent.get(first..=last).unwrap_or_default();
-    let times: Vec<u64> = between.iter().map(|it| it.pts).collect();
-    let kept = capped(&times).into_iter();
-    kept.map(|index| times[index])
-        .filter(|pts| !seen.contains(pts))
-        .collect()
+    // Where the rhythm began is not known: the first pictures may have been dropped on the way.
+    let missed = |from: usize| {
+        let between = sent.get(from..=last).unwrap_or_default();
+        let times: Vec<u64> = between.iter().map(|it| it.pts).collect();
+        let kept = capped(&times)
+            .into_iter()
+            .map(|index| (from + index, times[index]));
+        let due = kept.filter(|(index, pts)| *index >= first && !seen.contains(pts));
+        due.map(|(_, pts)| pts).collect::<Vec<u64>>()
+    };
+    (first.saturating_sub(RHYTHM)..=first)
+        .map(missed)
+        .min_by_key(Vec::len)
+        .unwrap_or_default()
 }
 
 /// The rule of 24 pictures a second (runner contract, §8.2): which of these times it keeps.

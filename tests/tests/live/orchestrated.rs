@@ -22,7 +22,7 @@ use crate::scene::{FIRST, RATE, SOON, STOPPED, assert_perfect, clip, clip_of, st
 fn a_stream_runs_from_its_start_to_its_end_as_orchestrators_drive_it() {
     let source = Source {
         seconds: 16.0,
-        ..Clip::ten_seconds()
+        ..Clip::half_minute()
     };
     let Some(clip) = Clip::of(&source) else {
         return;
@@ -137,9 +137,8 @@ fn codecs(segment: &[u8]) -> Vec<String> {
 fn deleting_any_channel_but_the_events_ends_the_stream_within_six_seconds() {
     let Some(clip) = clip() else { return };
     let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
-    for suffix in ["", "-control", "-out"] {
-        let name = format!("end{suffix}");
-        let stream = orchestrator.stream(&name, &clip, &json!({}));
+    for (name, suffix) in [("one", ""), ("two", "-control"), ("three", "-out")] {
+        let stream = orchestrator.stream(name, &clip, &json!({}));
         stream.viewer.until_more(RATE, FIRST);
         orchestrator.channels.delete(&format!("{name}{suffix}"));
         orchestrator.runner.until_health(&["IDLE"], STOPPED);

@@ -16,10 +16,9 @@ use framerill_tests::{
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::scene::{FIRST, RATE, SOON, STOPPED, clip, ticks, verdict};
+use crate::scene::{FIRST, RATE, SOON, STOPPED, clip, ticks, verdict, widest_gap};
 
-/// Pictures of the output in 300 ms, and one for rounding.
-const LOST_AT_MOST: usize = 8;
+const LOST_AT_MOST: Duration = Duration::from_millis(300);
 
 #[test]
 fn a_media_process_that_is_killed_costs_300_ms_of_output_at_most() {
@@ -38,11 +37,14 @@ fn a_media_process_that_is_killed_costs_300_ms_of_output_at_most() {
         Some(worker),
         "the pipeline stays loaded"
     );
+    let newest = stream.camera.sent().last().map_or(0, |it| it.pts);
     let seen = verdict(&stream, Look::Same);
+    // The next process has a rhythm of its own in what the cap of the rate takes away; what counts is the gap.
+    let gap = widest_gap(&seen);
     assert!(
-        seen.missing.len() <= LOST_AT_MOST,
-        "{} are missing",
-        seen.missing.len()
+        gap <= ticks(LOST_AT_MOST),
+        "{gap} ticks\n{}",
+        runner.last_words()
     );
     assert_eq!(
         (seen.not_rising.len(), seen.of_another_place()),
@@ -51,7 +53,6 @@ fn a_media_process_that_is_killed_costs_300_ms_of_output_at_most() {
         seen.faults()
     );
     // It is not late from then on either.
-    let newest = stream.camera.sent().last().map_or(0, |it| it.pts);
     let last = seen.shown.last().map_or(0, |it| it.pts);
     assert!(distance(last, newest) <= ticks(Duration::from_millis(700)));
 }

@@ -37,7 +37,7 @@ pub(crate) fn clip_of(size: (u32, u32), tag: u8) -> Option<Arc<Clip>> {
     Clip::of(&Source {
         size,
         tag,
-        ..Clip::ten_seconds()
+        ..Clip::half_minute()
     })
 }
 

@@ -50,6 +50,7 @@ fn output_recovers_from(mode: Mode) {
         "{mode:?}: no output when the peer was well again\n{}",
         runner.last_words()
     );
+    let newest = stream.camera.sent().last().map_or(0, |it| it.pts);
     let seen = verdict(&stream, Look::Same);
     assert_eq!(
         (seen.of_another_place(), seen.not_rising.len()),
@@ -58,7 +59,6 @@ fn output_recovers_from(mode: Mode) {
         seen.faults()
     );
     // It is at the live edge again.
-    let newest = stream.camera.sent().last().map_or(0, |it| it.pts);
     let last = seen.shown.last().map_or(0, |it| it.pts);
     let late = framerill_tests::live::clip::distance(last, newest);
     assert!(late < 5 * 90_000, "{late} ticks late");

@@ -173,7 +173,7 @@ fn four_k_comes_out_at_the_streams_size() {
         size: (3840, 2160),
         seconds: 4.0,
         rate: "10".parse().expect("a rate"),
-        ..Clip::ten_seconds()
+        ..Clip::half_minute()
     };
     shows(Clip::of(&big), 10);
 }
@@ -183,7 +183,7 @@ fn hevc_comes_out_as_h264() {
     let source = Source {
         size: (640, 360),
         seconds: 4.0,
-        ..Clip::ten_seconds()
+        ..Clip::half_minute()
     };
     shows(hevc(&source), RATE);
 }
@@ -243,7 +243,7 @@ fn the_codec_may_change_in_the_middle() {
     let source = Source {
         size: (640, 360),
         tag: 4,
-        ..Clip::ten_seconds()
+        ..Clip::half_minute()
     };
     let Some(other) = hevc(&source) else { return };
     let Some((orchestrator, stream)) = started(Setup::pipeline("noop")) else {
@@ -286,10 +286,16 @@ fn thirty_seconds_of_silence_are_told_and_survived() {
     stream.camera.resume();
     stream.viewer.until_more(3 * RATE, SOON);
     runner.until_state("ONLINE", Duration::from_secs(30));
+    let newest = stream.camera.sent().last().map_or(0, |it| it.counter);
     let seen = verdict(&stream, Look::Same);
     assert_eq!(seen.not_rising.len(), 0);
-    let last = seen.shown.last().expect("pictures");
-    assert_eq!(last.kind, Kind::Finished, "{:?}", seen.faults());
+    // Over a jump of more than ten seconds pts run on; the picture is the newest one.
+    let last = seen.shown.last().and_then(|it| it.counter).expect("a mark");
+    assert!(
+        (0..60).contains(&((newest + 900 - last) % 900)),
+        "{last}, not {newest}"
+    );
+    assert!(widest_gap(&seen) < 45 * 90_000, "{}", widest_gap(&seen));
     stop(&orchestrator, &stream);
 }
 
@@ -328,7 +334,7 @@ fn jumps(ticks: i64) {
     );
     // Pictures come in their order, though their pts moved.
     let counters: Vec<_> = seen.shown.iter().filter_map(|it| it.counter).collect();
-    let steps = counters.windows(2).map(|two| (two[1] + 300 - two[0]) % 300);
+    let steps = counters.windows(2).map(|two| (two[1] + 900 - two[0]) % 900);
     let odd: Vec<_> = steps.filter(|step| !(1..=15).contains(step)).collect();
     assert!(odd.is_empty(), "{odd:?}");
     let moved: Vec<_> = seen.shown.iter().filter_map(|it| it.moved_ticks).collect();
