@@ -175,12 +175,17 @@ impl Play {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "the reader of a failed test needs it")]
+fn tell_seed(seed: u64) {
+    eprintln!("FRAMERILL_SEED={seed}");
+}
+
 fn chaos(setup: Setup, look: Look, lasting: Duration) {
     if clip().is_none() {
         return;
     }
     let seed = seed();
-    println!("FRAMERILL_SEED={seed}");
+    tell_seed(seed);
     let orchestrator = Orchestrator::idle(setup.variable("FRAMERILL_MAX_RESTARTS", "1000"));
     let before = held(orchestrator.runner.pid());
     let mut play = Play {
