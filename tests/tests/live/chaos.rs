@@ -59,6 +59,11 @@ fn seed() -> u64 {
     said.unwrap_or_else(own)
 }
 
+#[expect(clippy::print_stderr, reason = "whoever reads a failure repeats it")]
+fn tell(seed: u64) {
+    eprintln!("FRAMERILL_SEED={seed}");
+}
+
 struct Play {
     orchestrator: Orchestrator,
     input: Peer,
@@ -180,7 +185,7 @@ fn chaos(setup: Setup, look: Look, lasting: Duration) {
         return;
     }
     let seed = seed();
-    println!("FRAMERILL_SEED={seed}");
+    tell(seed);
     let orchestrator = Orchestrator::idle(setup.variable("FRAMERILL_MAX_RESTARTS", "1000"));
     let before = held(orchestrator.runner.pid());
     let mut play = Play {
