@@ -14,6 +14,7 @@ use std::{
 
 use framerill_frames::{
     Descriptor, DescriptorError, Geometry, Link, LinkError, MessageType, PeerPool, Pool, PoolError,
+    SkipReason,
 };
 use framerill_media::{Caps, Pts};
 use framerill_worker::{
@@ -172,12 +173,13 @@ impl Reader {
                 drop(lease);
             }
             MessageType::Skip => {
-                let frame = state.exchange.skip(message.frame)?;
+                let failed = message.reason == SkipReason::Failed;
+                let frame = state.exchange.skip(message.frame, failed)?;
                 let (complete, delivered) = (frame.decode_ns.1, frame.delivered_ns);
                 state
                     .tally
                     .answered(complete, delivered, monotonic_ns(), message.process_ns);
-                Stream::take_skip(&mut state, frame.id);
+                Stream::take_skip(&mut state, frame.id, failed);
             }
             MessageType::Flush | MessageType::Eos => {}
             MessageType::Pool => return Err(AttachError::Broken("a second pool")),
@@ -228,6 +230,9 @@ impl Reader {
         };
         let now = monotonic_ns();
         if whole {
+            if state.live.is_some() {
+                state.exchange.set_pace(message.process_ns);
+            }
             state.tally.answered(
                 frame.decode_ns.1,
                 frame.delivered_ns,

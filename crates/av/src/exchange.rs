@@ -18,6 +18,8 @@ use framerill_media::Pts;
 
 /// Frames that a worker has at once: one at work, and the next at hand.
 pub(crate) const DEPTH: usize = 2;
+/// A live worker that takes longer for a frame gets no second one: its age would be seen.
+const FAST_NS: u64 = 20_000_000;
 /// Answers that one frame may have.
 const MOST_ANSWERS: u32 = 256;
 /// Decoded frames that wait under `block`.
@@ -84,6 +86,8 @@ pub(crate) struct Counts {
     pub(crate) answered: u64,
     /// Without an answer, by choice.
     pub(crate) skipped: u64,
+    /// The pipeline failed with them.
+    pub(crate) failed: u64,
     /// Lost by policy, or because no worker is left.
     pub(crate) dropped: u64,
     /// Lost with a worker.
@@ -126,8 +130,8 @@ impl<L> Exchange<L> {
         }
     }
 
-    /// For a live source: only the newest frame waits, and the worker has one at a time. A frame at hand would be as old as
-    /// the worker is slow when its turn comes; the link brings the newest in microseconds.
+    /// For a live source: only the newest frame waits, and the worker has one at a time until [`Exchange::set_pace`] finds
+    /// it fast. A frame at hand is as old as the worker is slow when its turn comes.
     #[must_use]
     pub(crate) fn live() -> Self {
         Self {
@@ -154,6 +158,12 @@ impl<L> Exchange<L> {
             return None;
         }
         self.again.pop_front().or_else(|| self.pending.pop())
+    }
+
+    /// How long a live worker took for a frame. A fast one gets the next frame in advance: pictures that a busy machine
+    /// decodes in bursts then do not displace each other.
+    pub(crate) fn set_pace(&mut self, process_ns: u64) {
+        self.depth = if process_ns <= FAST_NS { DEPTH } else { 1 };
     }
 
     /// The frame is on its way.
@@ -195,11 +205,16 @@ impl<L> Exchange<L> {
             })
     }
 
-    /// The worker chose not to answer.
-    pub(crate) fn skip(&mut self, frame: u64) -> Result<Ready<L>, Rule> {
+    /// The worker does not answer: by choice, or because the pipeline failed with the frame.
+    pub(crate) fn skip(&mut self, frame: u64, failed: bool) -> Result<Ready<L>, Rule> {
         self.due(Some(frame))?;
         self.parts = None;
-        self.counts.skipped += 1;
+        let counter = if failed {
+            &mut self.counts.failed
+        } else {
+            &mut self.counts.skipped
+        };
+        *counter += 1;
         self.outstanding.pop_front().ok_or(Rule::OutOfTurn {
             got: Some(frame),
             due: None,
@@ -422,7 +437,7 @@ mod tests {
                     Step::Answer => if let Ok(Answered::Whole(frame)) = exchange.answer(due, 0, 1) {
                         answered.push(frame.id);
                     },
-                    Step::Skip => if let Some(due) = due { gone.push(exchange.skip(due).unwrap().id) },
+                    Step::Skip => if let Some(due) = due { gone.push(exchange.skip(due, false).unwrap().id) },
                     Step::Lose => gone.extend(exchange.lose_worker().held.map(|frame| frame.id)),
                     Step::Attach => exchange.attach(),
                 }

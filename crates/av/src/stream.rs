@@ -345,16 +345,22 @@ impl Stream {
             // What was begun before a reload is not shown after it began.
             Some(live) if live.is_reloading => {}
             Some(live) => {
+                live.is_failing = false;
                 let (frame, pts, now) = (picture.frame, picture.pts, picture.answered_ns);
                 live.presenter.finish(frame, pts, picture, whole, now);
             }
         }
     }
 
-    /// The worker chose not to answer a frame.
-    pub(crate) fn take_skip(state: &mut State, frame: u64) {
+    /// The worker does not answer a frame: by choice, or because the pipeline failed with it.
+    pub(crate) fn take_skip(state: &mut State, frame: u64, failed: bool) {
         if let Some(live) = &mut state.live {
-            live.presenter.pass_over(frame);
+            live.is_failing = failed;
+            if failed {
+                live.presenter.lose(frame);
+            } else {
+                live.presenter.pass_over(frame);
+            }
         }
     }
 
@@ -374,6 +380,7 @@ impl Stream {
             encoded: state.encoded,
             dropped: counts.dropped + state.unseen + state.out_of_order,
             skipped: counts.skipped,
+            failed: counts.failed,
             late: state.tally.late(),
             filler: 0,
             held: counts.held,

@@ -55,6 +55,8 @@ pub enum SkipReason {
     Late,
     /// It was flushed.
     Flushed,
+    /// The pipeline failed with it; the worker of a live stream goes on.
+    Failed,
 }
 
 /// One message of the frame link.
@@ -267,6 +269,7 @@ impl Descriptor {
             (MessageType::Skip, SkipReason::Chosen) => 1,
             (MessageType::Skip, SkipReason::Late) => 2,
             (MessageType::Skip, SkipReason::Flushed) => 3,
+            (MessageType::Skip, SkipReason::Failed) => 4,
             _ => 0,
         };
         put(52, &reason.to_le_bytes());
@@ -328,6 +331,7 @@ impl Descriptor {
             (MessageType::Skip, 1) => SkipReason::Chosen,
             (MessageType::Skip, 2) => SkipReason::Late,
             (MessageType::Skip, 3) => SkipReason::Flushed,
+            (MessageType::Skip, 4) => SkipReason::Failed,
             (MessageType::Skip, code) => {
                 return Err(DescriptorError::Code {
                     field: "reason",

@@ -64,6 +64,9 @@ pub enum ToChild {
         /// Media: how many frames beyond the one at work the worker may hold.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         history: Option<u32>,
+        /// Worker: the stream is live. A frame that the pipeline fails with is told and skipped, and the worker goes on.
+        #[serde(default, skip_serializing_if = "is_false")]
+        live: bool,
         /// Descriptors that come with this message.
         #[serde(default, skip_serializing_if = "is_zero")]
         fds: u32,
@@ -618,6 +621,8 @@ pub struct MediaStats {
     pub finished: bool,
     /// By stage.
     pub latency_ms: Latencies,
+    /// The pipeline failed with them; not among `skipped`.
+    pub failed: u64,
     /// Of `dropped`: gave way to a newer frame while the worker was busy.
     pub dropped_latest: u64,
     /// Of `dropped`: no worker was there.
@@ -634,7 +639,7 @@ pub struct MediaStats {
     pub offset: i64,
     /// The newest pts that was written, in ticks of 1/90000 s.
     pub written_pts: Option<i64>,
-    /// Gaps of more than 1.5 usual distances in the pictures that were written.
+    /// Gaps in the pictures that were written: distances of almost two mean ones of late, or more.
     pub picture_gaps: u64,
     /// Gaps in the sound of the source.
     pub sound_gaps: u64,

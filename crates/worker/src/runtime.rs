@@ -29,6 +29,11 @@ const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// One written, one under way, and as many as media may hold to encode and preview.
 const OUTPUT_SLOTS: u32 = 6;
 
+/// The pause after the first of several failures in a row; it doubles (runner contract §12, D33).
+const FAILURE_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause.
+const FAILURE_PAUSE_MOST: Duration = Duration::from_millis(100);
+
 /// Runs a worker over the control socket on descriptor 0. Returns the exit code.
 #[must_use]
 pub fn run() -> u8 {
@@ -99,9 +104,10 @@ impl Handler for Worker {
                 id,
                 stream,
                 incarnation,
+                live,
                 ..
             } => {
-                self.attach(id, stream, incarnation, fds, parent);
+                self.attach(id, stream, incarnation, live, fds, parent);
             }
             ToChild::Detach { id, stream } => {
                 let incarnation = self.leave(&stream);
@@ -189,6 +195,7 @@ impl Worker {
         id: u64,
         stream: String,
         incarnation: u32,
+        live: bool,
         mut fds: Vec<OwnedFd>,
         parent: &Parent,
     ) {
@@ -202,7 +209,8 @@ impl Worker {
             self.leave(&stream);
         }
         let link = Arc::new(Link::new(socket));
-        let joined = match Session::join(Arc::clone(&link), pipeline) {
+        let tolerant = live.then(|| parent.clone());
+        let joined = match Session::join(Arc::clone(&link), pipeline, tolerant) {
             Ok(session) => session,
             Err(error) => return parent.say(&link_error(error.to_string())),
         };
@@ -251,6 +259,15 @@ fn unknown(id: u64, name: &str) -> ErrorReport {
     .with_hint(format!("there are: {}", names.join(", ")))
 }
 
+fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
+    let what = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    format!("the pipeline panicked: {what}")
+}
+
 fn locked(pipeline: &Shared) -> MutexGuard<'_, Box<dyn Pipeline>> {
     pipeline.lock().unwrap_or_else(|poison| poison.into_inner())
 }
@@ -277,10 +294,18 @@ struct Session {
     output: Pool,
     lent: Vec<Option<Lease>>,
     waiting: VecDeque<Descriptor>,
+    /// The stream is live: who is told of a frame that the pipeline fails with.
+    tolerant: Option<Parent>,
+    /// Frames in a row that it failed with.
+    failures: u32,
 }
 
 impl Session {
-    fn join(link: Arc<Link>, pipeline: Shared) -> Result<Self, StreamError> {
+    fn join(
+        link: Arc<Link>,
+        pipeline: Shared,
+        tolerant: Option<Parent>,
+    ) -> Result<Self, StreamError> {
         let (offer, memory) = link.recv(Some(POOL_WITHIN))?;
         let (MessageType::Pool, Some(memory)) = (offer.message, memory) else {
             return Err(StreamError::Rule("the first message is a pool"));
@@ -304,6 +329,8 @@ impl Session {
             output,
             lent,
             waiting: VecDeque::new(),
+            tolerant,
+            failures: 0,
         })
     }
 
@@ -316,13 +343,8 @@ impl Session {
             }
             Ok(Err(error)) => return parent.fail(ErrorReport::fatal("link", error.to_string())),
             Err(panic) => {
-                let what = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("no message");
-                let message = format!("the pipeline panicked: {what}");
-                return parent.fail(ErrorReport::fatal("process_failed", message));
+                let what = panicked(panic.as_ref());
+                return parent.fail(ErrorReport::fatal("process_failed", what));
             }
         }
         let (id, held, requeued) = (None, Vec::new(), 0);
@@ -423,11 +445,19 @@ impl Session {
             copied: false,
         };
         let began = Instant::now();
-        let answer = locked(&self.pipeline)
-            .process(&meta, &mut picture)
-            .map_err(StreamError::Pipeline)?;
+        let answer = self.process(&meta, &mut picture);
         let process_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let SlotPicture { loan, .. } = picture;
+        let answer = match (answer, &self.tolerant) {
+            (Ok(answer), _) => answer,
+            (Err(what), None) => return Err(StreamError::Pipeline(what)),
+            (Err(what), Some(parent)) => {
+                let parent = parent.clone();
+                drop(loan);
+                return self.fail(frame, what, process_ns, &parent);
+            }
+        };
+        self.failures = 0;
 
         let reply = Descriptor {
             process_ns,
@@ -453,6 +483,40 @@ impl Session {
             })?,
         }
         self.send(&Descriptor::release(frame.slot))
+    }
+
+    /// The pipeline's answer. For a live stream a panic is a failure like any other.
+    fn process(&self, meta: &FrameMeta, picture: &mut SlotPicture<'_>) -> Result<Answer, String> {
+        let mut process = || locked(&self.pipeline).process(meta, picture);
+        if self.tolerant.is_none() {
+            return process();
+        }
+        catch_unwind(AssertUnwindSafe(process))
+            .unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+    }
+
+    /// Tells of a frame that the pipeline failed with, and pauses: one that always fails shall not spin.
+    fn fail(
+        &mut self,
+        frame: &Descriptor,
+        what: String,
+        process_ns: u64,
+        parent: &Parent,
+    ) -> Result<(), StreamError> {
+        let report = ErrorReport {
+            fatal: false,
+            ..ErrorReport::fatal("process_failed", what)
+        };
+        parent.fail(report);
+        self.send(&Descriptor {
+            process_ns,
+            ..Descriptor::skip(frame.frame, SkipReason::Failed)
+        })?;
+        self.send(&Descriptor::release(frame.slot))?;
+        let pause = FAILURE_PAUSE * 2u32.saturating_pow(self.failures.min(8));
+        self.failures += 1;
+        thread::park_timeout(pause.min(FAILURE_PAUSE_MOST));
+        Ok(())
     }
 
     fn send(&self, message: &Descriptor) -> Result<(), StreamError> {

@@ -73,6 +73,7 @@ fn a_frame_allocates_nothing_in_steady_state() {
         incarnation: 1,
         format: None,
         history: None,
+        live: false,
         fds: 1,
     };
     control

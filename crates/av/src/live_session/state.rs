@@ -43,6 +43,8 @@ pub(crate) struct LiveState {
     pub(crate) heard: VecDeque<Heard>,
     /// No frame goes to the worker.
     pub(crate) is_reloading: bool,
+    /// The pipeline failed with the last frame that came back.
+    pub(crate) is_failing: bool,
     /// A reload is, or was, shown, and nothing was finished since.
     pub(crate) shows_reload: bool,
     pub(crate) counts: LiveCounts,
@@ -86,8 +88,8 @@ impl Written {
         self.finished_at = finished.or(self.finished_at);
         if let Some(before) = self.picture.replace(pts) {
             let distance = u64::try_from(pts.saturating_sub(before)).unwrap_or(0);
-            let usual = self.distances.median();
-            self.gaps += u64::from(usual.is_some_and(|usual| distance > usual + usual / 2));
+            let usual = self.distances.mean();
+            self.gaps += u64::from(usual.is_some_and(|usual| distance > usual + usual * 7 / 8));
             self.distances.add(distance);
         }
         is_change
@@ -101,6 +103,7 @@ impl LiveState {
             presenter: Presenter::new(rules),
             heard: VecDeque::new(),
             is_reloading: false,
+            is_failing: false,
             shows_reload: false,
             counts: LiveCounts::default(),
             no_slot: 0,
@@ -150,6 +153,8 @@ impl LiveState {
             .finished_at
             .map_or(0.0, |at| now.saturating_sub(at) as f64 / 1e9);
         MediaStats {
+            // A pipeline that fails with every frame has frames to answer and answers none.
+            waiting: common.waiting.max(u64::from(self.is_failing)),
             dropped: common.dropped + busy + order,
             late: shown.late,
             filler: written.fillers,
@@ -175,12 +180,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_distance_of_more_than_one_and_a_half_usual_ones_is_a_gap() {
+    fn one_missing_picture_is_a_gap_and_the_frame_caps_pattern_is_none() {
         let mut written = Written::default();
-        for pts in [0, 3750, 7500, 11250, 16875, 22501] {
+        for pts in [0, 3750, 7500, 11250, 15000, 22500] {
             written.picture(pts, Some(1));
         }
         assert_eq!(written.gaps, 1);
+        // 30 frames a second of which every fifth is left out.
+        let mut written = Written::default();
+        for n in (0..100).filter(|n| n % 5 != 4) {
+            written.picture(n * 3000, Some(1));
+        }
+        assert_eq!(written.gaps, 0);
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 /// Distances that are remembered: few, so that a change of pace is believed after five.
 const REMEMBERED: usize = 9;
 
+/// Fewer distances than this say little of the usual one.
+const FEW: u64 = 4;
+
 /// Distances of late.
 #[derive(Debug, Default)]
 pub(crate) struct Usual {
@@ -18,6 +21,12 @@ impl Usual {
             self.distances.pop_front();
         }
         self.distances.push_back(distance);
+    }
+
+    /// Their mean; none before there are a few.
+    pub(crate) fn mean(&self) -> Option<u64> {
+        let count = self.distances.len() as u64;
+        (count >= FEW).then(|| self.distances.iter().sum::<u64>() / count)
     }
 
     /// Their median; none before the first.

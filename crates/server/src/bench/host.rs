@@ -75,6 +75,7 @@ impl Host {
             incarnation: 1,
             format: None,
             history: None,
+            live: false,
             fds: 1,
         };
         control

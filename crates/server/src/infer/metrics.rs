@@ -114,6 +114,7 @@ fn streams(page: &mut Page, all: &[StreamView]) {
             ("order", stats.dropped_order),
             ("cap", stats.capped),
             ("skipped", stats.skipped),
+            ("failed", stats.failed),
             ("lost_with_worker", stats.held),
         ];
         reasons.map(|(reason, value)| (format!("{},reason=\"{reason}\"", stream(it)), n(value)))

@@ -523,6 +523,7 @@ impl<'a> Engine<'a> {
             incarnation: self.incarnation,
             format,
             history,
+            live: false,
             fds: 1,
         };
         let to_media = attach(self.media.request_id(), format, history);

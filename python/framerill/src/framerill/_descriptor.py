@@ -12,7 +12,7 @@ MAGIC = 0x314C5246
 POOL, FRAME, RELEASE, SKIP, FLUSH, EOS = 1, 2, 3, 4, 5, 6
 VIDEO, AUDIO = 0, 1
 PASSTHROUGH, DISCONTINUITY = 1, 2
-CHOSEN, LATE, FLUSHED = 1, 2, 3
+CHOSEN, LATE, FLUSHED, FAILED = 1, 2, 3, 4
 
 LAYOUT = struct.Struct("<IBBHIIQq10I4Q3Q")
 
@@ -68,7 +68,7 @@ def decode(buffer: bytearray | bytes, length: int) -> Descriptor:
         raise LinkError(f"unknown type {type}")
     if kind > AUDIO or flags > _ALL_FLAGS or fields[16] > 4:
         raise LinkError(f"unknown kind {kind}, flags {flags} or {fields[16]} parents")
-    if type == SKIP and not CHOSEN <= fields[13] <= FLUSHED:
+    if type == SKIP and not CHOSEN <= fields[13] <= FAILED:
         raise LinkError(f"unknown reason {fields[13]}")
     return _new(Descriptor, fields)
 

@@ -76,8 +76,10 @@ class Engine:
             self.loop = None
 
     def check(self, changes: dict[str, Any]) -> bool:
-        """Raises ParamsError unless the fields of `changes` are valid; changes nothing. What `update` itself refuses, it
-        refuses when they come."""
+        """Raises ParamsError unless the fields of `changes` are valid, and changes nothing.
+
+        What the pipeline's own `update` refuses, it refuses when they come.
+        """
         self._validated({**self._given, **changes})
         return False
 

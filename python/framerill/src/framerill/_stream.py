@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 JOIN_WITHIN = 5.0
 """Seconds that a peer has to lend its pool."""
 _WAIT_FOR_SLOT_MS = 100
+_FAILURE_PAUSE = 0.01
+"""Seconds after the first of several frames in a row that the pipeline failed with; it doubles."""
+_FAILURE_PAUSE_MOST = 0.1
 
 
 class Interrupted(Exception):  # noqa: N818  an ordinary way for an answer to end
@@ -45,6 +48,7 @@ class Counts:
 
     frames: int = 0
     skipped: int = 0
+    failed: int = 0
     flushed: int = 0
     copies: int = 0
 
@@ -59,13 +63,23 @@ class Notices:
     """Whether the stream of that name is to end, asked while it waits for a slot."""
     skipped: Callable[[int, str], None] = lambda frame, reason: None
     """A frame's id and the author's reason."""
+    failed: Callable[[Exception], None] = lambda error: None
+    """What the pipeline of a live stream raised; the worker goes on."""
 
 
 class Stream:
     """A frame link and both its pools. The host of the frames that come over it."""
 
     def __init__(
-        self, link: Link, name: str, incarnation: int, engine: Engine, counts: Counts, notices: Notices
+        self,
+        link: Link,
+        name: str,
+        incarnation: int,
+        engine: Engine,
+        counts: Counts,
+        notices: Notices,
+        *,
+        live: bool = False,
     ) -> None:
         self.link = link
         self.name = name
@@ -83,6 +97,8 @@ class Stream:
         self._output: OutputPool | None = None
         self._answer = bytearray(wire.BYTES)
         self._told: set[str] = set()
+        self._live = live
+        self._failures = 0
 
     def close(self) -> None:
         """Ends the link. Frames that the author keeps stay readable."""
@@ -240,8 +256,15 @@ class Stream:
         )
         del pixels
         began = time.monotonic_ns()
-        answer = self._engine.process(frame)
+        try:
+            answer = self._engine.process(frame)
+        except Exception as error:
+            if not self._live:
+                raise
+            self._fail(message, error, time.monotonic_ns() - began)
+            return
         took = time.monotonic_ns() - began
+        self._failures = 0
         self._counts.frames += 1
         if isinstance(answer, Skip):
             self._skip(message, answer, took)
@@ -301,6 +324,20 @@ class Stream:
         copy: Array = pixels.copy()
         copy.flags.writeable = False
         return copy
+
+    def _fail(self, message: wire.Descriptor, error: Exception, took: int) -> None:
+        self._counts.failed += 1
+        self._notices.failed(error)
+        self._engine.step = None
+        # What a traceback holds on to is the frame, and with it its slot.
+        link: BaseException | None = error
+        while link is not None:
+            link.__traceback__ = None
+            link = link.__cause__ or link.__context__
+        self.link.send(wire.skip(message.frame, wire.FAILED, took))
+        # A pipeline that always fails shall not spin.
+        time.sleep(min(_FAILURE_PAUSE * 2 ** min(self._failures, 8), _FAILURE_PAUSE_MOST))
+        self._failures += 1
 
     def _skip(self, message: wire.Descriptor, skip: Skip, took: int) -> None:
         self._counts.skipped += 1

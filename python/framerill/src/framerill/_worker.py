@@ -38,7 +38,7 @@ class Worker:
         self._by_fd: dict[int, Stream] = {}
         self._counts = Counts()
         self._waiter = Waiter()
-        self._notices = Notices(log=parent.log, stopping=parent.wants_detach)
+        self._notices = Notices(log=parent.log, stopping=parent.wants_detach, failed=self._frame_failed)
         self._draining: int | None = None
 
     # What other threads ask
@@ -50,7 +50,8 @@ class Worker:
 
     def headway(self) -> int:
         """Grows with every frame that is done."""
-        return self._counts.frames + self._counts.skipped + self._counts.flushed
+        counts = self._counts
+        return counts.frames + counts.skipped + counts.failed + counts.flushed
 
     def may_wait(self) -> float:
         """Seconds that a drain waits for a frame, or for `close`; before the pipeline is loaded nothing is accepted."""
@@ -166,7 +167,7 @@ class Worker:
             return
         kind, number = message["type"], message["id"]
         if kind == "attach":
-            self._attach(number, message["stream"], message["incarnation"], fds[0])
+            self._attach(number, message["stream"], message["incarnation"], fds[0], message.get("live") is True)
             return
         close_all(fds)
         if kind == "load":
@@ -244,7 +245,7 @@ class Worker:
         gc.freeze()
         self._parent.say({"type": "ready", "id": number, "description": self._description})
 
-    def _attach(self, number: int, name: str, incarnation: int, fd: int) -> None:
+    def _attach(self, number: int, name: str, incarnation: int, fd: int, live: bool) -> None:
         engine = self._engine
         if name in self._streams:
             self._forget(self._streams[name])
@@ -257,7 +258,7 @@ class Worker:
         if engine is None:
             sock.close()
             return
-        stream = Stream(Link(sock), name, incarnation, engine, self._counts, self._notices)
+        stream = Stream(Link(sock), name, incarnation, engine, self._counts, self._notices, live=live)
         self._streams[name] = stream
         self._by_fd[sock.fileno()] = stream
         self._joining[name] = (number, time.monotonic() + JOIN_WITHIN)
@@ -278,6 +279,9 @@ class Worker:
             self._engine.close()
         self._parent.say({"type": "drained", "id": number})
         return ASKED
+
+    def _frame_failed(self, error: Exception) -> None:
+        self._parent.say({**self.report(error), "fatal": False})
 
     def report(self, error: BaseException) -> dict[str, Any]:
         """The fatal `error` for what ended the loop."""

@@ -204,6 +204,7 @@ impl Driver {
             incarnation,
             format,
             history,
+            live: true,
             fds: 1,
         };
         let to_media = attach(stream.media.request_id(), format, history);
