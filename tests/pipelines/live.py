@@ -1,9 +1,10 @@
 """Pipelines of the live tests. What they finish is a negative, so that a picture that stands in is known."""
 
+import os
 import time
 
 import framerill
-from framerill import Pipeline, VideoFrame
+from framerill import Pipeline, Update, VideoFrame
 from pydantic import Field
 
 
@@ -81,4 +82,41 @@ class Hangs(Negative):
                 time.sleep(3600)
             except FileExistsError:
                 pass
+        return super().process(frame)
+
+
+class Dies(Negative):
+    """Its process ends at the first picture with parameters that it does not survive."""
+
+    class Params(Negative.Params):
+        deadly: bool = False
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        if self.params.deadly:
+            os._exit(7)
+        return super().process(frame)
+
+
+class Reloads(Negative):
+    """Loads anew, for a second, when it is to use another model."""
+
+    class Params(Negative.Params):
+        model: str = "first"
+
+    def load(self) -> None:
+        if self.params.model != "first":
+            time.sleep(1)
+
+    def update(self, params: Params) -> Update | None:
+        return Update.RELOAD if params.model != self.params.model else None
+
+
+class Shared(Negative):
+    """Streams may share it; one of them has pictures that its process does not survive."""
+
+    shareable = True
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        if frame.width == 576 and frame.id % 24 == 23:
+            os._exit(7)
         return super().process(frame)

@@ -16,6 +16,8 @@ mod orchestrated;
 mod params;
 #[path = "live/processes.rs"]
 mod processes;
+#[path = "live/quarantine.rs"]
+mod quarantine;
 #[path = "live/scene.rs"]
 mod scene;
 #[path = "live/sinks.rs"]

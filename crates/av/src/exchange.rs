@@ -130,16 +130,6 @@ impl<L> Exchange<L> {
         }
     }
 
-    /// For a live source: only the newest frame waits, and the worker has one at a time until [`Exchange::set_pace`] finds
-    /// it fast. A frame at hand is as old as the worker is slow when its turn comes.
-    #[must_use]
-    pub(crate) fn live() -> Self {
-        Self {
-            depth: 1,
-            ..Self::new(true)
-        }
-    }
-
     /// Takes a decoded frame. `Err` gives it back: it has to wait. `Ok(Some)` is the frame that went for it.
     pub(crate) fn accept(&mut self, frame: Ready<L>) -> Result<Option<Ready<L>>, Ready<L>> {
         let displaced = match self.pending.push(frame) {
@@ -161,7 +151,8 @@ impl<L> Exchange<L> {
     }
 
     /// How long a live worker took for a frame. A fast one gets the next frame in advance: pictures that a busy machine
-    /// decodes in bursts then do not displace each other.
+    /// decodes in bursts then do not displace each other. A slow one does not: a frame at hand is as old as the worker is
+    /// slow when its turn comes, and the link brings the newest in microseconds.
     pub(crate) fn set_pace(&mut self, process_ns: u64) {
         self.depth = if process_ns <= FAST_NS { DEPTH } else { 1 };
     }
@@ -386,8 +377,9 @@ mod tests {
     }
 
     #[test]
-    fn a_live_worker_gets_the_newest_frame_when_it_is_free_and_none_before() {
-        let mut exchange = Exchange::live();
+    fn a_slow_live_worker_gets_the_newest_frame_when_it_is_free_and_none_before() {
+        let mut exchange = Exchange::new(true);
+        exchange.set_pace(FAST_NS + 1);
         exchange.attach();
         exchange.accept(frame(0)).unwrap();
         assert_eq!(deliver_all(&mut exchange), [0]);

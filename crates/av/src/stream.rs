@@ -184,7 +184,6 @@ impl Stream {
     pub(crate) fn live(interval: i64, live: LiveState) -> Self {
         let stream = Self::new(TimeBase::MPEG, interval, true, false);
         let mut state = stream.lock();
-        state.exchange = Exchange::live();
         state.live = Some(live);
         drop(state);
         stream

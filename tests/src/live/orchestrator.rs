@@ -205,6 +205,20 @@ impl Orchestrator {
     }
 }
 
+impl Orchestrator {
+    /// Begins to publish and to watch on a session whose stream was started otherwise.
+    #[must_use]
+    pub fn watch(&self, session: Session, clip: &Arc<Clip>) -> Stream {
+        Stream {
+            viewer: Viewer::start(&self.channels, &session.output()),
+            camera: Camera::start(&self.channels, &session.name, clip, &Options::default()),
+            clip: Arc::clone(clip),
+            session,
+            asked: now(),
+        }
+    }
+}
+
 impl Drop for Orchestrator {
     fn drop(&mut self) {
         drop(self.stop.take());
