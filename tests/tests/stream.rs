@@ -1,0 +1,12 @@
+//! Streams by our own API, as users meet them: real servers, real infers, `framerill stream` and `/v1/streams`.
+
+#[path = "stream/answers.rs"]
+mod answers;
+#[path = "stream/commands.rs"]
+mod commands;
+#[path = "serve/http.rs"]
+mod http;
+#[path = "stream/rig.rs"]
+mod rig;
+#[path = "serve/schema.rs"]
+mod schema;
