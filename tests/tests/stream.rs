@@ -4,6 +4,8 @@
 mod answers;
 #[path = "stream/commands.rs"]
 mod commands;
+#[path = "stream/dashboard.rs"]
+mod dashboard;
 #[path = "serve/http.rs"]
 mod http;
 #[path = "stream/rig.rs"]
