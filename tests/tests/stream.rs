@@ -6,6 +6,8 @@ mod answers;
 mod commands;
 #[path = "stream/dashboard.rs"]
 mod dashboard;
+#[path = "stream/demo.rs"]
+mod demo;
 #[path = "serve/http.rs"]
 mod http;
 #[path = "stream/rig.rs"]
