@@ -11,7 +11,9 @@ class Negative(Pipeline):
     """Inverts every picture, after a while."""
 
     class Params(framerill.Params):
-        seconds: float = Field(0.0, ge=0, le=10, description="How long each picture takes")
+        seconds: float = Field(
+            0.0, ge=0, le=10, description="How long each picture takes"
+        )
 
     def process(self, frame: VideoFrame) -> VideoFrame:
         if self.params.seconds:

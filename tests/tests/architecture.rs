@@ -125,7 +125,7 @@ fn crates_use_each_other_only_as_drawn() {
         let drawn = arrows
             .get(from.as_str())
             .is_some_and(|to_all| to_all.contains(&to.as_str()));
-        let for_tests = *dev && (to == SIM || from == TESTS && to != SERVER);
+        let for_tests = *dev && to == SIM || from == TESTS && to != SERVER;
         assert!(
             drawn || for_tests,
             "`{from}` must not use `{to}`; see ARCHITECTURE.md"

@@ -59,6 +59,11 @@ fn seed() -> u64 {
     said.unwrap_or_else(own)
 }
 
+#[expect(clippy::print_stderr, reason = "whoever reads a failure repeats it")]
+fn tell(seed: u64) {
+    eprintln!("FRAMERILL_SEED={seed}");
+}
+
 struct Play {
     orchestrator: Orchestrator,
     input: Peer,
@@ -175,17 +180,12 @@ impl Play {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the reader of a failed test needs it")]
-fn tell_seed(seed: u64) {
-    eprintln!("FRAMERILL_SEED={seed}");
-}
-
 fn chaos(setup: Setup, look: Look, lasting: Duration) {
     if clip().is_none() {
         return;
     }
     let seed = seed();
-    tell_seed(seed);
+    tell(seed);
     let orchestrator = Orchestrator::idle(setup.variable("FRAMERILL_MAX_RESTARTS", "1000"));
     let before = held(orchestrator.runner.pid());
     let mut play = Play {

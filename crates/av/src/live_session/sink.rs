@@ -22,6 +22,8 @@ use crate::{
 const NOMINAL_RATE: (u32, u32) = (24, 1);
 /// A segment without pictures lasts so many ticks.
 const SOUND_SEGMENT: i64 = 2 * 90_000;
+/// Sound has the PID that it has beside pictures: when these come, no PID changes its kind.
+const SOUND_PID: (&str, &str) = ("mpegts_start_pid", "257");
 /// Ticks of a transport stream.
 const TICKS: (u32, u32) = (1, 90_000);
 /// A source that declares its sound before any was heard has this many channels, as far as a plan does not say.
@@ -349,9 +351,11 @@ impl LiveSink {
             }
             None => None,
         };
-        muxer
-            .write_header(mux::options(Container::Segments))
-            .map_err(opening)?;
+        let mut options = mux::options(Container::Segments).to_vec();
+        if track.is_none() {
+            options.push(SOUND_PID);
+        }
+        muxer.write_header(&options).map_err(opening)?;
         self.muxer = Some(Open {
             muxer,
             video: track,
