@@ -40,15 +40,11 @@ pub(super) struct ServerArgs {
     json: bool,
 }
 
-/// Start a stream.
-///
-/// Source and sink are trickle channels (http://HOST:3389/NAME) or files of the server's machine; a source may be
-/// lavfi:GENERATOR, too, and a file that is written ends in .ts.
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
-    /// Channel or file to read
+    /// Trickle channel (http://HOST:3389/NAME) to read, a file of the server's machine, or lavfi:GENERATOR
     source: String,
-    /// Channel or file (.ts) to write
+    /// Trickle channel to write, or a file of the server's machine that ends in .ts
     sink: String,
     /// Pipeline: a name, module:Class or a file [default: the server's]
     #[arg(short, long, value_name = "PIPELINE")]
