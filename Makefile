@@ -26,7 +26,7 @@ build: setup ## Build framerill and framerill-media into target/release
 	cargo build --release --bins -p framerill-server -p framerill-av
 
 .PHONY: demo
-demo: build ## Run a generated source through a Python pipeline; leaves out/demo.mp4 and out/demo.png
+demo: build ## Show the live runner at work; leaves out/demo.mp4 and out/demo.png
 	target/release/framerill demo
 
 .PHONY: test

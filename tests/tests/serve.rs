@@ -20,3 +20,5 @@ mod schema;
 mod settings;
 #[path = "serve/start.rs"]
 mod start;
+#[path = "serve/streams.rs"]
+mod streams;

@@ -1,12 +1,13 @@
 //! The command `framerill`: wiring of the other rooms, and what users see.
 //!
 //! Read in this order: [`cli`] (what can be asked for), [`run`] (a video through a pipeline), `serve` (the container
-//! process of the live runner), [`Failure`] and [`Exit`] (how things end), [`program`] (what is started).
+//! process of the live runner), `infer` (its streams), [`Failure`] and [`Exit`] (how things end), [`program`] (what is started).
 //!
 //! Invariant: this program never touches a pixel and links no FFmpeg; nothing points at this room.
 
 mod bench;
 pub mod cli;
+mod demo;
 mod exit;
 mod failure;
 mod http;
@@ -18,6 +19,7 @@ mod python;
 mod question;
 pub mod run;
 mod serve;
+mod stream;
 mod terminal;
 mod trickle;
 

@@ -1,7 +1,7 @@
 //! An infer that does what a test says: it answers, hangs, refuses or dies.
 //!
 //! `FAKE_INFER` names a folder. `behaviour.json` there is read at the start and at every request:
-//! `{"boot": …, "status": …, "start": …, "metrics": …, "on_term": "leave" | "stay"}`. `boot` is `"listen"`, `"deaf"` or
+//! `{"boot": …, "status": …, "ready": …, "start": …, "streams": …, "metrics": …, "on_term": "leave" | "stay"}`. `boot` is `"listen"`, `"deaf"` or
 //! `{"exit": code}`; the others are `{"code": …, "body": …}`, `"hang"`, `"drop"` or `"die"`. It leaves `boots.jsonl` (how it
 //! was started), `starts.jsonl` (what was posted to it) and `told-to-leave`.
 
@@ -118,6 +118,13 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
             let body: Value = serde_json::from_slice(&body)?;
             note("starts.jsonl", &json!({"head": head, "body": body}));
             ("start", "Stream started successfully")
+        }
+        Some("/readyz") => ("ready", r#"{"ready":true}"#),
+        Some(path) if path.starts_with("/v1/streams") => {
+            let line = head.lines().next();
+            let body = String::from_utf8_lossy(&body);
+            note("asked.jsonl", &json!({"line": line, "body": body}));
+            ("streams", r#"{"streams":[],"capacity":1}"#)
         }
         Some("/metrics") => ("metrics", "framerill_fake 1\n"),
         _ => ("none", ""),

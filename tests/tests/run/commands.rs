@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{
-    scene::{Scene, pipeline},
-    video::pts,
-};
+use crate::scene::{Scene, pipeline};
 
 fn strings<'a>(all: &'a Value, key: &str) -> Vec<&'a str> {
     let all = all.as_array().expect("a list");
@@ -82,41 +79,6 @@ fn doctor_without_media_says_what_is_missing_and_what_to_do() {
             .as_str()
             .is_some_and(|it| it.contains("make build"))
     );
-}
-
-#[test]
-fn the_demo_takes_as_long_as_its_video_and_leaves_both_files() {
-    let scene = Scene::new();
-    let (ended, said) = scene.json(&["demo", "--seconds", "2", "--output", "out"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    // In real time: the first second of a cold pipeline may cost frames, none of which is silent.
-    let frames = &said["frames"];
-    let out = pts(&scene.path("out/demo.mp4")).len();
-    assert_eq!(frames["out"], out);
-    let (taken, dropped) = (&frames["in"], &frames["dropped"]);
-    assert_eq!(
-        taken.as_u64(),
-        Some(out as u64 + dropped.as_u64().expect("a count"))
-    );
-    assert!(
-        said["seconds"].as_f64().is_some_and(|it| it > 1.8),
-        "{said:#}"
-    );
-    let picture = std::fs::read(scene.path("out/demo.png")).expect("a picture");
-    assert!(picture.starts_with(b"\x89PNG"));
-}
-
-#[test]
-fn the_demo_runs_with_the_users_edits_and_keeps_them() {
-    let scene = Scene::new();
-    let file = scene.path("out/demo_pipeline.py");
-    std::fs::create_dir_all(scene.path("out")).expect("a folder");
-    let edited = "from framerill import Pipeline\n\n\nclass Mine(Pipeline):\n    def process(self, frame):\n        return frame\n";
-    std::fs::write(&file, edited).expect("a file");
-    let (ended, said) = scene.json(&["demo", "--seconds", "1", "--output", "out"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert_eq!(said["pipeline"], "mine");
-    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), edited);
 }
 
 #[test]

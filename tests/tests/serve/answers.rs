@@ -24,6 +24,8 @@ fn every_route_answers_with_and_without_a_slash_at_its_end() {
         "/redoc",
         "/healthz",
         "/readyz",
+        "/v1/streams",
+        "/v1/streams/1",
     ] {
         for path in [path.to_owned(), format!("{path}/")] {
             assert_eq!(runner.get(&path).status, 200, "{path}");
@@ -119,6 +121,9 @@ fn the_description_has_the_names_that_generated_clients_rely_on() {
     assert_eq!(api["openapi"], "3.1.0");
     let schemas = &api["components"]["schemas"];
     for name in [
+        "Stream",
+        "StreamList",
+        "StreamRequest",
         "LiveVideoToVideoParams",
         "LiveVideoToVideoResponse",
         "HTTPError",

@@ -9,24 +9,50 @@ use serde_json::json;
 use crate::runner::{Runner, Stage};
 
 #[test]
-fn each_state_of_infer_has_its_health_and_its_readiness() {
+fn each_state_of_infer_has_its_health() {
     let runner = Runner::well(Stage::new());
-    for (status, health, ready) in [
-        (json!({"state": "LOADING"}), "LOADING", 503),
-        (json!({"state": "OFFLINE"}), "IDLE", 200),
-        (json!({"state": "ERROR"}), "ERROR", 503),
-        (json!({"state": "ONLINE"}), "OK", 200),
-        (json!({"state": "DEGRADED_INPUT"}), "OK", 200),
-        (json!({"state": "DEGRADED_INFERENCE"}), "OK", 200),
-        (json!({"state": "NEW_IN_2030"}), "OK", 200),
-        (json!({"pipeline": "noop"}), "IDLE", 200),
+    for (status, health) in [
+        (json!({"state": "LOADING"}), "LOADING"),
+        (json!({"state": "OFFLINE"}), "IDLE"),
+        (json!({"state": "ERROR"}), "ERROR"),
+        (json!({"state": "ONLINE"}), "OK"),
+        (json!({"state": "DEGRADED_INPUT"}), "OK"),
+        (json!({"state": "DEGRADED_INFERENCE"}), "OK"),
+        (json!({"state": "NEW_IN_2030"}), "OK"),
+        (json!({"pipeline": "noop"}), "IDLE"),
     ] {
         runner.behave(&json!({"status": {"code": 200, "body": status}}));
         let reply = runner.get("/health");
         assert_eq!(reply.status, 200);
         assert_eq!(reply.json(), json!({"status": health}), "{status}");
-        assert_eq!(runner.get("/readyz").status, ready, "{status}");
     }
+}
+
+#[test]
+fn whether_a_frame_could_go_through_is_infers_own_word() {
+    let runner = Runner::well(Stage::new());
+    for state in ["LOADING", "OFFLINE", "ONLINE"] {
+        for (code, is_ready) in [(200, true), (503, false)] {
+            let status = json!({"code": 200, "body": {"state": state}});
+            let ready = json!({"code": code, "body": {"ready": is_ready}});
+            runner.behave(&json!({"status": status, "ready": ready}));
+            let reply = runner.get("/readyz");
+            assert_eq!(reply.status, code, "{state}");
+            assert_eq!(reply.json()["ready"], is_ready);
+        }
+    }
+    runner.behave(&json!({"ready": "hang"}));
+    assert_eq!(runner.get("/readyz").status, 503);
+}
+
+#[test]
+fn parameters_of_megabytes_in_the_status_are_no_failure() {
+    let runner = Runner::well(Stage::new());
+    let picture = "x".repeat(10 << 20);
+    let status =
+        json!({"state": "ONLINE", "inference_status": {"last_params": {"picture": picture}}});
+    runner.behave(&json!({"status": {"code": 200, "body": status}}));
+    assert_eq!(runner.get("/health").json(), json!({"status": "OK"}));
 }
 
 #[test]

@@ -110,7 +110,7 @@ pub(crate) fn request(
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
-    if method == "POST" {
+    if matches!(method, "POST" | "PATCH") {
         head += &format!("Content-Length: {}\r\n", body.len());
     }
     head += "\r\n";

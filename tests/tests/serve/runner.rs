@@ -193,6 +193,11 @@ impl Runner {
         self.stage.lines("starts.jsonl")
     }
 
+    /// What infer was asked about streams.
+    pub(crate) fn asked(&self) -> Vec<Value> {
+        self.stage.lines("asked.jsonl")
+    }
+
     pub(crate) fn was_told_to_leave(&self) -> bool {
         self.stage.path("told-to-leave").exists()
     }

@@ -25,9 +25,27 @@ fn check(api: &Value, value: &Value, schema: &Value, at: &str) {
     if let Some(allowed) = schema["enum"].as_array() {
         assert!(allowed.contains(value), "{at}: {value}");
     }
-    match schema["type"].as_str() {
+    if let Some(any) = schema["anyOf"].as_array() {
+        // One of them may be null; a value that is not has to be what the other one says.
+        let is_null = |it: &&Value| it["type"] == "null";
+        if value.is_null() && any.iter().any(|it| is_null(&it)) {
+            return;
+        }
+        let other = any.iter().find(|it| !is_null(it)).expect("another one");
+        return check(api, value, other, at);
+    }
+    let kinds = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        kind => Vec::from_iter(kind.as_str()),
+    };
+    if value.is_null() && kinds.contains(&"null") {
+        return;
+    }
+    match kinds.into_iter().find(|it| *it != "null") {
         Some("string") => assert!(value.is_string(), "{at}: {value}"),
         Some("integer") => assert!(value.is_i64() || value.is_u64(), "{at}: {value}"),
+        Some("number") => assert!(value.is_number(), "{at}: {value}"),
+        Some("boolean") => assert!(value.is_boolean(), "{at}: {value}"),
         Some("array") => {
             for it in value.as_array().unwrap_or_else(|| panic!("{at}: {value}")) {
                 check(api, it, &schema["items"], at);

@@ -4,16 +4,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{exit::Exit, failure::Failure, run};
+use crate::{
+    demo::{self, Demo as Asked},
+    exit::Exit,
+    failure::Failure,
+};
 
-/// Show the whole thing at work.
+/// Show the live runner at work.
 ///
-/// A source that is generated in real time goes through a Python pipeline in a worker of its own; what comes out is
-/// out/demo.mp4 and, before and after, out/demo.png.
+/// A generated source is published in real time, goes through a Python pipeline in a worker of its own, and is read at the
+/// other end. What came out is out/demo.mp4; out/demo.png shows before and after, out/demo.log what the processes said.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Seconds of video
-    #[arg(long, value_name = "S", default_value_t = 15)]
+    #[arg(long, value_name = "S", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=3600))]
     seconds: u32,
     /// Folder to write to
     #[arg(long, value_name = "DIR", default_value = "out")]
@@ -21,6 +25,9 @@ pub(super) struct Demo {
     /// Python to run the pipeline with
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// Keep all of it up until Ctrl-C; only the first seconds are recorded
+    #[arg(long)]
+    stay: bool,
     /// End with one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -28,6 +35,12 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        run::demo(self.seconds, &self.output, self.python, self.json)
+        demo::demo(&Asked {
+            seconds: self.seconds,
+            folder: self.output,
+            python: self.python,
+            stay: self.stay,
+            json: self.json,
+        })
     }
 }

@@ -7,6 +7,7 @@ mod infer;
 mod pipelines;
 mod run;
 mod serve;
+mod stream;
 mod trickle;
 
 use std::process::ExitCode;
@@ -30,12 +31,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the whole thing at work: a generated source through a Python pipeline
+    /// Show the live runner at work: a generated source, a Python pipeline, a viewer
     Demo(demo::Demo),
     /// Run a video file through a pipeline
     Run(Box<run::Run>),
     /// Serve the container API of the live runner until Ctrl-C
     Serve(Box<serve::Serve>),
+    /// Start, list and stop streams of a server that runs
+    #[command(subcommand)]
+    Stream(stream::Stream),
     /// Run streams: what `serve` starts
     Infer(Box<infer::Infer>),
     /// List and describe pipelines
@@ -89,6 +93,7 @@ fn command() -> Exit {
         Command::Demo(demo) => demo.run(),
         Command::Run(run) => run.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Stream(stream) => stream.run(),
         Command::Infer(infer) => infer.run(),
         Command::Pipelines(pipelines) => pipelines.run(),
         Command::Doctor(doctor) => doctor.run(),
@@ -135,7 +140,7 @@ fn tell(failure: &Failure) -> Exit {
 }
 
 /// Prints a value as JSON on stdout.
-fn print_json(value: &impl serde::Serialize) {
+pub(crate) fn print_json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => crate::terminal::answer(format_args!("{text}")),
         Err(error) => crate::terminal::answer(format_args!(r#"{{"error": "{error}"}}"#)),

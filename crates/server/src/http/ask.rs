@@ -1,6 +1,4 @@
-//! Asking infer: one request, one connection, one deadline.
-
-use std::net::Ipv4Addr;
+//! Asking a server: one request, one connection, one deadline.
 
 use axum::http::{Method, Request, header};
 use bytes::Bytes;
@@ -13,10 +11,22 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Bytes of an answer; a longer one is a broken one.
-const ANSWER_MAX: usize = 4 << 20;
+/// Bytes of an answer; a longer one is a broken one. Streams are told with their parameters, which may hold pictures.
+const ANSWER_MAX: usize = 64 << 20;
 
-/// Infer's answer.
+/// What is asked.
+pub(crate) struct Question<'a> {
+    /// Host and port.
+    pub(crate) authority: &'a str,
+    pub(crate) method: Method,
+    pub(crate) path: &'a str,
+    /// Word that the server may want.
+    pub(crate) bearer: Option<&'a str>,
+    /// JSON.
+    pub(crate) body: Option<Bytes>,
+}
+
+/// A server's answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -52,39 +62,46 @@ pub(crate) async fn ask(
     body: Option<Bytes>,
     until: Instant,
 ) -> Result<Answer, NoAnswer> {
-    let address = (Ipv4Addr::LOCALHOST, port);
-    let stream = match timeout_at(until, TcpStream::connect(address)).await {
+    let question = Question {
+        authority: &format!("127.0.0.1:{port}"),
+        method,
+        path,
+        bearer: None,
+        body,
+    };
+    put(question, until).await
+}
+
+/// Puts a question. After `until` there is no answer.
+pub(crate) async fn put(question: Question<'_>, until: Instant) -> Result<Answer, NoAnswer> {
+    let stream = match timeout_at(until, TcpStream::connect(question.authority)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(NoAnswer::Connect(error.to_string())),
         Err(_) => return Err(NoAnswer::Late),
     };
-    let exchange = exchange(stream, port, method, path, body);
-    timeout_at(until, exchange)
+    timeout_at(until, exchange(stream, question))
         .await
         .unwrap_or(Err(NoAnswer::Late))
 }
 
-async fn exchange(
-    stream: TcpStream,
-    port: u16,
-    method: Method,
-    path: &str,
-    body: Option<Bytes>,
-) -> Result<Answer, NoAnswer> {
+async fn exchange(stream: TcpStream, question: Question<'_>) -> Result<Answer, NoAnswer> {
     let broken = |error: hyper::Error| NoAnswer::Broken(error.to_string());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
     let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::HOST, format!("127.0.0.1:{port}"))
+        .method(question.method)
+        .uri(question.path)
+        .header(header::HOST, question.authority)
         .header(header::CONNECTION, "close");
-    if body.is_some() {
+    if question.body.is_some() {
         request = request.header(header::CONTENT_TYPE, "application/json");
     }
+    if let Some(word) = question.bearer {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {word}"));
+    }
     let request = request
-        .body(Full::new(body.unwrap_or_default()))
+        .body(Full::new(question.body.unwrap_or_default()))
         .map_err(|error| NoAnswer::Broken(error.to_string()))?;
     let answer = async {
         let response = sender.send_request(request).await.map_err(broken)?;

@@ -5,5 +5,5 @@ mod connection;
 mod listener;
 mod seats;
 
-pub(crate) use ask::{NoAnswer, ask};
+pub(crate) use ask::{Answer, NoAnswer, Question, ask, put};
 pub(crate) use listener::{serve, stopped};

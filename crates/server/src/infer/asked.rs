@@ -215,6 +215,13 @@ impl Asked {
                 Place::File(_) => {}
             }
         }
+        if let Place::File(path) = &self.source
+            && path.as_os_str().as_encoded_bytes().starts_with(b"-")
+        {
+            return Err(format!(
+                "{source} begins with `-`; a file of such a name is given as ./-…"
+            ));
+        }
         if let Place::File(path) = &self.sink
             && path.extension().is_none_or(|it| it != "ts")
         {
@@ -347,6 +354,9 @@ mod tests {
             json!({"source": "clip.mp4", "sink": "out.ts", "colour": 1}),
             json!({"source": "clip.mp4", "sink": "out.ts", "max_fps": -1}),
             json!({"source": "", "sink": "out.ts"}),
+            // Neither this process's stdin nor a flag.
+            json!({"source": "-", "sink": "out.ts"}),
+            json!({"source": "--help", "sink": "out.ts"}),
         ] {
             assert!(
                 Asked::from_api(wrong.to_string().as_bytes()).is_err(),

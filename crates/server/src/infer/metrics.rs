@@ -97,6 +97,15 @@ pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> St
 /// What is told of each stream.
 fn streams(page: &mut Page, all: &[StreamView]) {
     let rows = |value: fn(&StreamView) -> f64| all.iter().map(move |it| (stream(it), value(it)));
+    let states = all
+        .iter()
+        .map(|it| (format!("{},state=\"{}\"", stream(it), it.state), 1.0));
+    page.family(
+        "framerill_stream_state",
+        "gauge",
+        "The state that a stream is in: 1",
+        states,
+    );
     for (name, kind, help, value) in table() {
         page.family(name, kind, help, rows(value));
     }

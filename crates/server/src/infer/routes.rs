@@ -150,11 +150,11 @@ async fn list(State(engine): State<Engine>) -> Response {
 }
 
 async fn create(State(engine): State<Engine>, request: Request) -> Response {
-    let started = async {
-        let asked = read_asked(request, Asked::from_api).await?;
-        begin(&engine, asked, wall_ms()).await
+    let asked = match read_asked(request, Asked::from_api).await {
+        Ok(asked) => asked,
+        Err(why) => return refusal(StatusCode::UNPROCESSABLE_ENTITY, &why),
     };
-    match started.await {
+    match begin(&engine, asked, wall_ms()).await {
         Ok(id) => match view(&engine, id).await {
             Some(view) => object(StatusCode::CREATED, &json!(view)),
             None => object(StatusCode::CREATED, &json!({"id": id})),
@@ -197,19 +197,16 @@ async fn change(
     let Some(number) = find(&now(&engine), &id).map(|it| it.id) else {
         return unknown(&id);
     };
-    let updated = async {
-        let body = json_body(request).await?;
-        let mut value: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-        let params = value.get_mut("params").map(Value::take);
-        let params = params.filter(Value::is_object);
-        let value = params.ok_or("give {\"params\": {…}}")?;
-        ask(&engine, |reply| Command::Params {
-            to: Some(number),
-            value,
-            reply,
-        })
-        .await
+    let body = json_body(request).await;
+    let value = match body.and_then(|body| params_of(&body)) {
+        Ok(value) => value,
+        Err(why) => return refusal(StatusCode::UNPROCESSABLE_ENTITY, &why),
     };
+    let updated = ask(&engine, |reply| Command::Params {
+        to: Some(number),
+        value,
+        reply,
+    });
     match updated.await {
         Ok(()) => object(
             StatusCode::ACCEPTED,
@@ -217,6 +214,14 @@ async fn change(
         ),
         Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
     }
+}
+
+/// The parameters of a change.
+fn params_of(body: &[u8]) -> Result<Value, String> {
+    let mut value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let params = value.get_mut("params").map(Value::take);
+    let params = params.filter(Value::is_object);
+    params.ok_or_else(|| "give {\"params\": {…}}".to_owned())
 }
 
 async fn stop(State(engine): State<Engine>, Path(id): Path<String>) -> Response {

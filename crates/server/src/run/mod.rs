@@ -1,7 +1,6 @@
 //! `framerill run`: a video through a pipeline in a process of its own.
 
 mod command;
-mod demo;
 mod engine;
 mod foreground;
 mod input;
@@ -14,7 +13,6 @@ mod report;
 mod signals;
 
 pub use command::command;
-pub use demo::demo;
 pub(crate) use members::worker_command;
 pub use plan::{
     Pace, Pipeline, Plan, default_output, fps, params, positive_seconds, preview_path, seconds,

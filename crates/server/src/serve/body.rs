@@ -7,9 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::problem::Problem;
-
-/// Bytes of a start request: room for pictures in base64 and for large graphs.
+/// Bytes of a request: room for pictures in base64 and for large graphs.
 pub(super) const MOST: usize = 16 << 20;
 /// A body that takes longer is given up.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -17,8 +15,30 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// What is too long is still read up to here: a peer that is writing reads no answer.
 const READ_MOST: usize = 64 << 20;
 
-/// The whole body, or what is wrong with it.
-pub(super) async fn read(mut body: Body) -> Result<Bytes, Problem> {
+/// Why there is no body to work with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    TooLong,
+    Late,
+    BrokenOff,
+}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "Body should have at most {MOST} bytes"),
+            Self::Late => write!(
+                f,
+                "Body should arrive within {} seconds, and did not",
+                WITHIN.as_secs()
+            ),
+            Self::BrokenOff => f.write_str("Body broke off"),
+        }
+    }
+}
+
+/// The whole body, or why there is none.
+pub(super) async fn read(mut body: Body) -> Result<Bytes, Unread> {
     let until = Instant::now() + WITHIN;
     let mut whole = BytesMut::new();
     let mut length = 0;
@@ -27,13 +47,10 @@ pub(super) async fn read(mut body: Body) -> Result<Bytes, Problem> {
         let frame = match timeout_at(until, body.frame()).await {
             Ok(Some(frame)) if length <= READ_MOST => frame,
             Ok(None) if !too_long => return Ok(whole.freeze()),
-            _ if too_long => return Err(Problem::too_long(MOST)),
-            _ => {
-                let text = "Body should arrive within 10 seconds, and did not";
-                return Err(Problem::not_whole(text));
-            }
+            _ if too_long => return Err(Unread::TooLong),
+            _ => return Err(Unread::Late),
         };
-        let frame = frame.map_err(|_| Problem::not_whole("Body broke off"))?;
+        let frame = frame.map_err(|_| Unread::BrokenOff)?;
         if let Ok(part) = frame.into_data() {
             length += part.len();
             if length <= MOST {

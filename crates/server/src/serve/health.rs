@@ -27,11 +27,6 @@ impl Health {
             _ => Self::Ok,
         }
     }
-
-    /// Whether a frame could go through now.
-    pub(super) fn is_ready(self) -> bool {
-        matches!(self, Self::Ok | Self::Idle)
-    }
 }
 
 #[cfg(test)]

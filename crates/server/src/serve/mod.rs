@@ -4,7 +4,7 @@
 //! pictures.
 //!
 //! Read in this order: [`settings`] (what it is told), [`routes`] (what it answers), [`request`], [`forward`] and
-//! [`health`] (the three rules of the contract), [`keeper`] (how infer lives), [`command`] (the wiring).
+//! [`health`] (the three rules of the contract), [`streams`] (our own API), [`keeper`] (how infer lives), [`command`] (the wiring).
 
 mod bearer;
 mod body;
@@ -28,5 +28,6 @@ mod restarts;
 mod routes;
 mod settings;
 mod source;
+mod streams;
 
 pub(crate) use command::{Serve, serve};

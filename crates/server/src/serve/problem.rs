@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
+use super::body::{self, Unread};
+
 /// A longer input is not sent back, nor is one that a reader's parser may refuse (deep, or half a character).
 const INPUT_MAX: usize = 64 << 10;
 
@@ -96,17 +98,15 @@ impl Problem {
         problem
     }
 
-    /// The body is longer than is taken.
-    pub(super) fn too_long(most: usize) -> Self {
-        let text = format!("Body should have at most {most} bytes");
+    /// The body is too long, or did not arrive whole.
+    pub(super) fn unread(why: Unread) -> Self {
+        let text = why.to_string();
+        if why != Unread::TooLong {
+            return Self::new("body_incomplete", text, RawValue::NULL);
+        }
         let mut problem = Self::new("too_long", text, RawValue::NULL);
-        problem.ctx = Some(serde_json::json!({"max_length": most}));
+        problem.ctx = Some(serde_json::json!({"max_length": body::MOST}));
         problem
-    }
-
-    /// The body did not arrive whole.
-    pub(super) fn not_whole(why: &str) -> Self {
-        Self::new("body_incomplete", why, RawValue::NULL)
     }
 }
 

@@ -28,10 +28,13 @@ use super::{
     health::Health,
     keeper::Infer,
     metrics::{self, Scrape},
-    page, proc,
+    page,
+    problem::Problem,
+    proc,
     refusal::{FAILED, Refusal, answer},
     request,
     settings::Settings,
+    streams,
 };
 use crate::{
     http::{self, NoAnswer},
@@ -45,12 +48,12 @@ const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// Start requests that are read at the same time: a bound of memory.
 const STARTS: usize = 8;
 /// How long the next one waits.
-const START_TURN_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const START_TURN_WITHIN: Duration = Duration::from_secs(5);
 /// A driver that hangs is given up.
 const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The routes that are counted by name; everything else is `other`.
-const ROUTES: [&str; 12] = [
+const ROUTES: [&str; 13] = [
     "/",
     "/live-video-to-video",
     "/health",
@@ -63,15 +66,18 @@ const ROUTES: [&str; 12] = [
     "/openapi.json",
     "/docs",
     "/redoc",
+    "/v1/streams",
 ];
+/// One stream; its number is no part of the name.
+const STREAM: &str = "/v1/streams/{id}";
 
 /// What handlers share.
 pub(super) struct Shared {
-    settings: Settings,
-    infer: watch::Receiver<Infer>,
+    pub(super) settings: Settings,
+    pub(super) infer: watch::Receiver<Infer>,
     counters: Counters,
     hardware: OnceLock<Hardware>,
-    starts: Semaphore,
+    pub(super) starts: Semaphore,
 }
 
 impl Shared {
@@ -93,7 +99,7 @@ impl Shared {
 
 /// All routes, each with and without a slash at its end.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let routes: [(&str, MethodRouter<Arc<Shared>>); 11] = [
+    let routes: [(&str, MethodRouter<Arc<Shared>>); 13] = [
         ("/live-video-to-video", post(start)),
         ("/health", get(health)),
         ("/healthz", get(healthz)),
@@ -105,6 +111,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         ("/openapi.json", get(openapi)),
         ("/docs", get(docs)),
         ("/redoc", get(docs)),
+        ("/v1/streams", get(streams::all).post(streams::all)),
+        (
+            STREAM,
+            get(streams::one).patch(streams::one).delete(streams::one),
+        ),
     ];
     let mut router = Router::new().route("/", get(service));
     for (path, methods) in routes {
@@ -129,8 +140,11 @@ async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     let path = request.uri().path();
     let bare = path.strip_suffix('/').filter(|it| !it.is_empty());
     let path = bare.unwrap_or(path);
-    let route = ROUTES.iter().find(|it| **it == path);
-    let route = route.copied().unwrap_or("other");
+    let route = ROUTES.iter().find(|it| **it == path).copied();
+    let one = path
+        .strip_prefix("/v1/streams/")
+        .filter(|it| !it.contains('/'));
+    let route = route.or(one.map(|_| STREAM)).unwrap_or("other");
     let response = next.run(request).await;
     shared.counters.count(route, response.status().as_u16());
     response
@@ -151,7 +165,7 @@ async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusa
     };
     let invalid = |problems| refused(&Ids::default(), Refusal::Invalid(problems));
     let body = body::read(body).await;
-    let body = body.map_err(|problem| invalid(vec![problem]))?;
+    let body = body.map_err(|why| invalid(vec![Problem::unread(why)]))?;
     let content_type = header_text(&head.headers, header::CONTENT_TYPE);
     let start = request::parse(content_type.as_deref(), &body).map_err(invalid)?;
     let ids = start.ids();
@@ -253,14 +267,24 @@ async fn healthz() -> Response {
 }
 
 async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    let health = infers_health(&shared).await;
-    let is_ready = health.is_some_and(Health::is_ready);
+    let (health, says_ready) = tokio::join!(infers_health(&shared), says_ready(&shared));
+    let is_ready = health.is_some() && says_ready;
     let status = if is_ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     answer(status, &json!({"ready": is_ready, "status": health}))
+}
+
+/// Whether infer says that a frame could go through now.
+async fn says_ready(shared: &Shared) -> bool {
+    let Some(port) = shared.infer.borrow().port else {
+        return false;
+    };
+    let until = Instant::now() + STATUS_WITHIN;
+    let answer = http::ask(port, Method::GET, "/readyz", None, until).await;
+    answer.is_ok_and(|it| it.status == 200)
 }
 
 /// Names of what is served, with more.

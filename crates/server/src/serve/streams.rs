@@ -1,0 +1,170 @@
+//! `/v1/streams`: our own API, handed on to infer. What changes something wants the token.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    bearer,
+    body::{self, Unread},
+    refusal::answer,
+    routes::{START_TURN_WITHIN, Shared},
+    settings::is_loopback,
+};
+use crate::http::{self, NoAnswer};
+
+/// Infer's answer; it gives its own engine less.
+const WITHIN: Duration = Duration::from_millis(4500);
+const PATH: &str = "/v1/streams";
+
+/// A refusal: its status and its one line.
+type Refused = (StatusCode, String);
+
+/// Where a stream comes from and goes to, as far as it concerns this process.
+#[derive(Deserialize)]
+struct Places {
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    sink: String,
+}
+
+/// All streams, or a new one.
+pub(super) async fn all(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    told(pass(&shared, PATH.to_owned(), request).await)
+}
+
+/// One stream: what it is, other parameters, its end.
+pub(super) async fn one(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    // What goes into another request's path is a number, and nothing else.
+    let Ok(number) = id.parse::<u64>() else {
+        let text = format!("there is no stream `{id}`");
+        return told(Err((StatusCode::NOT_FOUND, text)));
+    };
+    told(pass(&shared, format!("{PATH}/{number}"), request).await)
+}
+
+fn told(answered: Result<Response, Refused>) -> Response {
+    let (status, why) = match answered {
+        Ok(response) => return response,
+        Err(refused) => refused,
+    };
+    let mut response = answer(status, &json!({"detail": {"msg": why}}));
+    let (name, value) = match status {
+        StatusCode::UNAUTHORIZED => (header::WWW_AUTHENTICATE, "Bearer"),
+        StatusCode::SERVICE_UNAVAILABLE => (header::RETRY_AFTER, "1"),
+        _ => return response,
+    };
+    let headers = response.headers_mut();
+    headers.insert(name, HeaderValue::from_static(value));
+    response
+}
+
+async fn pass(shared: &Shared, path: String, request: Request) -> Result<Response, Refused> {
+    let (head, body) = request.into_parts();
+    let is_look = matches!(head.method, Method::GET | Method::HEAD);
+    if is_look {
+        return hand_on(shared, Method::GET, &path, None).await;
+    }
+    let authorization = head.headers.get(header::AUTHORIZATION);
+    let authorization = authorization.map(HeaderValue::as_bytes);
+    if !bearer::is_allowed(shared.settings.token.as_ref(), authorization) {
+        let text = "Invalid bearer token.".to_owned();
+        return Err((StatusCode::UNAUTHORIZED, text));
+    }
+    if head.method == Method::DELETE {
+        return hand_on(shared, Method::DELETE, &path, None).await;
+    }
+    check_kind(&head.headers)?;
+    let turn = timeout(START_TURN_WITHIN, shared.starts.acquire()).await;
+    let Ok(Ok(_turn)) = turn else {
+        let text = "too many requests at the same time; try again".to_owned();
+        return Err((StatusCode::SERVICE_UNAVAILABLE, text));
+    };
+    let body = body::read(body).await.map_err(unread)?;
+    if head.method == Method::POST {
+        check_places(shared, &body)?;
+    }
+    hand_on(shared, head.method, &path, Some(body)).await
+}
+
+/// A page of some other site can send anything to this machine but this type.
+fn check_kind(headers: &HeaderMap) -> Result<(), Refused> {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind
+        .map(|it| String::from_utf8_lossy(it.as_bytes()).to_ascii_lowercase())
+        .unwrap_or_default();
+    if kind.starts_with("application/json") {
+        return Ok(());
+    }
+    let text = format!("the body should be application/json, and is `{kind}`");
+    Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
+}
+
+fn unread(why: Unread) -> Refused {
+    let status = match why {
+        Unread::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        Unread::Late => StatusCode::REQUEST_TIMEOUT,
+        Unread::BrokenOff => StatusCode::BAD_REQUEST,
+    };
+    (status, why.to_string())
+}
+
+/// Files of this machine are for those who sit at it, or have the token.
+fn check_places(shared: &Shared, body: &[u8]) -> Result<(), Refused> {
+    let settings = &shared.settings;
+    if settings.token.is_some() || is_loopback(&settings.host) {
+        return Ok(());
+    }
+    // What is no such body at all, infer says better.
+    let places = serde_json::from_slice::<Places>(body).ok();
+    let is_file = |it: &String| !it.is_empty() && !it.contains("://");
+    match places.filter(|it| is_file(&it.source) || is_file(&it.sink)) {
+        None => Ok(()),
+        Some(_) => Err((
+            StatusCode::FORBIDDEN,
+            "files are for a runner with a token: set AUTH_TOKEN".to_owned(),
+        )),
+    }
+}
+
+async fn hand_on(
+    shared: &Shared,
+    method: Method,
+    path: &str,
+    body: Option<Bytes>,
+) -> Result<Response, Refused> {
+    let away = |why: String| (StatusCode::SERVICE_UNAVAILABLE, why);
+    let infer = *shared.infer.borrow();
+    let port = infer
+        .port
+        .ok_or_else(|| away("infer is about to start; try again".to_owned()))?;
+    let is_look = method == Method::GET;
+    let asked = http::ask(port, method, path, body, Instant::now() + WITHIN).await;
+    let said = asked.map_err(|why| match why {
+        NoAnswer::Connect(_) => away(format!("{why}; try again")),
+        NoAnswer::Broken(_) if is_look => away(format!("{why}; try again")),
+        // It may have done it.
+        NoAnswer::Broken(_) => (StatusCode::BAD_GATEWAY, why.to_string()),
+        NoAnswer::Late => (StatusCode::GATEWAY_TIMEOUT, why.to_string()),
+    })?;
+    let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    if serde_json::from_slice::<IgnoredAny>(&said.body).is_err() {
+        let text = "infer's answer is no JSON".to_owned();
+        return Err((StatusCode::BAD_GATEWAY, text));
+    }
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok((status, json, said.body).into_response())
+}

@@ -1,0 +1,16 @@
+//! Streams by our own API, as users meet them: real servers, real infers, `framerill stream` and `/v1/streams`.
+
+#[path = "stream/answers.rs"]
+mod answers;
+#[path = "stream/commands.rs"]
+mod commands;
+#[path = "stream/dashboard.rs"]
+mod dashboard;
+#[path = "stream/demo.rs"]
+mod demo;
+#[path = "serve/http.rs"]
+mod http;
+#[path = "stream/rig.rs"]
+mod rig;
+#[path = "serve/schema.rs"]
+mod schema;
