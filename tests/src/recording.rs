@@ -117,9 +117,13 @@ impl Recording {
     }
 }
 
+/// Pictures may begin seconds after the sound.
+const LOOK_FAR: &str = "-analyzeduration 60000000 -probesize 100000000";
+
 fn probe(file: &Path) -> Result<Vec<Stream>, ToolError> {
     let mut arguments =
         words("-v level+error -of json -show_entries stream=codec_type,sample_rate,channels");
+    arguments.extend(words(LOOK_FAR));
     arguments.push(file_argument(file));
     let subject = file.display().to_string();
     let mut tool = Tool::start("ffprobe", &subject, &arguments, Stdio::null(), |_| false)?;
@@ -143,7 +147,9 @@ fn probe(file: &Path) -> Result<Vec<Stream>, ToolError> {
 
 /// Decoding without any repair of times: no offset taken off, no picture doubled or dropped.
 fn decoding(file: &Path, what: &str) -> Vec<String> {
-    let mut arguments = words("-hide_banner -nostdin -nostats -loglevel level+info -copyts -i");
+    let mut arguments = words("-hide_banner -nostdin -nostats -loglevel level+info -copyts");
+    arguments.extend(words(LOOK_FAR));
+    arguments.push("-i".to_owned());
     arguments.push(file_argument(file));
     arguments.extend(words(what));
     arguments.push("pipe:1".to_owned());

@@ -28,6 +28,8 @@ pub(crate) struct Live<P> {
     waiting: VecDeque<(i64, u64, P)>,
     /// Time of the last picture that was written.
     picture: Option<i64>,
+    /// The source has none, as far as is known: sound goes alone.
+    is_alone: bool,
     /// Sound that was left out.
     dropped: u64,
 }
@@ -37,8 +39,14 @@ impl<P> Live<P> {
         Self {
             waiting: VecDeque::new(),
             picture: None,
+            is_alone: false,
             dropped: 0,
         }
+    }
+
+    /// Whether the source has pictures.
+    pub(crate) fn expect_pictures(&mut self, are_there: bool) {
+        self.is_alone = !are_there;
     }
 
     /// Sound came, `now` in ns of any clock: what to write now, if anything.
@@ -49,6 +57,7 @@ impl<P> Live<P> {
             Some(picture) if time <= picture => self.oldest(),
             // Pictures have stopped; sound goes on without them.
             Some(_) if self.waiting.len() > MOST_WAITING => self.oldest(),
+            None if self.is_alone && self.waiting.len() > MOST_WAITING => self.oldest(),
             None if self.waiting.len() > MOST_WAITING => {
                 self.waiting.pop_front();
                 self.dropped += 1;
@@ -80,9 +89,10 @@ impl<P> Live<P> {
     }
 
     /// When the oldest sound has waited `patience` ns for its picture and goes without; none while nothing waits, or before
-    /// the first picture.
+    /// the first picture of a source that has some.
     pub(crate) fn due(&self, patience: u64) -> Option<u64> {
-        let (_, came, _) = self.waiting.front().filter(|_| self.picture.is_some())?;
+        let may_go = self.picture.is_some() || self.is_alone;
+        let (_, came, _) = self.waiting.front().filter(|_| may_go)?;
         Some(came.saturating_add(patience))
     }
 
@@ -92,11 +102,11 @@ impl<P> Live<P> {
         self.waiting.pop_front().map(|(.., packet)| packet)
     }
 
-    /// No picture will come: the sound that is left. None of it goes out without any picture.
+    /// No picture will come: the sound that is left. Of a source with pictures none goes out without any.
     pub(crate) fn finish(&mut self) -> impl Iterator<Item = P> {
         let left = match self.picture {
-            Some(_) => std::mem::take(&mut self.waiting),
-            None => VecDeque::new(),
+            None if !self.is_alone => VecDeque::new(),
+            _ => std::mem::take(&mut self.waiting),
         };
         left.into_iter().map(|(.., packet)| packet)
     }
@@ -128,6 +138,18 @@ mod tests {
         let expected = [Step::Picture, Step::Sound(90_000), Step::Sound(200_000)];
         assert_eq!(steps, expected);
         assert_eq!(live.dropped(), 1);
+    }
+
+    #[test]
+    fn sound_of_a_source_without_pictures_waits_for_none() {
+        let mut live = Live::new();
+        live.sound(0, 1, 10);
+        assert_eq!(live.due(5), None);
+        live.expect_pictures(false);
+        assert_eq!(live.due(5), Some(15));
+        assert_eq!((live.overdue(5, 14), live.overdue(5, 15)), (None, Some(1)));
+        live.sound(1, 2, 20);
+        assert_eq!(live.finish().collect::<Vec<_>>(), [2]);
     }
 
     #[test]

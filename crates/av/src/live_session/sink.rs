@@ -20,6 +20,10 @@ use crate::{
 
 /// What the output says of its pace, whatever that is (runner contract §8.4).
 const NOMINAL_RATE: (u32, u32) = (24, 1);
+/// A segment without pictures lasts so many ticks.
+const SOUND_SEGMENT: i64 = 2 * 90_000;
+/// Sound has the PID that it has beside pictures: when these come, no PID changes its kind.
+const SOUND_PID: (&str, &str) = ("mpegts_start_pid", "257");
 /// Ticks of a transport stream.
 const TICKS: (u32, u32) = (1, 90_000);
 /// A source that declares its sound before any was heard has this many channels, as far as a plan does not say.
@@ -46,8 +50,10 @@ pub(crate) struct LiveSink {
 
 struct Open {
     muxer: Muxer,
-    video: usize,
+    video: Option<usize>,
     sound: Option<usize>,
+    /// Without pictures: where the segment began, in ticks of 1/90000 s.
+    began: Option<i64>,
 }
 
 impl LiveSink {
@@ -89,6 +95,7 @@ impl LiveSink {
         if let Some(colour) = colour {
             self.open_video(colour)?;
         }
+        self.live.expect_pictures(self.video.is_some());
         if declared.is_none() && sound.is_none() {
             return Ok(());
         }
@@ -128,8 +135,7 @@ impl LiveSink {
         pts: Pts,
     ) -> Result<(), AvError> {
         self.open_video(Colour::default())?;
-        let lacks_sound = |open: &Open| open.sound.is_none() && self.sound.is_some();
-        let is_stale = self.muxer.as_ref().is_some_and(lacks_sound);
+        let is_stale = self.is_stale();
         if let Some(video) = self.video.as_mut() {
             if is_stale {
                 video.ask_for_keyframe();
@@ -197,8 +203,7 @@ impl LiveSink {
 
     fn write_pictures(&mut self) -> Result<(), AvError> {
         while let Some(mut packet) = self.next_picture()? {
-            let lacks_sound = |open: &Open| open.sound.is_none() && self.sound.is_some();
-            let is_stale = packet.is_keyframe() && self.muxer.as_ref().is_some_and(lacks_sound);
+            let is_stale = packet.is_keyframe() && self.is_stale();
             let time = packet.pts().unwrap_or(0);
             let steps = self.live.picture(time, packet.is_keyframe());
             if is_stale {
@@ -251,16 +256,33 @@ impl LiveSink {
         Ok(())
     }
 
+    /// Whether the stream has a track by now that its tables do not name.
+    fn is_stale(&self) -> bool {
+        let lacks = |open: &Open| {
+            (open.sound.is_none() && self.sound.is_some())
+                || (open.video.is_none() && self.video.is_some())
+        };
+        self.muxer.as_ref().is_some_and(lacks)
+    }
+
     fn put_picture(&mut self, packet: &mut Packet) -> Result<(), AvError> {
-        let Some(open) = &mut self.muxer else {
+        let Some((open, track)) = self.muxer.as_mut().and_then(|it| {
+            let track = it.video?;
+            Some((it, track))
+        }) else {
             return Ok(());
         };
-        let written = open.muxer.write_at_once(packet, open.video);
+        let written = open.muxer.write_at_once(packet, track);
         written.map_err(|fault| write_error(&self.name, fault))
     }
 
     fn put_sound(&mut self, packet: &mut Packet) -> Result<(), AvError> {
         let time = packet.pts();
+        if self.video.is_none() {
+            // A source without pictures waits for none.
+            self.begin_muxer()?;
+            self.cut_sound(time.unwrap_or(0))?;
+        }
         let Some((open, stream)) = self.muxer.as_mut().and_then(|it| {
             let stream = it.sound?;
             Some((it, stream))
@@ -275,6 +297,19 @@ impl LiveSink {
         Ok(())
     }
 
+    /// A stream without pictures has no keyframes to cut at.
+    fn cut_sound(&mut self, time: i64) -> Result<(), AvError> {
+        let Some(open) = &mut self.muxer else {
+            return Ok(());
+        };
+        let began = *open.began.get_or_insert(time);
+        if time.saturating_sub(began) >= SOUND_SEGMENT {
+            open.began = Some(time);
+            self.end_segment()?;
+        }
+        Ok(())
+    }
+
     fn end_segment(&mut self) -> Result<(), AvError> {
         let Some(open) = &mut self.muxer else {
             return Ok(());
@@ -284,9 +319,9 @@ impl LiveSink {
     }
 
     fn begin_muxer(&mut self) -> Result<(), AvError> {
-        let (None, Some(video)) = (&self.muxer, &self.video) else {
+        if self.muxer.is_some() || (self.video.is_none() && self.sound.is_none()) {
             return Ok(());
-        };
+        }
         let opening = |fault| AvError::SinkOpen {
             name: self.name.clone(),
             fault,
@@ -298,8 +333,13 @@ impl LiveSink {
         let io = Io::segments(fd, &self.interrupt);
         let format = mux::format(Container::Segments);
         let mut muxer = Muxer::create(io, format).map_err(opening)?;
-        let track = muxer.add_stream(&video.parameters()?, TICKS, Some(NOMINAL_RATE));
-        let track = track.map_err(opening)?;
+        let track = match &self.video {
+            Some(video) => {
+                let track = muxer.add_stream(&video.parameters()?, TICKS, Some(NOMINAL_RATE));
+                Some(track.map_err(opening)?)
+            }
+            None => None,
+        };
         let sound = match &self.sound {
             Some(encoder) => {
                 let parameters = encoder.parameters()?;
@@ -311,13 +351,16 @@ impl LiveSink {
             }
             None => None,
         };
-        muxer
-            .write_header(mux::options(Container::Segments))
-            .map_err(opening)?;
+        let mut options = mux::options(Container::Segments).to_vec();
+        if track.is_none() {
+            options.push(SOUND_PID);
+        }
+        muxer.write_header(&options).map_err(opening)?;
         self.muxer = Some(Open {
             muxer,
             video: track,
             sound,
+            began: None,
         });
         Ok(())
     }
