@@ -6,7 +6,7 @@ use framerill_tests::{
 };
 use serde_json::json;
 
-use crate::scene::{FIRST, RATE, SOON, STOPPED, assert_perfect, clip_of, verdict};
+use crate::scene::{FIRST, RATE, SOON, STOPPED, assert_perfect, assert_whole, clip_of, verdict};
 
 #[test]
 fn two_streams_run_side_by_side_and_a_third_is_refused() {
@@ -95,5 +95,5 @@ fn a_worker_that_hangs_slows_no_other_stream() {
     let missing = missing.filter(|pts| distance(hung_at, **pts) > 0).count();
     assert_eq!(missing, 0);
     first.viewer.until_more(2 * RATE, SOON);
-    assert_eq!(verdict(&first, Look::Negative).missing.len(), 0);
+    assert_whole(&verdict(&first, Look::Negative), &orchestrator.runner, None);
 }

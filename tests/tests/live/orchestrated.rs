@@ -54,10 +54,10 @@ fn a_stream_runs_from_its_start_to_its_end_as_orchestrators_drive_it() {
     let seen = verdict(&stream, Look::Same);
     assert_perfect(&seen, runner);
     assert_eq!(seen.size, (512, 512));
-    // All but what the cap of the rate takes away.
+    // All but what the cap of the rate takes away, and a busy machine.
     let expected = 16 * RATE;
     assert!(
-        seen.shown.len().abs_diff(expected) <= 2,
+        (expected - expected / 20..=expected + 2).contains(&seen.shown.len()),
         "{} pictures",
         seen.shown.len()
     );

@@ -16,7 +16,7 @@ use framerill_tests::{
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::scene::{FIRST, RATE, SOON, STOPPED, clip, ticks, verdict, widest_gap};
+use crate::scene::{FIRST, RATE, SOON, STOPPED, assert_whole, clip, ticks, verdict, widest_gap};
 
 const LOST_AT_MOST: Duration = Duration::from_millis(300);
 
@@ -153,7 +153,7 @@ fn sigterm_ends_everything_within_six_seconds_and_ends_its_channels() {
     );
     // What was seen is whole to its last picture.
     let seen = verdict(&stream, Look::Same);
-    assert_eq!((seen.missing.len(), seen.not_rising.len()), (0, 0));
+    assert_whole(&seen, &orchestrator.runner, None);
 }
 
 #[test]

@@ -47,16 +47,52 @@ pub(crate) fn verdict(stream: &Stream, look: Look) -> Verdict {
     Verdict::of(&stream.viewer.watched(), &stream.camera.sent(), size, look)
 }
 
-/// Nothing is wrong with it, and nothing stands in.
+/// Nothing is wrong with it, and next to nothing stands in.
+///
+/// While a worker is well only finished pictures leave, and what waits gives way to the newest (Law 4): when a stream
+/// begins, and on a machine that has other work, a picture is given up. One in twenty, or half a second of them, is more
+/// than that. `framerill bench live` has the number for a machine without other work.
 pub(crate) fn assert_perfect(verdict: &Verdict, runner: &Runner) {
-    assert_whole(verdict, runner);
-    assert_eq!(verdict.fillers(), [], "{}", runner.last_words());
+    assert_whole(verdict, runner, None);
+    let stands_in = verdict.count(Kind::Held) + verdict.count(Kind::Unreadable);
+    assert!(
+        stands_in <= 1 + verdict.shown.len() / 20,
+        "{:?}\n{}",
+        verdict.fillers(),
+        runner.last_words()
+    );
 }
 
-/// Every pts is there, in order, and no picture is wrong; older ones may stand in.
-pub(crate) fn assert_whole(verdict: &Verdict, runner: &Runner) {
+/// The same, where older pictures may stand in. Every pts is there in the time that `bridged` names: from a pts on, for so
+/// many ticks.
+pub(crate) fn assert_whole(verdict: &Verdict, runner: &Runner, bridged: Option<(u64, i64)>) {
+    let mut faults = verdict.faults_beside_times();
+    if verdict.count(Kind::Unsent) > 0 {
+        faults.push("pts that were not sent".to_owned());
+    }
+    let beginning = verdict.shown.first().map_or(0, |it| it.pts);
+    let missing = verdict.missing.iter().copied();
+    let missing = missing.filter(|it| distance(beginning, *it) > 90_000);
+    let within = |pts: &u64| {
+        bridged.is_some_and(|(from, length)| (0..=length).contains(&distance(from, *pts)))
+    };
+    let (due, given_up): (Vec<u64>, Vec<u64>) = missing.partition(within);
+    if !due.is_empty() {
+        faults.push(format!("pts are missing: {due:?}"));
+    }
+    let whole = distance(beginning, verdict.shown.last().map_or(0, |it| it.pts));
+    let most = usize::try_from(whole / 90_000).unwrap_or(0) * RATE / 20;
+    if given_up.len() > 1 + most {
+        faults.push(format!("too many pts are missing: {given_up:?}"));
+    }
+    if given_up
+        .windows(RATE / 2)
+        .any(|run| distance(run[0], run[RATE / 2 - 1]) < 50_000)
+    {
+        faults.push(format!("half a second is missing: {given_up:?}"));
+    }
     let none: [&str; 0] = [];
-    assert_eq!(verdict.faults(), none, "{}", runner.last_words());
+    assert_eq!(faults, none, "{}", runner.last_words());
     assert!(verdict.count(Kind::Finished) > RATE, "too little was seen");
 }
 
