@@ -35,7 +35,7 @@ fn parameters_that_kill_the_worker_twice_are_quarantined_and_the_good_ones_resto
     assert!(says(&quarantined, "restored"), "{quarantined}");
     stream.viewer.until_more(2 * RATE, SOON);
     let seen = verdict(&stream, Look::Negative);
-    assert_whole(&seen, &orchestrator.runner);
+    assert_whole(&seen, &orchestrator.runner, None);
     let status = orchestrator.runner.status().expect("infer answers");
     assert_eq!(status["inference_status"]["restart_count"], 2);
     stream
@@ -65,7 +65,7 @@ fn a_model_that_is_loaded_anew_is_bridged_by_fillers_and_told_as_loading() {
     assert!(wait_until(SOON, is_back));
     stream.viewer.until_more(2 * RATE, SOON);
     let seen = verdict(&stream, Look::Negative);
-    assert_whole(&seen, &orchestrator.runner);
+    assert_whole(&seen, &orchestrator.runner, None);
     assert!(
         !seen.fillers().is_empty(),
         "a second without a finished picture"
