@@ -8,6 +8,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::Number;
 use crate::infer::base_params::Params;
 
 /// A worker that dies within this time of a set's coming died of it.
@@ -25,6 +26,15 @@ pub(in crate::infer) struct Set {
     pub(in crate::infer) params: Params,
     /// Of the set as it was given.
     pub(in crate::infer) hash: String,
+    /// The stream that it was given for; a worker may have several.
+    pub(in crate::infer) of: Option<Number>,
+}
+
+impl Set {
+    /// Whether it concerns a stream.
+    pub(super) fn is_of(&self, stream: Number) -> bool {
+        self.of.is_none_or(|it| it == stream)
+    }
 }
 
 /// What is to be told of a lost worker's parameters.
@@ -181,6 +191,7 @@ mod tests {
         Set {
             params: Params::read(given).unwrap(),
             hash: name.into(),
+            of: None,
         }
     }
 

@@ -34,14 +34,17 @@ impl Driver {
         self.guard(seat, Input::ParamsQueued);
         let name = self.cell(cell).map(Cell::name).unwrap_or_default();
         let set = match read_set(given, &name) {
-            Ok(set) => set,
+            Ok(set) => Set {
+                of: self.seats[seat].stream.as_ref().map(|it| it.number),
+                ..set
+            },
             Err(why) => {
                 self.refuse_params(seat, &why);
                 return Ok(());
             }
         };
         let stream = self.seats[seat].stream.as_ref();
-        if let Some(current) = stream.map(|it| it.set.params.base.size)
+        if let Some(current) = stream.map(|it| it.size)
             && current != set.params.base.size
         {
             let why = format!(
@@ -97,7 +100,8 @@ impl Driver {
                 self.guard(seat, Input::ParamsApplied);
             }
             let pipeline = self.seats[seat].extras.pipeline.clone();
-            if let Some(stream) = &mut self.seats[seat].stream {
+            let stream = self.seats[seat].stream.as_mut();
+            if let Some(stream) = stream.filter(|it| set.is_of(it.number)) {
                 stream.set = set.clone();
                 stream.params_status = outcome;
                 if with_events {

@@ -273,14 +273,17 @@ impl Driver {
     fn try_begin(&mut self, start: &Start) -> Result<Number, String> {
         let cell = self.cell_for(start)?;
         let is_explicit = start.set.is_some();
+        let number = self.last_number + 1;
         let set = match &start.set {
-            Some(set) => set.clone(),
+            Some(set) => Set {
+                of: Some(number),
+                ..set.clone()
+            },
             None => self
                 .cell(cell)
                 .map(|it| it.flow.initial().clone())
                 .ok_or("its worker is gone")?,
         };
-        let number = self.last_number + 1;
         let after = self.seats[start.seat]
             .stream
             .as_ref()
@@ -374,5 +377,9 @@ pub(super) fn read_set(given: Map<String, Value>, pipeline: &str) -> Result<Set,
     };
     let hash = digest(&Value::Object(given.clone()));
     let params = Params::read(given)?;
-    Ok(Set { params, hash })
+    Ok(Set {
+        params,
+        hash,
+        of: None,
+    })
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use framerill_media::Size;
 use framerill_supervisor::{ChildId, Command, Config, Supervised};
 use framerill_worker::message::{
     Container, LinkPolicy, LivePlan, MediaPlan, MediaStats, Resume, Sink, SoundPlan, Source,
@@ -35,6 +36,8 @@ pub(super) struct Stream {
     pub(super) asked: Asked,
     /// What it was last given.
     pub(super) set: Set,
+    /// Of its pictures, from beginning to end.
+    pub(super) size: Size,
     pub(super) params_status: &'static str,
     pub(super) started_ms: u64,
     pub(super) max_fps: f64,
@@ -95,6 +98,7 @@ impl Stream {
             media: Supervised::start(config, it.command, it.media_id, it.owner),
             number: it.number,
             asked: it.asked,
+            size: it.set.params.base.size,
             set: it.set,
             params_status: "queued",
             started_ms: it.started_ms,
@@ -154,7 +158,7 @@ impl Stream {
                 final_fd: None,
                 name: self.asked.sink.as_text(),
             }),
-            size: Some(self.set.params.base.size),
+            size: Some(self.size),
             fps: None,
             start: 0.0,
             duration: None,

@@ -163,16 +163,23 @@ impl Driver {
             if let Some(stream) = &mut self.seats[seat].stream {
                 stream.detach();
             }
-            if let Some(it) = &quarantine {
-                if let Some(stream) = &mut self.seats[seat].stream {
-                    stream.params_status = "quarantined";
-                    stream.set.clone_from(&it.restored);
-                }
+            let stream = self.seats[seat].stream.as_mut();
+            if let (Some(it), Some(stream)) = (&quarantine, stream)
+                && it.set.is_of(stream.number)
+            {
+                stream.params_status = "quarantined";
+                stream.set.clone_from(&it.restored);
                 let message = format!(
                     "Error updating params: they are quarantined, the worker died of them twice (hash {}); the last good ones are restored (hash {})",
                     it.set.hash, it.restored.hash
                 );
                 self.report(seat, message);
+                let is_shared = self
+                    .cell(id)
+                    .is_some_and(|it| it.key.scope == Scope::Shared);
+                if is_shared {
+                    self.evict(seat, "with parameters of this stream");
+                }
             }
         }
     }
@@ -181,22 +188,31 @@ impl Driver {
     /// Processes): the others go on.
     pub(super) fn lost_with_worker(&mut self, seat: usize) {
         let cell = self.seats[seat].cell.and_then(|it| self.cell(it));
-        let Some(cell) = cell.filter(|it| it.key.scope == Scope::Shared) else {
+        if cell.is_none_or(|it| it.key.scope != Scope::Shared) {
             return;
-        };
-        let (target, pipeline) = (cell.key.target.clone(), cell.pipeline.clone());
-        let set = cell.flow.in_force().clone();
+        }
         let Some(stream) = &mut self.seats[seat].stream else {
             return;
         };
         stream.shared_deaths += 1;
-        if stream.shared_deaths < SHARED_DEATHS {
-            return;
+        if stream.shared_deaths >= SHARED_DEATHS {
+            self.evict(seat, "with a frame of this stream at work");
         }
+    }
+
+    /// A stream leaves its shared worker for one of its own.
+    fn evict(&mut self, seat: usize, why: &str) {
+        let cell = self.seats[seat].cell.and_then(|it| self.cell(it));
+        let of = cell.map(|it| (it.key.target.clone(), it.pipeline.clone()));
+        let (Some((target, pipeline)), Some(stream)) = (of, &mut self.seats[seat].stream) else {
+            return;
+        };
+        let set = stream.set.clone();
         let key = Key {
             target,
             scope: Scope::Seat(seat),
         };
+        stream.detach();
         let own = self.cells.iter().find(|it| it.key == key).map(|it| it.id);
         let own = match own {
             Some(own) => own,
@@ -206,8 +222,9 @@ impl Driver {
             },
         };
         self.seats[seat].cell = Some(own);
-        let message = "The shared worker died twice with a frame of this stream at work: it has a worker of its own now";
-        self.report(seat, message.to_owned());
+        let message =
+            format!("The shared worker died twice {why}: the stream has a worker of its own now");
+        self.report(seat, message);
         self.tell_worker_state(seat);
         self.attach(seat);
     }
