@@ -61,6 +61,8 @@ pub struct Records {
     head: BytesMut,
     /// Bytes of the present record that are still to come.
     left: usize,
+    /// Pieces of it so far.
+    open_pieces: usize,
     /// The present segment has bytes and no end yet.
     is_open: bool,
 }
@@ -74,6 +76,11 @@ impl Records {
                 let piece = bytes.split_to(self.left.min(bytes.len()));
                 self.left -= piece.len();
                 pieces.push(Piece::Bytes(piece));
+                self.open_pieces = if self.left == 0 {
+                    0
+                } else {
+                    self.open_pieces + 1
+                };
                 continue;
             }
             let more = bytes.split_to((HEAD - self.head.len()).min(bytes.len()));
@@ -95,10 +102,10 @@ impl Records {
         Ok(pieces)
     }
 
-    /// Whether every record that began is whole.
+    /// How many of the last pieces belong to a record that is not whole yet.
     #[must_use]
-    pub fn is_between(&self) -> bool {
-        self.left == 0 && self.head.is_empty()
+    pub fn open_pieces(&self) -> usize {
+        self.open_pieces
     }
 
     /// Whether the pipe may end here.
@@ -178,6 +185,18 @@ mod tests {
             }
             prop_assert!(given <= bytes.len());
         }
+    }
+
+    #[test]
+    fn pieces_of_a_record_that_is_not_whole_are_known() {
+        let mut reader = Records::default();
+        let stream = [&record_of(2)[..], &[1, 2], &record_of(3)[..], &[3]].concat();
+        assert_eq!(reader.push(Bytes::from(stream)).unwrap().len(), 2);
+        assert_eq!(reader.open_pieces(), 1);
+        assert_eq!(reader.push(Bytes::from_static(&[4])).unwrap().len(), 1);
+        assert_eq!(reader.open_pieces(), 2);
+        assert_eq!(reader.push(Bytes::from_static(&[5])).unwrap().len(), 1);
+        assert_eq!(reader.open_pieces(), 0);
     }
 
     #[test]

@@ -49,7 +49,7 @@ struct Speaker(Arc<Channel>);
 
 impl Speaker {
     fn new(beats: bool) -> Self {
-        let channel = Arc::new(Channel::new(
+        let channel = Arc::new(Channel::of_child(
             take_control_socket().expect("a control socket"),
         ));
         let this = Self(Arc::clone(&channel));

@@ -23,7 +23,7 @@ use rustix::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::message::{MAX_FDS, MAX_MESSAGE};
+use crate::message::{MAX_FDS, MAX_MESSAGE, MAX_REQUEST};
 
 /// Why a channel cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +50,29 @@ pub enum ChannelError {
 pub struct Channel {
     socket: UnixStream,
     sending: Mutex<()>,
+    longest_in: usize,
+    longest_out: usize,
 }
 
 impl Channel {
-    /// A channel over a connected socket.
+    /// A parent's end of a connected socket: requests go out, answers come.
     #[must_use]
     pub fn new(socket: UnixStream) -> Self {
         Self {
             socket,
             sending: Mutex::new(()),
+            longest_in: MAX_MESSAGE,
+            longest_out: MAX_REQUEST,
+        }
+    }
+
+    /// A child's end: requests come, answers go out.
+    #[must_use]
+    pub fn of_child(socket: UnixStream) -> Self {
+        Self {
+            longest_in: MAX_REQUEST,
+            longest_out: MAX_MESSAGE,
+            ..Self::new(socket)
         }
     }
 
@@ -76,7 +90,7 @@ impl Channel {
     ) -> Result<(), ChannelError> {
         let body = serde_json::to_vec(message)
             .map_err(|error| ChannelError::Protocol(format!("cannot encode a message: {error}")))?;
-        if body.len() > MAX_MESSAGE || fds.len() > MAX_FDS {
+        if body.len() > self.longest_out || fds.len() > MAX_FDS {
             return Err(ChannelError::Protocol(format!(
                 "a message of {} bytes with {} descriptors is too long to send",
                 body.len(),
@@ -90,7 +104,7 @@ impl Channel {
         bytes.extend_from_slice(&length);
         bytes.extend_from_slice(&body);
 
-        let deadline = Deadline::after(within);
+        let deadline = Deadline::after(within + more_time(body.len()));
         let _one_at_a_time = self
             .sending
             .lock()
@@ -128,7 +142,7 @@ impl Channel {
         let first = within.map(Deadline::after);
         self.fill(&mut head, first.as_ref(), true, &mut fds)?;
         let length = u32::from_le_bytes(head) as usize;
-        if length == 0 || length > MAX_MESSAGE {
+        if length == 0 || length > self.longest_in {
             return Err(ChannelError::Protocol(format!(
                 "a message of {length} bytes"
             )));
@@ -223,8 +237,17 @@ impl Channel {
     }
 }
 
+/// What the longest request gets beside the time of every message.
+const LONG_MESSAGE: Duration = Duration::from_secs(1);
 /// Once a message has begun, its rest has this long to arrive.
 const REST_OF_A_MESSAGE: Duration = Duration::from_secs(10);
+
+/// The time that a message gets for its length.
+fn more_time(bytes: usize) -> Duration {
+    let mebibytes = u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
+    let most = u32::try_from(MAX_REQUEST >> 20).unwrap_or(1);
+    LONG_MESSAGE * mebibytes / most
+}
 
 struct Deadline(Instant);
 
@@ -278,7 +301,7 @@ mod tests {
 
     fn ends() -> (Channel, Channel) {
         let (a, b) = Channel::pair().unwrap();
-        (Channel::new(a), Channel::new(b))
+        (Channel::new(a), Channel::of_child(b))
     }
 
     #[test]

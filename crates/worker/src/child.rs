@@ -130,7 +130,7 @@ pub fn run<H: Handler>(
     handler: impl FnOnce(&Parent) -> H,
 ) -> u8 {
     let parent = Parent(Arc::new(Shared {
-        channel: Channel::new(socket),
+        channel: Channel::of_child(socket),
         exit: AtomicU8::new(0),
         busy: Mutex::new(None),
     }));

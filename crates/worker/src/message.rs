@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 
 /// The protocol's version; a child says it in `hello`.
 pub const PROTOCOL: u32 = 1;
-/// The longest message in bytes.
+/// The longest message of a child in bytes: its parent believes it nothing.
 pub const MAX_MESSAGE: usize = 1 << 20;
+/// The longest request of a parent in bytes: parameters may hold pictures and graphs (runner contract §12, D20).
+pub const MAX_REQUEST: usize = 24 << 20;
 /// The most descriptors that one message carries.
 pub const MAX_FDS: usize = 8;
 

@@ -388,7 +388,7 @@ def test_with_a_control_descriptor_the_terminal_stays_the_authors(target):
     "data",
     [
         struct.pack("<I", 0),
-        struct.pack("<I", (1 << 20) + 1),
+        struct.pack("<I", (24 << 20) + 1),
         struct.pack("<I", 0xFFFF_FFFF),
         struct.pack("<I", 4) + b"\x00\x01no",
         struct.pack("<I", 2) + b"[]",

@@ -118,7 +118,7 @@ pub(crate) fn the_end_of_the_parent_ends_the_child(kind: &Kind) {
 }
 
 pub(crate) fn a_wrong_length_ends_with_code_two(kind: &Kind) {
-    for length in [0u32, 1 << 20 | 1, u32::MAX] {
+    for length in [0u32, 24 << 20 | 1, u32::MAX] {
         let mut running = kind.greeted();
         running.write_raw(&length.to_le_bytes());
         assert_eq!(error(&running).code, "protocol");

@@ -98,7 +98,7 @@ fn a_stream_whose_pictures_kill_a_shared_worker_twice_gets_one_of_its_own() {
     let deadly = film(deadly);
     deadly
         .session
-        .until_event("error", 2 * SOON, |it| says(it, "a worker of its own"));
+        .until_event("error", 2 * SOON, |it| says(it, "a worker of its own now"));
     let restarts = |stream: &Stream| stream.session.events_of("restart").len();
     let before = restarts(&well);
     let died_again = || restarts(&deadly) > before + 1;

@@ -37,7 +37,7 @@ pub(crate) struct Asked {
 
 /// Where a stream comes from or goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// A trickle channel.
     Trickle(String),
     /// A file; as a source also a generator of FFmpeg's.
@@ -45,6 +45,14 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// What has a scheme is a channel.
+    pub(crate) fn parse(text: String) -> Self {
+        if text.contains("://") {
+            return Self::Trickle(text);
+        }
+        Self::File(text.into())
+    }
+
     pub(super) fn as_text(&self) -> String {
         match self {
             Self::Trickle(url) => url.clone(),
@@ -160,8 +168,8 @@ impl Asked {
     pub(super) fn from_api(body: &[u8]) -> Result<Self, String> {
         let body: ApiBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let asked = Self {
-            source: place(body.source),
-            sink: place(body.sink),
+            source: Place::parse(body.source),
+            sink: Place::parse(body.sink),
             control_url: body.control_url,
             events_url: body.events_url,
             params: body.params,
@@ -257,13 +265,6 @@ impl Asked {
         }
         Ok(self)
     }
-}
-
-fn place(text: String) -> Place {
-    if text.contains("://") {
-        return Place::Trickle(text);
-    }
-    Place::File(text.into())
 }
 
 /// What the client cannot connect to is told before anything begins.

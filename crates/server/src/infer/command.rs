@@ -99,11 +99,21 @@ async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Fail
         },
     };
     log(Level::Info, "stopping: streams end in order");
-    while !engine.ask(Command::Leave) && !ended.is_terminated() {
-        tokio::time::sleep(AGAIN).await;
-    }
+    let leave = async {
+        // An inbox that is full is tried again; an engine that has ended answers below.
+        while !engine.ask(Command::Leave) {
+            tokio::time::sleep(AGAIN).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let leave = async {
+        tokio::select! {
+            () = leave => {}
+            _ = &mut ended => {}
+        }
+    };
     let is_late = tokio::select! {
-        left = timeout(LEAVE_WITHIN, &mut ended) => left.is_err(),
+        left = timeout(LEAVE_WITHIN, leave) => left.is_err(),
         // Once more is at once.
         _ = signals.next() => true,
     };

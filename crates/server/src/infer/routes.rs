@@ -102,7 +102,8 @@ async fn params(State(engine): State<Engine>, request: Request) -> Response {
         .await
     };
     match updated.await {
-        Ok(()) => text(StatusCode::OK, "Params updated successfully"),
+        // What is wrong with them comes as an event (§2.2).
+        Ok(_) => text(StatusCode::OK, "Params updated successfully"),
         Err(why) => text(
             StatusCode::BAD_REQUEST,
             format!("Error updating params: {why}"),
@@ -208,11 +209,11 @@ async fn change(
         reply,
     });
     match updated.await {
-        Ok(()) => object(
+        Ok(None) => object(
             StatusCode::ACCEPTED,
             &json!({"id": number, "params_status": "queued"}),
         ),
-        Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
+        Ok(Some(why)) | Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
     }
 }
 

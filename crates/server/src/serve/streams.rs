@@ -1,4 +1,4 @@
-//! `/v1/streams`: our own API, handed on to infer. What changes something wants the token.
+//! `/v1/streams`: our own API, handed on to infer. All of it wants the token: also a look shows prompts and channels.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,10 @@ use super::{
     routes::{START_TURN_WITHIN, Shared},
     settings::is_loopback,
 };
-use crate::http::{self, NoAnswer};
+use crate::{
+    http::{self, NoAnswer},
+    infer::Place,
+};
 
 /// Infer's answer; it gives its own engine less.
 const WITHIN: Duration = Duration::from_millis(4500);
@@ -35,6 +38,8 @@ struct Places {
     source: String,
     #[serde(default)]
     sink: String,
+    #[serde(default)]
+    pipeline: String,
 }
 
 /// All streams, or a new one.
@@ -74,15 +79,15 @@ fn told(answered: Result<Response, Refused>) -> Response {
 
 async fn pass(shared: &Shared, path: String, request: Request) -> Result<Response, Refused> {
     let (head, body) = request.into_parts();
-    let is_look = matches!(head.method, Method::GET | Method::HEAD);
-    if is_look {
-        return hand_on(shared, Method::GET, &path, None).await;
-    }
+    check_host(shared, &head.headers)?;
     let authorization = head.headers.get(header::AUTHORIZATION);
     let authorization = authorization.map(HeaderValue::as_bytes);
     if !bearer::is_allowed(shared.settings.token.as_ref(), authorization) {
         let text = "Invalid bearer token.".to_owned();
         return Err((StatusCode::UNAUTHORIZED, text));
+    }
+    if matches!(head.method, Method::GET | Method::HEAD) {
+        return hand_on(shared, Method::GET, &path, None).await;
     }
     if head.method == Method::DELETE {
         return hand_on(shared, Method::DELETE, &path, None).await;
@@ -98,6 +103,28 @@ async fn pass(shared: &Shared, path: String, request: Request) -> Result<Respons
         check_places(shared, &body)?;
     }
     hand_on(shared, head.method, &path, Some(body)).await
+}
+
+/// A server on loopback is asked for by a name of loopback. Another one is a name that some site has made this machine's.
+fn check_host(shared: &Shared, headers: &HeaderMap) -> Result<(), Refused> {
+    if !is_loopback(&shared.settings.host) {
+        return Ok(());
+    }
+    let host = headers.get(header::HOST);
+    let host = host.map_or(String::new(), |it| {
+        String::from_utf8_lossy(it.as_bytes()).into_owned()
+    });
+    let bare = match host.rsplit_once(':') {
+        Some((bare, port)) if port.bytes().all(|it| it.is_ascii_digit()) => bare,
+        _ => host.as_str(),
+    };
+    if host.is_empty() || is_loopback(bare) {
+        return Ok(());
+    }
+    Err((
+        StatusCode::FORBIDDEN,
+        format!("this server listens on loopback, and is not called `{bare}`"),
+    ))
 }
 
 /// A page of some other site can send anything to this machine but this type.
@@ -130,12 +157,16 @@ fn check_places(shared: &Shared, body: &[u8]) -> Result<(), Refused> {
     }
     // What is no such body at all, infer says better.
     let places = serde_json::from_slice::<Places>(body).ok();
-    let is_file = |it: &String| !it.is_empty() && !it.contains("://");
-    match places.filter(|it| is_file(&it.source) || is_file(&it.sink)) {
+    let is_file =
+        |it: &String| !it.is_empty() && matches!(Place::parse(it.clone()), Place::File(_));
+    let is_code = |it: &String| it.contains(['/', ':', '.']);
+    let is_local = |it: &Places| is_file(&it.source) || is_file(&it.sink) || is_code(&it.pipeline);
+    match places.filter(is_local) {
         None => Ok(()),
         Some(_) => Err((
             StatusCode::FORBIDDEN,
-            "files are for a runner with a token: set AUTH_TOKEN".to_owned(),
+            "files and code of this machine are for a runner with a token: set AUTH_TOKEN"
+                .to_owned(),
         )),
     }
 }

@@ -102,7 +102,7 @@ impl Source {
     }
 
     /// How it ended. A run has told itself why; its code is the command's.
-    pub(super) fn exit(mut self) -> Exit {
+    pub(crate) fn exit(mut self) -> Exit {
         let Form::Run(run, records) = &mut self.form else {
             return Exit::Done;
         };

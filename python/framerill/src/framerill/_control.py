@@ -13,6 +13,9 @@ from ._link import close_all, descriptors
 from .errors import ProtocolError
 
 MAX_MESSAGE = 1 << 20
+"""Bytes of what this side says."""
+MAX_REQUEST = 24 << 20
+"""Bytes of what the parent says: parameters may hold pictures."""
 MAX_FDS = 8
 _SEND_WITHIN = struct.pack("@ll", 5, 0)
 _LENGTH = struct.Struct("<I")
@@ -52,7 +55,7 @@ class Control:
         try:
             head = self._exactly(_LENGTH.size, fds, may_end=True)
             (length,) = _LENGTH.unpack(head)
-            if not 1 <= length <= MAX_MESSAGE:
+            if not 1 <= length <= MAX_REQUEST:
                 raise ProtocolError(f"a message of {length} bytes")
             message = parse(self._exactly(length, fds, may_end=False))
             announced = message.get("fds", 0)

@@ -27,7 +27,11 @@ use super::{
     wall_ms,
     workers::LEAVES_WITHIN,
 };
-use crate::{failure::Failure, infer::settings::Settings, program};
+use crate::{
+    failure::Failure,
+    infer::{leftover::Notes, settings::Settings},
+    program,
+};
 
 /// Notices taken before deadlines are looked at again.
 const BATCH: usize = 64;
@@ -52,6 +56,7 @@ pub(super) struct Driver {
     pub(super) pending: Vec<Pending>,
     pub(super) last_number: Number,
     last_child: u32,
+    pub(super) notes: Notes,
     pub(super) started: u64,
     pub(super) is_leaving: bool,
     leave_by: Option<Duration>,
@@ -83,6 +88,7 @@ impl Driver {
             pending: Vec::new(),
             last_number: first_number(),
             last_child: 0,
+            notes: Notes::start()?,
             started: 0,
             is_leaving: false,
             leave_by: None,
@@ -111,8 +117,12 @@ impl Driver {
 
     pub(super) fn run(&mut self) -> Ended {
         if let Some(asked) = self.settings.stream.take() {
-            let (reply, _) = tokio::sync::oneshot::channel();
+            let (reply, mut answer) = tokio::sync::oneshot::channel();
             self.start(asked, wall_ms(), reply);
+            // Without parameters of its own it is answered at once.
+            if let Ok(Err(why)) = answer.try_recv() {
+                return Ended::Failed(Failure::usage("stream", why));
+            }
         }
         loop {
             self.updates();

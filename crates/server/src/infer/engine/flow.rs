@@ -6,7 +6,7 @@
 //! worker lost soon after a set came: suspect; lost twice so: quarantined, and the good ones come back
 //! ```
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use super::Number;
 use crate::infer::base_params::Params;
@@ -55,7 +55,8 @@ pub(super) struct Flow {
     in_force: Set,
     since: Duration,
     good: Set,
-    deaths: BTreeMap<String, u32>,
+    /// By hash, the newest suspect first.
+    deaths: VecDeque<(String, u32)>,
 }
 
 impl Flow {
@@ -68,7 +69,7 @@ impl Flow {
             since: Duration::ZERO,
             good: initial.clone(),
             initial,
-            deaths: BTreeMap::new(),
+            deaths: VecDeque::new(),
         }
     }
 
@@ -82,9 +83,10 @@ impl Flow {
         &self.in_force
     }
 
-    /// A new stream: what an earlier one's parameters did is forgotten.
+    /// A new stream: what an earlier one's parameters did, and what they were, is forgotten.
     pub(super) fn begin_stream(&mut self) {
         self.deaths.clear();
+        self.good = self.initial.clone();
     }
 
     /// The newest set that is wanted. False: it killed the worker before, and is not taken.
@@ -145,13 +147,20 @@ impl Flow {
         if suspect == self.initial || suspect == self.good {
             return None;
         }
-        let deaths = self.deaths.entry(suspect.hash.clone()).or_default();
-        *deaths += 1;
-        if *deaths < DEATHS {
-            return None;
+        if !self.deaths.iter().any(|(hash, _)| *hash == suspect.hash) {
+            self.deaths.truncate(REMEMBERED - 1);
+            self.deaths.push_front((suspect.hash.clone(), 0));
         }
-        while self.deaths.len() > REMEMBERED {
-            self.deaths.pop_first();
+        let known = self
+            .deaths
+            .iter_mut()
+            .find(|(hash, _)| *hash == suspect.hash);
+        let deaths = known.map_or(0, |(_, deaths)| {
+            *deaths += 1;
+            *deaths
+        });
+        if deaths < DEATHS {
+            return None;
         }
         self.in_force = self.good.clone();
         self.wanted.take_if(|it| it.hash == suspect.hash);
@@ -175,7 +184,8 @@ impl Flow {
     }
 
     fn is_quarantined(&self, hash: &str) -> bool {
-        self.deaths.get(hash).is_some_and(|it| *it >= DEATHS)
+        let mut known = self.deaths.iter();
+        known.any(|(it, deaths)| it == hash && *deaths >= DEATHS)
     }
 }
 

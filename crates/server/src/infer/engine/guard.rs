@@ -53,7 +53,9 @@ impl Driver {
             }
             Output::ResetWorker => {
                 self.seats[at].ids = Ids::default();
-                if let Some(cell) = self.seats[at].cell.and_then(|it| self.cell_mut(it)) {
+                // Others may still be at work there.
+                let cell = self.seats[at].cell.filter(|it| !self.is_used(*it));
+                if let Some(cell) = cell.and_then(|it| self.cell_mut(it)) {
                     let initial = cell.flow.initial().clone();
                     if *cell.flow.in_force() != initial {
                         cell.flow.queue(initial);

@@ -82,7 +82,8 @@ pub(super) enum Command {
     Params {
         to: Option<Number>,
         value: Value,
-        reply: Reply<()>,
+        /// Why they were refused, if they were.
+        reply: Reply<Option<String>>,
     },
     /// End a stream.
     Stop { number: Number, reply: Reply<()> },

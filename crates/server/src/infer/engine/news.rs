@@ -4,7 +4,7 @@ use framerill_supervisor::guardian::Input;
 
 use super::{Number, driver::Driver};
 use crate::{
-    infer::{asked::Origin, leftover, status, transport::News},
+    infer::{asked::Origin, status, transport::News},
     log::{Level, log_stream},
 };
 
@@ -58,7 +58,8 @@ impl Driver {
 
     /// A stream's channels are closed: it is over.
     pub(super) fn closed(&mut self, number: Number) {
-        self.leaving.retain(|it| it.number != number);
+        let left = self.leaving.extract_if(.., |it| it.number == number);
+        let mut over: Vec<_> = left.collect();
         if let Some(seat) = self.seat_of(number) {
             let stream = self.seats[seat].stream.take();
             self.guard(seat, Input::StreamEnded { stream: number });
@@ -67,13 +68,13 @@ impl Driver {
                 &self.seats[seat].ids,
                 format_args!("stream {number} is over"),
             );
-            if let Some(stream) = stream {
-                if stream.asked.origin == Origin::Runner {
-                    self.runtime.spawn_blocking(leftover::forget(seat));
-                }
-                if stream.asked.origin == Origin::Flags && !self.is_leaving {
-                    self.leave();
-                }
+            over.extend(stream);
+        }
+        for stream in over {
+            match stream.asked.origin {
+                Origin::Runner => self.notes.forget(number),
+                Origin::Flags => self.leave(),
+                Origin::Api => {}
             }
         }
     }

@@ -1,68 +1,74 @@
 //! Parameters on their way to workers, and what becomes of them.
 
+use framerill_media::Size;
 use framerill_supervisor::{ChildId, guardian::Input};
 use serde_json::Value;
 
-use super::{Number, cell::Cell, driver::Driver, flow::Set, start::read_set, wall_ms};
+use super::{Number, cell::Scope, driver::Driver, flow::Set, start::read_set, wall_ms};
 use crate::infer::{digest::digest, status};
 
 impl Driver {
-    /// Parameters for a stream, or for the worker without one.
-    pub(super) fn take_params(&mut self, to: Option<Number>, value: Value) -> Result<(), String> {
-        let newest = || {
-            let seats = self.seats.iter().enumerate();
-            let newest = seats.max_by_key(|(_, it)| it.stream.as_ref().map(|it| it.number));
-            newest.map(|(at, _)| at)
-        };
+    /// Parameters for a stream, or for the worker of the newest one, or without one. Why they were refused, which an event
+    /// tells, too; an error if nobody could be given them.
+    pub(super) fn take_params(
+        &mut self,
+        to: Option<Number>,
+        value: Value,
+    ) -> Result<Option<String>, String> {
         let seat = match to {
             Some(number) => self
                 .seat_of(number)
                 .ok_or_else(|| format!("no stream {number} runs"))?,
-            None => newest().ok_or("there is no worker")?,
+            None => self.newest_seat(),
         };
         let Some(cell) = self.seats[seat].cell else {
             return Err("there is no worker".to_owned());
         };
-        let Value::Object(given) = value else {
-            let why = "they should be an object".to_owned();
-            self.refuse_params(seat, &why);
-            return Ok(());
-        };
-        self.seats[seat].extras.last_params = Some(given.clone());
-        let hash = digest(&Value::Object(given.clone()));
-        self.seats[seat].extras.last_params_hash = Some(hash);
-        self.guard(seat, Input::ParamsQueued);
-        let name = self.cell(cell).map(Cell::name).unwrap_or_default();
-        let set = match read_set(given, &name) {
-            Ok(set) => Set {
-                of: self.seats[seat].stream.as_ref().map(|it| it.number),
-                ..set
-            },
+        match self.queue_params(seat, cell, value) {
+            Ok(()) => Ok(None),
             Err(why) => {
                 self.refuse_params(seat, &why);
-                return Ok(());
+                Ok(Some(why))
             }
+        }
+    }
+
+    fn newest_seat(&self) -> usize {
+        let seats = self.seats.iter().enumerate();
+        let newest = seats.max_by_key(|(_, it)| it.stream.as_ref().map(|it| it.number));
+        newest.map_or(0, |(at, _)| at)
+    }
+
+    fn queue_params(&mut self, seat: usize, cell: ChildId, value: Value) -> Result<(), String> {
+        let Value::Object(given) = value else {
+            return Err("they should be an object".to_owned());
+        };
+        let extras = &mut self.seats[seat].extras;
+        extras.last_params = Some(given.clone());
+        extras.last_params_hash = Some(digest(&Value::Object(given.clone())));
+        self.guard(seat, Input::ParamsQueued);
+        let (name, scope) = match self.cell(cell) {
+            Some(cell) => (cell.name(), cell.key.scope.clone()),
+            None => return Err("there is no worker".to_owned()),
         };
         let stream = self.seats[seat].stream.as_ref();
+        let set = Set {
+            of: stream.map(|it| it.number),
+            ..read_set(given, &name)?
+        };
+        if matches!(scope, Scope::Prompt(_)) {
+            return Err("a worker that is bound to its parameters (`prompt`) keeps them; start another stream".to_owned());
+        }
         if let Some(current) = stream.map(|it| it.size)
             && current != set.params.base.size
         {
-            let why = format!(
-                "Cannot change output resolution mid-stream (Current resolution: ({}, {}) requested resolution: ({}, {})). It can change only when starting a new stream",
-                current.width(),
-                current.height(),
-                set.params.base.size.width(),
-                set.params.base.size.height()
-            );
-            self.refuse_params(seat, &why);
-            return Ok(());
+            return Err(other_size(current, set.params.base.size));
         }
         let Some(cell) = self.cell_mut(cell) else {
             return Ok(());
         };
-        if !cell.flow.queue(set.clone()) {
-            self.refuse_params(seat, "they are quarantined: the worker died of them twice");
-            return Ok(());
+        if !cell.flow.queue(set) {
+            return Err("they are quarantined: the worker died of them twice".to_owned());
         }
         cell.pump();
         if let Some(stream) = &mut self.seats[seat].stream {
@@ -155,4 +161,15 @@ impl Driver {
             }
         }
     }
+}
+
+/// The contract's words (§7).
+fn other_size(current: Size, requested: Size) -> String {
+    format!(
+        "Cannot change output resolution mid-stream (Current resolution: ({}, {}) requested resolution: ({}, {})). It can change only when starting a new stream",
+        current.width(),
+        current.height(),
+        requested.width(),
+        requested.height()
+    )
 }

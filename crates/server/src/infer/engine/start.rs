@@ -22,7 +22,7 @@ use crate::{
         asked::{Asked, Binding, Origin},
         base_params::Params,
         digest::digest,
-        leftover, status,
+        status,
         transport::{Opening, Transport},
     },
     log::{Level, log_stream},
@@ -112,7 +112,10 @@ impl Driver {
         if replaces {
             return Ok(0);
         }
-        if let Some(free) = self.seats.iter().position(Seat::is_free) {
+        // One that a start waits for is taken.
+        let is_promised = |at: usize| self.pending.iter().any(|it| it.start.seat == at);
+        let mut seats = self.seats.iter().enumerate();
+        if let Some((free, _)) = seats.find(|(at, it)| it.is_free() && !is_promised(*at)) {
             return Ok(free);
         }
         if self.seats.len() < capacity {
@@ -342,16 +345,18 @@ impl Driver {
             self.guard(start.seat, Input::ParamsQueued);
         }
         self.forget_unused_cells();
-        if let Some(it) = self.cell_mut(cell) {
-            it.flow.begin_stream();
+        let is_alone = self.streams_of(cell) == 1;
+        if let Some(it) = self.cell_mut(cell).filter(|_| is_alone || is_explicit) {
+            if is_alone {
+                it.flow.begin_stream();
+            }
             if is_explicit || it.flow.in_force() != it.flow.initial() {
                 it.flow.queue(set);
             }
             it.pump();
         }
         if start.asked.origin == Origin::Runner {
-            let kept = leftover::keep(start.seat, &start.asked);
-            self.runtime.spawn_blocking(kept);
+            self.notes.keep(number, &start.asked);
         }
         self.started += 1;
         Ok(number)

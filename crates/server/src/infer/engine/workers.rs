@@ -178,7 +178,10 @@ impl Driver {
                     .cell(id)
                     .is_some_and(|it| it.key.scope == Scope::Shared);
                 if is_shared {
-                    self.evict(seat, "with parameters of this stream");
+                    self.evict(
+                        seat,
+                        "The shared worker died twice of this stream's parameters",
+                    );
                 }
             }
         }
@@ -196,7 +199,10 @@ impl Driver {
         };
         stream.shared_deaths += 1;
         if stream.shared_deaths >= SHARED_DEATHS {
-            self.evict(seat, "with a frame of this stream at work");
+            self.evict(
+                seat,
+                "The shared worker died twice with a frame of this stream at work",
+            );
         }
     }
 
@@ -222,11 +228,20 @@ impl Driver {
             },
         };
         self.seats[seat].cell = Some(own);
-        let message =
-            format!("The shared worker died twice {why}: the stream has a worker of its own now");
-        self.report(seat, message);
+        self.report(seat, format!("{why}: it has a worker of its own now"));
         self.tell_worker_state(seat);
         self.attach(seat);
+    }
+
+    /// Streams that run on a worker.
+    pub(super) fn streams_of(&self, id: ChildId) -> usize {
+        let seats = self.seats_with(id).into_iter();
+        seats.filter(|it| self.seats[*it].stream.is_some()).count()
+    }
+
+    /// Whether a stream runs on a worker.
+    pub(super) fn is_used(&self, id: ChildId) -> bool {
+        self.streams_of(id) > 0
     }
 
     /// Initial parameters that cannot be loaded give way to the pipeline's own, once (runner contract §4.3).
@@ -290,6 +305,15 @@ impl Driver {
                     return;
                 };
                 cell.description = description.or(cell.description.take());
+                let shares = cell.description.as_ref().is_some_and(|it| it.shareable);
+                if cell.key.scope == Scope::Shared && !shares {
+                    // Streams that came while it loaded; the first keeps it.
+                    for seat in self.seats_with(id).into_iter().skip(1) {
+                        let why =
+                            "The pipeline does not say that streams may share it (`shareable`)";
+                        self.evict(seat, why);
+                    }
+                }
             }
             FromChild::Applied { id: request } => {
                 let was_check = self.checked(id, request, None);

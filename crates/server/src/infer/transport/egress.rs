@@ -32,6 +32,8 @@ const SEGMENTS: usize = 4;
 const REST_WITHIN: Duration = Duration::from_millis(1800);
 /// From there until the channel is closed.
 const CLOSE_WITHIN: Duration = Duration::from_millis(2000);
+/// A disk that takes longer is given up.
+const FILE_WITHIN: Duration = Duration::from_secs(2);
 /// The same trouble is told again after this long.
 const TROUBLE_EVERY: Duration = Duration::from_secs(5);
 
@@ -66,7 +68,8 @@ impl Output {
 
 /// Writes until media has written its last byte, then closes the sink.
 pub(super) async fn run(output: Output, mut wires: mpsc::Receiver<OwnedFd>, shared: Shared) {
-    let mut sink = match Sink::open(output).await {
+    let opened = timeout(FILE_WITHIN, Sink::open(output)).await;
+    let mut sink = match opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(sink) => Some(sink),
         Err(error) => {
             let why = format!("cannot write: {error}");
@@ -205,10 +208,8 @@ impl Reader {
                 return Err(error.to_string());
             }
         }
-        if self.records.is_between() {
-            return Ok(std::mem::take(&mut self.part));
-        }
-        Ok(Vec::new())
+        let whole = self.part.len().saturating_sub(self.records.open_pieces());
+        Ok(self.part.drain(..whole).collect())
     }
 }
 
@@ -277,8 +278,9 @@ impl Sink {
                 written: Written::default(),
                 trouble_at: None,
             },
+            // What is there is not written over: it may be the source.
             Output::File(path) => Self::File {
-                file: File::create(path).await?,
+                file: File::create_new(path).await?,
                 written: Written::default(),
             },
         })
@@ -316,9 +318,9 @@ impl Sink {
                 };
                 open.write(bytes).await.map_err(of_publisher)
             }
-            Self::File { file, .. } => file
-                .write_all(&bytes)
+            Self::File { file, .. } => timeout(FILE_WITHIN, file.write_all(&bytes))
                 .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
                 .map_err(|error| Some(format!("cannot write: {error}"))),
         }
     }

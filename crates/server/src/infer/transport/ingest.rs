@@ -12,6 +12,7 @@ use tokio::{net::unix::pipe, sync::mpsc, time::Instant};
 
 use super::{Counters, News, Shared, channel, replay::Replay, told};
 use crate::{
+    exit::Exit,
     infer::{asked::Place, engine::wall_ms},
     log::{Level, log_stream},
     trickle::Source,
@@ -41,6 +42,8 @@ enum Came {
     Missing(u64),
     Trouble(String),
     End(Option<String>),
+    /// A file: how its reader ended has to be asked.
+    Over,
 }
 
 impl Input {
@@ -104,7 +107,7 @@ impl Open {
                 match source.next().await {
                     Some(Ok(more)) => pieces.extend(more),
                     Some(Err(failure)) => return Came::End(Some(failure.to_string())),
-                    None => return Came::End(None),
+                    None => return Came::Over,
                 }
             },
         }
@@ -113,7 +116,10 @@ impl Open {
 
 /// Reads until the source ends or the stream stops. The pipe is closed behind the last byte.
 pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared: Shared) {
-    let mut source = match Open::new(input) {
+    // A file's reader is a process.
+    let opened = tokio::task::spawn_blocking(move || Open::new(input)).await;
+    let opened = opened.unwrap_or_else(|_| Err("the input could not be opened".to_owned()));
+    let mut source = match opened {
         Ok(source) => Some(source),
         Err(why) => {
             shared.tell(News::InputEnded(Some(why))).await;
@@ -131,10 +137,10 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
         let may_read = pump.bytes < WAITING;
         tokio::select! {
             biased;
-            () = shared.stopped() => return,
+            () = shared.stopped() => return put_away(source.take()),
             wire = wires.recv() => match wire {
                 Some(fd) => pump.rewire(fd, &shared),
-                None => return,
+                None => return put_away(source.take()),
             },
             () = pump.write(), if pump.can_write() => {}
             came = next(&mut source), if may_read && source.is_some() => match came {
@@ -161,11 +167,32 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
                     }
                 }
                 Came::End(why) => {
-                    source = None;
+                    put_away(source.take());
+                    shared.tell(News::InputEnded(why)).await;
+                }
+                Came::Over => {
+                    let why = ended(source.take()).await;
                     shared.tell(News::InputEnded(why)).await;
                 }
             },
         }
+    }
+}
+
+/// How a file's reader ended; it has told why on stderr.
+async fn ended(source: Option<Open>) -> Option<String> {
+    let Some(Open::File(source, _)) = source else {
+        return None;
+    };
+    let exit = tokio::task::spawn_blocking(move || source.exit()).await;
+    let is_done = exit.is_ok_and(|it| it == Exit::Done);
+    (!is_done).then(|| "the file could not be read to its end; the log says why".to_owned())
+}
+
+/// Ending a reader waits for its process.
+fn put_away(source: Option<Open>) {
+    if let Some(source @ Open::File(..)) = source {
+        tokio::task::spawn_blocking(move || drop(source));
     }
 }
 
