@@ -215,6 +215,22 @@ fn twenty_megabytes_of_parameters_break_nothing_and_are_not_kept() {
 }
 
 #[test]
+fn d20_parameters_of_megabytes_reach_the_pipeline_and_cost_no_worker() {
+    let Some((orchestrator, stream)) = tuned() else {
+        return;
+    };
+    for size in [2 << 20, 9 << 20] {
+        let note = "x".repeat(size);
+        stream
+            .session
+            .say(&json!({"negative": size > 5 << 20, "note": note}));
+        assert_eq!(after_effect(&stream), size > 5 << 20, "{size}");
+    }
+    let status = orchestrator.runner.status().expect("infer answers");
+    assert_eq!(status["inference_status"]["restart_count"], 0);
+}
+
+#[test]
 fn a_thousand_messages_a_second_end_with_the_last_one() {
     let Some((orchestrator, stream)) = tuned() else {
         return;

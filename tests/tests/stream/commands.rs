@@ -116,7 +116,7 @@ fn what_is_asked_for_wrongly_is_2_and_names_it() {
 }
 
 #[test]
-fn a_token_is_asked_for_by_what_changes_something() {
+fn a_token_is_asked_for_by_everything() {
     let rig = Rig::ready(&["--auth-token", "hush"]);
     let (source, sink) = (rig.channel("in"), rig.channel("out"));
     let start = ["start", source.as_str(), sink.as_str()];
@@ -126,8 +126,9 @@ fn a_token_is_asked_for_by_what_changes_something() {
         assert!(refused.stderr.contains("--token"), "{refused:?}");
         assert!(!refused.stderr.contains("hus;"), "{refused:?}");
     }
-    assert_eq!(rig.stream(&["list"]).code, Some(0));
+    assert_eq!(rig.stream(&["list"]).code, Some(3));
     let hush = ["--token", "hush"];
+    assert_eq!(rig.stream(&["list", "--token", "hush"]).code, Some(0));
     let started = rig.stream(&[&start[..], &hush, &["--json"]].concat());
     assert_eq!(started.code, Some(0), "{started:?}");
     let id = started.json()["id"].to_string();
@@ -191,4 +192,19 @@ fn wait_ends_with_its_stream_and_ctrl_c_ends_both() {
     assert_eq!(there(), None::<u64>);
     let last: Value = second.json();
     assert_eq!(last["stream"]["source"], json!(source));
+}
+
+#[test]
+fn a_source_that_is_not_there_fails_and_a_file_that_is_there_is_not_written_over() {
+    let rig = Rig::ready(&[]);
+    let (missing, out) = (rig.path("missing.mp4"), rig.path("out.ts"));
+    let text = |path: &std::path::Path| path.display().to_string();
+    let ended = rig.stream(&["start", &text(&missing), &text(&out), "--wait"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let kept = rig.path("kept.ts");
+    std::fs::write(&kept, "precious").expect("a file");
+    let source = "lavfi:testsrc2=size=320x240:rate=24:duration=3";
+    let ended = rig.stream(&["start", source, &text(&kept), "--wait"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(std::fs::read(&kept).expect("it is there"), b"precious");
 }

@@ -110,13 +110,16 @@ fn check_host(shared: &Shared, headers: &HeaderMap) -> Result<(), Refused> {
     if !is_loopback(&shared.settings.host) {
         return Ok(());
     }
-    let host = headers.get(header::HOST);
-    let host = host.map_or(String::new(), |it| {
-        String::from_utf8_lossy(it.as_bytes()).into_owned()
-    });
+    for host in headers.get_all(header::HOST) {
+        check_name(&String::from_utf8_lossy(host.as_bytes()))?;
+    }
+    Ok(())
+}
+
+fn check_name(host: &str) -> Result<(), Refused> {
     let bare = match host.rsplit_once(':') {
         Some((bare, port)) if port.bytes().all(|it| it.is_ascii_digit()) => bare,
-        _ => host.as_str(),
+        _ => host,
     };
     if host.is_empty() || is_loopback(bare) {
         return Ok(());
