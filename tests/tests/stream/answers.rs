@@ -48,9 +48,10 @@ fn every_answer_is_what_the_committed_description_says() {
     assert_eq!(ending.status, 202);
     assert_is(&ending.json(), "StreamEnding");
     rig.until("it is over", || {
-        (rig.get(&path).status == 404).then_some(())
+        (rig.get(&path).json()["is_over"] == true).then_some(())
     });
-    assert_is(&rig.get(&path).json(), "HTTPError");
+    assert_is(&rig.get(&path).json(), "Stream");
+    assert_is(&rig.get("/v1/streams/1").json(), "HTTPError");
 }
 
 #[test]

@@ -184,7 +184,9 @@ async fn view(engine: &Engine, id: Number) -> Option<StreamView> {
 
 async fn show(State(engine): State<Engine>, Path(id): Path<String>) -> Response {
     let snapshot = now(&engine);
-    match find(&snapshot, &id) {
+    let number: Option<Number> = id.parse().ok();
+    let over = snapshot.over.iter().find(|it| Some(it.id) == number);
+    match find(&snapshot, &id).or(over.map(AsRef::as_ref)) {
         Some(view) => object(StatusCode::OK, &json!(view)),
         None => unknown(&id),
     }

@@ -142,7 +142,12 @@ async fn wait(
         };
         tokio::select! {
             seen = seen => match seen {
-                Ok(stream) => last = stream,
+                Ok(stream) => {
+                    last = stream;
+                    if last["is_over"] == true {
+                        break;
+                    }
+                }
                 Err(failure) if failure.code == "unknown_stream" => break,
                 Err(failure) => return Err(failure),
             },
@@ -155,9 +160,10 @@ async fn wait(
             }
         }
     }
-    let is_lost = last["state"] == "ERROR";
+    let is_lost = last["state"] == "ERROR" || last["fault"].is_string();
     let frames = &last["stats"];
-    let why = last["status"]["inference_status"]["last_error"].as_str();
+    let fault = last["fault"].as_str();
+    let why = fault.or(last["status"]["inference_status"]["last_error"].as_str());
     if asked.json {
         let status = match (stopped, is_lost) {
             (Some(_), _) => "interrupted",

@@ -34,6 +34,11 @@ pub enum Input {
         /// Its policy.
         restarts: Restarts,
     },
+    /// The stream is about to be torn down: what was reported is told while its channels are there.
+    StreamEnding {
+        /// Which; another than the running one changes nothing.
+        stream: StreamNumber,
+    },
     /// The stream is torn down; until then it counts as running.
     StreamEnded {
         /// Which; another than the current one changes nothing.

@@ -64,6 +64,13 @@ impl Guardian {
     pub fn handle(&mut self, now: Moment, input: Input) {
         match input {
             Input::StreamStarted { stream, restarts } => self.stream_started(now, stream, restarts),
+            Input::StreamEnding { stream } => {
+                if self.seen.running_number() == Some(stream) {
+                    self.tell_error();
+                } else {
+                    self.ignored += 1;
+                }
+            }
             Input::StreamEnded { stream } => self.stream_ended(stream),
             Input::Progress {
                 stream,

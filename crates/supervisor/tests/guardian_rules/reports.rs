@@ -1,6 +1,6 @@
 //! What is told, when, and by which clock.
 
-use framerill_supervisor::guardian::{Event, Health, Output, Restarts, State, limits};
+use framerill_supervisor::guardian::{Event, Health, Input, Output, Restarts, State, limits};
 use std::time::Duration;
 
 use crate::watch::{WALL, Watch, error, is_restart, is_stop, millis, secs};
@@ -73,6 +73,29 @@ fn a_wall_clock_that_is_set_decides_nothing() {
     assert_eq!(watch.states(), []);
     let reported = watch.guardian.status().input.last_input_time_ms;
     assert_eq!(reported, Some(WALL + 3_600_000 + 70_000));
+}
+
+#[test]
+fn what_was_reported_is_told_when_the_stream_is_about_to_end() {
+    let mut watch = Watch::well();
+    watch.give(error("Error reading input: gone"));
+    watch.give(Input::StreamEnding { stream: 1 });
+    assert_eq!(
+        watch.count(|it| matches!(
+            it,
+            Output::Event(Event::Error {
+                stream: Some(1),
+                ..
+            })
+        )),
+        1,
+        "at once"
+    );
+    watch.run(secs(2));
+    assert_eq!(
+        watch.count(|it| matches!(it, Output::Event(Event::Error { .. }))),
+        1
+    );
 }
 
 #[test]

@@ -154,8 +154,12 @@ impl Subscriber {
         let until = if followed == 0 { self.now } else { until };
         let went_back =
             |latest: Seq| self.has_delivered && self.expected.is_some_and(|it| latest < it);
+        let missed = |latest: Seq| self.expected.is_some_and(|it| it < latest);
         let wanted = match latest {
             Some(latest) if followed == 0 && went_back(latest) => Wanted::Exact(latest.previous()),
+            Some(latest) if followed < HINTS && self.config.keep_newest && missed(latest) => {
+                Wanted::Exact(latest.previous())
+            }
             Some(latest) if followed < HINTS => Wanted::Exact(latest),
             _ => Wanted::Upcoming,
         };

@@ -28,6 +28,9 @@ impl Join {
 pub struct Config {
     /// Where it begins.
     pub join: Join,
+    /// Sent past segments that it missed, it reads the newest of them before it waits for the next: for channels of messages,
+    /// of which the newest counts, rather than of pictures.
+    pub keep_newest: bool,
     /// A segment that has not begun is asked for again after this long: the peer may be gone without a word.
     pub ask_again: Duration,
     /// From the start of a GET until it is sent.
@@ -50,6 +53,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             join: Join::Live,
+            keep_newest: false,
             ask_again: Duration::from_secs(20),
             connect_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(60),

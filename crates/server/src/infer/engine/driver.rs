@@ -1,7 +1,7 @@
 //! The loop: notices of children, news of transports, requests, deadlines.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, Hasher, RandomState},
     path::PathBuf,
     sync::{
@@ -18,7 +18,7 @@ use framerill_supervisor::{
 use tokio::sync::watch;
 
 use super::{
-    Command, Ended, Incoming, Number, Snapshot,
+    Command, Ended, Incoming, Number, Snapshot, StreamView,
     cell::{Cell, Key, Scope},
     seat::Seat,
     snapshot::Recovery,
@@ -53,6 +53,8 @@ pub(super) struct Driver {
     pub(super) cells: Vec<Cell>,
     /// Streams whose place is taken, or that are told to end.
     pub(super) leaving: Vec<Stream>,
+    /// The last streams that are over.
+    pub(super) over: VecDeque<Arc<StreamView>>,
     pub(super) pending: Vec<Pending>,
     pub(super) last_number: Number,
     last_child: u32,
@@ -85,6 +87,7 @@ impl Driver {
             seats: Vec::new(),
             cells: Vec::new(),
             leaving: Vec::new(),
+            over: VecDeque::new(),
             pending: Vec::new(),
             last_number: first_number(),
             last_child: 0,

@@ -61,7 +61,7 @@ impl Driver {
                     stream.media_lost();
                 }
                 if let Some(seat) = seat {
-                    self.report(seat, format!("Error in media process: {reason}"));
+                    self.blame(seat, format!("Error in media process: {reason}"));
                     self.end_stream(seat, "its media process is lost");
                 }
             }
@@ -115,9 +115,12 @@ impl Driver {
             }
             FromChild::Error(error) => {
                 let Some(seat) = seat else { return };
-                self.report(seat, format!("Error in media process: {}", error.message));
+                let message = format!("Error in media process: {}", error.message);
                 if error.code.starts_with("source_") {
+                    self.blame(seat, message);
                     self.end_stream(seat, "its input cannot be decoded");
+                } else {
+                    self.report(seat, message);
                 }
             }
             _ => {}

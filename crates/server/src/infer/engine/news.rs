@@ -1,12 +1,17 @@
 //! What transports tell, and how a stream ends.
 
+use std::sync::Arc;
+
 use framerill_supervisor::guardian::Input;
 
-use super::{Number, driver::Driver};
+use super::{Number, StreamView, driver::Driver, view::stream_view};
 use crate::{
     infer::{asked::Origin, status, transport::News},
     log::{Level, log_stream},
 };
+
+/// Streams that are remembered when they are over.
+const MOST_OVER: usize = 32;
 
 impl Driver {
     pub(super) fn take_news(&mut self, number: Number, news: News) {
@@ -19,13 +24,13 @@ impl Driver {
                     stream.input_ended = Some(now);
                 }
                 if let (Some(seat), Some(why)) = (seat, why) {
-                    self.report(seat, format!("Error reading input: {why}"));
+                    self.blame(seat, format!("Error reading input: {why}"));
                 }
             }
             News::OutputEnded(why) => {
                 let Some(seat) = seat else { return };
                 if let Some(why) = &why {
-                    self.report(seat, format!("Error writing output: {why}"));
+                    self.blame(seat, format!("Error writing output: {why}"));
                 }
                 self.end_stream(seat, "its output channel is over");
             }
@@ -59,7 +64,7 @@ impl Driver {
     /// A stream's channels are closed: it is over.
     pub(super) fn closed(&mut self, number: Number) {
         let left = self.leaving.extract_if(.., |it| it.number == number);
-        let mut over: Vec<_> = left.collect();
+        let mut over: Vec<_> = left.map(|it| (None, it)).collect();
         if let Some(seat) = self.seat_of(number) {
             let stream = self.seats[seat].stream.take();
             self.guard(seat, Input::StreamEnded { stream: number });
@@ -68,9 +73,17 @@ impl Driver {
                 &self.seats[seat].ids,
                 format_args!("stream {number} is over"),
             );
-            over.extend(stream);
+            over.extend(stream.map(|it| (Some(seat), it)));
         }
-        for stream in over {
+        for (seat, stream) in over {
+            if self.over.len() == MOST_OVER {
+                self.over.pop_front();
+            }
+            let view = StreamView {
+                is_over: true,
+                ..stream_view(self, seat.map(|it| &self.seats[it]), &stream)
+            };
+            self.over.push_back(Arc::new(view));
             match stream.asked.origin {
                 Origin::Runner => self.notes.forget(number),
                 Origin::Flags => self.leave(),
@@ -81,7 +94,7 @@ impl Driver {
 
     /// Ends the stream of a seat. It counts as running until its channels are closed.
     pub(super) fn end_stream(&mut self, seat: usize, why: &str) {
-        let Some(mut stream) = self.seats[seat].stream.take() else {
+        let Some(stream) = self.seats[seat].stream.take() else {
             return;
         };
         if !stream.is_ending {
@@ -92,8 +105,22 @@ impl Driver {
                 format_args!("stream {number} ends: {why}"),
             );
             self.leave_worker(seat, &stream);
-            stream.end();
+            self.seats[seat].stream = Some(stream);
+            // What was reported goes out while there is a channel for it.
+            self.guard(seat, Input::StreamEnding { stream: number });
+            if let Some(stream) = &mut self.seats[seat].stream {
+                stream.end();
+            }
+            return;
         }
         self.seats[seat].stream = Some(stream);
+    }
+
+    /// A stream does not end in order.
+    pub(super) fn blame(&mut self, seat: usize, why: String) {
+        if let Some(stream) = &mut self.seats[seat].stream {
+            stream.fault.get_or_insert_with(|| why.clone());
+        }
+        self.report(seat, why);
     }
 }

@@ -1,6 +1,6 @@
 //! How everything stands, for whoever asks: handlers never wait for the engine.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use framerill_worker::message::{MediaStats, SourceInfo};
 use serde::Serialize;
@@ -16,6 +16,8 @@ pub(in crate::infer) struct Snapshot {
     pub(in crate::infer) status: Value,
     /// Streams that run, and those that are being ended.
     pub(in crate::infer) streams: Vec<StreamView>,
+    /// Streams that are over, the last of them; for who waits for their end.
+    pub(in crate::infer) over: Vec<Arc<StreamView>>,
     /// Workers and media processes.
     pub(in crate::infer) children: Vec<ChildView>,
     /// Streams at the same time.
@@ -44,6 +46,9 @@ pub(in crate::infer) struct StreamView {
     pub(in crate::infer) id: Number,
     pub(in crate::infer) state: &'static str,
     pub(in crate::infer) is_ending: bool,
+    pub(in crate::infer) is_over: bool,
+    /// Why it did not end in order.
+    pub(in crate::infer) fault: Option<String>,
     pub(in crate::infer) pipeline: String,
     pub(in crate::infer) binding: Binding,
     pub(in crate::infer) source: String,

@@ -57,6 +57,8 @@ pub(super) struct Stream {
     /// Of this media process.
     pub(super) stats: MediaStats,
     pub(super) source: Option<SourceInfo>,
+    /// Why it does not end in order.
+    pub(super) fault: Option<String>,
     /// Deaths of a shared worker that had a frame of this stream at work.
     pub(super) shared_deaths: u32,
     /// It is being ended.
@@ -112,6 +114,7 @@ impl Stream {
             before: Carried::default(),
             stats: MediaStats::default(),
             source: None,
+            fault: None,
             shared_deaths: 0,
             is_ending: false,
             input_ended: None,

@@ -30,6 +30,7 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
     Snapshot {
         status: merged(driver),
         streams,
+        over: driver.over.iter().cloned().collect(),
         children: workers.chain(medias).collect(),
         capacity: driver.settings.capacity,
         started: driver.started,
@@ -61,7 +62,7 @@ fn of_seat(seat: &Seat) -> Value {
     status::object(seat.guardian.status(), &seat.extras)
 }
 
-fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream) -> StreamView {
+pub(super) fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream) -> StreamView {
     let asked = &stream.asked;
     let counters = &stream.transport.counters;
     let count = |it: &AtomicU64| it.load(Ordering::Relaxed);
@@ -70,6 +71,8 @@ fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream) -> StreamV
         id: stream.number,
         state: seat.map_or("OFFLINE", |it| it.guardian.state().as_str()),
         is_ending: stream.is_ending,
+        is_over: false,
+        fault: stream.fault.clone(),
         pipeline: cell.map_or_else(|| driver.settings.name.clone(), |it| it.name()),
         binding: asked.binding,
         source: asked.source.as_text(),

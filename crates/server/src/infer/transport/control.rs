@@ -6,7 +6,6 @@ use bytes::BytesMut;
 use framerill_trickle::{
     http::client::{self, SubscribeError, Subscriber, SubscriberOptions},
     subscriber::{Event, Join},
-    wire::Seq,
 };
 use serde_json::{Value, json};
 
@@ -34,48 +33,26 @@ impl Latest {
     }
 }
 
-/// A control channel and its reader.
-pub(super) struct Control {
-    url: String,
-    tls: client::Transport,
-    subscriber: Subscriber,
-}
-
-pub(super) fn open(url: &str, tls: &client::Transport) -> Result<Control, String> {
-    Ok(Control {
-        subscriber: connect(url, tls, Join::Newest)?,
-        url: url.to_owned(),
-        tls: tls.clone(),
-    })
-}
-
-fn connect(url: &str, tls: &client::Transport, join: Join) -> Result<Subscriber, String> {
+pub(super) fn open(url: &str, tls: &client::Transport) -> Result<Subscriber, String> {
     let mut options = SubscriberOptions {
         transport: tls.clone(),
         ..SubscriberOptions::default()
     };
-    options.config.join = join;
+    options.config.join = Join::Newest;
+    // Of messages that come faster than they are read the newest counts.
+    options.config.keep_newest = true;
     Subscriber::connect(url, options).map_err(|error| told(&error))
 }
 
-impl Control {
-    /// Messages came faster than they were read. Who is sent to the live edge then has missed the newest one, which is the
-    /// one that counts.
-    fn go_back(&mut self, upcoming: Seq) {
-        let newest = upcoming.get().checked_sub(1).and_then(Seq::new);
-        let again = newest.map(|it| connect(&self.url, &self.tls, Join::At(it)));
-        if let Some(Ok(again)) = again {
-            self.subscriber = again;
-        }
-    }
-}
-
 /// Reads until the channel ends. A channel that cannot be read is no reason to end a stream, one that is closed is (D1).
-pub(super) async fn run(mut control: Control, latest: std::sync::Arc<Latest>, shared: Shared) {
+pub(super) async fn run(
+    mut subscriber: Subscriber,
+    latest: std::sync::Arc<Latest>,
+    shared: Shared,
+) {
     let mut message = Message::default();
     loop {
-        match control.subscriber.next().await {
-            Ok(Some(Event::Gap { to, .. })) => control.go_back(to),
+        match subscriber.next().await {
             Ok(Some(Event::Begin { .. })) => message = Message::default(),
             Ok(Some(Event::Bytes(bytes))) => message.push(&bytes),
             Ok(Some(Event::End { complete, .. })) => {

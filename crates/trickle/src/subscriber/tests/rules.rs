@@ -223,6 +223,15 @@ fn a_hint_is_followed_at_once_and_the_gap_is_said() {
 }
 
 #[test]
+fn a_reader_of_messages_reads_the_newest_that_it_missed_before_it_waits() {
+    let mut desk = Desk::reading();
+    desk.machine.config.keep_newest = true;
+    desk.end();
+    desk.head(hint(9));
+    assert_eq!(desk.wanted().last(), Some(&exact(8)));
+}
+
+#[test]
 fn a_hint_for_the_next_segment_does_not_disturb_the_present_one() {
     let mut desk = Desk::reading();
     desk.head(hint(9));
