@@ -8,6 +8,11 @@ use std::{
 
 use crate::terminal;
 
+/// Characters of an id that are told.
+const ID: usize = 256;
+/// Characters of a message.
+const MESSAGE: usize = 8192;
+
 /// Which process speaks, and whether it says everything.
 static SPEAKER: OnceLock<(&str, bool)> = OnceLock::new();
 
@@ -65,16 +70,28 @@ fn tell(level: Level, ids: &Ids, message: &dyn Display) {
     }
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let time = stamp(since.map_or(0, |it| it.as_secs()));
-    let [request, manifest, stream] =
-        [&ids.request, &ids.manifest, &ids.stream].map(|it| one_line(it));
-    let message = one_line(&message.to_string());
+    let [request, manifest, stream] = [&ids.request, &ids.manifest, &ids.stream].map(|it| id(it));
+    let message: String = one_line(&message.to_string())
+        .chars()
+        .take(MESSAGE)
+        .collect();
     terminal::tell(format_args!(
         "timestamp={time} level={} location={location} gateway_request_id={request} manifest_id={manifest} stream_id={stream} message={message}",
         level.as_str()
     ));
 }
 
-/// Whoever sends an id shall not write lines of this log.
+/// An id as one word: whoever sends it writes neither lines of this log nor other fields.
+fn id(text: &str) -> String {
+    let plain = |it: char| match it {
+        '=' => '_',
+        it if it.is_control() || it.is_whitespace() => '_',
+        it => it,
+    };
+    text.chars().take(ID).map(plain).collect()
+}
+
+/// What is told shall not write lines of this log.
 fn one_line(text: &str) -> String {
     let plain = |it: char| if it.is_control() { ' ' } else { it };
     text.chars().map(plain).collect()
@@ -123,5 +140,7 @@ mod tests {
     #[test]
     fn an_id_stays_in_its_line() {
         assert_eq!(one_line("a\nlevel=ERROR\u{1b}[2J"), "a level=ERROR [2J");
+        assert_eq!(id("a\nlevel=ERROR b"), "a_level_ERROR_b");
+        assert_eq!(id(&"x".repeat(9000)).len(), ID);
     }
 }

@@ -47,6 +47,8 @@ const STATUS_WITHIN: Duration = Duration::from_millis(600);
 const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// Start requests that are read at the same time: a bound of memory.
 const STARTS: usize = 8;
+/// Bytes of a body that waits for no other.
+const SHORT: u64 = 1 << 20;
 /// How long the next one waits.
 pub(super) const START_TURN_WITHIN: Duration = Duration::from_secs(5);
 /// A driver that hangs is given up.
@@ -159,8 +161,16 @@ async fn start(State(shared): State<Arc<Shared>>, request: Request) -> Response 
 
 async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    let turn = timeout(START_TURN_WITHIN, shared.starts.acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
+    // What is short costs no memory that has to be shared out, and waits for nobody's long body.
+    let length = header_text(&head.headers, header::CONTENT_LENGTH);
+    let length = length.and_then(|it| it.parse::<u64>().ok());
+    let turn = async {
+        match length {
+            Some(0..=SHORT) => Ok(None),
+            _ => shared.starts.acquire().await.map(Some),
+        }
+    };
+    let Ok(Ok(_turn)) = timeout(START_TURN_WITHIN, turn).await else {
         return Err(refused(&Ids::default(), Refusal::Failed(FAILED)));
     };
     let invalid = |problems| refused(&Ids::default(), Refusal::Invalid(problems));
@@ -188,12 +198,7 @@ async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusa
     };
     let outcome = forward::start(&mut shared.infer.clone(), Bytes::from(forwarded)).await;
     if let Some(refusal) = outcome.refusal() {
-        log_stream(
-            Level::Error,
-            &ids,
-            format_args!("stream not started: {outcome:?}"),
-        );
-        return Err(refusal);
+        return Err(refused(&ids, refusal));
     }
     log_stream(Level::Info, &ids, "stream started");
     let urls = json!({

@@ -170,11 +170,9 @@ impl Flow {
         })
     }
 
-    /// What the next worker is loaded with. Time counts from when it is ready.
-    pub(super) fn load(&mut self) -> Set {
-        if let Some(wanted) = self.wanted.take() {
-            self.in_force = wanted;
-        }
+    /// What the next worker is loaded with: a set that a worker took. One that none has seen yet follows as an update, which
+    /// may be refused and costs no worker.
+    pub(super) fn load(&self) -> Set {
         self.in_force.clone()
     }
 

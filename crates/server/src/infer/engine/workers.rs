@@ -108,7 +108,7 @@ impl Driver {
                 if self.again_with_defaults(id, reason) {
                     return;
                 }
-                if self.is_unknown(id, reason) {
+                if self.is_unknown(id, reason) || self.gives_up_another(id, reason) {
                     return;
                 }
                 self.worker_lost(id);
@@ -266,9 +266,46 @@ impl Driver {
         if let Some(cell) = self.cell_mut(new) {
             cell.has_defaults = true;
         }
+        let told = "the initial parameters cannot be loaded: the pipeline's own are used instead";
+        log(Level::Warning, told);
         for seat in seats {
+            self.seats[seat].extras.last_params = None;
+            self.seats[seat].extras.last_params_hash = None;
             self.seats[seat].cell = Some(new);
         }
+        true
+    }
+
+    /// A pipeline that a caller named and that never loaded ends its stream, and not the seat: that goes back to the pipeline
+    /// that is served.
+    fn gives_up_another(&mut self, id: ChildId, reason: &Reason) -> bool {
+        let served = self.settings.pipeline.clone();
+        let is_another = |it: &Cell| it.pipeline != served && !it.was_ready;
+        if !self.cell(id).is_some_and(is_another) {
+            return false;
+        }
+        let Ok(initial) = self.initial_for(&served) else {
+            return false;
+        };
+        for seat in self.seats_with(id) {
+            self.blame(seat, format!("Error loading pipeline: {reason}"));
+            self.end_stream(seat, "its pipeline cannot be loaded");
+            let key = Key {
+                target: served.target().to_owned(),
+                scope: Scope::Seat(seat),
+            };
+            let own = self.cells.iter().find(|it| it.key == key);
+            let own = own
+                .filter(|it| !it.worker.state().is_terminal())
+                .map(|it| it.id);
+            let own = own.map_or_else(|| self.add_cell(key, served.clone(), initial.clone()), Ok);
+            match own {
+                Ok(own) => self.seats[seat].cell = Some(own),
+                Err(failure) => self.report(seat, failure.to_string()),
+            }
+            self.tell_worker_state(seat);
+        }
+        self.cells.retain(|it| it.id != id);
         true
     }
 

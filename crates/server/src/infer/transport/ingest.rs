@@ -22,6 +22,8 @@ use crate::{
 const WAITING: usize = 1 << 20;
 /// A channel that is not there is waited for so long: its orchestrator has made it (runner contract §11.4).
 const ABSENCE: Duration = Duration::from_secs(2);
+/// The same for our own API, where a person may start the source last.
+const API_ABSENCE: Duration = Duration::from_secs(60);
 /// Segments of a file without keyframes.
 const SEGMENT: Duration = Duration::from_secs(2);
 /// The same trouble is told again after this long.
@@ -56,9 +58,7 @@ impl Input {
             ..SubscriberOptions::default()
         };
         options.config.join = Join::Newest;
-        if !is_api {
-            options.config.absence = ABSENCE;
-        }
+        options.config.absence = if is_api { API_ABSENCE } else { ABSENCE };
         let subscriber = Subscriber::connect(url, options).map_err(|error| told(&error))?;
         Ok(Self::Trickle(Box::new(subscriber)))
     }
