@@ -10,8 +10,8 @@
 pub(crate) const RATE: i64 = 90_000;
 /// A step ahead of more than this is a jump.
 const AHEAD: i64 = 10 * RATE;
-/// A step back of more than this is a jump.
-const BACK: i64 = RATE;
+/// A step back of more than this is a jump; times without a decoding time of their own go back by less.
+const BACK: i64 = RATE / 2;
 
 /// The machine. Tracks are 0 (pictures) and 1 (sound).
 #[derive(Debug)]
