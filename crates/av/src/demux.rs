@@ -54,7 +54,7 @@ enum Places {
     /// By as much from beginning to end: ticks of pictures and of sound.
     Fixed([i64; 2]),
     /// As the source jumps.
-    Jumping(Timeline),
+    Jumping(Box<Timeline>),
 }
 
 #[derive(PartialEq)]
@@ -455,7 +455,7 @@ fn places(demuxer: &Demuxer, video: &Track, audio: Option<&Track>, start: f64) -
             -TimeBase::MPEG.at(seconds).0
         });
         debug_assert_eq!(timeline::RATE, i64::from(TimeBase::MPEG.den()));
-        return Places::Jumping(Timeline::new(base));
+        return Places::Jumping(Box::new(Timeline::new(base)));
     }
     let offset = if start > 0.0 {
         -first.saturating_add(video.time_base.at(start).0)

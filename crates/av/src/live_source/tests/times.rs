@@ -58,6 +58,33 @@ fn behind_a_jump_by_an_hour_times_run_on_and_the_first_picture_says_so() {
 }
 
 #[test]
+fn a_short_loop_never_stops_and_its_sound_keeps_its_distance() {
+    let sound = ["-f", "lavfi", "-i", "sine=440:r=48000:d=0.4", "-c:a", "aac"];
+    let reordered = ["-c:v", "libx264", "-bf", "3", "-preset", "medium"];
+    for (args, shown) in [(H264, 12), (&reordered[..], 11)] {
+        let part = stream(&pictures("64x64", 30, 0.4), &[&sound[..], args].concat());
+        let first = read(&part, &all());
+        let seen = read(&part.repeat(20), &all());
+        let times = seen.times();
+        assert!(times.len() >= 20 * shown, "{} pictures", times.len());
+        // Decoding begins up to two pictures before the first one is shown.
+        assert!(steps(&times).iter().all(|step| (1..=12_000).contains(step)));
+        assert_eq!(seen.counts.jumps, 19);
+        let sound: Vec<i64> = seen.sound.iter().map(|(pts, ..)| *pts).collect();
+        assert!(sound.len() >= 20 * (first.sound.len() - 2));
+        assert!(steps(&sound).iter().all(|step| (1..=9000).contains(step)));
+        let ends = [times.last(), sound.last()].map(|last| *last.unwrap());
+        let own = [
+            first.times().last(),
+            first.sound.last().map(|(pts, ..)| pts),
+        ]
+        .map(|last| *last.unwrap());
+        let apart = (ends[1] - ends[0]) - (own[1] - own[0]);
+        assert!(apart.abs() <= 3600, "{apart}");
+    }
+}
+
+#[test]
 fn a_successor_shows_nothing_again_and_keeps_the_offset() {
     let first = read(small(), &all()).times();
     let plan = LivePlan {
