@@ -228,12 +228,13 @@ fn chaos(setup: Setup, look: Look, lasting: Duration) {
         }
         if stream.viewer.pictures() > 0 {
             let seen = verdict(&stream, look);
+            // The faults stand last: what comes first of a long message may be cut off.
             assert_eq!(
                 seen.of_another_place(),
                 0,
-                "{:?}\n{}",
-                seen.faults(),
-                why(&play)
+                "{}\n{:?}",
+                why(&play),
+                seen.faults()
             );
             assert_eq!(seen.not_rising.len(), 0, "{}", why(&play));
         }
