@@ -26,7 +26,8 @@ pub(super) struct Video {
     /// Times on the running timeline at which the source jumped.
     jumps: VecDeque<i64>,
     last: Option<i64>,
-    step: i64,
+    /// From picture to picture, the last two times.
+    steps: [i64; 2],
     refused: u64,
     concealed: u64,
 }
@@ -65,7 +66,7 @@ impl Video {
             carried: Vec::new(),
             jumps: VecDeque::new(),
             last: None,
-            step: USUAL_STEP,
+            steps: [USUAL_STEP; 2],
             refused: 0,
             concealed: 0,
         }
@@ -228,12 +229,13 @@ impl Video {
 
     fn place(&mut self, frame: Frame, rate: Option<(u32, u32)>) -> Decoded {
         let own = frame.best_pts();
-        let pts = own.unwrap_or_else(|| self.last.map_or(0, |last| last.saturating_add(self.step)));
+        let step = self.step();
+        let pts = own.unwrap_or_else(|| self.last.map_or(0, |last| last.saturating_add(step)));
         if let Some(last) = self.last.replace(pts)
             && own.is_some()
             && (1..=90_000).contains(&pts.saturating_sub(last))
         {
-            self.step = pts - last;
+            self.steps = [self.steps[1], pts - last];
         }
         let before = self.jumps.len();
         self.jumps.retain(|at| pts < *at);
@@ -245,8 +247,26 @@ impl Video {
         }
     }
 
-    /// Ticks from one picture to the next.
+    /// Ticks from one picture to the next. A single gap is none.
     pub(super) fn step(&self) -> i64 {
-        self.step
+        self.steps[0].min(self.steps[1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_of_the_source_is_no_step_and_another_pace_is_one() {
+        let mut video = Video::elementary(VideoCodec::H264);
+        let mut steps = Vec::new();
+        for pts in [0, 3000, 6000, 90_000, 93_000, 99_000, 105_000] {
+            let mut frame = Frame::new();
+            frame.set_pts(pts);
+            video.place(frame, None);
+            steps.push(video.step());
+        }
+        assert_eq!(steps, [3000, 3000, 3000, 3000, 3000, 3000, 6000]);
     }
 }

@@ -129,3 +129,16 @@ fn pictures_that_are_not_in_order_come_out_in_order() {
     );
     assert_eq!(steps(&seen.times()), [3600; 24]);
 }
+
+#[test]
+fn behind_pictures_that_did_not_come_times_are_still_the_sources() {
+    let first = read(small(), &all()).times();
+    // Up to ten seconds are a gap and no jump.
+    for gap in [3000, 87_000, 800_000] {
+        let seen = read(&[small(), &moved(small(), 90_000 + gap)].concat(), &all());
+        let later = first.iter().map(|pts| pts + 90_000 + gap);
+        let expected: Vec<i64> = first.iter().copied().chain(later).collect();
+        assert_eq!(seen.times(), expected, "{gap}");
+        assert_eq!((seen.counts.jumps, seen.counts.offset), (0, 0), "{gap}");
+    }
+}
