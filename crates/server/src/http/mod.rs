@@ -1,5 +1,6 @@
 //! Plain HTTP for both servers of the runner: `listener` and its parts take connections, `ask` is one request.
 
+mod arriving;
 mod ask;
 mod connection;
 mod listener;
