@@ -11,7 +11,6 @@ mod command;
 mod counters;
 mod dotenv;
 mod echo;
-mod errand;
 mod forward;
 mod hardware;
 mod health;
