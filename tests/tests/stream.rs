@@ -10,6 +10,8 @@ mod dashboard;
 mod demo;
 #[path = "serve/http.rs"]
 mod http;
+#[path = "stream/inner.rs"]
+mod inner;
 #[path = "stream/rig.rs"]
 mod rig;
 #[path = "serve/schema.rs"]

@@ -10,8 +10,12 @@ use crate::terminal;
 
 /// Characters of an id that are told.
 const ID: usize = 256;
-/// Characters of a message.
-const MESSAGE: usize = 8192;
+/// Bytes of a message: whoever reads this log as a child's lines gets a record in one piece.
+const MESSAGE: usize = 8 << 10;
+/// Bytes of what a child says in one record.
+const PIECE: usize = 6 << 10;
+/// Records for one thing that a child says.
+const PIECES: usize = 16;
 
 /// Which process speaks, and whether it says everything.
 static SPEAKER: OnceLock<(&str, bool)> = OnceLock::new();
@@ -62,6 +66,31 @@ pub(crate) fn log_stream(level: Level, ids: &Ids, message: impl Display) {
     tell(level, ids, &message);
 }
 
+/// The same, said by a child: in as many records as it takes, each with the child's name.
+pub(crate) fn log_child(level: Level, ids: &Ids, name: &str, said: &str) {
+    for piece in pieces(name, said) {
+        tell(level, ids, &piece);
+    }
+}
+
+/// What a child says, piece by piece; of more than there are records for, the last one counts the bytes.
+fn pieces(name: &str, mut said: &str) -> Vec<String> {
+    let name: String = name.chars().take(ID).collect();
+    let mut pieces = Vec::new();
+    loop {
+        let (piece, rest) = said.split_at(said.floor_char_boundary(PIECE));
+        pieces.push(format!("[{name}] {piece}"));
+        said = rest;
+        if said.is_empty() {
+            return pieces;
+        }
+        if pieces.len() == PIECES {
+            pieces.push(format!("[{name}] … and {} bytes more", said.len()));
+            return pieces;
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 fn tell(level: Level, ids: &Ids, message: &dyn Display) {
     let (location, verbose) = SPEAKER.get().copied().unwrap_or(("framerill", false));
@@ -70,15 +99,21 @@ fn tell(level: Level, ids: &Ids, message: &dyn Display) {
     }
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let time = stamp(since.map_or(0, |it| it.as_secs()));
+    terminal::tell(record(&time, level, location, ids, &message.to_string()));
+}
+
+fn record(time: &str, level: Level, location: &str, ids: &Ids, message: &str) -> String {
     let [request, manifest, stream] = [&ids.request, &ids.manifest, &ids.stream].map(|it| id(it));
-    let message: String = one_line(&message.to_string())
-        .chars()
-        .take(MESSAGE)
-        .collect();
-    terminal::tell(format_args!(
-        "timestamp={time} level={} location={location} gateway_request_id={request} manifest_id={manifest} stream_id={stream} message={message}",
-        level.as_str()
-    ));
+    let told = &message[..message.floor_char_boundary(MESSAGE)];
+    let more = if told.len() < message.len() {
+        "…"
+    } else {
+        ""
+    };
+    let (level, told) = (level.as_str(), one_line(told));
+    format!(
+        "timestamp={time} level={level} location={location} gateway_request_id={request} manifest_id={manifest} stream_id={stream} message={told}{more}"
+    )
 }
 
 /// An id as one word: whoever sends it writes neither lines of this log nor other fields.
@@ -135,6 +170,36 @@ mod tests {
         ] {
             assert_eq!(stamp(seconds), text);
         }
+    }
+
+    #[test]
+    fn a_record_is_one_line_for_whoever_reads_this_process() {
+        let id = "\u{1f3a5}".repeat(9000);
+        let ids = Ids {
+            request: id.clone(),
+            manifest: id.clone(),
+            stream: id.clone(),
+        };
+        let time = stamp(0);
+        let record = |message: &str| record(&time, Level::Warning, "framerill", &ids, message);
+        assert!(record(&id).len() < framerill_supervisor::MAX_LINE);
+        assert!(record(&id).ends_with('…'));
+        for said in pieces(&id, &id) {
+            assert!(record(&said).ends_with(&said), "it is told whole");
+        }
+    }
+
+    #[test]
+    fn each_piece_of_what_a_child_says_bears_its_name() {
+        let long = "é".repeat(framerill_supervisor::MAX_LINE / 2);
+        let all = pieces("worker", &long);
+        let bare = all.iter().map(|it| it.strip_prefix("[worker] "));
+        assert_eq!(bare.collect::<Option<String>>(), Some(long));
+        assert_eq!(all.len(), 3);
+        assert_eq!(pieces("worker", ""), ["[worker] "]);
+        let endless = pieces("worker", &"x".repeat(PIECE * PIECES + 7));
+        assert_eq!(endless.len(), PIECES + 1);
+        assert_eq!(endless[PIECES], "[worker] … and 7 bytes more");
     }
 
     #[test]

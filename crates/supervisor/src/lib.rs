@@ -25,4 +25,5 @@ pub use command::Command;
 pub use exit::{ExitReason, KillReason};
 pub use guardian::Guardian;
 pub use lifecycle::{Config, Lifecycle};
+pub use lines::MAX_LINE;
 pub use supervised::{Supervised, Update};

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-/// A longer line goes on in the next one.
-const MAX_LINE: usize = 16 * 1024;
+/// Bytes of a line; a longer one goes on in the next one.
+pub const MAX_LINE: usize = 16 * 1024;
 
 /// Calls `each` for every line of `from` until its end, or until `each` returns false. Empty lines are left out; a
 /// carriage return ends a line too (progress bars). What is not UTF-8 is replaced.
@@ -25,9 +25,29 @@ pub(crate) fn read_lines(from: impl Read, mut each: impl FnMut(String) -> bool) 
         line.extend_from_slice(&room[..end.unwrap_or(room.len())]);
         let used = end.map_or(room.len(), |at| at + 1);
         from.consume(used);
-        if (end.is_some() || line.len() == MAX_LINE) && !say(&mut line, &mut each) {
+        if end.is_none() && line.len() < MAX_LINE {
+            continue;
+        }
+        let rest = match end {
+            Some(_) => Vec::new(),
+            None => line.split_off(whole(&line)),
+        };
+        if !say(&mut line, &mut each) {
             return;
         }
+        line = rest;
+    }
+}
+
+/// Bytes up to the last character that is all there.
+fn whole(line: &[u8]) -> usize {
+    let tail = line.len().saturating_sub(3);
+    let lead = line[tail..].iter().rposition(|byte| byte & 0xc0 == 0xc0);
+    let last = lead.map_or(line.len(), |at| tail + at);
+    let is_part = |error: std::str::Utf8Error| error.error_len().is_none();
+    match std::str::from_utf8(&line[last..]) {
+        Err(error) if is_part(error) => last,
+        _ => line.len(),
     }
 }
 
@@ -66,6 +86,22 @@ mod tests {
             got.iter().map(String::len).collect::<Vec<_>>(),
             [MAX_LINE, MAX_LINE, 5]
         );
+    }
+
+    #[test]
+    fn a_piece_ends_with_a_whole_character() {
+        for lead in 0..4 {
+            let long = format!("{}{}", "x".repeat(lead), "\u{1f3a5}".repeat(MAX_LINE / 2));
+            let got = lines(long.as_bytes());
+            assert!(
+                got.iter()
+                    .all(|it| it.len() > MAX_LINE - 4 || Some(it) == got.last())
+            );
+            assert_eq!(got.concat(), long);
+        }
+        // Nor does what is no text hold a piece up.
+        let got = lines(&[0xff; MAX_LINE + 1]);
+        assert_eq!(got.concat(), "\u{fffd}".repeat(MAX_LINE + 1));
     }
 
     #[test]

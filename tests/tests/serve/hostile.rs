@@ -1,7 +1,8 @@
 //! What comes from outside may be anything; callers still get only what they know.
 
-use std::{io::Write, net::Shutdown};
+use std::{io::Write, net::Shutdown, time::Duration};
 
+use framerill_tests::live::now;
 use serde_json::json;
 
 use crate::{
@@ -89,14 +90,9 @@ fn a_body_that_breaks_off_or_never_ends_is_422() {
         if closes {
             stream.shutdown(Shutdown::Write).expect("a socket");
         }
-        let reply = read_reply(&mut stream);
-        // Whoever closes its half may have gone: an answer is a courtesy there.
-        if let Some(reply) = reply {
-            assert_eq!(reply.status, 422);
-            assert_eq!(reply.json()["detail"][0]["type"], "body_incomplete");
-        } else {
-            assert!(closes, "no answer");
-        }
+        let reply = read_reply(&mut stream).expect("an answer");
+        assert_eq!(reply.status, 422);
+        assert_eq!(reply.json()["detail"][0]["type"], "body_incomplete");
     }
 }
 
@@ -133,4 +129,57 @@ fn more_silent_connections_than_there_are_places_keep_no_one_out() {
     assert_eq!(runner.get("/health").status, 200);
     assert_eq!(runner.post(&least()).status, 200);
     drop(crowd);
+}
+
+/// More peers than there are places each send this and no more; `/health` is answered all the while.
+fn crowd_keeps_health_from_no_one(beginning: &str) {
+    let runner = Runner::well(Stage::new());
+    let mut crowd = Vec::new();
+    for nth in 0..600 {
+        let mut peer = connect(&runner.address);
+        peer.write_all(beginning.as_bytes()).expect("it reads");
+        crowd.push(peer);
+        if nth % 10 == 0 || nth > 500 {
+            let asked = now();
+            assert_eq!(runner.get("/health").status, 200);
+            assert!(asked.elapsed() < Duration::from_secs(1), "after {nth}");
+        }
+    }
+    assert_eq!(runner.post(&least()).status, 200);
+}
+
+#[test]
+fn more_heads_that_do_not_end_than_there_are_places_keep_no_one_out() {
+    crowd_keeps_health_from_no_one("GET /health HTTP/1.1\r\nHost:");
+}
+
+#[test]
+fn more_bodies_that_do_not_end_than_there_are_places_keep_no_one_out() {
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+    crowd_keeps_health_from_no_one(&format!("{head}{{"));
+    // A long one waits for its turn to be read, too.
+    crowd_keeps_health_from_no_one(&format!("{}{{", head.replace("100", "9000000")));
+}
+
+#[test]
+fn whoever_closes_its_half_behind_a_whole_request_is_answered() {
+    let runner = Runner::well(Stage::new());
+    let body = least().to_string();
+    let length = body.len();
+    let post = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
+    let get = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n".to_owned();
+    // An infer that hangs: the end of the input is seen long before the answer.
+    for (infer, request, status) in [
+        ("well", &post, 200),
+        ("well", &get, 200),
+        ("hang", &get, 500),
+    ] {
+        runner.behave(&json!({"status": infer}));
+        let mut stream = connect(&runner.address);
+        stream.write_all(request.as_bytes()).expect("it reads");
+        stream.shutdown(Shutdown::Write).expect("a socket");
+        let reply = read_reply(&mut stream).expect("an answer");
+        assert_eq!(reply.status, status, "{infer}: {request}");
+        assert!(read_reply(&mut stream).is_none(), "it goes on");
+    }
 }

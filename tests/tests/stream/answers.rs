@@ -55,6 +55,34 @@ fn every_answer_is_what_the_committed_description_says() {
 }
 
 #[test]
+fn a_stream_that_ends_may_be_stopped_again_and_takes_no_parameters() {
+    let rig = Rig::ready(&[]);
+    let asked = json!({"source": rig.channel("in"), "sink": rig.channel("out")});
+    let created = rig.ask("POST", "/v1/streams", &asked.to_string());
+    let id = id(&created.json());
+    let path = format!("/v1/streams/{id}");
+    let check = |when: &str| {
+        let ending = rig.ask("DELETE", &path, "");
+        let yes = json!({"id": id, "is_ending": true});
+        assert_eq!((ending.status, ending.json()), (202, yes), "{when}");
+        let change = rig.ask("PATCH", &path, r#"{"params": {}}"#);
+        assert_eq!(change.status, 409, "{when}: {change:?}");
+        assert_is(&change.json(), "HTTPError");
+        assert!(change.msg().contains("ends or is over"), "{change:?}");
+    };
+    check("while it runs");
+    check("while it ends");
+    rig.until("it is over", || {
+        (rig.get(&path).json()["is_over"] == true).then_some(())
+    });
+    check("when it is over");
+    for verb in ["GET", "PATCH", "DELETE"] {
+        let unknown = rig.ask(verb, "/v1/streams/1", r#"{"params": {}}"#);
+        assert_eq!(unknown.status, 404, "{verb}");
+    }
+}
+
+#[test]
 fn a_refusal_is_422_for_a_wrong_field_and_400_for_the_engines_no() {
     let rig = Rig::ready(&[]);
     let least = json!({"source": rig.channel("in"), "sink": rig.channel("out")});

@@ -74,11 +74,11 @@ pub(super) struct Serve {
     /// IP address and port of a trickle server to start beside it [env: FRAMERILL_TRICKLE]
     #[arg(long, value_name = "ADDR")]
     trickle: Option<String>,
-    /// Package of the pipeline, to install before anything else [env: FRAMERILL_INSTALL, AUTO_INSTALL_PIPELINE]
-    #[arg(long, value_name = "PACKAGE")]
+    /// Refused: this version installs nothing [env: FRAMERILL_INSTALL, AUTO_INSTALL_PIPELINE]
+    #[arg(long, value_name = "PACKAGE", hide = true)]
     install: Option<String>,
-    /// Prepare the pipeline's models and end [env: FRAMERILL_PREPARE_MODELS=1, PREPARE_MODELS=1]
-    #[arg(long)]
+    /// Refused: this version prepares nothing [env: FRAMERILL_PREPARE_MODELS=1, PREPARE_MODELS=1]
+    #[arg(long, hide = true)]
     prepare_models: bool,
     /// Say more [env: FRAMERILL_VERBOSE=1, VERBOSE_LOGGING=1]
     #[arg(short, long)]

@@ -2,8 +2,12 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, http::Request};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use axum::{Router, http::Request};
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -12,6 +16,7 @@ use tokio::{
 };
 
 use super::{
+    arriving::Arriving,
     connection::Connection,
     seats::{Seat, Seats},
 };
@@ -62,15 +67,19 @@ async fn connection(
     let router = TowerToHyperService::new(router);
     let at = Arc::clone(&seat);
     let service = service_fn(move |request: Request<Incoming>| {
-        at.begin();
+        at.begin(!request.body().is_end_stream());
+        let request = request.map(|it| axum::body::Body::new(Arriving::new(it, Arc::clone(&at))));
         let (router, at) = (router.clone(), Arc::clone(&at));
         async move {
-            let answered = hyper::service::Service::call(&router, request.map(Body::new)).await;
+            let answered = hyper::service::Service::call(&router, request).await;
             at.end();
             answered.map_err(|never: Infallible| never)
         }
     });
-    let connection = http1::Builder::new().serve_connection(io, service);
+    // A peer that has sent its whole request may close its half, and still reads.
+    let mut http = http1::Builder::new();
+    http.half_close(true);
+    let connection = http.serve_connection(io, service);
     tokio::pin!(connection);
     let mut stopping = false;
     loop {

@@ -1,6 +1,9 @@
-//! Plain HTTP for both servers of the runner: `listener` and its parts take connections, `ask` is one request.
+//! Plain HTTP for both servers of the runner: `listener` and its parts take connections, `body` reads what they bring,
+//! `ask` is one request.
 
+mod arriving;
 mod ask;
+pub(crate) mod body;
 mod connection;
 mod listener;
 mod seats;

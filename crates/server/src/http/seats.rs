@@ -1,4 +1,4 @@
-//! The places of connections: how many there are, and which of them waits for longest.
+//! The places of connections: how many there are, and which of them gives way when all are taken.
 
 use std::{
     collections::BTreeMap,
@@ -21,10 +21,24 @@ pub(crate) struct Seats {
 #[derive(Debug, Default)]
 struct State {
     taken: usize,
-    turn: u64,
-    /// By the turn at which they became idle.
-    idle: BTreeMap<u64, Arc<Notify>>,
+    turns: u64,
+    /// Connections whose peer has to send something, in the order in which they give way.
+    waiting: BTreeMap<Turn, Arc<Notify>>,
 }
+
+/// What a peer has still to send, in the order in which its connection gives way: whoever sent least goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lacks {
+    /// Any byte of a request.
+    Request,
+    /// The rest of a head.
+    Head,
+    /// The rest of a body.
+    Body,
+}
+
+/// Among those that lack the same, the one that has for longest gives way.
+type Turn = (Lacks, u64);
 
 /// One connection's place. Dropping it gives the place back.
 #[derive(Debug)]
@@ -36,13 +50,17 @@ pub(crate) struct Seat {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Phase {
-    /// It waits for the first byte of a request, since this turn.
-    Idle(u64),
-    /// A head has begun; it has to be there by then.
-    Head(Instant),
-    /// A request is answered.
-    Busy,
+struct Phase {
+    /// None while a request is answered.
+    turn: Option<Turn>,
+    /// A head that has begun has to be there by then.
+    head_until: Option<Instant>,
+}
+
+impl Phase {
+    fn lacks(self) -> Option<Lacks> {
+        self.turn.map(|(lacks, _)| lacks)
+    }
 }
 
 impl Seats {
@@ -51,20 +69,23 @@ impl Seats {
         Arc::new(Self { most, state })
     }
 
-    /// A place. When all are taken, the connection that was idle for longest leaves; none if there is none.
+    /// A place. When all are taken, a connection whose peer has something to send leaves; none if all answer requests.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Arc<Seat>> {
         let mut state = lock(&self.state);
         if state.taken >= self.most {
-            let (_, oldest) = state.idle.pop_first()?;
-            oldest.notify_one();
+            let (_, first) = state.waiting.pop_first()?;
+            first.notify_one();
         }
         state.taken += 1;
         let leave = Arc::default();
-        let turn = state.sit(Arc::clone(&leave));
+        let turn = state.sit(Lacks::Request, &leave);
         drop(state);
         Some(Arc::new(Seat {
             seats: Arc::clone(self),
-            phase: Mutex::new(Phase::Idle(turn)),
+            phase: Mutex::new(Phase {
+                turn: Some(turn),
+                head_until: None,
+            }),
             changed: Notify::new(),
             leave,
         }))
@@ -72,51 +93,70 @@ impl Seats {
 }
 
 impl State {
-    fn sit(&mut self, leave: Arc<Notify>) -> u64 {
-        self.turn += 1;
-        self.idle.insert(self.turn, leave);
-        self.turn
+    fn sit(&mut self, lacks: Lacks, leave: &Arc<Notify>) -> Turn {
+        self.turns += 1;
+        let turn = (lacks, self.turns);
+        self.waiting.insert(turn, Arc::clone(leave));
+        turn
     }
 }
 
 impl Seat {
     /// Bytes came.
     pub(crate) fn received(&self) {
-        let mut phase = lock(&self.phase);
-        if let Phase::Idle(turn) = *phase {
-            lock(&self.seats.state).idle.remove(&turn);
-            *phase = Phase::Head(Instant::now() + HEAD_WITHIN);
-            drop(phase);
-            self.changed.notify_one();
-        }
+        self.change(|was| match was {
+            Some(Lacks::Request) => Some(Some(Lacks::Head)),
+            _ => None,
+        });
     }
 
-    /// A head is whole.
-    pub(crate) fn begin(&self) {
-        let mut phase = lock(&self.phase);
-        if let Phase::Idle(turn) = *phase {
-            lock(&self.seats.state).idle.remove(&turn);
-        }
-        *phase = Phase::Busy;
-        drop(phase);
-        self.changed.notify_one();
+    /// A head is whole; its body may have to come yet.
+    pub(crate) fn begin(&self, has_body: bool) {
+        self.change(|_| Some(has_body.then_some(Lacks::Body)));
+    }
+
+    /// A body is whole, or nobody reads it any more.
+    pub(crate) fn arrived(&self) {
+        self.change(|was| match was {
+            Some(Lacks::Body) => Some(None),
+            _ => None,
+        });
     }
 
     /// A request is answered.
     pub(crate) fn end(&self) {
-        let turn = lock(&self.seats.state).sit(Arc::clone(&self.leave));
-        *lock(&self.phase) = Phase::Idle(turn);
+        self.change(|_| Some(Some(Lacks::Request)));
+    }
+
+    /// `to` says what is lacking from now on, if that changes.
+    fn change(&self, to: impl FnOnce(Option<Lacks>) -> Option<Option<Lacks>>) {
+        let mut phase = lock(&self.phase);
+        let Some(lacks) = to(phase.lacks()) else {
+            return;
+        };
+        let mut state = lock(&self.seats.state);
+        if let Some(turn) = phase.turn {
+            state.waiting.remove(&turn);
+        }
+        let turn = lacks.map(|it| state.sit(it, &self.leave));
+        drop(state);
+        let is_head = lacks == Some(Lacks::Head);
+        *phase = Phase {
+            turn,
+            head_until: is_head.then(|| Instant::now() + HEAD_WITHIN),
+        };
+        drop(phase);
         self.changed.notify_one();
     }
 
     /// Returns when the connection has to go: its place is wanted, or its head is late.
     pub(crate) async fn unwelcome(&self) {
         loop {
-            let phase = *lock(&self.phase);
+            let head_until = lock(&self.phase).head_until;
             let late = async {
-                match phase {
-                    Phase::Head(until) => tokio::time::sleep_until(until).await,
-                    Phase::Idle(_) | Phase::Busy => std::future::pending().await,
+                match head_until {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
                 }
             };
             tokio::select! {
@@ -132,8 +172,8 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = lock(&self.seats.state);
         state.taken -= 1;
-        if let Phase::Idle(turn) = *lock(&self.phase) {
-            state.idle.remove(&turn);
+        if let Some(turn) = lock(&self.phase).turn {
+            state.waiting.remove(&turn);
         }
     }
 }
@@ -156,7 +196,7 @@ mod tests {
     async fn when_all_places_are_taken_the_oldest_idle_connection_leaves() {
         let seats = Seats::new(2);
         let (first, second) = (seats.take().unwrap(), seats.take().unwrap());
-        first.begin();
+        first.begin(false);
         first.end();
         let third = seats.take().expect("second was idle for longest");
         assert!(goes_at_once(&second).await);
@@ -165,10 +205,41 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_sent_least_gives_way_and_a_running_request_does_not() {
+        let seats = Seats::new(5);
+        let [busy, body, head, later_head, idle] = [(); 5].map(|()| seats.take().unwrap());
+        busy.begin(true);
+        busy.arrived();
+        body.begin(true);
+        head.received();
+        later_head.received();
+        let mut newcomers = Vec::new();
+        for (nth, gone) in [&idle, &head, &later_head, &body].into_iter().enumerate() {
+            assert!(!goes_at_once(gone).await, "{nth}");
+            let newcomer = seats.take().expect("somebody gives way");
+            assert!(goes_at_once(gone).await, "{nth}");
+            newcomer.begin(false);
+            newcomers.push(newcomer);
+        }
+        assert!(!goes_at_once(&busy).await);
+        assert!(seats.take().is_none(), "all answer requests");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_body_after_its_answer_changes_nothing() {
+        let seats = Seats::new(1);
+        let only = seats.take().unwrap();
+        only.begin(true);
+        only.end();
+        only.arrived();
+        assert!(seats.take().is_some(), "it is idle");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_busy_connection_keeps_its_place() {
         let seats = Seats::new(1);
         let only = seats.take().unwrap();
-        only.begin();
+        only.begin(false);
         assert!(seats.take().is_none());
         drop(only);
         assert!(seats.take().is_some());
@@ -192,7 +263,7 @@ mod tests {
         let seats = Seats::new(1);
         let seat = seats.take().unwrap();
         seat.received();
-        seat.begin();
+        seat.begin(false);
         seat.received();
         let wait = tokio::time::timeout(Duration::from_secs(60), seat.unwelcome());
         assert!(wait.await.is_err());

@@ -139,12 +139,30 @@ fn live() -> EgressMode {
 }
 
 impl Asked {
+    /// A stream between two places, and nothing else that anybody asked for.
+    fn between(source: Place, sink: Place, origin: Origin) -> Self {
+        Self {
+            source,
+            sink,
+            control_url: String::new(),
+            events_url: String::new(),
+            params: None,
+            ids: Ids::default(),
+            pipeline: None,
+            binding: Binding::default(),
+            egress: EgressMode::Live,
+            filler: FillerPicture::default(),
+            max_fps: None,
+            origin,
+        }
+    }
+
     /// Reads the runner's body. An error is one line for its caller.
     pub(super) fn from_runner(body: &[u8]) -> Result<Self, String> {
         let body: RunnerBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let (source, sink) = (body.subscribe_url, body.publish_url);
+        let (source, sink) = (Place::Trickle(source), Place::Trickle(sink));
         let asked = Self {
-            source: Place::Trickle(body.subscribe_url),
-            sink: Place::Trickle(body.publish_url),
             control_url: body.control_url,
             events_url: body.events_url,
             // Empty ones are none: apps that send some send all (D18).
@@ -154,12 +172,7 @@ impl Asked {
                 manifest: body.manifest_id,
                 stream: body.stream_id,
             },
-            pipeline: None,
-            binding: Binding::default(),
-            egress: EgressMode::Live,
-            filler: FillerPicture::default(),
-            max_fps: None,
-            origin: Origin::Runner,
+            ..Self::between(source, sink, Origin::Runner)
         };
         asked.checked("subscribe_url", "publish_url")
     }
@@ -191,19 +204,12 @@ impl Asked {
     /// A stream that flags of the command name.
     pub(crate) fn from_flags(urls: [String; 4], ids: Ids) -> Result<Self, String> {
         let [subscribe_url, publish_url, control_url, events_url] = urls;
+        let (source, sink) = (Place::Trickle(subscribe_url), Place::Trickle(publish_url));
         let asked = Self {
-            source: Place::Trickle(subscribe_url),
-            sink: Place::Trickle(publish_url),
             control_url,
             events_url,
-            params: None,
             ids,
-            pipeline: None,
-            binding: Binding::default(),
-            egress: EgressMode::Live,
-            filler: FillerPicture::default(),
-            max_fps: None,
-            origin: Origin::Flags,
+            ..Self::between(source, sink, Origin::Flags)
         };
         asked.checked("--subscribe-url", "--publish-url")
     }

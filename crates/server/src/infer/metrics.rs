@@ -1,6 +1,9 @@
 //! Infer's part of `/metrics`, in Prometheus' text format. Pure.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+};
 
 use framerill_worker::message::{Latencies, MediaStats};
 
@@ -16,33 +19,33 @@ pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> St
         "framerill_capacity_streams",
         "gauge",
         "Streams at the same time at most",
-        [("", f(it.capacity))],
+        [("", it.capacity)],
     );
-    let running = it.streams.iter().filter(|it| !it.is_ending).count();
+    let running = it.streams.iter().filter(|it| !it.is_ending);
+    let running: u64 = running.map(|_| 1).sum();
     page.family(
         "framerill_streams",
         "gauge",
         "Streams that run",
-        [("", count(running))],
+        [("", running)],
     );
     page.family(
         "framerill_streams_started_total",
         "counter",
         "Streams since the start",
-        [("", n(it.started))],
+        [("", it.started)],
     );
-    let ready = f64::from(u8::from(it.is_ready));
     page.family(
         "framerill_ready",
         "gauge",
         "Whether a frame could go through now",
-        [("", ready)],
+        [("", u32::from(it.is_ready))],
     );
     streams(&mut page, &it.streams);
     let restarts = it.restarts.iter().map(|((role, reason), count)| {
         (
             format!("role=\"{role}\",reason=\"{}\"", label(reason)),
-            n(*count),
+            *count,
         )
     });
     page.family(
@@ -62,7 +65,7 @@ pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> St
         "framerill_recovery_seconds_count",
         "counter",
         "Recoveries",
-        [("", n(recovery.count))],
+        [("", recovery.count)],
     );
     page.family(
         "framerill_last_recovery_seconds",
@@ -75,7 +78,7 @@ pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> St
             .iter()
             .filter(|it| it.pid.is_some())
             .fold(BTreeMap::new(), |mut all, it| {
-                *all.entry((it.role, it.state)).or_insert(0.0) += 1.0;
+                *all.entry((it.role, it.state)).or_insert(0_u64) += 1;
                 all
             });
     let children = children
@@ -84,7 +87,7 @@ pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> St
     page.family("framerill_processes", "gauge", "Child processes", children);
     let pss = memory
         .iter()
-        .map(|(role, it)| (format!("role=\"{role}\""), n(it.pss)));
+        .map(|(role, it)| (format!("role=\"{role}\""), it.pss));
     page.family(
         "framerill_memory_bytes",
         "gauge",
@@ -96,10 +99,10 @@ pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> St
 
 /// What is told of each stream.
 fn streams(page: &mut Page, all: &[StreamView]) {
-    let rows = |value: fn(&StreamView) -> f64| all.iter().map(move |it| (stream(it), value(it)));
+    let rows = |value: fn(&StreamView) -> Value| all.iter().map(move |it| (stream(it), value(it)));
     let states = all
         .iter()
-        .map(|it| (format!("{},state=\"{}\"", stream(it), it.state), 1.0));
+        .map(|it| (format!("{},state=\"{}\"", stream(it), it.state), 1_u32));
     page.family(
         "framerill_stream_state",
         "gauge",
@@ -113,7 +116,7 @@ fn streams(page: &mut Page, all: &[StreamView]) {
         "stream_fps",
         "gauge",
         "Finished pictures a second, as the peers' dashboards call it",
-        rows(|it| it.stats.fps),
+        rows(|it| it.stats.fps.into()),
     );
     let dropped = all.iter().flat_map(|it| {
         let stats = &it.stats;
@@ -126,7 +129,7 @@ fn streams(page: &mut Page, all: &[StreamView]) {
             ("failed", stats.failed),
             ("lost_with_worker", stats.held),
         ];
-        reasons.map(|(reason, value)| (format!("{},reason=\"{reason}\"", stream(it)), n(value)))
+        reasons.map(|(reason, value)| (format!("{},reason=\"{reason}\"", stream(it)), value))
     });
     page.family(
         "framerill_frames_dropped_total",
@@ -172,11 +175,11 @@ type Row = (
     &'static str,
     &'static str,
     &'static str,
-    fn(&StreamView) -> f64,
+    fn(&StreamView) -> Value,
 );
 
 fn table() -> [Row; 19] {
-    const fn of(name: &'static str, help: &'static str, value: fn(&StreamView) -> f64) -> Row {
+    const fn of(name: &'static str, help: &'static str, value: fn(&StreamView) -> Value) -> Row {
         (name, "counter", help, value)
     }
     fn stat(it: &StreamView) -> &MediaStats {
@@ -186,105 +189,138 @@ fn table() -> [Row; 19] {
         of(
             "framerill_frames_in_total",
             "Decoded frames, dropped ones too",
-            |it| n(stat(it).decoded),
+            |it| stat(it).decoded.into(),
         ),
         of(
             "framerill_frames_delivered_total",
             "Frames that went to a worker",
-            |it| n(stat(it).delivered),
+            |it| stat(it).delivered.into(),
         ),
         of(
             "framerill_frames_answered_total",
             "Frames that a worker answered",
-            |it| n(stat(it).answered),
+            |it| stat(it).answered.into(),
         ),
         of(
             "framerill_frames_out_total",
             "Pictures that were written",
-            |it| n(stat(it).encoded),
+            |it| stat(it).encoded.into(),
         ),
         of(
             "framerill_frames_late_total",
             "Finished pictures after their time",
-            |it| n(stat(it).late),
+            |it| stat(it).late.into(),
         ),
         of(
             "framerill_frames_filler_total",
             "Pictures in place of finished ones",
-            |it| n(stat(it).filler),
+            |it| stat(it).filler.into(),
         ),
         of(
             "framerill_frames_damaged_total",
             "Packets and pictures of the source that were damaged",
-            |it| n(stat(it).damaged),
+            |it| stat(it).damaged.into(),
         ),
         of(
             "framerill_time_jumps_total",
             "Jumps of the source's times that were closed",
-            |it| n(stat(it).jumps),
+            |it| stat(it).jumps.into(),
         ),
         of(
             "framerill_picture_gaps_total",
             "Gaps in the pictures that were written",
-            |it| n(stat(it).picture_gaps),
+            |it| stat(it).picture_gaps.into(),
         ),
         of(
             "framerill_sound_gaps_total",
             "Gaps in the sound of the source",
-            |it| n(stat(it).sound_gaps),
+            |it| stat(it).sound_gaps.into(),
         ),
         of(
             "framerill_sound_dropped_total",
             "Packets of sound that were left out",
-            |it| n(stat(it).sound_dropped),
+            |it| stat(it).sound_dropped.into(),
         ),
         of(
             "framerill_bytes_in_total",
             "Compressed bytes that came in",
-            |it| n(it.bytes_in),
+            |it| it.bytes_in.into(),
         ),
         of(
             "framerill_bytes_out_total",
             "Compressed bytes that went out",
-            |it| n(it.bytes_out),
+            |it| it.bytes_out.into(),
         ),
         of(
             "framerill_segments_missing_total",
             "Segments of the input that could not be had",
-            |it| n(it.segments_missing),
+            |it| it.segments_missing.into(),
         ),
         of(
             "framerill_segments_out_total",
             "Segments that the output channel took whole",
-            |it| n(it.segments_out),
+            |it| it.segments_out.into(),
         ),
         of(
             "framerill_segments_lost_total",
             "Segments of the output that were lost",
-            |it| n(it.segments_lost),
+            |it| it.segments_lost.into(),
         ),
         of(
             "framerill_events_dropped_total",
             "Events that nobody took",
-            |it| n(it.events_dropped),
+            |it| it.events_dropped.into(),
         ),
         (
             "framerill_av_offset_seconds",
             "gauge",
             "Newest sound written less newest picture written",
-            |it| stat(it).av_offset_ms / 1000.0,
+            |it| (stat(it).av_offset_ms / 1000.0).into(),
         ),
         (
             "framerill_held_seconds",
             "gauge",
             "Since the newest finished picture was written",
-            |it| stat(it).held_seconds,
+            |it| stat(it).held_seconds.into(),
         ),
     ]
 }
 
 fn stream(it: &StreamView) -> String {
     format!("stream=\"{}\",pipeline=\"{}\"", it.id, label(&it.pipeline))
+}
+
+/// A value of a row.
+enum Value {
+    Count(u64),
+    Measure(f64),
+}
+
+impl From<u64> for Value {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(count: u32) -> Self {
+        Self::Count(count.into())
+    }
+}
+
+impl From<f64> for Value {
+    fn from(measure: f64) -> Self {
+        Self::Measure(measure)
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}.0"),
+            Self::Measure(measure) => write!(f, "{measure:?}"),
+        }
+    }
 }
 
 /// A page under construction.
@@ -294,19 +330,20 @@ struct Page {
 }
 
 impl Page {
-    fn family<L: AsRef<str>>(
+    fn family<L: AsRef<str>, V: Into<Value>>(
         &mut self,
         name: &str,
         kind: &str,
         help: &str,
-        rows: impl IntoIterator<Item = (L, f64)>,
+        rows: impl IntoIterator<Item = (L, V)>,
     ) {
         // Writing to a string does not fail.
         write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
         for (labels, value) in rows {
+            let value: Value = value.into();
             match labels.as_ref() {
-                "" => writeln!(self.text, "{name} {value:?}").ok(),
-                labels => writeln!(self.text, "{name}{{{labels}}} {value:?}").ok(),
+                "" => writeln!(self.text, "{name} {value}").ok(),
+                labels => writeln!(self.text, "{name}{{{labels}}} {value}").ok(),
             };
         }
     }
@@ -316,20 +353,6 @@ fn label(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('\n', "\\n")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
-fn n(count: u64) -> f64 {
-    count as f64
-}
-
-fn f(count: u32) -> f64 {
-    f64::from(count)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few streams")]
-fn count(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

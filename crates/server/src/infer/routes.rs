@@ -1,35 +1,87 @@
 //! What infer answers: the contract's inner API (§2), and our own under `/v1`.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     asked::Asked,
     engine::{Command, Engine, Number, Reply, Snapshot, StreamView, wall_ms},
     memory, metrics,
 };
-use crate::log::{Level, log};
+use crate::{
+    http::body::{self, Unread},
+    log::{Level, log},
+};
 
 /// Bytes of a body: room for pictures in base64 and large graphs (runner contract §12, D20).
 const BODY_MOST: usize = 20 << 20;
-const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// The engine's answer; whoever forwards a start waits 4 s.
 const ANSWER_WITHIN: Duration = Duration::from_millis(3500);
+
+/// Why a request cannot be put to the engine.
+enum Wrong {
+    /// There is no body of JSON.
+    Body(Unread),
+    /// What it says is wrong.
+    Content(String),
+}
+
+impl Wrong {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Body(why) => why.status(),
+            Self::Content(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(why) => why.fmt(f),
+            Self::Content(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Why the engine has not done what it was asked.
+enum Undone {
+    /// It says no.
+    Refused(String),
+    /// It was not asked, or left first.
+    Away(&'static str),
+    /// It may still do it.
+    Late,
+}
+
+impl Undone {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Late => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+}
+
+impl fmt::Display for Undone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(why) => f.write_str(why),
+            Self::Away(why) => f.write_str(why),
+            Self::Late => f.write_str("infer did not answer in time"),
+        }
+    }
+}
 
 /// All routes, each with and without a slash at its end.
 pub(super) fn router(engine: Engine) -> Router {
@@ -69,8 +121,10 @@ fn object(status: StatusCode, value: &Value) -> Response {
 async fn start(State(engine): State<Engine>, request: Request) -> Response {
     let received_ms = wall_ms();
     let started = async {
-        let asked = read_asked(request, Asked::from_runner).await?;
-        begin(&engine, asked, received_ms).await
+        let asked = read_asked(request, Asked::from_runner).await;
+        let asked = asked.map_err(|why| why.to_string())?;
+        let begun = begin(&engine, asked, received_ms).await;
+        begun.map_err(|why| why.to_string())
     };
     match started.await {
         Ok(_) => text(StatusCode::OK, "Stream started successfully"),
@@ -81,7 +135,7 @@ async fn start(State(engine): State<Engine>, request: Request) -> Response {
     }
 }
 
-async fn begin(engine: &Engine, asked: Asked, received_ms: u64) -> Result<Number, String> {
+async fn begin(engine: &Engine, asked: Asked, received_ms: u64) -> Result<Number, Undone> {
     ask(engine, |reply| Command::Start {
         asked: Box::new(asked),
         received_ms,
@@ -92,14 +146,16 @@ async fn begin(engine: &Engine, asked: Asked, received_ms: u64) -> Result<Number
 
 async fn params(State(engine): State<Engine>, request: Request) -> Response {
     let updated = async {
-        let body = json_body(request).await?;
-        let value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-        ask(&engine, |reply| Command::Params {
+        let value = read_json(request, |body| {
+            serde_json::from_slice(body).map_err(|error| error.to_string())
+        });
+        let value = value.await.map_err(|why| why.to_string())?;
+        let asked = ask(&engine, |reply| Command::Params {
             to: None,
             value,
             reply,
-        })
-        .await
+        });
+        asked.await.map_err(|why| why.to_string())
     };
     match updated.await {
         // What is wrong with them comes as an event (§2.2).
@@ -153,14 +209,14 @@ async fn list(State(engine): State<Engine>) -> Response {
 async fn create(State(engine): State<Engine>, request: Request) -> Response {
     let asked = match read_asked(request, Asked::from_api).await {
         Ok(asked) => asked,
-        Err(why) => return refusal(StatusCode::UNPROCESSABLE_ENTITY, &why),
+        Err(why) => return refusal(why.status(), &why.to_string()),
     };
     match begin(&engine, asked, wall_ms()).await {
         Ok(id) => match view(&engine, id).await {
             Some(view) => object(StatusCode::CREATED, &json!(view)),
             None => object(StatusCode::CREATED, &json!({"id": id})),
         },
-        Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
+        Err(why) => refusal(why.status(), &why.to_string()),
     }
 }
 
@@ -168,9 +224,20 @@ async fn create(State(engine): State<Engine>, request: Request) -> Response {
 async fn read_asked(
     request: Request,
     parse: fn(&[u8]) -> Result<Asked, String>,
-) -> Result<Asked, String> {
-    let asked = json_body(request).await.and_then(|body| parse(&body));
+) -> Result<Asked, Wrong> {
+    let asked = read_json(request, parse).await;
     asked.inspect_err(|why| log(Level::Error, format_args!("start refused: {why}")))
+}
+
+/// Reads a whole body of JSON (§2, common validation).
+async fn read_json<T>(
+    request: Request,
+    parse: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Result<T, Wrong> {
+    let (head, body) = request.into_parts();
+    body::check_json(&head.headers).map_err(Wrong::Body)?;
+    let body = body::read(body, BODY_MOST).await.map_err(Wrong::Body)?;
+    parse(&body).map_err(Wrong::Content)
 }
 
 /// A stream that was just begun, as soon as it is told of.
@@ -183,10 +250,7 @@ async fn view(engine: &Engine, id: Number) -> Option<StreamView> {
 }
 
 async fn show(State(engine): State<Engine>, Path(id): Path<String>) -> Response {
-    let snapshot = now(&engine);
-    let number: Option<Number> = id.parse().ok();
-    let over = snapshot.over.iter().find(|it| Some(it.id) == number);
-    match find(&snapshot, &id).or(over.map(AsRef::as_ref)) {
+    match find(&now(&engine), &id) {
         Some(view) => object(StatusCode::OK, &json!(view)),
         None => unknown(&id),
     }
@@ -200,10 +264,9 @@ async fn change(
     let Some(number) = find(&now(&engine), &id).map(|it| it.id) else {
         return unknown(&id);
     };
-    let body = json_body(request).await;
-    let value = match body.and_then(|body| params_of(&body)) {
+    let value = match read_json(request, params_of).await {
         Ok(value) => value,
-        Err(why) => return refusal(StatusCode::UNPROCESSABLE_ENTITY, &why),
+        Err(why) => return refusal(why.status(), &why.to_string()),
     };
     let updated = ask(&engine, |reply| Command::Params {
         to: Some(number),
@@ -215,7 +278,10 @@ async fn change(
             StatusCode::ACCEPTED,
             &json!({"id": number, "params_status": "queued"}),
         ),
-        Ok(Some(why)) | Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
+        Ok(Some(why)) => refusal(StatusCode::BAD_REQUEST, &why),
+        // They are right, and the stream cannot take them: it ends, or has no worker.
+        Err(Undone::Refused(why)) => refusal(StatusCode::CONFLICT, &why),
+        Err(why) => refusal(why.status(), &why.to_string()),
     }
 }
 
@@ -227,6 +293,7 @@ fn params_of(body: &[u8]) -> Result<Value, String> {
     params.ok_or_else(|| "give {\"params\": {…}}".to_owned())
 }
 
+/// As often as it is asked for: the answer is the first one's as long as the stream is remembered.
 async fn stop(State(engine): State<Engine>, Path(id): Path<String>) -> Response {
     let Some(number) = find(&now(&engine), &id).map(|it| it.id) else {
         return unknown(&id);
@@ -236,13 +303,16 @@ async fn stop(State(engine): State<Engine>, Path(id): Path<String>) -> Response 
             StatusCode::ACCEPTED,
             &json!({"id": number, "is_ending": true}),
         ),
-        Err(why) => refusal(StatusCode::CONFLICT, &why),
+        Err(why) => refusal(why.status(), &why.to_string()),
     }
 }
 
+/// A stream that runs, ends or is over and remembered.
 fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a StreamView> {
     let number: Number = id.parse().ok()?;
-    snapshot.streams.iter().find(|it| it.id == number)
+    let over = snapshot.over.iter().map(AsRef::as_ref);
+    let mut all = snapshot.streams.iter().chain(over);
+    all.find(|it| it.id == number)
 }
 
 fn unknown(id: &str) -> Response {
@@ -253,51 +323,14 @@ fn refusal(status: StatusCode, why: &str) -> Response {
     object(status, &json!({"detail": {"msg": why}}))
 }
 
-async fn ask<T>(engine: &Engine, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, String> {
+async fn ask<T>(engine: &Engine, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Undone> {
     let (reply, answer) = oneshot::channel();
     if !engine.ask(command(reply)) {
-        return Err("infer has too much to do; try again".to_owned());
+        return Err(Undone::Away("infer has too much to do; try again"));
     }
     match timeout(ANSWER_WITHIN, answer).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err("infer is stopping".to_owned()),
-        Err(_) => Err("infer did not answer in time".to_owned()),
-    }
-}
-
-/// A whole body of JSON (§2, common validation).
-async fn json_body(request: Request) -> Result<Bytes, String> {
-    let (head, body) = request.into_parts();
-    check_kind(&head.headers)?;
-    read(body).await
-}
-
-fn check_kind(headers: &HeaderMap) -> Result<(), String> {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.map_or(String::new(), |it| {
-        String::from_utf8_lossy(it.as_bytes()).into_owned()
-    });
-    if kind.to_ascii_lowercase().starts_with("application/json") {
-        return Ok(());
-    }
-    Err(format!("Unknown content type: {kind}"))
-}
-
-async fn read(mut body: Body) -> Result<Bytes, String> {
-    let until = Instant::now() + BODY_WITHIN;
-    let mut whole = BytesMut::new();
-    loop {
-        let frame = match timeout_at(until, body.frame()).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(None) => return Ok(whole.freeze()),
-            Ok(Some(Err(_))) => return Err("the body broke off".to_owned()),
-            Err(_) => return Err("the body did not come in time".to_owned()),
-        };
-        if let Ok(part) = frame.into_data() {
-            if whole.len() + part.len() > BODY_MOST {
-                return Err(format!("the body is longer than {BODY_MOST} bytes"));
-            }
-            whole.extend_from_slice(&part);
-        }
+        Ok(Ok(answer)) => answer.map_err(Undone::Refused),
+        Ok(Err(_)) => Err(Undone::Away("infer is stopping")),
+        Err(_) => Err(Undone::Late),
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    dotenv, errand,
+    dotenv,
     keeper::{Ended, Infer, Keeper, News},
     routes::{self, Shared},
     settings::{HOST, PORT, Settings, TRICKLE},
@@ -42,17 +42,13 @@ pub(crate) struct Serve {
     pub(crate) json: bool,
 }
 
-/// Serves until a signal, or until infer cannot be had; or prepares the models, if that is what is asked for.
+/// Serves until a signal, or until infer cannot be had.
 pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     let sources = sources(asked.flags)?;
     let settings = Settings::load(sources)?;
     speak_as("serve", settings.verbose);
     for note in &settings.notes {
         log(Level::Warning, note);
-    }
-    errand::install(&settings)?;
-    if settings.prepare_models {
-        return errand::prepare(&settings);
     }
     let runtime = runtime()?;
     let served = runtime.block_on(run(settings, asked.json));

@@ -7,12 +7,10 @@
 //! [`health`] (the three rules of the contract), [`streams`] (our own API), [`keeper`] (how infer lives), [`command`] (the wiring).
 
 mod bearer;
-mod body;
 mod command;
 mod counters;
 mod dotenv;
 mod echo;
-mod errand;
 mod forward;
 mod hardware;
 mod health;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
-use super::body::{self, Unread};
+use crate::http::body::Unread;
 
 /// A longer input is not sent back, nor is one that a reader's parser may refuse (deep, or half a character).
 const INPUT_MAX: usize = 64 << 10;
@@ -99,13 +99,13 @@ impl Problem {
     }
 
     /// The body is too long, or did not arrive whole.
-    pub(super) fn unread(why: Unread) -> Self {
+    pub(super) fn unread(why: &Unread) -> Self {
         let text = why.to_string();
-        if why != Unread::TooLong {
+        let Unread::TooLong { most } = why else {
             return Self::new("body_incomplete", text, RawValue::NULL);
-        }
+        };
         let mut problem = Self::new("too_long", text, RawValue::NULL);
-        problem.ctx = Some(serde_json::json!({"max_length": body::MOST}));
+        problem.ctx = Some(serde_json::json!({"max_length": most}));
         problem
     }
 }

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    bearer, body,
+    bearer,
     counters::Counters,
     forward,
     hardware::Hardware,
@@ -37,7 +37,7 @@ use super::{
     streams,
 };
 use crate::{
-    http::{self, NoAnswer},
+    http::{self, NoAnswer, body},
     log::{Ids, Level, log, log_stream},
 };
 
@@ -45,6 +45,8 @@ use crate::{
 const STATUS_WITHIN: Duration = Duration::from_millis(600);
 /// The end of a process is known this long after its port is closed.
 const SETTLES_WITHIN: Duration = Duration::from_millis(300);
+/// Bytes of a request: room for pictures in base64 and for large graphs.
+pub(super) const BODY_MOST: usize = 16 << 20;
 /// Start requests that are read at the same time: a bound of memory.
 const STARTS: usize = 8;
 /// Bytes of a body that waits for no other.
@@ -174,8 +176,8 @@ async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusa
         return Err(refused(&Ids::default(), Refusal::Failed(FAILED)));
     };
     let invalid = |problems| refused(&Ids::default(), Refusal::Invalid(problems));
-    let body = body::read(body).await;
-    let body = body.map_err(|why| invalid(vec![Problem::unread(why)]))?;
+    let body = body::read(body, BODY_MOST).await;
+    let body = body.map_err(|why| invalid(vec![Problem::unread(&why)]))?;
     let content_type = header_text(&head.headers, header::CONTENT_TYPE);
     let start = request::parse(content_type.as_deref(), &body).map_err(invalid)?;
     let ids = start.ids();

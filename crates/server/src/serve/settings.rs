@@ -51,10 +51,6 @@ pub(super) struct Settings {
     pub(super) verbose: bool,
     /// Where a trickle server listens beside this one.
     pub(super) trickle: Option<SocketAddr>,
-    /// A package to install before anything else.
-    pub(super) install: Option<String>,
-    /// Only prepare the models.
-    pub(super) prepare_models: bool,
     /// Started as infer.
     pub(super) infer_program: Option<PathBuf>,
     /// What only infer reads: its variables and their values.
@@ -115,6 +111,7 @@ const FOR_INFER: [Name; 8] = [
 impl Settings {
     /// Takes every setting from the first place that has it. Opens no port and starts nothing.
     pub(super) fn load(mut from: Sources) -> Result<Self, Failure> {
+        refuse_errands(&mut from)?;
         let (pipeline, mut notes) = pipeline::pipeline(from.find(PIPELINE), from.find(MODEL_ID))?;
         let port = |text: &str| text.parse().ok();
         let a_port = "a port from 0 to 65535";
@@ -151,8 +148,6 @@ impl Settings {
                 "an IP address and a port, such as 127.0.0.1:3389",
                 |text| text.parse().ok(),
             )?,
-            install: from.find(INSTALL).map(|it| it.value),
-            prepare_models: from.find(PREPARE_MODELS).is_some_and(|it| it.value == "1"),
             for_infer: FOR_INFER
                 .into_iter()
                 .filter_map(|name| Some((name.twin, from.find(name)?.value)))
@@ -166,6 +161,30 @@ impl Settings {
             ..settings
         })
     }
+}
+
+/// `serve` installs nothing and prepares nothing: whoever counts on it shall know before anything starts.
+fn refuse_errands(from: &mut Sources) -> Result<(), Failure> {
+    if let Some(asked) = from.find(INSTALL) {
+        let text = format!(
+            "{} asks to install a package, which this version cannot",
+            asked.place
+        );
+        return Err(Failure::usage("install", text).hint(format!(
+            "install `{}` into the Python that runs pipelines, and leave the setting out",
+            asked.value
+        )));
+    }
+    let prepare = from.find(PREPARE_MODELS).filter(|it| it.value == "1");
+    if let Some(asked) = prepare {
+        let text = format!(
+            "{} asks to prepare models, which this version cannot",
+            asked.place
+        );
+        return Err(Failure::usage("prepare_models", text)
+            .hint("leave the setting out: a pipeline gets its models when it loads"));
+    }
+    Ok(())
 }
 
 /// Whether only this machine reaches it.
@@ -260,8 +279,20 @@ mod tests {
     }
 
     #[test]
-    fn prepare_models_is_exactly_one() {
-        let asked = |value| load(&[("PREPARE_MODELS", value)]).unwrap().prepare_models;
-        assert!(asked("1") && !asked("0") && !asked("true"));
+    fn what_serve_does_not_do_is_refused_with_what_to_do_instead() {
+        for (name, value, words) in [
+            ("AUTO_INSTALL_PIPELINE", "glow", "install `glow` into"),
+            ("PREPARE_MODELS", "1", "leave the setting out"),
+        ] {
+            let failure = load(&[(name, value)]).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage);
+            let told = failure.to_string();
+            assert!(told.contains(words) && told.contains(name), "{told}");
+        }
+        // Preparing is asked for by exactly 1.
+        for (name, value) in [("PREPARE_MODELS", "0"), ("PREPARE_MODELS", "true")] {
+            assert!(load(&[(name, value)]).is_ok());
+        }
+        assert!(load(&[("AUTO_INSTALL_PIPELINE", "")]).is_ok());
     }
 }

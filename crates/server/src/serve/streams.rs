@@ -14,13 +14,15 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     bearer,
-    body::{self, Unread},
     refusal::answer,
-    routes::{START_TURN_WITHIN, Shared},
+    routes::{BODY_MOST, START_TURN_WITHIN, Shared},
     settings::is_loopback,
 };
 use crate::{
-    http::{self, NoAnswer},
+    http::{
+        self, NoAnswer,
+        body::{self, Unread},
+    },
     infer::Place,
 };
 
@@ -92,13 +94,13 @@ async fn pass(shared: &Shared, path: String, request: Request) -> Result<Respons
     if head.method == Method::DELETE {
         return hand_on(shared, Method::DELETE, &path, None).await;
     }
-    check_kind(&head.headers)?;
+    body::check_json(&head.headers).map_err(unread)?;
     let turn = timeout(START_TURN_WITHIN, shared.starts.acquire()).await;
     let Ok(Ok(_turn)) = turn else {
         let text = "too many requests at the same time; try again".to_owned();
         return Err((StatusCode::SERVICE_UNAVAILABLE, text));
     };
-    let body = body::read(body).await.map_err(unread)?;
+    let body = body::read(body, BODY_MOST).await.map_err(unread)?;
     if head.method == Method::POST {
         check_places(shared, &body)?;
     }
@@ -130,26 +132,8 @@ fn check_name(host: &str) -> Result<(), Refused> {
     ))
 }
 
-/// A page of some other site can send anything to this machine but this type.
-fn check_kind(headers: &HeaderMap) -> Result<(), Refused> {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind
-        .map(|it| String::from_utf8_lossy(it.as_bytes()).to_ascii_lowercase())
-        .unwrap_or_default();
-    if kind.starts_with("application/json") {
-        return Ok(());
-    }
-    let text = format!("the body should be application/json, and is `{kind}`");
-    Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
-}
-
 fn unread(why: Unread) -> Refused {
-    let status = match why {
-        Unread::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-        Unread::Late => StatusCode::REQUEST_TIMEOUT,
-        Unread::BrokenOff => StatusCode::BAD_REQUEST,
-    };
-    (status, why.to_string())
+    (why.status(), why.to_string())
 }
 
 /// Files of this machine are for those who sit at it, or have the token.

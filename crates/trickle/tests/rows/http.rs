@@ -90,6 +90,22 @@ fn row_54_a_connection_may_end_without_a_request() {
 }
 
 #[test]
+fn whoever_closes_its_half_behind_a_whole_request_is_answered() {
+    let rig = Rig::new();
+    for request in [
+        post("/c/0", "zero"),
+        get("/c/0"),
+        get("/c/next"),
+        request("DELETE", "/c", ""),
+    ] {
+        let mut raw = rig.send(&request);
+        raw.half_close();
+        assert_eq!(raw.answer().status, 200, "{request}");
+        assert!(raw.is_closed(), "{request}");
+    }
+}
+
+#[test]
 fn row_63_requests_may_be_pipelined() {
     let rig = Rig::new();
     let mut raw = rig.send(&(post("/c/0", "zero") + &get("/c/0") + &get("/c/next")));

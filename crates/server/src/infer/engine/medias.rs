@@ -7,7 +7,7 @@ use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
 use framerill_worker::message::{FromChild, MediaStats, ToChild};
 
 use super::{Number, driver::Driver, workers::level_of};
-use crate::log::{Ids, Level, log_stream};
+use crate::log::{Ids, Level, log_child};
 
 impl Driver {
     pub(super) fn media_update(&mut self, number: Number, update: Update) {
@@ -21,7 +21,7 @@ impl Driver {
             }
             Update::LogLine(line) => {
                 let ids = self.ids_of_stream(number);
-                log_stream(Level::Info, &ids, format_args!("[media] {line}"));
+                log_child(Level::Info, &ids, "media", &line);
             }
             Update::Lifecycle(event) => self.media_event(number, event),
             Update::Message(message, _) => self.media_says(number, message),
@@ -105,7 +105,7 @@ impl Driver {
             }
             FromChild::Log { level, message } => {
                 let ids = self.ids_of_stream(number);
-                log_stream(level_of(level), &ids, format_args!("[media] {message}"));
+                log_child(level_of(level), &ids, "media", &message);
             }
             FromChild::Error(error) if error.code == "link" && !error.fatal => {
                 let cell = seat.and_then(|it| self.seats[it].cell);

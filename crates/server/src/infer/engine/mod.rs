@@ -85,7 +85,7 @@ pub(super) enum Command {
         /// Why they were refused, if they were.
         reply: Reply<Option<String>>,
     },
-    /// End a stream.
+    /// End a stream, unless it ends or has ended.
     Stop { number: Number, reply: Reply<()> },
     /// End everything, in order.
     Leave,

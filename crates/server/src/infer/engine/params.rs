@@ -4,7 +4,9 @@ use framerill_media::Size;
 use framerill_supervisor::{ChildId, guardian::Input};
 use serde_json::Value;
 
-use super::{Number, cell::Scope, driver::Driver, flow::Set, start::read_set, wall_ms};
+use super::{
+    Number, cell::Scope, driver::Driver, flow::Set, start::read_set, stream::Stream, wall_ms,
+};
 use crate::infer::{digest::digest, status};
 
 impl Driver {
@@ -16,9 +18,14 @@ impl Driver {
         value: Value,
     ) -> Result<Option<String>, String> {
         let seat = match to {
-            Some(number) => self
-                .seat_of(number)
-                .ok_or_else(|| format!("no stream {number} runs"))?,
+            Some(number) => {
+                let runs = |it: &Stream| it.number == number && !it.is_ending;
+                let seats = &mut self.seats.iter();
+                let seat = seats.position(|it| it.stream.as_ref().is_some_and(runs));
+                seat.ok_or_else(|| {
+                    format!("stream {number} ends or is over; it takes no parameters")
+                })?
+            }
             None => self.newest_seat(),
         };
         let Some(cell) = self.seats[seat].cell else {

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     exit::Exit,
     failure::Failure,
-    log::{Ids, Level, log, log_stream},
+    log::{Ids, Level, log, log_child, log_stream},
 };
 
 /// Deaths after which a stream no longer shares a worker.
@@ -65,7 +65,7 @@ impl Driver {
                 cell.keep_line(&line);
                 let name = cell.name();
                 let ids = self.ids_of(id);
-                log_stream(Level::Info, &ids, format_args!("[{name}] {line}"));
+                log_child(Level::Info, &ids, &name, &line);
             }
             Update::Lifecycle(event) => self.worker_event(id, event),
             Update::Message(message, _) => self.worker_says(id, message),
@@ -372,7 +372,7 @@ impl Driver {
             FromChild::Log { level, message } => {
                 let name = self.cell(id).map(Cell::name).unwrap_or_default();
                 let ids = self.ids_of(id);
-                log_stream(level_of(level), &ids, format_args!("[{name}] {message}"));
+                log_child(level_of(level), &ids, &name, &message);
             }
             _ => {}
         }

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{Counters, News, Shared, channel, told, written::Written};
+use super::{Counters, News, Shared, channel, told, trouble::Trouble, written::Written};
 use crate::{
     infer::{asked::Place, engine::wall_ms},
     log::{Level, log_stream},
@@ -34,8 +34,6 @@ const REST_WITHIN: Duration = Duration::from_millis(1800);
 const CLOSE_WITHIN: Duration = Duration::from_millis(2000);
 /// A disk that takes longer is given up.
 const FILE_WITHIN: Duration = Duration::from_secs(2);
-/// The same trouble is told again after this long.
-const TROUBLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Where bytes go.
 pub(super) enum Output {
@@ -219,7 +217,7 @@ enum Sink {
         publisher: Box<Publisher>,
         segment: Option<Segment>,
         written: Written,
-        trouble_at: Option<Instant>,
+        trouble: Trouble,
     },
     File {
         file: File,
@@ -238,19 +236,16 @@ enum Heard {
 
 async fn event(sink: &mut Option<Sink>) -> Heard {
     let Some(Sink::Trickle {
-        publisher,
-        trouble_at,
-        ..
+        publisher, trouble, ..
     }) = sink
     else {
         return std::future::pending().await;
     };
     match publisher.event().await {
         Some(Event::Trouble(failure)) => {
-            if trouble_at.is_some_and(|at| at.elapsed() < TROUBLE_EVERY) {
+            if !trouble.is_told(Instant::now()) {
                 return Heard::Nothing;
             }
-            *trouble_at = Some(Instant::now());
             Heard::Trouble(format!("Error writing output: {failure}; trying again"))
         }
         Some(Event::Sent { .. }) => Heard::Sent,
@@ -276,7 +271,7 @@ impl Sink {
                 publisher,
                 segment: None,
                 written: Written::default(),
-                trouble_at: None,
+                trouble: Trouble::default(),
             },
             // What is there is not written over: it may be the source.
             Output::File(path) => Self::File {

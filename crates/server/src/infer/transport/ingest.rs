@@ -10,7 +10,7 @@ use framerill_trickle::{
 };
 use tokio::{net::unix::pipe, sync::mpsc, time::Instant};
 
-use super::{Counters, News, Shared, channel, replay::Replay, told};
+use super::{Counters, News, Shared, channel, replay::Replay, told, trouble::Trouble};
 use crate::{
     exit::Exit,
     infer::{asked::Place, engine::wall_ms},
@@ -26,8 +26,6 @@ const ABSENCE: Duration = Duration::from_secs(2);
 const API_ABSENCE: Duration = Duration::from_secs(60);
 /// Segments of a file without keyframes.
 const SEGMENT: Duration = Duration::from_secs(2);
-/// The same trouble is told again after this long.
-const TROUBLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Where bytes come from.
 pub(super) enum Input {
@@ -127,7 +125,7 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
         }
     };
     let mut pump = Pump::default();
-    let mut trouble_at: Option<Instant> = None;
+    let mut trouble = Trouble::default();
     let mut is_first = true;
     loop {
         if source.is_none() && pump.is_empty() {
@@ -160,8 +158,7 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
                     log_stream(Level::Warning, &shared.ids, format_args!("{count} segments of the input are missing"));
                 }
                 Came::Trouble(what) => {
-                    if trouble_at.is_none_or(|at| at.elapsed() >= TROUBLE_EVERY) {
-                        trouble_at = Some(Instant::now());
+                    if trouble.is_told(Instant::now()) {
                         let text = format!("Error reading input: {what}; trying again");
                         shared.tell(News::Trouble(text)).await;
                     }
