@@ -1,8 +1,7 @@
 //! The vocabulary of media that every other room shares.
 //!
 //! Read in this order: [`TimeBase`] and [`Pts`] (media time), [`PixelFormat`] and [`Caps`] (what a
-//! picture looks like in memory), [`Size`], [`Records`] (segments on a pipe), [`TransportScanner`] (what is in a transport
-//! stream, from outside).
+//! picture looks like in memory), [`Size`], [`Records`] (segments on a pipe), [`TransportPackets`] (transport streams).
 //!
 //! Invariant: no I/O, no async, no unsafe, no clock. This room knows nobody.
 
@@ -17,5 +16,6 @@ pub use segments::{MAX_RECORD_BYTES, Piece, RecordError, Records, record_of, rec
 pub use size::{Size, SizeError};
 pub use time::{Pts, TimeBase, TimeBaseError};
 pub use transport::{
-    Pes, TRANSPORT_CLOCK, TRANSPORT_PACKET_BYTES, Track, TransportScanner, transport_stamp,
+    Pes, PesHead, TRANSPORT_CLOCK, TRANSPORT_PACKET_BYTES, Track, TransportFound, TransportPacket,
+    TransportPackets, TransportScanner, transport_stamp,
 };

@@ -3,8 +3,11 @@
 //! A unit is given out when its end is seen, not when the next one begins, which for pictures is a frame later: its length
 //! says so, or its last packet holds stuffing, which nothing else has a use for. A source that stuffs in the middle of its
 //! units is noticed when one goes on, and is waited for from then on.
+//!
+//! What was lost may have held the beginning of another unit, so that behind a loss nothing belongs to the present one: a
+//! unit that is damaged is the first part of what was sent, at its time.
 
-use super::transport::Head;
+use framerill_media::{PesHead, TransportPacket};
 
 /// Bytes of the largest unit; a keyframe of 4K at high quality has 4 MB.
 const LARGEST: usize = 16 << 20;
@@ -39,67 +42,81 @@ pub(super) struct Units {
 struct Open {
     /// Header included.
     bytes: Vec<u8>,
+    /// Bytes of its last packet.
+    last: usize,
+    /// Something was lost: what follows is none of it.
     is_damaged: bool,
 }
 
 impl Units {
-    /// Takes the payload of a packet and returns units that are complete: the one before, that this one shows to be, and
-    /// the one that ends here.
-    pub(super) fn push(&mut self, head: Head, payload: &[u8]) -> [Option<Unit>; 2] {
-        let expected = self.counter.map(|counter| (counter + 1) & 0x0f);
-        let is_same = match &self.open {
-            // A segment may begin anywhere in the count.
-            Some(open) if head.is_start => open.bytes == payload,
-            _ => !head.is_start,
-        };
-        if !head.discontinuous && self.counter == Some(head.counter) && is_same {
-            // Sent twice, which is allowed.
+    /// Takes a packet and returns units that are complete: the one before, that this one shows to be, and the one that ends
+    /// here.
+    pub(super) fn push(&mut self, packet: &TransportPacket<'_>) -> [Option<Unit>; 2] {
+        if !packet.has_payload || self.is_sent_twice(packet) {
             return [None, None];
         }
-        let is_gap = !head.discontinuous && expected.is_some_and(|at| at != head.counter);
-        self.counter = Some(head.counter);
-        if is_gap && let Some(open) = &mut self.open {
-            open.is_damaged = true;
+        let expected = self.counter.map(|counter| (counter + 1) & 0x0f);
+        let is_gap = expected.is_some_and(|at| at != packet.counter);
+        self.counter = Some(packet.counter);
+        // A segment may begin anywhere in the count, and says so or not.
+        if is_gap && !(packet.is_start && packet.is_discontinuous()) {
+            self.break_off(false);
         }
-        let before = if head.is_start { self.flush() } else { None };
-        if head.is_start {
+        let before = if packet.is_start { self.flush() } else { None };
+        if packet.is_start {
             self.ended_by_stuffing = false;
             self.open = Some(Open {
                 bytes: Vec::new(),
+                last: 0,
                 is_damaged: false,
             });
         }
         let Some(open) = &mut self.open else {
-            if self.ended_by_stuffing && !is_gap {
+            if self.ended_by_stuffing {
                 self.stuffs_inside = true;
                 self.damaged += 1;
             }
             self.ended_by_stuffing = false;
             return [before, None];
         };
-        open.bytes.extend_from_slice(payload);
+        if open.is_damaged {
+            return [before, None];
+        }
+        open.bytes.extend_from_slice(packet.payload);
+        open.last = packet.payload.len();
         if open.bytes.len() > LARGEST {
             self.open = None;
             self.damaged += 1;
             return [before, None];
         }
-        let is_whole = match length(&open.bytes) {
+        let length = PesHead::length(&open.bytes);
+        let is_whole = match length {
             Some(length) => open.bytes.len() >= length,
-            None => head.has_stuffing && !self.stuffs_inside,
+            None => packet.has_stuffing() && !self.stuffs_inside,
         };
         if !is_whole {
             return [before, None];
         }
-        let has_length = length(&open.bytes).is_some();
         let unit = self.flush();
-        self.ended_by_stuffing = !has_length;
+        self.ended_by_stuffing = length.is_none();
         [before, unit]
+    }
+
+    /// Bytes were lost. `is_torn`: the last packet ends with bytes of something else.
+    pub(super) fn break_off(&mut self, is_torn: bool) {
+        self.ended_by_stuffing = false;
+        if let Some(open) = &mut self.open {
+            if is_torn && !open.is_damaged {
+                open.bytes.truncate(open.bytes.len() - open.last);
+            }
+            open.is_damaged = true;
+        }
     }
 
     /// What there is of the unit that is open: nothing more of it comes.
     pub(super) fn flush(&mut self) -> Option<Unit> {
         let mut open = self.open.take()?;
-        if let Some(length) = length(&open.bytes) {
+        if let Some(length) = PesHead::length(&open.bytes) {
             open.is_damaged |= open.bytes.len() < length;
             open.bytes.truncate(length);
         }
@@ -108,44 +125,33 @@ impl Units {
         unit
     }
 
+    /// A packet may be sent twice. A lost run of fifteen looks the same, but for what is in it.
+    fn is_sent_twice(&self, packet: &TransportPacket<'_>) -> bool {
+        let is_same = match &self.open {
+            Some(open) if packet.is_start => open.bytes == packet.payload,
+            Some(open) => open.bytes.ends_with(packet.payload),
+            None => !packet.is_start,
+        };
+        self.counter == Some(packet.counter) && !packet.is_discontinuous() && is_same
+    }
+
     /// Units of which a part came late or never.
     pub(super) fn damaged(&self) -> u64 {
         self.damaged
     }
 }
 
-/// Bytes of a unit with its header, when it says so.
-fn length(bytes: &[u8]) -> Option<usize> {
-    let length = usize::from(u16::from_be_bytes([*bytes.get(4)?, *bytes.get(5)?]));
-    (length > 0).then_some(6 + length)
-}
-
 fn parse(open: &Open) -> Option<Unit> {
-    let bytes = &open.bytes;
-    let is_media = matches!(bytes.get(3)?, 0xbd | 0xc0..=0xef | 0xfd);
-    if !bytes.starts_with(&[0, 0, 1]) || !is_media || bytes.get(6)? & 0xc0 != 0x80 {
-        return None;
-    }
-    let flags = bytes.get(7)? >> 6;
-    let body = 9 + usize::from(*bytes.get(8)?);
-    let pts = (flags & 2 != 0).then(|| time(bytes.get(9..14)?)).flatten();
-    let dts = (flags == 3).then(|| time(bytes.get(14..19)?)).flatten();
-    let bytes = bytes.get(body..).filter(|bytes| !bytes.is_empty())?;
-    Some(Unit {
+    let head = PesHead::parse(&open.bytes)?;
+    let ticks = |time: u64| i64::try_from(time).ok();
+    let pts = head.pts.and_then(ticks);
+    let bytes = open.bytes.get(head.content..)?;
+    (!bytes.is_empty()).then(|| Unit {
         pts,
-        dts: dts.or(pts),
+        dts: head.dts.and_then(ticks).or(pts),
         bytes: bytes.to_vec(),
         is_damaged: open.is_damaged,
     })
-}
-
-/// 33 bits in five bytes, with a marker behind each part.
-fn time(bytes: &[u8]) -> Option<i64> {
-    let [a, b, c, d, e] = bytes else { return None };
-    let has_markers = a & 1 == 1 && c & 1 == 1 && e & 1 == 1;
-    let part = |high: u8, low: u8| i64::from(u16::from_be_bytes([high, low]) >> 1);
-    let ticks = i64::from((a >> 1) & 7) << 30 | part(*b, *c) << 15 | part(*d, *e);
-    has_markers.then_some(ticks)
 }
 
 #[cfg(test)]
@@ -154,14 +160,32 @@ mod tests {
 
     use super::*;
 
-    fn head(counter: u8, is_start: bool, has_stuffing: bool) -> Head {
-        Head {
-            pid: 256,
-            is_start,
-            counter,
-            discontinuous: false,
-            has_stuffing,
-        }
+    const SYNC: u8 = 0x47;
+
+    /// Pushes a packet; `has_stuffing` is what is beside its own.
+    fn push(
+        units: &mut Units,
+        (counter, is_start, has_stuffing): (u8, bool, bool),
+        payload: &[u8],
+    ) -> [Option<Unit>; 2] {
+        let start = if is_start { 0x40 } else { 0 };
+        let rest = 183 - payload.len();
+        let mut bytes = vec![
+            SYNC,
+            start | 1,
+            0,
+            0x30 | counter,
+            u8::try_from(rest).unwrap(),
+        ];
+        // Private data fills a field without stuffing.
+        let field = match u8::try_from(rest).unwrap() {
+            rest @ 2.. if !has_stuffing => vec![0x02, rest - 2],
+            _ => vec![0x00],
+        };
+        bytes.extend(field);
+        bytes.resize(5 + rest, 0xff);
+        bytes.extend(payload);
+        units.push(&TransportPacket::parse(&bytes).unwrap())
     }
 
     fn pes(length: u16, pts: i64, body: &[u8]) -> Vec<u8> {
@@ -186,9 +210,9 @@ mod tests {
     #[test]
     fn a_unit_ends_with_the_packet_that_holds_stuffing() {
         let mut units = Units::default();
-        assert!(bodies(units.push(head(0, true, false), &pes(0, 1 << 32, b"abc"))).is_empty());
-        assert!(bodies(units.push(head(1, false, false), b"def")).is_empty());
-        let [before, unit] = units.push(head(2, false, true), b"g");
+        assert!(bodies(push(&mut units, (0, true, false), &pes(0, 1 << 32, b"abc"))).is_empty());
+        assert!(bodies(push(&mut units, (1, false, false), b"def")).is_empty());
+        let [before, unit] = push(&mut units, (2, false, true), b"g");
         assert_eq!(before, None);
         let unit = unit.unwrap();
         assert_eq!(
@@ -196,7 +220,7 @@ mod tests {
             (&b"abcdefg"[..], Some(1 << 32), Some(1 << 32))
         );
         assert_eq!(
-            bodies(units.push(head(3, true, true), &pes(0, 0, b"h"))),
+            bodies(push(&mut units, (3, true, true), &pes(0, 0, b"h"))),
             [(b"h".to_vec(), false)]
         );
     }
@@ -204,31 +228,31 @@ mod tests {
     #[test]
     fn without_stuffing_the_next_start_ends_a_unit_and_a_length_ends_it_before() {
         let mut units = Units::default();
-        units.push(head(0, true, false), &pes(0, 9, b"abc"));
+        push(&mut units, (0, true, false), &pes(0, 9, b"abc"));
         assert_eq!(
-            bodies(units.push(head(1, true, false), &pes(11, 9, b"de"))),
+            bodies(push(&mut units, (1, true, false), &pes(11, 9, b"de"))),
             [(b"abc".to_vec(), false)]
         );
         assert_eq!(
-            bodies(units.push(head(2, false, false), b"fgh")),
+            bodies(push(&mut units, (2, false, false), b"fgh")),
             [(b"def".to_vec(), false)]
         );
-        assert!(bodies(units.push(head(3, false, false), b"more")).is_empty());
+        assert!(bodies(push(&mut units, (3, false, false), b"more")).is_empty());
         assert_eq!(units.damaged(), 0);
     }
 
     #[test]
     fn a_source_that_stuffs_inside_its_units_loses_one_and_is_then_waited_for() {
         let mut units = Units::default();
-        units.push(head(0, true, false), &pes(0, 9, b"abc"));
-        assert_eq!(bodies(units.push(head(1, false, true), b"d")).len(), 1);
-        assert!(bodies(units.push(head(2, false, false), b"e")).is_empty());
+        push(&mut units, (0, true, false), &pes(0, 9, b"abc"));
+        assert_eq!(bodies(push(&mut units, (1, false, true), b"d")).len(), 1);
+        assert!(bodies(push(&mut units, (2, false, false), b"e")).is_empty());
         assert_eq!(units.damaged(), 1);
-        units.push(head(3, true, false), &pes(0, 9, b"abc"));
-        assert!(bodies(units.push(head(4, false, true), b"d")).is_empty());
-        units.push(head(5, false, false), b"e");
+        push(&mut units, (3, true, false), &pes(0, 9, b"abc"));
+        assert!(bodies(push(&mut units, (4, false, true), b"d")).is_empty());
+        push(&mut units, (5, false, false), b"e");
         assert_eq!(
-            bodies(units.push(head(6, true, false), &pes(0, 9, b"x"))),
+            bodies(push(&mut units, (6, true, false), &pes(0, 9, b"x"))),
             [(b"abcde".to_vec(), false)]
         );
     }
@@ -236,19 +260,46 @@ mod tests {
     #[test]
     fn a_lost_packet_damages_its_unit_and_one_sent_twice_does_not() {
         let mut units = Units::default();
-        units.push(head(0, true, false), &pes(0, 9, b"abc"));
-        units.push(head(1, false, false), b"d");
-        units.push(head(1, false, false), b"d");
+        push(&mut units, (0, true, false), &pes(0, 9, b"abc"));
+        push(&mut units, (1, false, false), b"d");
+        push(&mut units, (1, false, false), b"d");
         assert_eq!(
-            bodies(units.push(head(2, false, true), b"e")),
+            bodies(push(&mut units, (2, false, true), b"e")),
             [(b"abcde".to_vec(), false)]
         );
-        units.push(head(3, true, false), &pes(0, 9, b"abc"));
+        push(&mut units, (3, true, false), &pes(0, 9, b"abc"));
+        assert_eq!(bodies(push(&mut units, (5, false, true), b"e")), []);
         assert_eq!(
-            bodies(units.push(head(5, false, true), b"e")),
-            [(b"abce".to_vec(), true)]
+            bodies(push(&mut units, (6, true, true), &pes(0, 9, b"x"))),
+            [(b"abc".to_vec(), true), (b"x".to_vec(), false)]
         );
         assert_eq!(units.damaged(), 1);
+    }
+
+    #[test]
+    fn a_run_of_fifteen_lost_packets_is_no_packet_sent_twice() {
+        let mut units = Units::default();
+        push(&mut units, (0, true, false), &pes(0, 9, b"abc"));
+        push(&mut units, (1, false, false), b"d");
+        push(&mut units, (1, false, false), b"of another unit");
+        push(&mut units, (2, false, true), b"of another unit");
+        assert_eq!(
+            bodies(push(&mut units, (3, true, true), &pes(0, 9, b"x"))),
+            [(b"abcd".to_vec(), true), (b"x".to_vec(), false)]
+        );
+    }
+
+    #[test]
+    fn what_was_torn_is_taken_back() {
+        let mut units = Units::default();
+        push(&mut units, (0, true, false), &pes(0, 9, b"abc"));
+        push(&mut units, (1, false, false), b"d");
+        units.break_off(true);
+        push(&mut units, (2, false, false), b"e");
+        assert_eq!(
+            bodies(push(&mut units, (3, true, true), &pes(0, 9, b"x"))),
+            [(b"abc".to_vec(), true), (b"x".to_vec(), false)]
+        );
     }
 
     proptest! {
@@ -260,7 +311,7 @@ mod tests {
                 if is_pes {
                     payload = [&[0, 0, 1, 0xe0][..], &payload].concat();
                 }
-                for unit in units.push(head(counter, is_start, has_stuffing), &payload).into_iter().flatten() {
+                for unit in push(&mut units, (counter, is_start, has_stuffing), &payload).into_iter().flatten() {
                     prop_assert!(!unit.bytes.is_empty());
                     prop_assert!(unit.pts.is_none_or(|pts| (0..1 << 33).contains(&pts)));
                 }

@@ -13,9 +13,9 @@ use super::{
     pes::Unit,
     pipe::Pipe,
     program::{Event, Transport},
+    sniff::{Sniff, sniff},
     sound::{self, Splitter},
     tables::Program,
-    transport::{Sniff, sniff},
     video::{Decoded, Failed, Video},
 };
 use crate::{
@@ -262,7 +262,7 @@ impl LiveSource {
             _ => ([None; 2], false),
         };
         let outlet = &mut self.outlet;
-        let decoded = video.unit(&unit.bytes, times, jumped, &mut |decoded: Decoded| {
+        let decoded = video.unit(unit, times, jumped, &mut |decoded: Decoded| {
             outlet.picture(decoded)
         });
         decoded.or_else(|failed| self.fail(failed))

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{codec::VideoCodec, failures::Budget};
+use super::{codec::VideoCodec, failures::Budget, pes::Unit};
 use crate::ffi::{Decoder, Fault, Frame, Packet, Parameters};
 
 /// Threads for the slices of one picture.
@@ -90,7 +90,7 @@ impl Video {
     /// Takes a unit of a transport stream, with running times.
     pub(super) fn unit(
         &mut self,
-        bytes: &[u8],
+        unit: &Unit,
         times: [Option<i64>; 2],
         jumped: bool,
         tell: &mut impl FnMut(Decoded),
@@ -99,14 +99,15 @@ impl Video {
             return Ok(());
         };
         self.note(times, jumped);
-        if !codec.has_picture(bytes) {
-            if self.carried.len() + bytes.len() <= MOST_CARRIED {
-                self.carried.extend_from_slice(bytes);
+        if !codec.has_picture(&unit.bytes) {
+            let bytes = self.carried.len() + unit.bytes.len();
+            if bytes <= MOST_CARRIED && !unit.is_damaged {
+                self.carried.extend_from_slice(&unit.bytes);
             }
             return Ok(());
         }
         let mut whole = std::mem::take(&mut self.carried);
-        whole.extend_from_slice(bytes);
+        whole.extend_from_slice(&unit.bytes);
         let begins = codec.pictures(&whole);
         let ends = begins[1..].iter().copied().chain([whole.len()]);
         for (part, (begin, end)) in begins.iter().copied().zip(ends).enumerate() {
@@ -228,7 +229,8 @@ impl Video {
     }
 
     fn place(&mut self, frame: Frame, rate: Option<(u32, u32)>) -> Decoded {
-        let own = frame.best_pts();
+        // The decoder's guess may be the time of decoding.
+        let own = frame.pts().or_else(|| frame.best_pts());
         let step = self.step();
         let pts = own.unwrap_or_else(|| self.last.map_or(0, |last| last.saturating_add(step)));
         if let Some(last) = self.last.replace(pts)

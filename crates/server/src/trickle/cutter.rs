@@ -7,10 +7,8 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use framerill_media::Piece;
+use framerill_media::{Piece, TRANSPORT_PACKET_BYTES as PACKET, TransportPacket};
 
-/// Bytes of a transport packet (ISO/IEC 13818-1, 2.4.3.2).
-const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
 const PAT: u16 = 0;
 const SDT: u16 = 0x11;
@@ -83,22 +81,22 @@ impl Cutter {
                 run.unsplit(self.rest.split());
                 break;
             }
-            if self.is_table(&packet) {
+            // What cannot be read is no table and no keyframe.
+            let seen = TransportPacket::parse(&packet);
+            if seen.is_some_and(|seen| self.is_table(&seen)) {
                 self.tables.unsplit(packet);
                 continue;
             }
+            let is_keyframe = seen.is_some_and(|seen| self.is_keyframe(&seen));
             let may_cut = self.began.is_some() || !run.is_empty();
             let is_due = !self.has_video && !self.tables.is_empty() && self.is_due(now);
-            if may_cut && (self.is_keyframe(&packet) || is_due) {
+            if may_cut && (is_keyframe || is_due) {
                 self.give(now, run.split(), &mut out);
                 out.push(Piece::Cut);
                 self.began = None;
                 if self.tables.is_empty() {
                     run.extend_from_slice(&self.latest_tables);
                 }
-            } else {
-                // Learn whether there is video.
-                self.is_keyframe(&packet);
             }
             if !self.tables.is_empty() {
                 let tables = self.tables.split().freeze();
@@ -138,44 +136,22 @@ impl Cutter {
     }
 
     /// Whether it carries a table that a decoder needs first. Learns from the PAT where the PMT is.
-    fn is_table(&mut self, packet: &[u8]) -> bool {
-        let pid = pid(packet);
-        if pid == PAT
-            && let Some(table) = payload(packet)
+    fn is_table(&mut self, packet: &TransportPacket<'_>) -> bool {
+        if packet.pid == PAT
             // pointer_field 0, 8 bytes of header, then program_number and PID of the first program.
-            && let Some(entry) = table.get(1 + 8 + 2..1 + 8 + 4)
+            && let Some(entry) = packet.payload.get(1 + 8 + 2..1 + 8 + 4)
         {
             self.table_pid = Some(u16::from_be_bytes([entry[0] & 0x1F, entry[1]]));
         }
-        pid == PAT || pid == SDT || Some(pid) == self.table_pid
+        packet.pid == PAT || packet.pid == SDT || Some(packet.pid) == self.table_pid
     }
 
     /// Whether a picture begins here that can be decoded alone. Learns whether there is video.
-    fn is_keyframe(&mut self, packet: &[u8]) -> bool {
-        let begins = packet[1] & 0x40 != 0;
-        let video = begins
-            && payload(packet).is_some_and(|pes| {
-                pes.starts_with(&[0, 0, 1]) && pes.get(3).is_some_and(|id| id & 0xF0 == 0xE0)
-            });
-        self.has_video |= video;
-        // adaptation_field_control has a field, it is not empty, and random_access_indicator is set.
-        let random_access = packet[3] & 0x20 != 0 && packet[4] > 0 && packet[5] & 0x40 != 0;
-        video && random_access
+    fn is_keyframe(&mut self, packet: &TransportPacket<'_>) -> bool {
+        let is_video = packet.begins_picture();
+        self.has_video |= is_video;
+        is_video && packet.is_random_access()
     }
-}
-
-fn pid(packet: &[u8]) -> u16 {
-    u16::from_be_bytes([packet[1] & 0x1F, packet[2]])
-}
-
-/// What follows the header and the adaptation field.
-fn payload(packet: &[u8]) -> Option<&[u8]> {
-    let start = match packet[3] & 0x30 {
-        0x10 => 4,
-        0x30 => 5 + usize::from(packet[4]),
-        _ => return None,
-    };
-    packet.get(start..)
 }
 
 #[cfg(test)]

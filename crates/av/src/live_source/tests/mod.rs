@@ -1,6 +1,7 @@
 //! Claims about whole streams.
 
 mod changes;
+mod damage;
 mod delay;
 mod hostile;
 mod sound;

@@ -1,7 +1,7 @@
 //! One stream's way to and from the network: compressed bytes in and out, control, events. On the event loop.
 //!
-//! Read in this order: [`Transport`] (the handle), `ingest`, `egress`, `control`, `events` (a task each), `packets`,
-//! `replay`, `trouble`, `written` (pure).
+//! Read in this order: [`Transport`] (the handle), `ingest`, `egress`, `control`, `events` (a task each), `replay`,
+//! `trouble`, `written` (pure).
 //!
 //! Invariants: nothing here decodes; a peer that is slow or gone holds up nothing but itself; after
 //! [`Transport::stop`] each task ends within a deadline of its own, all of them within 5 s.
@@ -10,7 +10,6 @@ mod control;
 mod egress;
 mod events;
 mod ingest;
-mod packets;
 mod replay;
 mod trouble;
 mod written;

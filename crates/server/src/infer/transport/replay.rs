@@ -3,16 +3,18 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-
-use super::packets::Packets;
+use framerill_media::{TransportFound, TransportPackets};
 
 /// Bytes that are kept at most; more than that between two keyframes, and none are.
 const MOST: usize = 8 << 20;
 
+/// The pid of the table that comes first.
+const PROGRAMMES: u16 = 0;
+
 /// The machine.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
-    packets: Packets,
+    packets: TransportPackets,
     kept: VecDeque<Bytes>,
     bytes: usize,
     /// A table came, and no picture since.
@@ -35,10 +37,13 @@ impl Replay {
         self.kept.push_back(bytes.clone());
         self.bytes += bytes.len();
         let (mut begin, mut table_at) = (None, self.table_at);
-        self.packets.push(bytes, |at, packet| {
-            if packet.is_pat() {
+        self.packets.push(bytes, |found| {
+            let TransportFound::Packet { at, packet } = found else {
+                return;
+            };
+            if packet.pid == PROGRAMMES {
                 table_at.get_or_insert(at);
-            } else if packet.video_pes().is_some() {
+            } else if packet.begins_picture() {
                 let table = table_at.take();
                 if packet.is_random_access() {
                     begin = Some(table.unwrap_or(at));
@@ -79,16 +84,45 @@ impl Replay {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use framerill_media::TRANSPORT_PACKET_BYTES as PACKET;
     use proptest::prelude::*;
 
-    use super::{
-        super::packets::{
-            PACKET,
-            tests::{pat, picture},
-        },
-        *,
-    };
+    use super::*;
+
+    /// A packet that begins a picture.
+    pub(in super::super) fn picture(pts: u64, is_key: bool) -> Vec<u8> {
+        let mut packet = vec![0xFF; PACKET];
+        packet[..4].copy_from_slice(&[0x47, 0x41, 0x00, 0x30]);
+        packet[4] = 150;
+        packet[5] = if is_key { 0x40 } else { 0 };
+        let byte = |shift: u32, mask: u64| u8::try_from((pts >> shift) & mask).unwrap();
+        let pes = [
+            0,
+            0,
+            1,
+            0xE0,
+            0,
+            0,
+            0x80,
+            0x80,
+            5,
+            0x21 | (byte(30, 7) << 1),
+            byte(22, 255),
+            1 | (byte(15, 127) << 1),
+            byte(7, 255),
+            1 | (byte(0, 127) << 1),
+        ];
+        packet[155..155 + pes.len()].copy_from_slice(&pes);
+        packet
+    }
+
+    /// A packet of the table that comes first.
+    fn pat() -> Vec<u8> {
+        let mut packet = vec![0; PACKET];
+        packet[..4].copy_from_slice(&[0x47, 0x40, 0x00, 0x10]);
+        packet
+    }
 
     fn kept(replay: &Replay) -> Vec<u8> {
         replay.all().flatten().collect()

@@ -1,6 +1,6 @@
 //! How far the output got: the newest picture that went out, read from its bytes. Pure.
 
-use super::packets::{Packets, pts};
+use framerill_media::{PesHead, TransportFound, TransportPackets};
 
 /// Pts of transport streams are counted modulo this.
 const WRAP: i64 = 1 << 33;
@@ -8,7 +8,7 @@ const WRAP: i64 = 1 << 33;
 /// The machine.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    packets: Packets,
+    packets: TransportPackets,
     newest: Option<i64>,
 }
 
@@ -16,8 +16,13 @@ impl Written {
     /// More of the output. Returns the pts of the newest picture that has begun, 33 bits.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Option<i64> {
         let newest = &mut self.newest;
-        self.packets.push(bytes, |_, packet| {
-            *newest = packet.video_pes().and_then(pts).or(*newest);
+        self.packets.push(bytes, |found| {
+            if let TransportFound::Packet { packet, .. } = found
+                && packet.begins_picture()
+            {
+                let pts = PesHead::parse(packet.payload).and_then(|head| head.pts);
+                *newest = pts.and_then(|pts| i64::try_from(pts).ok()).or(*newest);
+            }
         });
         *newest
     }
@@ -33,7 +38,7 @@ pub(crate) fn unwrapped(wrapped: i64, near: i64) -> i64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::packets::tests::picture, *};
+    use super::{super::replay::tests::picture, *};
 
     #[test]
     fn the_newest_picture_counts() {

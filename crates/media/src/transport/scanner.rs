@@ -1,16 +1,11 @@
-//! What is in a transport stream (ISO/IEC 13818-1), packet by packet: which packets belong to one picture or one piece of
-//! sound, its times, and when its first and last bytes came.
+//! What is in a transport stream, packet by packet: which packets belong to one picture or one piece of sound, its times,
+//! and when its first and last bytes came.
 //!
 //! For who measures and judges streams from outside; it decodes nothing. One programme, one video and one audio track, as
 //! live streams have.
 
-/// Bytes of a packet.
-pub const TRANSPORT_PACKET_BYTES: usize = 188;
+use super::{PesHead, TransportFound, TransportPacket, TransportPackets};
 
-/// First number that is no time: the clock of transport streams has 33 bits.
-pub const TRANSPORT_CLOCK: u64 = 1 << 33;
-
-const SYNC: u8 = 0x47;
 const PROGRAMMES: u16 = 0;
 
 /// A kind of elementary stream.
@@ -54,20 +49,27 @@ struct Known<T> {
 /// Finds the [`Pes`] in bytes that come in any pieces.
 #[derive(Debug)]
 pub struct TransportScanner<T> {
-    partial: Vec<u8>,
+    packets: TransportPackets,
+    programme: Programme<T>,
+    /// Of the newest bytes.
+    mark: Option<T>,
+}
+
+#[derive(Debug)]
+struct Programme<T> {
     map: Option<u16>,
     tracks: Vec<Known<T>>,
-    /// Bytes that belong to no packet.
-    skipped: u64,
 }
 
 impl<T> Default for TransportScanner<T> {
     fn default() -> Self {
         Self {
-            partial: Vec::with_capacity(TRANSPORT_PACKET_BYTES),
-            map: None,
-            tracks: Vec::new(),
-            skipped: 0,
+            packets: TransportPackets::default(),
+            programme: Programme {
+                map: None,
+                tracks: Vec::new(),
+            },
+            mark: None,
         }
     }
 }
@@ -76,59 +78,49 @@ impl<T: Copy> TransportScanner<T> {
     /// Bytes so far that stood between packets.
     #[must_use]
     pub fn skipped(&self) -> u64 {
-        self.skipped
+        self.packets.skipped()
     }
 
     /// Takes bytes, and tells each [`Pes`] that the next one of its track has ended.
-    pub fn push(&mut self, mut bytes: &[u8], mark: T, mut found: impl FnMut(Pes<T>)) {
-        while !bytes.is_empty() {
-            if self.partial.is_empty() {
-                let noise = bytes.iter().take_while(|&&byte| byte != SYNC).count();
-                self.skipped += u64::try_from(noise).unwrap_or(0);
-                bytes = &bytes[noise..];
+    pub fn push(&mut self, bytes: &[u8], mark: T, mut found: impl FnMut(Pes<T>)) {
+        self.mark = Some(mark);
+        let programme = &mut self.programme;
+        self.packets.push(bytes, |it| {
+            if let TransportFound::Packet { packet, .. } = it {
+                programme.take(&packet, mark, &mut found);
             }
-            let wanted = TRANSPORT_PACKET_BYTES - self.partial.len();
-            let (now, later) = bytes.split_at(wanted.min(bytes.len()));
-            self.partial.extend_from_slice(now);
-            bytes = later;
-            if self.partial.len() == TRANSPORT_PACKET_BYTES {
-                let packet = std::mem::take(&mut self.partial);
-                self.packet(&packet, mark, &mut found);
-                self.partial = packet;
-                self.partial.clear();
-            }
-        }
+        });
     }
 
     /// Everything is there, as at the end of a segment: tells what is open.
     pub fn finish(&mut self, mut found: impl FnMut(Pes<T>)) {
-        self.skipped += u64::try_from(self.partial.len()).unwrap_or(0);
-        self.partial.clear();
-        for known in &mut self.tracks {
-            if let Some(pes) = known.open.take() {
-                found(pes);
+        let (programme, mark) = (&mut self.programme, self.mark);
+        self.packets.finish(|it| {
+            if let (TransportFound::Packet { packet, .. }, Some(mark)) = (it, mark) {
+                programme.take(&packet, mark, &mut found);
             }
-        }
+        });
+        let open = self.programme.tracks.iter_mut();
+        open.filter_map(|known| known.open.take()).for_each(found);
     }
+}
 
-    fn packet(&mut self, packet: &[u8], mark: T, found: &mut impl FnMut(Pes<T>)) {
-        let Some(view) = PacketView::of(packet) else {
-            return;
-        };
-        if view.pid == PROGRAMMES {
-            self.map = programme_map(&view).or(self.map);
-        } else if Some(view.pid) == self.map {
-            self.learn(&view, found);
-        } else if let Some(known) = self.tracks.iter_mut().find(|it| it.pid == view.pid) {
-            if view.starts {
+impl<T: Copy> Programme<T> {
+    fn take(&mut self, packet: &TransportPacket<'_>, mark: T, found: &mut impl FnMut(Pes<T>)) {
+        if packet.pid == PROGRAMMES {
+            self.map = programme_map(packet).or(self.map);
+        } else if Some(packet.pid) == self.map {
+            self.learn(packet, found);
+        } else if let Some(known) = self.tracks.iter_mut().find(|it| it.pid == packet.pid) {
+            if packet.is_start {
                 if let Some(pes) = known.open.take() {
                     found(pes);
                 }
                 known.open = Some(Pes {
                     track: known.track,
                     stream_type: known.stream_type,
-                    pts: pts_of(view.payload),
-                    keyframe: view.random_access,
+                    pts: PesHead::parse(packet.payload).and_then(|head| head.pts),
+                    keyframe: packet.is_random_access(),
                     packets: 1,
                     first: mark,
                     last: mark,
@@ -141,8 +133,8 @@ impl<T: Copy> TransportScanner<T> {
     }
 
     /// Takes the tracks out of the programme's map; what is open of a track that is no longer there ends.
-    fn learn(&mut self, view: &PacketView<'_>, found: &mut impl FnMut(Pes<T>)) {
-        let Some(listed) = tracks(view) else { return };
+    fn learn(&mut self, packet: &TransportPacket<'_>, found: &mut impl FnMut(Pes<T>)) {
+        let Some(listed) = tracks(packet) else { return };
         let mut before = std::mem::take(&mut self.tracks);
         for (stream_type, pid, track) in listed {
             let old = before.iter_mut().find(|it| it.pid == pid);
@@ -158,60 +150,28 @@ impl<T: Copy> TransportScanner<T> {
     }
 }
 
-struct PacketView<'a> {
-    pid: u16,
-    starts: bool,
-    random_access: bool,
-    payload: &'a [u8],
-}
-
-impl<'a> PacketView<'a> {
-    fn of(packet: &'a [u8]) -> Option<Self> {
-        let &[SYNC, high, low, control, ref rest @ ..] = packet else {
-            return None;
-        };
-        let adapted = control & 0x20 != 0;
-        let length = if adapted {
-            1 + usize::from(*rest.first()?)
-        } else {
-            0
-        };
-        let has_payload = control & 0x10 != 0;
-        Some(Self {
-            pid: u16::from_be_bytes([high & 0x1f, low]),
-            starts: high & 0x40 != 0,
-            random_access: length > 1 && rest[1] & 0x40 != 0,
-            payload: if has_payload {
-                rest.get(length..)?
-            } else {
-                &[]
-            },
-        })
+/// A table that begins in this packet, from its first byte to before its checksum.
+fn table<'a>(packet: &TransportPacket<'a>) -> Option<&'a [u8]> {
+    if !packet.is_start {
+        return None;
     }
-
-    /// A table that begins in this packet, from its first byte to before its checksum.
-    fn table(&self) -> Option<&'a [u8]> {
-        if !self.starts {
-            return None;
-        }
-        let pointer = usize::from(*self.payload.first()?);
-        let table = self.payload.get(1 + pointer..)?;
-        let length = usize::from(u16::from_be_bytes([table.get(1)? & 0x0f, *table.get(2)?]));
-        // What follows the length, without the checksum.
-        table.get(..(3 + length).checked_sub(4)?)
-    }
+    let (pointer, rest) = packet.payload.split_first()?;
+    let table = rest.get(usize::from(*pointer)..)?;
+    let length = usize::from(u16::from_be_bytes([table.get(1)? & 0x0f, *table.get(2)?]));
+    // What follows the length, without the checksum.
+    table.get(..(3 + length).checked_sub(4)?)
 }
 
 /// Where the map of the first programme is.
-fn programme_map(view: &PacketView<'_>) -> Option<u16> {
-    let entries = view.table()?.get(8..)?.chunks_exact(4);
+fn programme_map(packet: &TransportPacket<'_>) -> Option<u16> {
+    let entries = table(packet)?.get(8..)?.chunks_exact(4);
     let entry = entries.into_iter().find(|it| it[..2] != [0, 0])?;
     Some(u16::from_be_bytes([entry[2] & 0x1f, entry[3]]))
 }
 
 /// Type, PID and kind of the first video and the first audio track.
-fn tracks(view: &PacketView<'_>) -> Option<Vec<(u8, u16, Track)>> {
-    let table = view.table()?;
+fn tracks(packet: &TransportPacket<'_>) -> Option<Vec<(u8, u16, Track)>> {
+    let table = table(packet)?;
     let length = |high: u8, low: u8| usize::from(u16::from_be_bytes([high & 0x0f, low]));
     let mut rest = table.get(12 + length(*table.get(10)?, *table.get(11)?)..)?;
     let mut found: Vec<(u8, u16, Track)> = Vec::new();
@@ -241,39 +201,17 @@ fn tracks(view: &PacketView<'_>) -> Option<Vec<(u8, u16, Track)>> {
     Some(found)
 }
 
-fn pts_of(payload: &[u8]) -> Option<u64> {
-    let &[0, 0, 1, _, _, _, _, flags, _, ref times @ ..] = payload else {
-        return None;
-    };
-    let stamp: [u8; 5] = (flags & 0x80 != 0)
-        .then(|| times.get(..5))??
-        .try_into()
-        .ok()?;
-    Some(transport_stamp(stamp))
-}
-
-/// The time in a stamp of five bytes.
-#[must_use]
-pub fn transport_stamp(stamp: [u8; 5]) -> u64 {
-    let [a, b, c, d, e] = stamp.map(u64::from);
-    (a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
 
-    fn packet(pid: u16, starts: bool, key: bool, payload: &[u8]) -> Vec<u8> {
-        let [high, low] = pid.to_be_bytes();
-        let stuffing = TRANSPORT_PACKET_BYTES - 4 - 2 - payload.len();
-        let start = if starts { 0x40 } else { 0 };
-        let mut bytes = vec![SYNC, high | start, low, 0x30];
-        bytes.push(u8::try_from(stuffing + 1).expect("small"));
-        bytes.push(if key { 0x40 } else { 0 });
-        bytes.extend(std::iter::repeat_n(0xff, stuffing));
-        bytes.extend_from_slice(payload);
-        bytes
-    }
+    use super::{
+        super::{
+            TRANSPORT_CLOCK,
+            fixture::{head, packet},
+        },
+        *,
+    };
 
     fn section(body: &[u8]) -> Vec<u8> {
         let length = u8::try_from(body.len() + 4).expect("small");
@@ -294,20 +232,6 @@ mod tests {
             packet(0x1000, true, false, &map),
         ]
         .concat()
-    }
-
-    fn head(pts: u64) -> Vec<u8> {
-        let part = |shift: u32, mask: u64| u8::try_from(pts >> shift & mask).expect("masked");
-        let stamp = [
-            0x21 | part(30, 7) << 1,
-            part(22, 0xff),
-            part(15, 0x7f) << 1 | 1,
-            part(7, 0xff),
-            part(0, 0x7f) << 1 | 1,
-        ];
-        let mut bytes = vec![0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5];
-        bytes.extend(stamp);
-        bytes
     }
 
     #[test]
@@ -351,5 +275,21 @@ mod tests {
         scanner.push(&tables(), (), |_| panic!("nothing is in it"));
         scanner.finish(|_| panic!("nothing is in it"));
         assert_eq!(scanner.skipped(), 13);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_scanned_without_a_panic(
+            bodies in proptest::collection::vec(
+                (any::<bool>(), 0u16..3, proptest::collection::vec(any::<u8>(), 0..182)), 0..30),
+        ) {
+            let mut scanner = TransportScanner::default();
+            scanner.push(&tables(), (), |_| {});
+            for (starts, pid, body) in bodies {
+                let pid = [0, 0x100, 0x1000][usize::from(pid)];
+                scanner.push(&packet(pid, starts, false, &body), (), |_| {});
+            }
+            scanner.finish(|_| {});
+        }
     }
 }
