@@ -68,6 +68,18 @@ class LoadsSlowly(Negative):
         time.sleep(2)
 
 
+class LoadsFile(Negative):
+    """Has a model in a file."""
+
+    class Params(Negative.Params):
+        model: str = ""
+
+    def load(self) -> None:
+        if self.params.model:
+            with open(self.params.model) as model:
+                model.read()
+
+
 class _Once(Negative):
     """Fails at one picture of its first life, which a file marks."""
 

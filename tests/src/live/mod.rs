@@ -12,7 +12,7 @@
 //! keeps the bytes. A [`Verdict`](verdict::Verdict) decodes them and compares the two. Nothing is asked of the runner.
 //!
 //! Reading order: [`clip`], [`channels`], [`camera`], [`viewer`], [`verdict`]; then [`runner`], [`orchestrator`],
-//! [`hostile`], [`names`], [`usage`].
+//! [`hostile`], [`stalled`], [`names`], [`usage`].
 
 pub mod camera;
 pub mod channels;
@@ -23,6 +23,7 @@ pub mod names;
 pub mod orchestrator;
 pub mod rewrite;
 pub mod runner;
+pub mod stalled;
 pub mod usage;
 pub mod verdict;
 pub mod viewer;

@@ -1,15 +1,14 @@
 //! Names that are never resolved: DNS hangs, for one program and everything below it.
 //!
-//! The program runs in a mount namespace of its own, where the list of hosts that is asked first is a pipe into which
-//! nobody writes. A question waits for ever, which is worse than a server for names that does not answer.
+//! The program runs in a mount namespace of its own, where the list of hosts that is asked first is a file that stalls. A
+//! question waits for ever, which is worse than a server for names that does not answer.
 
 use std::{
     fs,
     process::{Command, Stdio},
 };
 
-use rustix::fs::{CWD, Mode, mkfifoat};
-
+use super::stalled::Stalled;
 use crate::{bin, serving::told_by_nobody, skip};
 
 /// Puts both files in their places, and becomes the program.
@@ -20,6 +19,7 @@ const SCRIPT: &str =
 #[derive(Debug)]
 pub struct HangingNames {
     folder: tempfile::TempDir,
+    hosts: Stalled,
 }
 
 impl HangingNames {
@@ -31,9 +31,11 @@ impl HangingNames {
     #[must_use]
     pub fn make() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        mkfifoat(CWD, folder.path().join("hosts"), Mode::RUSR | Mode::WUSR).expect("a pipe");
         fs::write(folder.path().join("nsswitch.conf"), "hosts: files\n").expect("a file");
-        let names = Self { folder };
+        let names = Self {
+            hosts: Stalled::make(folder.path().join("hosts")),
+            folder,
+        };
         let tried = names.command("true").stderr(Stdio::null()).status();
         if tried.is_ok_and(|it| it.success()) {
             return Some(names);
@@ -50,12 +52,18 @@ impl HangingNames {
         command
     }
 
+    /// Answers that there is no such name; whether anybody waited for it.
+    #[must_use]
+    pub fn answer(&self) -> bool {
+        self.hosts.release()
+    }
+
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("unshare");
         command
             .args(["--user", "--map-root-user", "--mount", "--"])
             .args(["sh", "-c", SCRIPT])
-            .arg(self.folder.path().join("hosts"))
+            .arg(self.hosts.path())
             .arg(self.folder.path().join("nsswitch.conf"))
             .arg(program);
         command

@@ -112,7 +112,7 @@ impl Setup {
             address: serving::address(&said),
             child: Some(child),
             folder,
-            _names: self.names,
+            names: self.names,
         }
     }
 }
@@ -124,7 +124,8 @@ pub struct Runner {
     child: Option<Child>,
     /// Where it listens.
     pub address: String,
-    _names: Option<HangingNames>,
+    /// What it was started with.
+    pub names: Option<HangingNames>,
 }
 
 impl Runner {

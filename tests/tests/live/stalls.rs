@@ -1,7 +1,6 @@
-//! Names that are never resolved, and files that are never read or written: what waits for them waits alone.
+//! Names that are never resolved, and files that cannot be read: what waits for them waits alone.
 
 use std::{
-    path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -10,17 +9,15 @@ use std::{
 use framerill_tests::live::{
     http,
     names::HangingNames,
-    orchestrator::{Orchestrator, Session, Stream},
+    orchestrator::{Orchestrator, Stream},
     runner::{Runner, Setup},
+    stalled::Stalled,
     verdict::Look,
 };
-use rustix::{
-    fs::{CWD, Mode, mkfifoat},
-    process::Signal,
-};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::scene::{FIRST, RATE, SOON, api, assert_perfect, clip, film_changed, verdict};
+use crate::scene::{FIRST, RATE, SOON, assert_perfect, bound, clip, film_changed, verdict};
 
 /// A look at the health that takes longer is a look that hung.
 const ANSWERED: Duration = Duration::from_secs(1);
@@ -62,8 +59,8 @@ fn by_name(url: &Value) -> Value {
 }
 
 /// The stream is whole, and who asked was answered.
-fn assert_undisturbed(stream: &Stream, runner: &Runner, answers: [usize; 2]) {
-    assert_perfect(&verdict(stream, Look::Same), runner);
+fn assert_undisturbed(stream: &Stream, look: Look, runner: &Runner, answers: [usize; 2]) {
+    assert_perfect(&verdict(stream, look), runner);
     assert!(answers.iter().all(|it| *it > 100), "{answers:?}");
 }
 
@@ -84,6 +81,8 @@ fn names_that_are_never_resolved_hold_up_nobody_else() {
     stream.viewer.until_more(RATE, FIRST);
     let runner = &orchestrator.runner;
     let answers = answered_during(runner, || {
+        let names = runner.names.as_ref().expect("they hang");
+        assert!(names.answer(), "nobody asked where the events go");
         for field in ["subscribe_url", "publish_url", "control_url"] {
             let session = orchestrator.open(field);
             let mut body = session.request(&json!({}));
@@ -95,48 +94,43 @@ fn names_that_are_never_resolved_hold_up_nobody_else() {
         }
         stream.viewer.until_more(5 * RATE, SOON);
     });
-    assert_undisturbed(&stream, runner, answers);
+    assert_undisturbed(&stream, Look::Same, runner, answers);
     // The end waits for no name either.
     runner.signal(Signal::TERM);
     assert_eq!(orchestrator.runner.ended(LEFT), Some(143));
-}
-
-/// A file that is never read from and never written to.
-fn stalled(runner: &Runner, name: &str) -> PathBuf {
-    let path = runner.folder().join(name);
-    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("a pipe");
-    path
 }
 
 #[test]
 fn files_that_stall_hold_up_nobody_else() {
     let Some(clip) = clip() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let params = folder.path().join("params.json");
-    mkfifoat(CWD, &params, Mode::RUSR | Mode::WUSR).expect("a pipe");
-    let setup = Setup::pipeline("noop").flag("--capacity", "3");
-    let setup = setup.flag("--params-file", params.to_str().expect("a name"));
+    let [params, model, other] = ["params.json", "model.bin", "other.bin"]
+        .map(|name| Stalled::make(folder.path().join(name)));
+    let setup = Setup::python("live", "LoadsFile").flag("--capacity", "3");
+    let setup = setup.flag("--params-file", params.path().to_str().expect("a name"));
     let mut orchestrator = Orchestrator::idle(setup);
     let stream = orchestrator.stream("runs", &clip, &json!({}));
     stream.viewer.until_more(RATE, FIRST);
     let runner = &orchestrator.runner;
     let answers = answered_during(runner, || {
-        let (source, sink) = (stalled(runner, "in.ts"), stalled(runner, "out.ts"));
-        let session: Session = orchestrator.open("files");
-        let channels = session.request(&json!({}));
-        for (source, sink) in [
-            (json!(source), channels["publish_url"].clone()),
-            (channels["subscribe_url"].clone(), json!(sink)),
-        ] {
-            let body = json!({"source": source, "sink": sink});
-            let answer = api(&orchestrator, "POST", "/v1/streams", &body);
-            assert_eq!(answer.status, 201, "{body}: {}", answer.text());
-            assert!(answer.took < ANSWERED, "{body}: {:?}", answer.took);
-            stream.viewer.until_more(2 * RATE, SOON);
-        }
-        stream.viewer.until_more(4 * RATE, SOON);
+        let loads = [("loads", &model), ("waits", &other)].map(|(name, model)| {
+            let session = orchestrator.open(name);
+            let params = json!({"model": model.path()});
+            let answer = bound(&orchestrator, &session, "prompt", &params);
+            assert_eq!(answer.status, 201, "{}", answer.text());
+            assert!(answer.took < ANSWERED, "{:?}", answer.took);
+            orchestrator.watch(session, &clip)
+        });
+        stream.viewer.until_more(5 * RATE, SOON);
+        assert!(params.release(), "nobody reads the parameters");
+        assert!(model.release(), "nobody loads the model");
+        // It is read now, and its stream runs.
+        let [loads, waits] = loads;
+        loads.viewer.until_more(RATE, SOON);
+        assert_eq!(waits.viewer.pictures(), 0);
     });
-    assert_undisturbed(&stream, runner, answers);
+    assert_undisturbed(&stream, Look::Negative, runner, answers);
+    // The end waits for no file either.
     runner.signal(Signal::TERM);
     assert_eq!(orchestrator.runner.ended(LEFT), Some(143));
 }

@@ -34,7 +34,9 @@ pub(super) async fn measure(rows: &mut Vec<Row>, skipped: &mut Vec<String>) -> i
         seconds: SECONDS,
     })?);
     let stalls = Stalls::make()?;
-    let serve = match stalls.without_names()? {
+    let without_names = stalls.without_names()?;
+    let names_hang = without_names.is_some();
+    let serve = match without_names {
         Some(serve) => serve,
         None => {
             skipped.push("answers while DNS hangs: this kernel lends no namespaces".to_owned());
@@ -67,7 +69,7 @@ pub(super) async fn measure(rows: &mut Vec<Row>, skipped: &mut Vec<String>) -> i
                 kill_worker(&system).await?;
                 sleep(DEATH_EVERY).await;
             }
-            Ok::<_, io::Error>(())
+            stalls.release(names_hang)
         };
         let disturbed = disturbed.await;
         *done.borrow_mut() = true;

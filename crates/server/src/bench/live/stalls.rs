@@ -1,4 +1,4 @@
-//! What hangs while answers are timed: names that are never resolved, files that are never read or written.
+//! What hangs while answers are timed: names that are never resolved, files that cannot be read.
 
 use std::{
     io,
@@ -6,15 +6,17 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::fs::{CWD, Mode, OFlags, mkfifoat, open};
 use serde_json::json;
 
 use super::system::{System, this};
 
-/// Puts both files in their places, and becomes the program: the list of hosts that is asked first is a pipe into which
-/// nobody writes.
+/// Puts both files in their places, and becomes the program. The list of hosts is what is asked first.
 const SCRIPT: &str =
     r#"mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/nsswitch.conf && shift && exec "$@""#;
+
+/// Files in whose places pipes are, into which nobody writes: who opens them waits.
+const FILES: [&str; 3] = ["hosts", "params.json", "model.bin"];
 
 /// Where everything hangs.
 pub(super) struct Stalls(tempfile::TempDir);
@@ -23,7 +25,7 @@ impl Stalls {
     pub(super) fn make() -> io::Result<Self> {
         let stalls = Self(tempfile::tempdir()?);
         std::fs::write(stalls.0.path().join("nsswitch.conf"), "hosts: files\n")?;
-        for name in ["hosts", "params.json", "in.ts", "out.ts"] {
+        for name in FILES {
             mkfifoat(CWD, stalls.0.path().join(name), Mode::RUSR | Mode::WUSR)?;
         }
         Ok(stalls)
@@ -49,13 +51,27 @@ impl Stalls {
         Ok(lends.then_some(command(this()?)))
     }
 
-    /// Starts a stream between channels whose names have to be looked up, and one between files.
+    /// Starts a stream between channels whose names have to be looked up, and one whose model is in such a file.
     pub(super) async fn streams(&self, system: &System) -> io::Result<()> {
         let request = system.request("nowhere");
         let request = request.replace("127.0.0.1", "channels.test");
         system.ask("/live-video-to-video", &request).await?;
-        let request = json!({"source": self.path("in.ts"), "sink": self.path("out.ts")});
+        let request = json!({
+            "source": system.channel("stalled"), "sink": system.channel("stalled-out"),
+            "binding": "prompt", "params": {"model": self.path("model.bin")},
+        });
         system.ask("/v1/streams", &request.to_string()).await?;
+        Ok(())
+    }
+
+    /// Ends it; an error if something waited for none of it.
+    pub(super) fn release(&self, names_hang: bool) -> io::Result<()> {
+        // The kernel lets nobody write where nobody reads.
+        let how = OFlags::WRONLY | OFlags::NONBLOCK;
+        for name in FILES.into_iter().filter(|it| names_hang || *it != "hosts") {
+            open(self.path(name), how, Mode::empty())
+                .map_err(|error| io::Error::other(format!("nobody waits for `{name}`: {error}")))?;
+        }
         Ok(())
     }
 
