@@ -1,6 +1,7 @@
 """Pipelines of the live tests. What they finish is a negative, so that a picture that stands in is known."""
 
 import os
+import resource
 import time
 
 import framerill
@@ -67,22 +68,72 @@ class LoadsSlowly(Negative):
         time.sleep(2)
 
 
-class Hangs(Negative):
-    """Never comes back from one picture of its first life."""
+class LoadsFile(Negative):
+    """Has a model in a file."""
+
+    class Params(Negative.Params):
+        model: str = ""
+
+    def load(self) -> None:
+        if self.params.model:
+            with open(self.params.model) as model:
+                model.read()
+
+
+class _Once(Negative):
+    """Fails at one picture of its first life, which a file marks."""
 
     class Params(Negative.Params):
         marker: str = ""
         at: int = Field(60, ge=0)
 
     def process(self, frame: VideoFrame) -> VideoFrame:
-        if self.params.marker and frame.id >= self.params.at:
-            try:
-                with open(self.params.marker, "x"):
-                    pass
-                time.sleep(3600)
-            except FileExistsError:
-                pass
+        if self.params.marker and frame.id >= self.params.at and self._is_first():
+            self.fail()
         return super().process(frame)
+
+    def _is_first(self) -> bool:
+        try:
+            with open(self.params.marker, "x"):
+                return True
+        except FileExistsError:
+            return False
+
+    def fail(self) -> None:
+        raise NotImplementedError
+
+
+class Hangs(_Once):
+    """Never comes back."""
+
+    def fail(self) -> None:
+        time.sleep(3600)
+
+
+class WantsTooMuch(_Once):
+    """Wants more memory than its process may have."""
+
+    def load(self) -> None:
+        with open("/proc/self/statm") as sizes:
+            pages = int(sizes.read().split()[0])
+        most = pages * resource.getpagesize() + (512 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+    def fail(self) -> None:
+        _hoard(4 << 30)
+
+
+class Balloons(_Once):
+    """Takes memory, far more than before, and goes on holding it."""
+
+    def fail(self) -> None:
+        self.hoard = _hoard(768 << 20)
+        time.sleep(3600)
+
+
+def _hoard(size: int) -> list[bytes]:
+    part = 16 << 20
+    return [b"x" * part for _ in range(size // part)]
 
 
 class Dies(Negative):

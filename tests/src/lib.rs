@@ -4,7 +4,7 @@
 //! ([`recording`]) and compares the two ([`judge`]). It talks to the `ffmpeg` command line through pipes and shares no
 //! code with the product's own media process, so that both cannot be wrong in the same way.
 //!
-//! Beside it: programs of this build ([`bin`]), running processes ([`process`]), waiting with a deadline
+//! Beside it: programs of this build ([`bin`], [`serving`]), running processes ([`process`]), waiting with a deadline
 //! ([`wait_until`]), the folder of test material ([`material()`]), and everything that stands around a live runner
 //! ([`live`]).
 //!
@@ -19,6 +19,7 @@ pub mod process;
 mod program;
 pub mod recording;
 pub mod reference;
+pub mod serving;
 pub mod source;
 pub mod timeline;
 mod tone;

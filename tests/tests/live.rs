@@ -4,12 +4,16 @@
 //! Each claim is the contract's (runner contract §1 to §11) or DESIGN's; what stands around the runner is
 //! [`framerill_tests::live`], which is shown to notice lies in `live_judge.rs`.
 
+#[path = "live/bindings.rs"]
+mod bindings;
 #[path = "live/capacity.rs"]
 mod capacity;
 #[path = "live/chaos.rs"]
 mod chaos;
 #[path = "live/leaks.rs"]
 mod leaks;
+#[path = "live/memory.rs"]
+mod memory;
 #[path = "live/orchestrated.rs"]
 mod orchestrated;
 #[path = "live/params.rs"]
@@ -26,6 +30,8 @@ mod sinks;
 mod sound;
 #[path = "live/sources.rs"]
 mod sources;
+#[path = "live/stalls.rs"]
+mod stalls;
 #[path = "live/starts.rs"]
 mod starts;
 #[path = "live/workers.rs"]

@@ -97,7 +97,7 @@ pub fn send(
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
-    if method == "POST" {
+    if matches!(method, "POST" | "PATCH") {
         request += &format!("Content-Length: {}\r\n", body.len());
     }
     request += "\r\n";

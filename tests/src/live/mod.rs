@@ -12,16 +12,18 @@
 //! keeps the bytes. A [`Verdict`](verdict::Verdict) decodes them and compares the two. Nothing is asked of the runner.
 //!
 //! Reading order: [`clip`], [`channels`], [`camera`], [`viewer`], [`verdict`]; then [`runner`], [`orchestrator`],
-//! [`hostile`], [`usage`].
+//! [`hostile`], [`stalled`], [`names`], [`usage`].
 
 pub mod camera;
 pub mod channels;
 pub mod clip;
 pub mod hostile;
 pub mod http;
+pub mod names;
 pub mod orchestrator;
 pub mod rewrite;
 pub mod runner;
+pub mod stalled;
 pub mod usage;
 pub mod verdict;
 pub mod viewer;

@@ -2,26 +2,30 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Child,
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::http::{self, Answer};
+use super::{
+    http::{self, Answer},
+    names::HangingNames,
+};
 use crate::{
-    bin,
     process::{Process, children, descendants, descendants_called, is_running},
-    repository, wait_for, wait_until,
+    repository, serving, wait_for, wait_until,
 };
 
 /// What a test waits for comes within this, or not at all.
 pub const SOON: Duration = Duration::from_secs(30);
 /// A request that takes longer counts as unanswered.
 const WITHIN: Duration = Duration::from_secs(5);
+
+/// What everything of a runner says goes there, in its folder.
+const STDERR: &str = "stderr.txt";
 
 /// A process below `serve`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,7 @@ pub enum Role {
 pub struct Setup {
     args: Vec<String>,
     env: Vec<(String, String)>,
+    names: Option<HangingNames>,
 }
 
 impl Setup {
@@ -48,6 +53,7 @@ impl Setup {
         Self {
             args: vec!["--pipeline".to_owned(), name.to_owned()],
             env: Vec::new(),
+            names: None,
         }
     }
 
@@ -72,6 +78,13 @@ impl Setup {
         self
     }
 
+    /// Where names are never resolved.
+    #[must_use]
+    pub fn names(mut self, names: HangingNames) -> Self {
+        self.names = Some(names);
+        self
+    }
+
     /// Starts it and waits until it listens.
     ///
     /// # Panics
@@ -80,48 +93,26 @@ impl Setup {
     #[must_use]
     pub fn start(self) -> Runner {
         let folder = tempfile::tempdir().expect("a folder");
-        let stderr = folder.path().join("stderr.txt");
-        let mut command = Command::new(bin("framerill"));
-        for name in [
-            "PIPELINE",
-            "MODEL_ID",
-            "HOST",
-            "PORT",
-            "AUTH_TOKEN",
-            "VERSION",
-        ] {
-            command.env_remove(name);
-        }
         let python = env::var_os("FRAMERILL_PYTHON")
             .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from);
-        let mut child = command
+        let mut command = match &self.names {
+            None => serving::framerill(),
+            Some(names) => names.framerill(),
+        };
+        command
             .args(["serve", "--json", "--port", "0", "--internal-port", "0"])
             .args(&self.args)
             .current_dir(folder.path())
             // What is left for the next start lies there.
             .env("TMPDIR", folder.path())
             .env("FRAMERILL_PYTHON", python)
-            .envs(self.env)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&stderr).expect("a file"))
-            .spawn()
-            .expect("framerill runs");
-        let stdout = child.stdout.take().expect("a pipe");
-        let mut line = String::new();
-        let read = BufReader::new(stdout).read_line(&mut line);
-        let said = || fs::read_to_string(&stderr).unwrap_or_default();
-        assert!(read.is_ok_and(|it| it > 0), "{}", said());
-        let announced: Value = serde_json::from_str(&line).unwrap_or_default();
-        let url = announced["url"].as_str();
-        let url = url.unwrap_or_else(|| panic!("no url: {line}\n{}", said()));
+            .envs(self.env);
+        let (child, said) = serving::listening(&mut command, &folder.path().join(STDERR));
         Runner {
-            address: url
-                .trim_start_matches("http://")
-                .trim_end_matches('/')
-                .to_owned(),
+            address: serving::address(&said),
             child: Some(child),
             folder,
+            names: self.names,
         }
     }
 }
@@ -133,6 +124,8 @@ pub struct Runner {
     child: Option<Child>,
     /// Where it listens.
     pub address: String,
+    /// What it was started with.
+    pub names: Option<HangingNames>,
 }
 
 impl Runner {
@@ -155,7 +148,7 @@ impl Runner {
     /// What it and everything below it said.
     #[must_use]
     pub fn said(&self) -> String {
-        fs::read_to_string(self.folder.path().join("stderr.txt")).unwrap_or_default()
+        fs::read_to_string(self.folder.path().join(STDERR)).unwrap_or_default()
     }
 
     /// The last lines of that.

@@ -1,12 +1,47 @@
 //! Several streams side by side: none slows another.
 
+use std::time::{Duration, Instant};
+
 use framerill_tests::{
-    live::{clip::distance, orchestrator::Orchestrator, runner::Setup, verdict::Look},
+    live::{
+        clip::distance,
+        now,
+        orchestrator::{Orchestrator, Stream},
+        runner::{Role, Setup},
+        verdict::Look,
+    },
+    process::kill_9,
     wait_until,
 };
 use serde_json::json;
 
 use crate::scene::{FIRST, RATE, SOON, STOPPED, assert_perfect, assert_whole, clip_of, verdict};
+
+/// What another stream's trouble may cost on a machine that both share.
+const SLOWER: Duration = Duration::from_millis(150);
+
+/// How long pictures of a stream were on their way, those that came in that time: the median.
+fn delay(stream: &Stream, from: Instant, to: Instant) -> Duration {
+    let sent = stream.camera.sent();
+    let watched = stream.viewer.watched();
+    let came = watched.pictures.iter();
+    let came = came.filter(|it| (from..to).contains(&it.at));
+    let mut delays: Vec<_> = came
+        .filter_map(|it| {
+            let own = sent.iter().find(|sent| Some(sent.pts) == it.pts)?;
+            Some(it.at.saturating_duration_since(own.at))
+        })
+        .collect();
+    delays.sort();
+    assert!(delays.len() >= RATE, "{} pictures", delays.len());
+    delays[delays.len() / 2]
+}
+
+/// What comes later is as soon there as what came before that moment.
+fn assert_as_fast(stream: &Stream, since: Instant, before: Instant) {
+    let (usual, later) = (delay(stream, since, before), delay(stream, before, now()));
+    assert!(later <= usual + SLOWER, "{later:?} instead of {usual:?}");
+}
 
 #[test]
 fn two_streams_run_side_by_side_and_a_third_is_refused() {
@@ -55,14 +90,58 @@ fn a_camera_that_stalls_slows_no_other_stream() {
     let second = orchestrator.stream("runs", &two, &json!({}));
     first.viewer.until_more(RATE, FIRST);
     second.viewer.until_more(RATE, FIRST);
+    let both = now();
+    second.viewer.until_more(2 * RATE, SOON);
+    let held = now();
     first.camera.hold();
     second.viewer.until_more(5 * RATE, SOON);
+    assert_as_fast(&second, both, held);
     first.camera.resume();
     first.viewer.until_more(2 * RATE, SOON);
     second.viewer.until_more(2 * RATE, SOON);
     assert_perfect(&verdict(&second, Look::Same), &orchestrator.runner);
     // What was held back comes late; nothing of it comes wrong.
     assert_eq!(verdict(&first, Look::Same).of_another_place(), 0);
+}
+
+#[test]
+fn a_worker_that_dies_again_and_again_slows_no_other_stream() {
+    let (Some(one), Some(two)) = (clip_of((640, 360), 1), clip_of((640, 360), 2)) else {
+        return;
+    };
+    let setup = Setup::pipeline("invert").flag("--capacity", "2");
+    let orchestrator = Orchestrator::idle(setup);
+    let runner = &orchestrator.runner;
+    let first = orchestrator.stream("dies", &one, &json!({}));
+    let mut worker = runner.process(Role::Worker);
+    let second = orchestrator.stream("runs", &two, &json!({}));
+    first.viewer.until_more(RATE, FIRST);
+    second.viewer.until_more(RATE, FIRST);
+    let own = runner.other(Role::Worker, Some(worker));
+    let both = now();
+    second.viewer.until_more(2 * RATE, SOON);
+    let died = now();
+    let died_at = second.camera.sent().last().map_or(0, |it| it.pts);
+    for death in 1..=3 {
+        kill_9(worker).expect("it runs");
+        let told = wait_until(SOON, || first.session.events_of("restart").len() == death);
+        assert!(told, "{}", runner.last_words());
+        first.viewer.until_more(RATE, SOON);
+        let workers = runner.all(Role::Worker);
+        let next = workers.iter().copied().find(|it| *it != own);
+        worker = next.expect("it is back");
+        assert!(workers.contains(&own));
+    }
+    let none: [serde_json::Value; 0] = [];
+    assert_eq!(second.session.events_of("restart"), none);
+    assert_eq!(second.session.events_of("error"), none);
+    assert_as_fast(&second, both, died);
+    let seen = verdict(&second, Look::Negative);
+    assert_perfect(&seen, runner);
+    let fillers = seen.fillers();
+    let long = fillers.iter().filter(|it| distance(died_at, it.0) > 0);
+    let long: Vec<_> = long.filter(|it| it.1 > 45_000).collect();
+    assert!(long.is_empty(), "{long:?}");
 }
 
 #[test]

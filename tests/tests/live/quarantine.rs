@@ -1,11 +1,7 @@
-//! Parameters and pictures that kill a worker, models that are loaded anew, and workers that streams share.
+//! Parameters that kill a worker, that load its model anew, and that come from a file.
 
 use framerill_tests::{
-    live::{
-        orchestrator::{Orchestrator, Session, Stream},
-        runner::Setup,
-        verdict::Look,
-    },
+    live::{orchestrator::Orchestrator, runner::Setup, verdict::Look},
     wait_until,
 };
 use serde_json::{Value, json};
@@ -72,43 +68,6 @@ fn a_model_that_is_loaded_anew_is_bridged_by_fillers_and_told_as_loading() {
     );
     let status = orchestrator.runner.status().expect("infer answers");
     assert_eq!(status["inference_status"]["restart_count"], 0);
-}
-
-/// A stream of our own API that shares its worker.
-fn shared(orchestrator: &Orchestrator, session: &Session, width: u32) -> u16 {
-    let request = session.request(&json!({}));
-    let body = json!({
-        "source": request["subscribe_url"], "sink": request["publish_url"], "events_url": request["events_url"],
-        "binding": "shared", "params": {"width": width, "height": 512},
-    });
-    orchestrator.runner.inner_post("/v1/streams", &body).status
-}
-
-#[test]
-fn a_stream_whose_pictures_kill_a_shared_worker_twice_gets_one_of_its_own() {
-    let Some(clip) = clip() else { return };
-    let setup = Setup::python("live", "Shared").flag("--capacity", "2");
-    let orchestrator = Orchestrator::idle(setup.flag("--max-restarts", "10"));
-    let (well, deadly) = (orchestrator.open("well"), orchestrator.open("deadly"));
-    assert_eq!(shared(&orchestrator, &well, 512), 201);
-    let film = |session: Session| -> Stream { orchestrator.watch(session, &clip) };
-    let well = film(well);
-    well.viewer.until_more(RATE, FIRST);
-    assert_eq!(shared(&orchestrator, &deadly, 576), 201);
-    let deadly = film(deadly);
-    deadly
-        .session
-        .until_event("error", 2 * SOON, |it| says(it, "a worker of its own now"));
-    let restarts = |stream: &Stream| stream.session.events_of("restart").len();
-    let before = restarts(&well);
-    let died_again = || restarts(&deadly) > before + 1;
-    assert!(
-        wait_until(SOON, died_again),
-        "{}",
-        orchestrator.runner.last_words()
-    );
-    assert_eq!(restarts(&well), before, "its worker is another one now");
-    well.viewer.until_more(RATE, SOON);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use framerill_tests::{
     live::{
         camera::{Camera, Options},
         clip::{Clip, distance},
+        http::{self, Answer},
         now,
         orchestrator::{Orchestrator, Session, Stream},
         runner::Runner,
@@ -140,4 +141,27 @@ pub(crate) fn film_changed(
         session,
         asked,
     }
+}
+
+/// Asks for a stream by our own API, with a binding.
+pub(crate) fn bound(
+    orchestrator: &Orchestrator,
+    session: &Session,
+    binding: &str,
+    params: &Value,
+) -> Answer {
+    let request = session.request(params);
+    let body = json!({
+        "source": request["subscribe_url"], "sink": request["publish_url"], "events_url": request["events_url"],
+        "binding": binding, "params": params,
+    });
+    api(orchestrator, "POST", "/v1/streams", &body)
+}
+
+/// A request to our own API.
+pub(crate) fn api(orchestrator: &Orchestrator, method: &str, path: &str, body: &Value) -> Answer {
+    let json = [("Content-Type", "application/json")];
+    let (address, body) = (&orchestrator.runner.address, body.to_string());
+    http::send(address, method, path, &json, body.as_bytes(), SOON)
+        .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
 }

@@ -31,7 +31,12 @@ fn back_at(seen: &Verdict, from: Instant) -> Option<Instant> {
 }
 
 /// Every pts is there; what stands in does so for as long as the worker was away, and no longer.
-fn assert_bridged(stream: &Stream, runner: &Runner, lost_at: Instant, at_most: Duration) {
+pub(crate) fn assert_bridged(
+    stream: &Stream,
+    runner: &Runner,
+    lost_at: Instant,
+    at_most: Duration,
+) {
     let seen = verdict(stream, Look::Negative);
     let sent = stream.camera.sent();
     let lost = sent.iter().find(|it| it.at >= lost_at).expect("it goes on");
@@ -53,7 +58,7 @@ fn assert_bridged(stream: &Stream, runner: &Runner, lost_at: Instant, at_most: D
     assert!(fillers.len() <= 2, "{fillers:?}");
 }
 
-fn restarts(runner: &Runner) -> u64 {
+pub(crate) fn restarts(runner: &Runner) -> u64 {
     let status = runner.status().unwrap_or_default();
     status["inference_status"]["restart_count"]
         .as_u64()

@@ -2,13 +2,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use framerill_tests::{bin, process::is_running, wait_for};
+use framerill_tests::{bin, process::is_running, serving, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -16,6 +15,8 @@ use crate::http::{Reply, request};
 
 /// What a test waits for comes within this, or not at all.
 const SOON: Duration = Duration::from_secs(30);
+/// What it says goes there, in its folder.
+const STDERR: &str = "stderr.txt";
 
 /// What `serve` and the infer below it are told.
 pub(crate) struct Stage {
@@ -76,21 +77,7 @@ impl Stage {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(bin("framerill"));
-        for name in [
-            "PIPELINE",
-            "MODEL_ID",
-            "HOST",
-            "PORT",
-            "AUTH_TOKEN",
-            "VERSION",
-        ] {
-            command.env_remove(name);
-        }
-        for name in ["MODEL_DIR", "HUGGINGFACE_HUB_CACHE", "DIFFUSERS_CACHE"] {
-            command.env_remove(name);
-        }
-        let stderr = fs::File::create(self.path("stderr.txt")).expect("a file");
+        let mut command = serving::framerill();
         command
             .args(["serve", "--json", "--internal-port", "0"])
             .args(&self.args)
@@ -98,16 +85,16 @@ impl Stage {
             .env("FRAMERILL_PORT", "0")
             .env("FRAMERILL_INFER_PROGRAM", bin("framerill-fake-infer"))
             .env("FAKE_INFER", self.folder.path())
-            .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(stderr);
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 
     /// A start that comes to nothing.
     pub(crate) fn refused(&self) -> Ended {
-        let status = self.command().stdout(Stdio::null()).status();
+        let stderr = fs::File::create(self.path(STDERR)).expect("a file");
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let status = command.stderr(stderr).status();
         Ended {
             code: status.expect("framerill runs").code(),
             stderr: self.stderr(),
@@ -123,15 +110,9 @@ impl Stage {
 
     /// Starts `serve` and waits until it listens.
     pub(crate) fn start(self) -> Runner {
-        let mut child = self.command().spawn().expect("framerill runs");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("a pipe");
-        let read = BufReader::new(stdout).read_line(&mut line);
-        assert!(read.is_ok_and(|it| it > 0), "{}", self.stderr());
-        let announced: Value = serde_json::from_str(&line).expect("JSON");
-        let url = announced["url"].as_str().expect("an URL");
+        let (child, announced) = serving::listening(&mut self.command(), &self.path(STDERR));
         Runner {
-            address: url.trim_start_matches("http://").to_owned(),
+            address: serving::address(&announced),
             child: Some(child),
             stage: self,
             announced,
@@ -144,7 +125,7 @@ impl Stage {
     }
 
     fn stderr(&self) -> String {
-        fs::read_to_string(self.path("stderr.txt")).expect("a file")
+        fs::read_to_string(self.path(STDERR)).expect("a file")
     }
 
     fn lines(&self, file: &str) -> Vec<Value> {

@@ -2,16 +2,14 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use framerill_tests::{
-    bin,
     process::{descendants_called, is_running, kill_9},
-    wait_for,
+    serving, wait_for,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -20,6 +18,8 @@ use crate::http::{Reply, request};
 
 /// What a test waits for comes within this, or not at all.
 const SOON: Duration = Duration::from_secs(30);
+/// What the server says goes there, in its folder.
+const STDERR: &str = "stderr.txt";
 
 /// A server that runs.
 pub(crate) struct Rig {
@@ -44,22 +44,9 @@ impl Ended {
     }
 }
 
-/// `framerill`, which knows of no server but the one it is told of.
-fn framerill() -> Command {
-    let mut command = Command::new(bin("framerill"));
-    for name in ["PIPELINE", "MODEL_ID", "HOST", "PORT", "AUTH_TOKEN"] {
-        command.env_remove(name);
-    }
-    for name in ["FRAMERILL_AUTH_TOKEN", "FRAMERILL_SERVER"] {
-        command.env_remove(name);
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
 /// A command to its end, without a server of the test's.
 pub(crate) fn alone(args: &[&str]) -> Ended {
-    finish(framerill().args(args))
+    finish(serving::framerill().stdin(Stdio::null()).args(args))
 }
 
 fn finish(command: &mut Command) -> Ended {
@@ -84,21 +71,13 @@ impl Rig {
 
     pub(crate) fn start(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let stderr = fs::File::create(folder.path().join("stderr.txt")).expect("a file");
-        let mut child = framerill()
+        let mut command = serving::framerill();
+        command
             .args(["serve", "--json", "--port", "0", "--internal-port", "0"])
             .args(["--trickle", "127.0.0.1:0", "--pipeline", "invert"])
             .args(args)
-            .current_dir(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .expect("framerill runs");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("piped above");
-        let read = BufReader::new(stdout).read_line(&mut line);
-        let said = read.ok().and_then(|_| serde_json::from_str(&line).ok());
-        let said: Value = said.unwrap_or_else(|| panic!("it does not serve: {line}"));
+            .current_dir(folder.path());
+        let (child, said) = serving::listening(&mut command, &folder.path().join(STDERR));
         let text = |name: &str| said[name].as_str().expect("an URL").to_owned();
         Self {
             folder,
@@ -148,8 +127,9 @@ impl Rig {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = framerill();
+        let mut command = serving::framerill();
         command
+            .stdin(Stdio::null())
             .arg("stream")
             .args(args)
             .env("FRAMERILL_SERVER", &self.url)
@@ -160,7 +140,7 @@ impl Rig {
     pub(crate) fn until<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
         let found = wait_for(SOON, look);
         found.unwrap_or_else(|| {
-            let said = fs::read_to_string(self.path("stderr.txt")).unwrap_or_default();
+            let said = fs::read_to_string(self.path(STDERR)).unwrap_or_default();
             panic!("in half a minute: {what}\n{said}")
         })
     }

@@ -6,8 +6,8 @@
 //! same clip runs in the same bench.
 //!
 //! Read in this order: [`clip`], [`film`] (camera and viewer), [`system`] (the processes), then a file a measurement:
-//! [`stream`] (cost, delay, memory, first picture), [`answers`] (how fast HTTP answers meanwhile), [`many`] (streams side
-//! by side), [`starts`] (what a thousand starts leave behind).
+//! [`stream`] (cost, delay, memory, first picture), [`answers`] (how fast HTTP answers in trouble, some of which is
+//! [`stalls`]), [`many`] (streams side by side), [`starts`] (what a thousand starts leave behind).
 
 mod answers;
 mod clip;
@@ -15,6 +15,7 @@ mod film;
 mod http;
 mod many;
 mod peer;
+mod stalls;
 mod starts;
 mod stream;
 mod system;
@@ -108,7 +109,7 @@ pub(crate) fn live(asked: &Asked) -> Result<Exit, Failure> {
             match part {
                 "noop" => stream::noop(asked.seconds, &mut report.rows).await,
                 "python" => stream::python(asked.seconds, &mut report.rows).await,
-                "answers" => answers::measure(&mut report.rows).await,
+                "answers" => answers::measure(&mut report.rows, &mut report.skipped).await,
                 "many" => many::measure(asked.seconds, &mut report.rows, &mut report.skipped).await,
                 _ => starts::measure(asked.starts, &mut report.rows).await,
             }

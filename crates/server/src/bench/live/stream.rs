@@ -204,7 +204,7 @@ pub(super) struct Script(tempfile::NamedTempFile);
 const PIPELINES: &str = r#""""Pipelines of `framerill bench live`."""
 import time
 
-from framerill import Pipeline
+from framerill import Params, Pipeline
 
 
 class Noop(Pipeline):
@@ -215,10 +215,16 @@ class Noop(Pipeline):
 
 
 class Slow(Noop):
-    """Takes a second to load."""
+    """Takes a second to load, and reads its model."""
+
+    class Params(Params):
+        model: str = ""
 
     def load(self):
         time.sleep(1)
+        if self.params.model:
+            with open(self.params.model) as model:
+                model.read()
 "#;
 
 impl Script {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -29,8 +30,18 @@ pub(super) struct System {
 impl System {
     /// Starts both and waits until the pipeline is loaded.
     pub(super) async fn start(pipeline: &str, more: &[&str]) -> io::Result<Self> {
+        Self::start_as(Command::new(this()?), pipeline, more).await
+    }
+
+    /// The same, where `serve` is begun by that command.
+    pub(super) async fn start_as(
+        serve: Command,
+        pipeline: &str,
+        more: &[&str],
+    ) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let (trickle, said) = announced(
+            Command::new(this()?),
             &["trickle", "serve", "--addr", "127.0.0.1:0", "--json"],
             folder.path(),
         )?;
@@ -51,7 +62,7 @@ impl System {
             "--pipeline",
             pipeline,
         ];
-        let started = announced(&[&args, more].concat(), system._folder.path())?;
+        let started = announced(serve, &[&args, more].concat(), system._folder.path())?;
         // The placeholder has ended by itself.
         drop(system.serve.wait());
         system.serve = started.0;
@@ -121,9 +132,13 @@ impl System {
 
     /// Starts a stream; how long the answer took.
     pub(super) async fn begin(&self, name: &str) -> io::Result<Duration> {
-        let request = self.request(name);
-        let answer = http::post(&self.address, "/live-video-to-video", &request).await?;
-        if answer.status != 200 {
+        self.ask("/live-video-to-video", &self.request(name)).await
+    }
+
+    /// The same by a request of any kind.
+    pub(super) async fn ask(&self, path: &str, request: &str) -> io::Result<Duration> {
+        let answer = http::post(&self.address, path, request).await?;
+        if !matches!(answer.status, 200 | 201) {
             let said = String::from_utf8_lossy(&answer.body);
             return Err(io::Error::other(format!("the start was refused: {said}")));
         }
@@ -166,14 +181,18 @@ fn url(said: &Value) -> String {
     said["url"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Starts this program; the first line that it prints is an object with its address.
-fn announced(args: &[&str], folder: &std::path::Path) -> io::Result<(Child, Value)> {
-    let this = program::this().map_err(|error| io::Error::other(error.to_string()))?;
+/// This program.
+pub(super) fn this() -> io::Result<PathBuf> {
+    program::this().map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// Starts a command; the first line that it prints is an object with its address.
+fn announced(mut command: Command, args: &[&str], folder: &Path) -> io::Result<(Child, Value)> {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join("log.txt"))?;
-    let mut child = Command::new(this)
+    let mut child = command
         .args(args)
         .env("TMPDIR", folder)
         .stdin(Stdio::null())

@@ -1,0 +1,136 @@
+//! Names that are never resolved, and files that cannot be read: what waits for them waits alone.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use framerill_tests::live::{
+    http,
+    names::HangingNames,
+    orchestrator::{Orchestrator, Stream},
+    runner::{Runner, Setup},
+    stalled::Stalled,
+    verdict::Look,
+};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::scene::{FIRST, RATE, SOON, assert_perfect, bound, clip, film_changed, verdict};
+
+/// A look at the health that takes longer is a look that hung.
+const ANSWERED: Duration = Duration::from_secs(1);
+/// A stream whose peers all hang is given up within this.
+const LEFT: Duration = Duration::from_secs(8);
+
+/// Asks for health and status again and again while `scene` plays: how many answers each gave.
+fn answered_during(runner: &Runner, scene: impl FnOnce()) -> [usize; 2] {
+    let inner = runner.inner().expect("infer runs");
+    let over = AtomicBool::new(false);
+    let ask = |address: &str, path: &str| {
+        let mut answers = 0;
+        while !over.load(Ordering::Relaxed) {
+            let answer = http::get(address, path, ANSWERED);
+            let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            answers += 1;
+        }
+        answers
+    };
+    thread::scope(|scope| {
+        let health = scope.spawn(|| ask(&runner.address, "/health"));
+        let status = scope.spawn(|| ask(&inner, "/api/status"));
+        // Whoever asks stops also when the scene fails.
+        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(scene));
+        over.store(true, Ordering::Relaxed);
+        let answers = [health, status].map(|it| it.join());
+        if let Err(failed) = played {
+            std::panic::resume_unwind(failed);
+        }
+        answers.map(|it| it.unwrap_or_else(|failed| std::panic::resume_unwind(failed)))
+    })
+}
+
+/// A URL whose host has to be looked up.
+fn by_name(url: &Value) -> Value {
+    let url = url.as_str().expect("a URL");
+    json!(url.replace("127.0.0.1", "channels.test"))
+}
+
+/// The stream is whole, and who asked was answered.
+fn assert_undisturbed(stream: &Stream, look: Look, runner: &Runner, answers: [usize; 2]) {
+    assert_perfect(&verdict(stream, look), runner);
+    assert!(answers.iter().all(|it| *it > 100), "{answers:?}");
+}
+
+#[test]
+fn names_that_are_never_resolved_hold_up_nobody_else() {
+    let (Some(clip), Some(names)) = (clip(), HangingNames::make()) else {
+        return;
+    };
+    let setup = Setup::pipeline("noop").flag("--capacity", "4");
+    let mut orchestrator = Orchestrator::idle(setup.names(names));
+    let stream = {
+        // Nobody hears its events, and it runs.
+        let session = orchestrator.open("runs");
+        film_changed(&orchestrator, session, &clip, |body| {
+            body["events_url"] = by_name(&body["events_url"]);
+        })
+    };
+    stream.viewer.until_more(RATE, FIRST);
+    let runner = &orchestrator.runner;
+    let answers = answered_during(runner, || {
+        let names = runner.names.as_ref().expect("they hang");
+        assert!(names.answer(), "nobody asked where the events go");
+        for field in ["subscribe_url", "publish_url", "control_url"] {
+            let session = orchestrator.open(field);
+            let mut body = session.request(&json!({}));
+            body[field] = by_name(&body[field]);
+            let answer = orchestrator.post_body(&body);
+            assert_eq!(answer.status, 200, "{field}: {}", answer.text());
+            assert!(answer.took < ANSWERED, "{field}: {:?}", answer.took);
+            stream.viewer.until_more(RATE, SOON);
+        }
+        stream.viewer.until_more(5 * RATE, SOON);
+    });
+    assert_undisturbed(&stream, Look::Same, runner, answers);
+    // The end waits for no name either.
+    runner.signal(Signal::TERM);
+    assert_eq!(orchestrator.runner.ended(LEFT), Some(143));
+}
+
+#[test]
+fn files_that_stall_hold_up_nobody_else() {
+    let Some(clip) = clip() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let [params, model, other] = ["params.json", "model.bin", "other.bin"]
+        .map(|name| Stalled::make(folder.path().join(name)));
+    let setup = Setup::python("live", "LoadsFile").flag("--capacity", "3");
+    let setup = setup.flag("--params-file", params.path().to_str().expect("a name"));
+    let mut orchestrator = Orchestrator::idle(setup);
+    let stream = orchestrator.stream("runs", &clip, &json!({}));
+    stream.viewer.until_more(RATE, FIRST);
+    let runner = &orchestrator.runner;
+    let answers = answered_during(runner, || {
+        let loads = [("loads", &model), ("waits", &other)].map(|(name, model)| {
+            let session = orchestrator.open(name);
+            let params = json!({"model": model.path()});
+            let answer = bound(&orchestrator, &session, "prompt", &params);
+            assert_eq!(answer.status, 201, "{}", answer.text());
+            assert!(answer.took < ANSWERED, "{:?}", answer.took);
+            orchestrator.watch(session, &clip)
+        });
+        stream.viewer.until_more(5 * RATE, SOON);
+        assert!(params.release(), "nobody reads the parameters");
+        assert!(model.release(), "nobody loads the model");
+        // It is read now, and its stream runs.
+        let [loads, waits] = loads;
+        loads.viewer.until_more(RATE, SOON);
+        assert_eq!(waits.viewer.pictures(), 0);
+    });
+    assert_undisturbed(&stream, Look::Negative, runner, answers);
+    // The end waits for no file either.
+    runner.signal(Signal::TERM);
+    assert_eq!(orchestrator.runner.ended(LEFT), Some(143));
+}
