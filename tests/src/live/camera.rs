@@ -55,6 +55,7 @@ enum Order {
     Hold,
     Resume,
     Jump(i64),
+    Loop(i64),
     Show(Arc<Clip>),
     OnlySound(bool),
     Raw(Vec<u8>),
@@ -167,6 +168,12 @@ impl Camera {
         self.order(Order::Jump(ticks));
     }
 
+    /// At each keyframe from now on, times go back by so many ticks of 1/90000 s, as when a short part is played over and
+    /// over.
+    pub fn loop_times(&self, ticks: i64) {
+        self.order(Order::Loop(ticks));
+    }
+
     /// Goes on with another clip, in the same stream.
     pub fn show(&self, clip: &Arc<Clip>) {
         self.order(Order::Show(Arc::clone(clip)));
@@ -251,6 +258,7 @@ struct Shoot {
     options: Options,
     jumped: i64,
     jump: i64,
+    jump_each: i64,
     quiet: Quiet,
     /// Nothing is written before the next keyframe.
     at_keyframe: bool,
@@ -285,6 +293,7 @@ impl Shoot {
             options,
             jumped: 0,
             jump: 0,
+            jump_each: 0,
             quiet: Quiet::No,
             at_keyframe: true,
             only_sound: false,
@@ -336,6 +345,7 @@ impl Shoot {
                 self.quiet = Quiet::No;
             }
             Order::Jump(ticks) => self.jump += ticks,
+            Order::Loop(ticks) => self.jump_each = -ticks,
             Order::Show(clip) => {
                 let present = self.clip.pieces.get(self.next);
                 self.round_ticks += present.map_or(self.clip.length_ticks, |it| it.at_ticks);
@@ -381,7 +391,7 @@ impl Shoot {
             self.end_segment().await?;
             self.segment = Some(self.begun().await?);
             self.segment_began = at_ticks;
-            self.jumped += std::mem::take(&mut self.jump);
+            self.jumped += std::mem::take(&mut self.jump) + self.jump_each;
         }
         let piece = &self.clip.pieces[self.next];
         let mut bytes = self.clip.bytes[piece.bytes.clone()].to_vec();

@@ -359,6 +359,41 @@ fn a_jump_back_by_an_hour_does_not_stop_the_output() {
     jumps(-3600 * 90_000);
 }
 
+/// Twelve pictures from one keyframe to the next.
+fn short_groups() -> Option<Arc<Clip>> {
+    let source = Source {
+        size: (640, 360),
+        ..Clip::half_minute()
+    };
+    let how = "-c:v libx264 -preset ultrafast -tune zerolatency -g 12 -keyint_min 12 \
+               -sc_threshold 0 -fps_mode passthrough";
+    Clip::encoded(&source, "short-groups", how)
+}
+
+#[test]
+fn times_of_four_tenths_of_a_second_over_and_over_do_not_stop_the_output() {
+    let Some(clip) = short_groups() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
+    let stream = orchestrator.stream("loop", &clip, &json!({}));
+    stream.viewer.until_more(RATE, FIRST);
+    stream.camera.loop_times(36_000);
+    let sounds = stream.viewer.look(|it| it.sounds);
+    stream.camera.until_more(150);
+    stream.viewer.until_more(4 * RATE, SOON);
+    let seen = verdict(&stream, Look::Same);
+    assert_eq!(seen.not_rising.len(), 0, "{:?}", seen.faults());
+    let gap = widest_gap(&seen);
+    assert!(gap <= 45_000, "a gap of {gap} ticks");
+    // Pictures come in their order, though their times do not.
+    let counters: Vec<_> = seen.shown.iter().filter_map(|it| it.counter).collect();
+    let steps = counters.windows(2).map(|two| (two[1] + 900 - two[0]) % 900);
+    let odd: Vec<_> = steps.filter(|step| *step > 15).collect();
+    assert!(odd.is_empty(), "{odd:?}");
+    let heard = stream.viewer.look(|it| it.sounds) - sounds;
+    assert!(heard > 120, "{heard} packets of sound");
+    stop(&orchestrator, &stream);
+}
+
 #[test]
 fn the_clock_of_33_bits_may_wrap() {
     let Some(clip) = clip() else { return };
