@@ -79,7 +79,7 @@ impl Orchestrator {
         let (stop, stopped) = mpsc::channel();
         let (address, notes) = (runner.address.clone(), Arc::clone(&looks));
         let watch = thread::spawn(move || {
-            while stopped.recv_timeout(LOOK_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+            loop {
                 let at = now();
                 let answer = http::get(&address, "/health", START_WITHIN).ok();
                 let took = at.elapsed();
@@ -89,6 +89,9 @@ impl Orchestrator {
                     (answer.status, word)
                 });
                 lock(&notes).push(Look { at, said, took });
+                if stopped.recv_timeout(LOOK_EVERY) != Err(mpsc::RecvTimeoutError::Timeout) {
+                    return;
+                }
             }
         });
         let it = Self {

@@ -150,6 +150,7 @@ fn a_worker_that_hangs_slows_no_other_stream() {
         return;
     };
     let setup = Setup::python("live", "Hangs").flag("--capacity", "2");
+    let setup = setup.flag("--max-frame-time", "4");
     let orchestrator = Orchestrator::idle(setup);
     let marker = orchestrator.runner.folder().join("hung");
     let second = orchestrator.stream("runs", &two, &json!({}));
@@ -161,7 +162,7 @@ fn a_worker_that_hangs_slows_no_other_stream() {
         orchestrator.runner.last_words()
     );
     let hung_at = second.camera.sent().last().map_or(0, |it| it.pts);
-    second.viewer.until_more(15 * RATE, SOON + SOON);
+    second.viewer.until_more(9 * RATE, SOON + SOON);
     let seen = verdict(&second, Look::Negative);
     // That another pipeline was loaded before may have cost it a picture; that it hangs does not.
     let later: Vec<_> = seen

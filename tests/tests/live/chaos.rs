@@ -242,8 +242,8 @@ fn chaos(setup: Setup, look: Look, lasting: Duration) {
             stop(&play.orchestrator, &stream);
         } else {
             stream.session.close();
-            play.orchestrator.runner.until_health(&["IDLE"], SOON);
         }
+        play.orchestrator.runner.until_health(&["IDLE"], SOON);
     }
     let runner = &play.orchestrator.runner;
     let after = || held(runner.pid());

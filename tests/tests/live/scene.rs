@@ -9,11 +9,12 @@ use framerill_tests::{
         http::{self, Answer},
         now,
         orchestrator::{Orchestrator, Session, Stream},
-        runner::Runner,
+        runner::{Role, Runner},
         verdict::{Kind, Look, Verdict},
         viewer::Viewer,
     },
     source::Source,
+    wait_until,
 };
 use serde_json::{Value, json};
 
@@ -97,10 +98,14 @@ pub(crate) fn assert_whole(verdict: &Verdict, runner: &Runner, bridged: Option<(
     assert!(verdict.count(Kind::Finished) > RATE, "too little was seen");
 }
 
-/// Ends a stream as an orchestrator does, and waits until the runner is idle again.
+/// Ends a stream as an orchestrator does, and waits until nothing of it is left. `IDLE` is told when its last input is three
+/// seconds old, which a test that asks for it waits for.
 pub(crate) fn stop(orchestrator: &Orchestrator, stream: &Stream) {
     stream.session.close();
-    orchestrator.runner.until_health(&["IDLE"], STOPPED);
+    let runner = &orchestrator.runner;
+    let is_over = || runner.find(Role::Media).is_none();
+    assert!(wait_until(STOPPED, is_over), "{}", runner.last_words());
+    assert_ne!(runner.health(), "ERROR");
 }
 
 /// How long the output had no picture at most, in 1/90000 s of its own times.

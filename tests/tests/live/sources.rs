@@ -148,7 +148,7 @@ fn garbage_pages_and_broken_segments_between_good_ones_are_passed_over() {
         &[0x47; 1880],
     ] {
         stream.camera.raw(bytes);
-        stream.viewer.until_more(2 * RATE, SOON);
+        stream.viewer.until_more(RATE, SOON);
     }
     stream.camera.cut();
     stream.viewer.until_more(2 * RATE, SOON);

@@ -1,7 +1,8 @@
 //! Names that are never resolved, and files that cannot be read: what waits for them waits alone.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    panic::resume_unwind,
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::Duration,
 };
@@ -21,16 +22,16 @@ use crate::scene::{FIRST, RATE, SOON, assert_perfect, bound, clip, film_changed,
 
 /// A look at the health that takes longer is a look that hung.
 const ANSWERED: Duration = Duration::from_secs(1);
+const ASK_EVERY: Duration = Duration::from_millis(20);
 /// A stream whose peers all hang is given up within this.
 const LEFT: Duration = Duration::from_secs(8);
 
 /// Asks for health and status again and again while `scene` plays: how many answers each gave.
 fn answered_during(runner: &Runner, scene: impl FnOnce()) -> [usize; 2] {
     let inner = runner.inner().expect("infer runs");
-    let over = AtomicBool::new(false);
-    let ask = |address: &str, path: &str| {
+    let ask = |address: &str, path: &str, over: &Receiver<()>| {
         let mut answers = 0;
-        while !over.load(Ordering::Relaxed) {
+        while over.recv_timeout(ASK_EVERY) == Err(RecvTimeoutError::Timeout) {
             let answer = http::get(address, path, ANSWERED);
             let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}"));
             assert_eq!(answer.status, 200, "{path}: {}", answer.text());
@@ -38,17 +39,17 @@ fn answered_during(runner: &Runner, scene: impl FnOnce()) -> [usize; 2] {
         }
         answers
     };
+    let (health_over, health) = channel();
+    let (status_over, status) = channel();
     thread::scope(|scope| {
-        let health = scope.spawn(|| ask(&runner.address, "/health"));
-        let status = scope.spawn(|| ask(&inner, "/api/status"));
         // Whoever asks stops also when the scene fails.
-        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(scene));
-        over.store(true, Ordering::Relaxed);
+        let over = (health_over, status_over);
+        let health = scope.spawn(move || ask(&runner.address, "/health", &health));
+        let status = scope.spawn(move || ask(&inner, "/api/status", &status));
+        scene();
+        drop(over);
         let answers = [health, status].map(|it| it.join());
-        if let Err(failed) = played {
-            std::panic::resume_unwind(failed);
-        }
-        answers.map(|it| it.unwrap_or_else(|failed| std::panic::resume_unwind(failed)))
+        answers.map(|it| it.unwrap_or_else(|failed| resume_unwind(failed)))
     })
 }
 
