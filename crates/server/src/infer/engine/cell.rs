@@ -1,9 +1,13 @@
 //! A worker, its parameters, and what it last said. It outlives streams.
 
-use std::{collections::VecDeque, sync::mpsc::SyncSender, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, mpsc::SyncSender},
+    time::Duration,
+};
 
 use framerill_supervisor::{ChildId, Config, Supervised};
-use framerill_worker::message::{Description, ErrorReport, ToChild};
+use framerill_worker::message::{Description, ErrorReport, Problem, ToChild};
 use serde_json::{Map, Value};
 
 use super::{
@@ -26,6 +30,16 @@ const LINE: usize = 2000;
 pub(super) struct Key {
     pub(super) target: String,
     pub(super) scope: Scope,
+}
+
+impl Key {
+    /// Of a seat's own worker.
+    pub(super) fn of_seat(pipeline: &Pipeline, seat: usize) -> Self {
+        Self {
+            target: pipeline.target().to_owned(),
+            scope: Scope::Seat(seat),
+        }
+    }
 }
 
 /// How far it is shared (DESIGN, Processes).
@@ -105,13 +119,8 @@ impl Cell {
         self.lines.push_back(line.chars().take(LINE).collect());
     }
 
-    /// What it said lately.
-    pub(super) fn lines(&self) -> Vec<String> {
-        self.lines.iter().cloned().collect()
-    }
-
     /// What it said before it was lost.
-    pub(super) fn take_lines(&mut self) -> Vec<String> {
+    pub(super) fn take_lines(&mut self) -> Arc<[String]> {
         self.lines.drain(..).collect()
     }
 
@@ -132,7 +141,7 @@ impl Cell {
         if self.pipeline == Pipeline::BuiltIn("noop".into()) {
             return Map::new();
         }
-        set.params.own.clone()
+        Map::clone(&set.params.own)
     }
 
     /// Asks whether it would take a set. The request's id, if it can be asked.
@@ -185,14 +194,15 @@ pub(super) fn error_text(report: &ErrorReport, was_ready: bool, with_defaults: b
         ("bad_output", _) => "Error processing output frame",
         _ => "Error in process run method",
     };
-    let problems: Vec<_> = report
-        .problems
-        .iter()
-        .map(|it| it.message.as_str())
-        .collect();
-    let detail = match problems.as_slice() {
+    let detail = match report.problems.as_slice() {
         [] => report.message.clone(),
-        problems => problems.join("; "),
+        problems => sentences(problems),
     };
     format!("{prefix}: {detail}")
+}
+
+/// What is wrong with parameters, in one line.
+pub(super) fn sentences(problems: &[Problem]) -> String {
+    let each = problems.iter().map(|it| it.message.as_str());
+    each.collect::<Vec<_>>().join("; ")
 }

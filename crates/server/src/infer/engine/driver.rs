@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::{
     Command, Ended, Incoming, Number, Snapshot, StreamView,
-    cell::{Cell, Key, Scope},
+    cell::{Cell, Key},
     seat::Seat,
     snapshot::Recovery,
     start::Pending,
@@ -106,12 +106,8 @@ impl Driver {
             Failure::usage("initial_params", format!("the initial parameters: {why}"))
         })?;
         let seat = &mut this.seats[0];
-        seat.extras.last_params = Some(initial.params.given.clone());
-        seat.extras.last_params_hash = Some(initial.hash.clone());
-        let key = Key {
-            target: pipeline.target().to_owned(),
-            scope: Scope::Seat(0),
-        };
+        seat.extras.show(&initial.params.given, &initial.hash);
+        let key = Key::of_seat(&pipeline, 0);
         let cell = this.add_cell(key, pipeline, initial)?;
         this.seats[0].cell = Some(cell);
         this.publish();
@@ -174,6 +170,11 @@ impl Driver {
         self.cells.iter_mut().find(|it| it.id == id)
     }
 
+    /// The worker with a key.
+    pub(super) fn cell_with(&self, key: &Key) -> Option<&Cell> {
+        self.cells.iter().find(|it| it.key == *key)
+    }
+
     /// Takes what has come, or waits for it until the next deadline.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
     pub(super) fn wait(&mut self) {
@@ -218,7 +219,7 @@ impl Driver {
         running.chain(&self.leaving)
     }
 
-    pub(super) fn streams_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+    fn streams_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
         let running = self.seats.iter_mut().filter_map(|it| it.stream.as_mut());
         running.chain(&mut self.leaving)
     }
@@ -251,7 +252,7 @@ impl Driver {
         self.updates();
     }
 
-    pub(super) fn take_notice(&mut self, notice: Notice) {
+    fn take_notice(&mut self, notice: Notice) {
         if let Some(cell) = self.cells.iter_mut().find(|it| it.id == notice.child) {
             cell.worker.handle(notice);
         } else if let Some(stream) = self.streams_mut().find(|it| it.media_id == notice.child) {
@@ -259,7 +260,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn take_command(&mut self, command: Command) {
+    fn take_command(&mut self, command: Command) {
         match command {
             Command::Start {
                 asked,
@@ -299,7 +300,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn updates(&mut self) {
+    fn updates(&mut self) {
         loop {
             if let Some((id, update)) = self
                 .cells
@@ -320,7 +321,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn deadlines(&mut self) {
+    fn deadlines(&mut self) {
         let now = self.now();
         for cell in &mut self.cells {
             cell.worker.on_deadline();
@@ -359,14 +360,6 @@ impl Driver {
             .iter()
             .filter_map(|it| Some((Some(it), it.stream.as_ref()?)));
         running.chain(self.leaving.iter().map(|it| (None, it)))
-    }
-
-    pub(super) fn restarts(&self) -> &BTreeMap<(&'static str, String), u64> {
-        &self.restarts
-    }
-
-    pub(super) fn recovery(&self) -> Recovery {
-        self.recovery
     }
 }
 

@@ -28,12 +28,12 @@ impl Driver {
         }
     }
 
-    pub(super) fn ids_of_stream(&self, number: Number) -> Ids {
+    fn ids_of_stream(&self, number: Number) -> Ids {
         let stream = self.streams().find(|it| it.number == number);
         stream.map(|it| it.asked.ids.clone()).unwrap_or_default()
     }
 
-    pub(super) fn media_event(&mut self, number: Number, event: lifecycle::Event) {
+    fn media_event(&mut self, number: Number, event: lifecycle::Event) {
         let seat = self.seat_of(number);
         match event {
             lifecycle::Event::Ready { .. } => {
@@ -69,7 +69,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn media_says(&mut self, number: Number, message: FromChild) {
+    fn media_says(&mut self, number: Number, message: FromChild) {
         let seat = self.seat_of(number);
         match message {
             FromChild::Source { source } => {

@@ -94,26 +94,24 @@ impl Driver {
 
     /// Ends the stream of a seat. It counts as running until its channels are closed.
     pub(super) fn end_stream(&mut self, seat: usize, why: &str) {
-        let Some(stream) = self.seats[seat].stream.take() else {
+        let Some(stream) = &self.seats[seat].stream else {
             return;
         };
-        if !stream.is_ending {
-            let number = stream.number;
-            log_stream(
-                Level::Info,
-                &self.seats[seat].ids,
-                format_args!("stream {number} ends: {why}"),
-            );
-            self.leave_worker(seat, &stream);
-            self.seats[seat].stream = Some(stream);
-            // What was reported goes out while there is a channel for it.
-            self.guard(seat, Input::StreamEnding { stream: number });
-            if let Some(stream) = &mut self.seats[seat].stream {
-                stream.end();
-            }
+        if stream.is_ending {
             return;
         }
-        self.seats[seat].stream = Some(stream);
+        let (number, name) = (stream.number, stream.name());
+        log_stream(
+            Level::Info,
+            &self.seats[seat].ids,
+            format_args!("stream {number} ends: {why}"),
+        );
+        self.leave_worker(seat, name);
+        // What was reported goes out while there is a channel for it.
+        self.guard(seat, Input::StreamEnding { stream: number });
+        if let Some(stream) = &mut self.seats[seat].stream {
+            stream.end();
+        }
     }
 
     /// A stream does not end in order.

@@ -1,5 +1,7 @@
 //! Parameters on their way to workers, and what becomes of them.
 
+use std::sync::Arc;
+
 use framerill_media::Size;
 use framerill_supervisor::{ChildId, guardian::Input};
 use serde_json::Value;
@@ -43,9 +45,9 @@ impl Driver {
         let Value::Object(given) = value else {
             return Err("they should be an object".to_owned());
         };
+        let given = Arc::new(given);
         let extras = &mut self.seats[seat].extras;
-        extras.last_params = Some(given.clone());
-        extras.last_params_hash = Some(digest(&Value::Object(given.clone())));
+        extras.show(&given, &digest(&given));
         self.guard(seat, Input::ParamsQueued);
         let (name, scope) = match self.cell(cell) {
             Some(cell) => (cell.name(), cell.key.scope.clone()),
@@ -77,7 +79,7 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn refuse_params(&mut self, seat: usize, why: &str) {
+    fn refuse_params(&mut self, seat: usize, why: &str) {
         if let Some(stream) = &mut self.seats[seat].stream {
             stream.params_status = "rejected";
         }

@@ -1,7 +1,7 @@
 //! How a stream begins. Order of steps: everything is validated first, then a former stream ends, then the new one
 //! begins (runner contract §2.1, D8). Nothing waits for a network or a model.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use framerill_supervisor::{
     ChildId, Command as Program,
@@ -25,7 +25,7 @@ use crate::{
         status,
         transport::{Opening, Transport},
     },
-    log::{Level, log_stream},
+    log::{Ids, Level, log_stream},
     run::Pipeline,
 };
 
@@ -65,15 +65,7 @@ impl Driver {
                 };
                 self.check(start);
             }
-            Err(why) => {
-                log_stream(
-                    Level::Error,
-                    &asked.ids,
-                    format_args!("stream refused: {why}"),
-                );
-                // Whoever asked may have gone.
-                reply.send(Err(why)).ok();
-            }
+            Err(why) => refuse(&asked.ids, reply, why),
         }
     }
 
@@ -84,7 +76,7 @@ impl Driver {
         let pipeline = self.pipeline_of(asked)?;
         let set = match &asked.params {
             None => None,
-            Some(given) => Some(read_set(given.clone(), &pipeline.short_name())?),
+            Some(given) => Some(read_set(Arc::new(given.clone()), &pipeline.short_name())?),
         };
         let seat = self.find_seat(asked)?;
         Ok((seat, set))
@@ -137,19 +129,10 @@ impl Driver {
     fn check(&mut self, start: Start) {
         let cell = match self.cell_for(&start) {
             Ok(cell) => cell,
-            Err(why) => {
-                log_stream(
-                    Level::Error,
-                    &start.asked.ids,
-                    format_args!("stream refused: {why}"),
-                );
-                // Whoever asked may have gone.
-                start.reply.send(Err(why)).ok();
-                return;
-            }
+            Err(why) => return refuse(&start.asked.ids, start.reply, why),
         };
         let until = self.now() + CHECK_WITHIN;
-        let request = match (&start.set, self.cells.iter_mut().find(|it| it.id == cell)) {
+        let request = match (&start.set, self.cell_mut(cell)) {
             (Some(set), Some(it)) if !it.own(set).is_empty() => it.check(set),
             _ => None,
         };
@@ -173,15 +156,7 @@ impl Driver {
         let Pending { start, .. } = self.pending.remove(at);
         match problem {
             None => self.begin(start),
-            Some(why) => {
-                log_stream(
-                    Level::Error,
-                    &start.asked.ids,
-                    format_args!("stream refused: {why}"),
-                );
-                // Whoever asked may have gone.
-                start.reply.send(Err(why)).ok();
-            }
+            Some(why) => refuse(&start.asked.ids, start.reply, why),
         }
         true
     }
@@ -207,16 +182,16 @@ impl Driver {
             Binding::Shared => Scope::Shared,
             Binding::Stream => Scope::Seat(start.seat),
             Binding::Prompt => {
-                let initial = Value::Object(self.settings.initial_params.clone());
+                let initial = &self.settings.initial_params;
                 let hash = start.set.as_ref().map(|it| it.hash.clone());
-                Scope::Prompt(hash.unwrap_or_else(|| digest(&initial)))
+                Scope::Prompt(hash.unwrap_or_else(|| digest(initial)))
             }
         };
         let key = Key {
             target: pipeline.target().to_owned(),
             scope,
         };
-        if let Some(cell) = self.cells.iter().find(|it| it.key == key) {
+        if let Some(cell) = self.cell_with(&key) {
             let shareable = cell.description.as_ref().is_none_or(|it| it.shareable);
             if key.scope == Scope::Shared && !shareable {
                 return Err(format!(
@@ -241,7 +216,7 @@ impl Driver {
         } else {
             Map::new()
         };
-        read_set(given, &pipeline.short_name())
+        read_set(Arc::new(given), &pipeline.short_name())
     }
 
     pub(super) fn add_cell(
@@ -266,10 +241,7 @@ impl Driver {
                 // Whoever asked may have gone; the stream is there.
                 start.reply.send(Ok(number)).ok();
             }
-            Err(why) => {
-                log_stream(Level::Error, &ids, format_args!("stream refused: {why}"));
-                start.reply.send(Err(why)).ok();
-            }
+            Err(why) => refuse(&ids, start.reply, why),
         }
     }
 
@@ -326,8 +298,7 @@ impl Driver {
         seat.stream = Some(stream);
         seat.cell = Some(cell);
         seat.extras.pipeline.clone_from(&name);
-        seat.extras.last_params = Some(set.params.given.clone());
-        seat.extras.last_params_hash = Some(set.hash.clone());
+        seat.extras.show(&set.params.given, &set.hash);
         let restarts = if forbidden {
             Restarts::Forbidden
         } else {
@@ -367,20 +338,27 @@ impl Driver {
         let Some(mut stream) = self.seats[seat].stream.take() else {
             return;
         };
-        self.leave_worker(seat, &stream);
+        self.leave_worker(seat, stream.name());
         stream.end();
         self.leaving.push(stream);
     }
 }
 
+/// Answers a start with why it is none.
+fn refuse(ids: &Ids, reply: Reply<Number>, why: String) {
+    log_stream(Level::Error, ids, format_args!("stream refused: {why}"));
+    // Whoever asked may have gone.
+    reply.send(Err(why)).ok();
+}
+
 /// A whole set out of what was given.
-pub(super) fn read_set(given: Map<String, Value>, pipeline: &str) -> Result<Set, String> {
+pub(super) fn read_set(given: Arc<Map<String, Value>>, pipeline: &str) -> Result<Set, String> {
     let given = if pipeline == COMFYUI {
-        Params::at_512(given)
+        Arc::new(Params::at_512(Map::clone(&given)))
     } else {
         given
     };
-    let hash = digest(&Value::Object(given.clone()));
+    let hash = digest(&given);
     let params = Params::read(given)?;
     Ok(Set {
         params,

@@ -1,20 +1,19 @@
 //! What workers do, and what follows.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use framerill_supervisor::{
     ChildId, Update,
     guardian::Input,
     lifecycle::{self, Reason},
 };
-use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, Problem, ToChild};
+use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, ToChild};
 
 use super::{
     Ended,
-    cell::{Cell, Key, Scope, error_text},
+    cell::{Cell, Key, Scope, error_text, sentences},
     driver::Driver,
     start::read_set,
-    stream::Stream,
 };
 use crate::{
     exit::Exit,
@@ -29,13 +28,12 @@ pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// The worker forgets a stream.
-    pub(super) fn leave_worker(&mut self, seat: usize, stream: &Stream) {
+    pub(super) fn leave_worker(&mut self, seat: usize, stream: String) {
         let Some(cell) = self.seats[seat].cell else {
             return;
         };
         if let Some(cell) = self.cell_mut(cell).filter(|it| it.is_ready) {
             let id = cell.worker.request_id();
-            let stream = stream.name();
             // A worker that does not take it meets the lifecycle's rules.
             drop(cell.worker.send(&ToChild::Detach { id, stream }, &[]));
         }
@@ -75,12 +73,12 @@ impl Driver {
         }
     }
 
-    pub(super) fn ids_of(&self, cell: ChildId) -> Ids {
+    fn ids_of(&self, cell: ChildId) -> Ids {
         let seat = self.seats.iter().find(|it| it.cell == Some(cell));
         seat.map(|it| it.ids.clone()).unwrap_or_default()
     }
 
-    pub(super) fn worker_event(&mut self, id: ChildId, event: lifecycle::Event) {
+    fn worker_event(&mut self, id: ChildId, event: lifecycle::Event) {
         let now = self.now();
         let input = Input::from_lifecycle(&event);
         match &event {
@@ -126,18 +124,14 @@ impl Driver {
             | lifecycle::Event::Stopped { .. } => {}
         }
         if let Some(input) = input {
+            let lines = self.cell_mut(id).map(Cell::take_lines);
             for seat in self.seats_with(id) {
-                let lines = self.cell(id).map(Cell::lines).unwrap_or_default();
                 if matches!(input, Input::WorkerRestarting { .. }) {
                     let extras = &mut self.seats[seat].extras;
-                    extras.last_restart_logs = Some(lines);
-                    extras.last_params = None;
-                    extras.last_params_hash = None;
+                    extras.last_restart_logs.clone_from(&lines);
+                    extras.forget_params();
                 }
                 self.guard(seat, input.clone());
-            }
-            if let Some(cell) = self.cell_mut(id) {
-                drop(cell.take_lines());
             }
         }
     }
@@ -209,18 +203,14 @@ impl Driver {
     /// A stream leaves its shared worker for one of its own.
     fn evict(&mut self, seat: usize, why: &str) {
         let cell = self.seats[seat].cell.and_then(|it| self.cell(it));
-        let of = cell.map(|it| (it.key.target.clone(), it.pipeline.clone()));
-        let (Some((target, pipeline)), Some(stream)) = (of, &mut self.seats[seat].stream) else {
+        let of = cell.map(|it| it.pipeline.clone());
+        let (Some(pipeline), Some(stream)) = (of, &mut self.seats[seat].stream) else {
             return;
         };
         let set = stream.set.clone();
-        let key = Key {
-            target,
-            scope: Scope::Seat(seat),
-        };
+        let key = Key::of_seat(&pipeline, seat);
         stream.detach();
-        let own = self.cells.iter().find(|it| it.key == key).map(|it| it.id);
-        let own = match own {
+        let own = match self.cell_with(&key).map(|it| it.id) {
             Some(own) => own,
             None => match self.add_cell(key, pipeline, set) {
                 Ok(own) => own,
@@ -245,7 +235,7 @@ impl Driver {
     }
 
     /// Initial parameters that cannot be loaded give way to the pipeline's own, once (runner contract §4.3).
-    pub(super) fn again_with_defaults(&mut self, id: ChildId, reason: &Reason) -> bool {
+    fn again_with_defaults(&mut self, id: ChildId, reason: &Reason) -> bool {
         let is_params = reason.fault.as_ref().is_some_and(|it| it.code == "params");
         let Some(cell) = self.cell(id) else {
             return false;
@@ -255,7 +245,7 @@ impl Driver {
             return false;
         }
         let (key, pipeline) = (cell.key.clone(), cell.pipeline.clone());
-        let Ok(empty) = read_set(serde_json::Map::new(), &pipeline.short_name()) else {
+        let Ok(empty) = read_set(Arc::default(), &pipeline.short_name()) else {
             return false;
         };
         let seats = self.seats_with(id);
@@ -269,8 +259,7 @@ impl Driver {
         let told = "the initial parameters cannot be loaded: the pipeline's own are used instead";
         log(Level::Warning, told);
         for seat in seats {
-            self.seats[seat].extras.last_params = None;
-            self.seats[seat].extras.last_params_hash = None;
+            self.seats[seat].extras.forget_params();
             self.seats[seat].cell = Some(new);
         }
         true
@@ -290,11 +279,9 @@ impl Driver {
         for seat in self.seats_with(id) {
             self.blame(seat, format!("Error loading pipeline: {reason}"));
             self.end_stream(seat, "its pipeline cannot be loaded");
-            let key = Key {
-                target: served.target().to_owned(),
-                scope: Scope::Seat(seat),
-            };
-            let own = self.cells.iter().find(|it| it.key == key);
+            let key = Key::of_seat(&served, seat);
+            let own = self.cell_with(&key);
+            // Its own may be over: the seat was left by another pipeline's stream.
             let own = own
                 .filter(|it| !it.worker.state().is_terminal())
                 .map(|it| it.id);
@@ -310,7 +297,7 @@ impl Driver {
     }
 
     /// A pipeline that nobody knows is a mistake of whoever started infer.
-    pub(super) fn is_unknown(&mut self, id: ChildId, reason: &Reason) -> bool {
+    fn is_unknown(&mut self, id: ChildId, reason: &Reason) -> bool {
         let Some(fault) = &reason.fault else {
             return false;
         };
@@ -335,7 +322,7 @@ impl Driver {
         true
     }
 
-    pub(super) fn worker_says(&mut self, id: ChildId, message: FromChild) {
+    fn worker_says(&mut self, id: ChildId, message: FromChild) {
         match message {
             FromChild::Ready { description, .. } => {
                 let Some(cell) = self.cell_mut(id) else {
@@ -378,7 +365,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn worker_failed(&mut self, id: ChildId, report: &ErrorReport) {
+    fn worker_failed(&mut self, id: ChildId, report: &ErrorReport) {
         let Some(cell) = self.cell_mut(id) else {
             return;
         };
@@ -414,11 +401,6 @@ impl Driver {
             used.contains(&it.id) || pending.contains(&it.id) || !it.worker.state().is_terminal()
         });
     }
-}
-
-fn sentences(problems: &[Problem]) -> String {
-    let each = problems.iter().map(|it| it.message.as_str());
-    each.collect::<Vec<_>>().join("; ")
 }
 
 pub(super) fn level_of(level: Grave) -> Level {
