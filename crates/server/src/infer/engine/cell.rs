@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::{
     Incoming,
     flow::{Flow, Set},
+    seating::Key,
 };
 use crate::{
     failure::Failure,
@@ -25,37 +26,10 @@ const LINES: usize = 100;
 /// Characters of one of them.
 const LINE: usize = 2000;
 
-/// Whom a worker is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) target: String,
-    pub(super) scope: Scope,
-}
-
-impl Key {
-    /// Of a seat's own worker.
-    pub(super) fn of_seat(pipeline: &Pipeline, seat: usize) -> Self {
-        Self {
-            target: pipeline.target().to_owned(),
-            scope: Scope::Seat(seat),
-        }
-    }
-}
-
-/// How far it is shared (DESIGN, Processes).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    Shared,
-    Seat(usize),
-    /// Hash of the parameters.
-    Prompt(String),
-}
-
 /// A worker and its parameters.
 pub(super) struct Cell {
     pub(super) id: ChildId,
     pub(super) key: Key,
-    pub(super) pipeline: Pipeline,
     pub(super) worker: Supervised<Incoming>,
     pub(super) description: Option<Box<Description>>,
     pub(super) flow: Flow,
@@ -79,7 +53,6 @@ impl Cell {
     pub(super) fn start(
         id: ChildId,
         key: Key,
-        pipeline: Pipeline,
         initial: Set,
         settings: &Settings,
         owner: SyncSender<Incoming>,
@@ -89,12 +62,11 @@ impl Cell {
             max_frame_time_override: settings.max_frame_time,
             ..Config::default()
         };
-        let command = worker_command(&pipeline, settings.python.as_deref())?;
+        let command = worker_command(&key.pipeline, settings.python.as_deref())?;
         Ok(Self {
             worker: Supervised::start(config, command, id, owner),
             id,
             key,
-            pipeline,
             description: None,
             flow: Flow::new(initial),
             is_ready: false,
@@ -109,7 +81,7 @@ impl Cell {
 
     /// The pipeline's name.
     pub(super) fn name(&self) -> String {
-        self.pipeline.short_name()
+        self.key.pipeline.short_name()
     }
 
     pub(super) fn keep_line(&mut self, line: &str) {
@@ -137,11 +109,7 @@ impl Cell {
 
     /// Without defaults, as a load takes it.
     pub(super) fn own(&self, set: &Set) -> Map<String, Value> {
-        // The contract's `noop` knows no parameter of its own and takes any (§10.1).
-        if self.pipeline == Pipeline::BuiltIn("noop".into()) {
-            return Map::new();
-        }
-        Map::clone(&set.params.own)
+        own(&self.key.pipeline, set)
     }
 
     /// Asks whether it would take a set. The request's id, if it can be asked.
@@ -175,6 +143,15 @@ impl Cell {
         // A worker that does not take it meets the lifecycle's rules, and the flow hears of its end.
         drop(self.worker.send(&update, &[]));
     }
+}
+
+/// What a pipeline gets of a set, without defaults.
+pub(super) fn own(pipeline: &Pipeline, set: &Set) -> Map<String, Value> {
+    // The contract's `noop` knows no parameter of its own and takes any (§10.1).
+    if *pipeline == Pipeline::BuiltIn("noop".into()) {
+        return Map::new();
+    }
+    Map::clone(&set.params.own)
 }
 
 /// How the contract calls an error of a worker (§6.4).

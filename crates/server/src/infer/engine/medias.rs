@@ -6,7 +6,12 @@ use framerill_frames::Link;
 use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
 use framerill_worker::message::{FromChild, MediaStats, ToChild};
 
-use super::{Number, driver::Driver, workers::level_of};
+use super::{
+    Number,
+    driver::Driver,
+    seating::{self, Suspect},
+    workers::level_of,
+};
 use crate::log::{Ids, Level, log_stream};
 
 impl Driver {
@@ -83,8 +88,11 @@ impl Driver {
                 }
             }
             FromChild::Detached { id, held, .. } => {
-                if let Some(seat) = seat.filter(|_| !held.is_empty()) {
-                    self.lost_with_worker(seat);
+                if !held.is_empty() {
+                    self.place(seating::Input::Suspected {
+                        stream: number,
+                        of: Suspect::Frame,
+                    });
                 }
                 let Some(stream) = self.stream_mut(number) else {
                     return;

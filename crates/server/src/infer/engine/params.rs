@@ -6,7 +6,14 @@ use framerill_media::Size;
 use framerill_supervisor::{ChildId, guardian::Input};
 use serde_json::Value;
 
-use super::{Number, cell::Scope, driver::Driver, flow::Set, start::read_set, wall_ms};
+use super::{
+    Number,
+    driver::Driver,
+    flow::Set,
+    seating::{self, Scope},
+    start::read_set,
+    wall_ms,
+};
 use crate::infer::{digest::digest, status};
 
 impl Driver {
@@ -148,6 +155,7 @@ impl Driver {
         if let Some(set) = set {
             self.taken(id, &set, "reloading");
         }
+        self.place(seating::Input::WorkerBusy { worker: id });
         for seat in self.seats_with(id) {
             if let Some(stream) = &mut self.seats[seat].stream {
                 stream.tell_reloading(true);

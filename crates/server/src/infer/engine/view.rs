@@ -38,7 +38,7 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
         started: driver.started,
         restarts: driver.restarts.clone(),
         recovery: driver.recovery,
-        is_ready: driver.seats.iter().any(is_ready) && !driver.is_leaving,
+        is_ready: driver.seats.iter().any(is_ready) && !driver.seating.is_leaving(),
     }
 }
 
