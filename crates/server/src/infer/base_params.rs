@@ -1,5 +1,7 @@
 //! The parameters that every pipeline of the runner has (runner contract §9.4). Pure.
 
+use std::sync::Arc;
+
 use framerill_media::Size;
 use serde_json::{Map, Value};
 
@@ -21,17 +23,17 @@ pub(super) struct BaseParams {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Params {
     /// As they came; what status shows.
-    pub(super) given: Map<String, Value>,
+    pub(super) given: Arc<Map<String, Value>>,
     /// The runner's part.
     pub(super) base: BaseParams,
     /// The rest.
-    pub(super) own: Map<String, Value>,
+    pub(super) own: Arc<Map<String, Value>>,
 }
 
 impl Params {
     /// Reads a set; names of the runner's part are taken out of what the pipeline gets. An error is one line.
-    pub(super) fn read(given: Map<String, Value>) -> Result<Self, String> {
-        let mut own = given.clone();
+    pub(super) fn read(given: Arc<Map<String, Value>>) -> Result<Self, String> {
+        let mut own = Map::clone(&given);
         let mut problems = Vec::new();
         let mut side = |name: &str| {
             let value = own.remove(name);
@@ -60,7 +62,7 @@ impl Params {
                     size,
                     show_reloading_frame,
                 },
-                own,
+                own: Arc::new(own),
             }),
             Ok(_) => Err(problems.join("; ")),
             Err(error) => Err(error.to_string()),
@@ -130,7 +132,7 @@ mod tests {
     use super::*;
 
     fn read(value: &Value) -> Result<Params, String> {
-        Params::read(value.as_object().unwrap().clone())
+        Params::read(Arc::new(value.as_object().unwrap().clone()))
     }
 
     #[test]
@@ -170,8 +172,8 @@ mod tests {
     fn the_pipeline_gets_the_rest() {
         let given = json!({"width": 576, "prompt": "x", "show_reloading_frame": false});
         let params = read(&given).unwrap();
-        assert_eq!(Value::Object(params.own), json!({"prompt": "x"}));
-        assert_eq!(Value::Object(params.given), given);
+        assert_eq!(json!(*params.own), json!({"prompt": "x"}));
+        assert_eq!(json!(*params.given), given);
         assert!(!params.base.show_reloading_frame);
     }
 

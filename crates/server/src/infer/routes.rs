@@ -172,7 +172,7 @@ fn now(engine: &Engine) -> Arc<Snapshot> {
 }
 
 async fn status(State(engine): State<Engine>) -> Response {
-    object(StatusCode::OK, &now(&engine).status)
+    object(StatusCode::OK, &json!(now(&engine).status))
 }
 
 async fn readyz(State(engine): State<Engine>) -> Response {

@@ -1,23 +1,52 @@
 //! The status object and the events of a stream as JSON (runner contract §6). Pure.
 
+use std::sync::Arc;
+
 use framerill_supervisor::guardian;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-/// What the status object has beside the guardian's numbers.
+/// What the status object has beside the guardian's numbers. Cheap to copy, whatever the parameters' size.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Extras {
     /// Name of the pipeline.
     pub(super) pipeline: String,
     /// Parameters that were queued last; shown once by an event, then until the next ones null.
-    pub(super) last_params: Option<Map<String, Value>>,
+    pub(super) last_params: Option<Arc<Map<String, Value>>>,
     /// Their hash, which stays.
     pub(super) last_params_hash: Option<String>,
     /// Lines of the worker before its last restart; shown once.
-    pub(super) last_restart_logs: Option<Vec<String>>,
+    pub(super) last_restart_logs: Option<Arc<[String]>>,
 }
 
-/// `GET /api/status`.
-pub(super) fn object(status: &guardian::Status, extras: &Extras) -> Value {
+impl Extras {
+    /// These parameters were queued.
+    pub(super) fn show(&mut self, params: &Arc<Map<String, Value>>, hash: &str) {
+        self.last_params = Some(Arc::clone(params));
+        self.last_params_hash = Some(hash.to_owned());
+    }
+
+    /// The worker has none of those that were queued.
+    pub(super) fn forget_params(&mut self) {
+        self.last_params = None;
+        self.last_params_hash = None;
+    }
+}
+
+/// The status object as it stood; it becomes JSON when somebody asks for it.
+#[derive(Clone, Debug)]
+pub(super) struct StatusView {
+    pub(super) status: guardian::Status,
+    pub(super) extras: Extras,
+}
+
+impl Serialize for StatusView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object(&self.status, &self.extras).serialize(serializer)
+    }
+}
+
+fn object(status: &guardian::Status, extras: &Extras) -> Value {
     let inference = &status.inference;
     json!({
         "type": "status",
@@ -33,12 +62,12 @@ pub(super) fn object(status: &guardian::Status, extras: &Extras) -> Value {
             "last_output_time": inference.last_output_time_ms,
             "fps": inference.fps,
             "last_params_update_time": inference.last_params_update_time_ms,
-            "last_params": extras.last_params,
+            "last_params": extras.last_params.as_deref(),
             "last_params_hash": extras.last_params_hash,
             "last_error_time": inference.last_error_time_ms,
             "last_error": inference.last_error,
             "last_restart_time": inference.last_restart_time_ms,
-            "last_restart_logs": extras.last_restart_logs,
+            "last_restart_logs": extras.last_restart_logs.as_deref(),
             "restart_count": inference.restart_count,
         },
     })
@@ -154,9 +183,9 @@ mod tests {
     fn parameters_and_logs_are_shown_by_one_event_and_the_hash_by_all() {
         let guardian = Guardian::new(Moment::default());
         let mut extras = Extras {
-            last_params: Some(Map::new()),
+            last_params: Some(Arc::default()),
             last_params_hash: Some("h".into()),
-            last_restart_logs: Some(vec!["line".into()]),
+            last_restart_logs: Some(["line".to_owned()].into()),
             ..Extras::default()
         };
         let first = event(guardian.status(), &mut extras, 1, 2);

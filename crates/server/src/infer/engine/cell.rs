@@ -1,14 +1,19 @@
 //! A worker, its parameters, and what it last said. It outlives streams.
 
-use std::{collections::VecDeque, sync::mpsc::SyncSender, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, mpsc::SyncSender},
+    time::Duration,
+};
 
 use framerill_supervisor::{ChildId, Config, Supervised};
-use framerill_worker::message::{Description, ErrorReport, ToChild};
+use framerill_worker::message::{Description, ErrorReport, Problem, ToChild};
 use serde_json::{Map, Value};
 
 use super::{
     Incoming,
     flow::{Flow, Set},
+    seating::Key,
 };
 use crate::{
     failure::Failure,
@@ -21,27 +26,10 @@ const LINES: usize = 100;
 /// Characters of one of them.
 const LINE: usize = 2000;
 
-/// Whom a worker is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) target: String,
-    pub(super) scope: Scope,
-}
-
-/// How far it is shared (DESIGN, Processes).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    Shared,
-    Seat(usize),
-    /// Hash of the parameters.
-    Prompt(String),
-}
-
 /// A worker and its parameters.
 pub(super) struct Cell {
     pub(super) id: ChildId,
     pub(super) key: Key,
-    pub(super) pipeline: Pipeline,
     pub(super) worker: Supervised<Incoming>,
     pub(super) description: Option<Box<Description>>,
     pub(super) flow: Flow,
@@ -65,7 +53,6 @@ impl Cell {
     pub(super) fn start(
         id: ChildId,
         key: Key,
-        pipeline: Pipeline,
         initial: Set,
         settings: &Settings,
         owner: SyncSender<Incoming>,
@@ -75,12 +62,11 @@ impl Cell {
             max_frame_time_override: settings.max_frame_time,
             ..Config::default()
         };
-        let command = worker_command(&pipeline, settings.python.as_deref())?;
+        let command = worker_command(&key.pipeline, settings.python.as_deref())?;
         Ok(Self {
             worker: Supervised::start(config, command, id, owner),
             id,
             key,
-            pipeline,
             description: None,
             flow: Flow::new(initial),
             is_ready: false,
@@ -95,7 +81,7 @@ impl Cell {
 
     /// The pipeline's name.
     pub(super) fn name(&self) -> String {
-        self.pipeline.short_name()
+        self.key.pipeline.short_name()
     }
 
     pub(super) fn keep_line(&mut self, line: &str) {
@@ -105,13 +91,8 @@ impl Cell {
         self.lines.push_back(line.chars().take(LINE).collect());
     }
 
-    /// What it said lately.
-    pub(super) fn lines(&self) -> Vec<String> {
-        self.lines.iter().cloned().collect()
-    }
-
     /// What it said before it was lost.
-    pub(super) fn take_lines(&mut self) -> Vec<String> {
+    pub(super) fn take_lines(&mut self) -> Arc<[String]> {
         self.lines.drain(..).collect()
     }
 
@@ -128,11 +109,7 @@ impl Cell {
 
     /// Without defaults, as a load takes it.
     pub(super) fn own(&self, set: &Set) -> Map<String, Value> {
-        // The contract's `noop` knows no parameter of its own and takes any (§10.1).
-        if self.pipeline == Pipeline::BuiltIn("noop".into()) {
-            return Map::new();
-        }
-        set.params.own.clone()
+        own(&self.key.pipeline, set)
     }
 
     /// Asks whether it would take a set. The request's id, if it can be asked.
@@ -168,6 +145,15 @@ impl Cell {
     }
 }
 
+/// What a pipeline gets of a set, without defaults.
+pub(super) fn own(pipeline: &Pipeline, set: &Set) -> Map<String, Value> {
+    // The contract's `noop` knows no parameter of its own and takes any (§10.1).
+    if *pipeline == Pipeline::BuiltIn("noop".into()) {
+        return Map::new();
+    }
+    Map::clone(&set.params.own)
+}
+
 /// How the contract calls an error of a worker (§6.4).
 pub(super) fn error_text(report: &ErrorReport, was_ready: bool, with_defaults: bool) -> String {
     let prefix = match (report.code.as_str(), was_ready) {
@@ -185,14 +171,15 @@ pub(super) fn error_text(report: &ErrorReport, was_ready: bool, with_defaults: b
         ("bad_output", _) => "Error processing output frame",
         _ => "Error in process run method",
     };
-    let problems: Vec<_> = report
-        .problems
-        .iter()
-        .map(|it| it.message.as_str())
-        .collect();
-    let detail = match problems.as_slice() {
+    let detail = match report.problems.as_slice() {
         [] => report.message.clone(),
-        problems => problems.join("; "),
+        problems => sentences(problems),
     };
     format!("{prefix}: {detail}")
+}
+
+/// What is wrong with parameters, in one line.
+pub(super) fn sentences(problems: &[Problem]) -> String {
+    let each = problems.iter().map(|it| it.message.as_str());
+    each.collect::<Vec<_>>().join("; ")
 }

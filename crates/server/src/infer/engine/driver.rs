@@ -19,13 +19,13 @@ use tokio::sync::watch;
 
 use super::{
     Command, Ended, Incoming, Number, Snapshot, StreamView,
-    cell::{Cell, Key, Scope},
+    cell::Cell,
     seat::Seat,
+    seating::{self, Seating, StartId},
     snapshot::Recovery,
-    start::Pending,
+    start::{Check, Start},
     stream::Stream,
     wall_ms,
-    workers::LEAVES_WITHIN,
 };
 use crate::{
     failure::Failure,
@@ -35,10 +35,6 @@ use crate::{
 
 /// Notices taken before deadlines are looked at again.
 const BATCH: usize = 64;
-/// What follows the end of a stream's input: its last pictures.
-const REST_WITHIN: Duration = Duration::from_secs(3);
-/// From the order to leave to the end of all children.
-const LEAVE_WITHIN: Duration = Duration::from_millis(5200);
 
 /// Owns everything that runs.
 pub(super) struct Driver {
@@ -55,13 +51,19 @@ pub(super) struct Driver {
     pub(super) leaving: Vec<Stream>,
     /// The last streams that are over.
     pub(super) over: VecDeque<Arc<StreamView>>,
-    pub(super) pending: Vec<Pending>,
-    pub(super) last_number: Number,
-    last_child: u32,
+    /// Who sits where.
+    pub(super) seating: Seating,
+    /// What it wants is being done.
+    pub(super) is_placing: bool,
+    /// When it wants to be asked.
+    pub(super) place_by: Option<Duration>,
+    /// Starts that are not answered yet.
+    pub(super) starts: BTreeMap<StartId, Start>,
+    pub(super) last_start: StartId,
+    pub(super) checks: Vec<Check>,
+    last_media: u32,
     pub(super) notes: Notes,
     pub(super) started: u64,
-    pub(super) is_leaving: bool,
-    leave_by: Option<Duration>,
     pub(super) ended: Option<Ended>,
     pub(super) restarts: BTreeMap<(&'static str, String), u64>,
     pub(super) recovery: Recovery,
@@ -76,6 +78,8 @@ impl Driver {
         incoming: Receiver<Incoming>,
         tell: watch::Sender<Arc<Snapshot>>,
     ) -> Result<Self, Failure> {
+        let (capacity, pipeline) = (settings.capacity as usize, settings.pipeline.clone());
+        let (seating, worker, key) = Seating::new(capacity, pipeline.clone(), first_number());
         let mut this = Self {
             media_program: program::media()?,
             settings,
@@ -88,32 +92,29 @@ impl Driver {
             cells: Vec::new(),
             leaving: Vec::new(),
             over: VecDeque::new(),
-            pending: Vec::new(),
-            last_number: first_number(),
-            last_child: 0,
+            seating,
+            is_placing: false,
+            place_by: None,
+            starts: BTreeMap::new(),
+            last_start: 0,
+            checks: Vec::new(),
+            last_media: u32::MAX,
             notes: Notes::start()?,
             started: 0,
-            is_leaving: false,
-            leave_by: None,
             ended: None,
             restarts: BTreeMap::new(),
             recovery: Recovery::default(),
         };
         this.seats
             .push(Seat::new(this.moment(), &this.settings.name));
-        let pipeline = this.settings.pipeline.clone();
         let initial = this.initial_for(&pipeline).map_err(|why| {
             Failure::usage("initial_params", format!("the initial parameters: {why}"))
         })?;
         let seat = &mut this.seats[0];
-        seat.extras.last_params = Some(initial.params.given.clone());
-        seat.extras.last_params_hash = Some(initial.hash.clone());
-        let key = Key {
-            target: pipeline.target().to_owned(),
-            scope: Scope::Seat(0),
-        };
-        let cell = this.add_cell(key, pipeline, initial)?;
-        this.seats[0].cell = Some(cell);
+        seat.extras.show(&initial.params.given, &initial.hash);
+        seat.cell = Some(worker);
+        let cell = Cell::start(worker, key, initial, &this.settings, this.owner.clone())?;
+        this.cells.push(cell);
         this.publish();
         Ok(this)
     }
@@ -133,20 +134,11 @@ impl Driver {
             if let Some(ended) = self.ended.take() {
                 return ended;
             }
-            if self.is_leaving && self.is_over() {
+            if self.seating.is_over() {
                 return Ended::Done;
             }
             self.wait();
         }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        let children = self.cells.iter().all(|it| it.worker.state().is_terminal());
-        let is_late = self.leave_by.is_some_and(|at| at <= self.now());
-        is_late
-            || (children
-                && self.leaving.is_empty()
-                && self.seats.iter().all(|it| it.stream.is_none()))
     }
 
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
@@ -161,9 +153,10 @@ impl Driver {
         }
     }
 
-    pub(super) fn new_child(&mut self) -> ChildId {
-        self.last_child += 1;
-        ChildId(self.last_child)
+    /// Media processes are numbered from the end, workers from the beginning.
+    pub(super) fn new_media(&mut self) -> ChildId {
+        self.last_media -= 1;
+        ChildId(self.last_media)
     }
 
     pub(super) fn cell(&self, id: ChildId) -> Option<&Cell> {
@@ -183,15 +176,8 @@ impl Driver {
         let children = self.cells.iter().filter_map(|it| it.worker.next_deadline());
         let streams = self.streams().filter_map(|it| it.media.next_deadline());
         let seats = self.seats.iter().map(|it| own(it.wake));
-        let pending = self.pending.iter().map(|it| own(it.until));
-        let rest = self.streams().filter_map(|it| it.input_ended);
-        let rest = rest.map(|at| own(at + REST_WITHIN));
-        for at in children
-            .chain(streams)
-            .chain(seats)
-            .chain(pending)
-            .chain(rest)
-        {
+        let seating = self.place_by.map(own);
+        for at in children.chain(streams).chain(seats).chain(seating) {
             next = next.min(at);
         }
         match self
@@ -218,7 +204,7 @@ impl Driver {
         running.chain(&self.leaving)
     }
 
-    pub(super) fn streams_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+    fn streams_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
         let running = self.seats.iter_mut().filter_map(|it| it.stream.as_mut());
         running.chain(&mut self.leaving)
     }
@@ -251,7 +237,7 @@ impl Driver {
         self.updates();
     }
 
-    pub(super) fn take_notice(&mut self, notice: Notice) {
+    fn take_notice(&mut self, notice: Notice) {
         if let Some(cell) = self.cells.iter_mut().find(|it| it.id == notice.child) {
             cell.worker.handle(notice);
         } else if let Some(stream) = self.streams_mut().find(|it| it.media_id == notice.child) {
@@ -259,7 +245,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn take_command(&mut self, command: Command) {
+    fn take_command(&mut self, command: Command) {
         match command {
             Command::Start {
                 asked,
@@ -284,19 +270,10 @@ impl Driver {
 
     /// Ends everything, in order.
     pub(super) fn leave(&mut self) {
-        if std::mem::replace(&mut self.is_leaving, true) {
-            return;
-        }
-        self.leave_by = Some(self.now() + LEAVE_WITHIN);
-        for seat in 0..self.seats.len() {
-            self.end_stream(seat, "infer stops");
-        }
-        for cell in &mut self.cells {
-            cell.worker.stop(LEAVES_WITHIN);
-        }
+        self.place(seating::Input::Leave);
     }
 
-    pub(super) fn updates(&mut self) {
+    fn updates(&mut self) {
         loop {
             if let Some((id, update)) = self
                 .cells
@@ -317,7 +294,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn deadlines(&mut self) {
+    fn deadlines(&mut self) {
         let now = self.now();
         for cell in &mut self.cells {
             cell.worker.on_deadline();
@@ -334,15 +311,10 @@ impl Driver {
             if self.seats[seat].wake <= self.now() {
                 self.guard(seat, Input::Deadline);
             }
-            let rest = self.seats[seat]
-                .stream
-                .as_ref()
-                .and_then(|it| it.input_ended);
-            if rest.is_some_and(|at| at + REST_WITHIN <= now) {
-                self.end_stream(seat, "its input ended");
-            }
         }
-        self.give_up_checks(now);
+        if self.place_by.is_some_and(|at| at <= now) {
+            self.place(seating::Input::Deadline);
+        }
     }
 
     pub(super) fn publish(&mut self) {
@@ -356,14 +328,6 @@ impl Driver {
             .iter()
             .filter_map(|it| Some((Some(it), it.stream.as_ref()?)));
         running.chain(self.leaving.iter().map(|it| (None, it)))
-    }
-
-    pub(super) fn restarts(&self) -> &BTreeMap<(&'static str, String), u64> {
-        &self.restarts
-    }
-
-    pub(super) fn recovery(&self) -> Recovery {
-        self.recovery
     }
 }
 

@@ -197,7 +197,7 @@ mod tests {
         let mut given = Map::new();
         given.insert("prompt".into(), json!(name));
         Set {
-            params: Params::read(given).unwrap(),
+            params: Params::read(given.into()).unwrap(),
             hash: name.into(),
             of: None,
         }

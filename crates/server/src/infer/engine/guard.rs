@@ -32,7 +32,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn obey(&mut self, at: usize, output: Output) {
+    fn obey(&mut self, at: usize, output: Output) {
         match output {
             Output::State { state, rule } => {
                 log_stream(
@@ -78,7 +78,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn tell_event(&mut self, at: usize, event: guardian::Event) {
+    fn tell_event(&mut self, at: usize, event: guardian::Event) {
         let now_ms = wall_ms();
         let seat = &mut self.seats[at];
         let pipeline = seat.extras.pipeline.clone();

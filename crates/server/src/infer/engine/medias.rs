@@ -6,7 +6,12 @@ use framerill_frames::Link;
 use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
 use framerill_worker::message::{FromChild, MediaStats, ToChild};
 
-use super::{Number, driver::Driver, workers::level_of};
+use super::{
+    Number,
+    driver::Driver,
+    seating::{self, Suspect},
+    workers::level_of,
+};
 use crate::log::{Ids, Level, log_child};
 
 impl Driver {
@@ -28,12 +33,12 @@ impl Driver {
         }
     }
 
-    pub(super) fn ids_of_stream(&self, number: Number) -> Ids {
+    fn ids_of_stream(&self, number: Number) -> Ids {
         let stream = self.streams().find(|it| it.number == number);
         stream.map(|it| it.asked.ids.clone()).unwrap_or_default()
     }
 
-    pub(super) fn media_event(&mut self, number: Number, event: lifecycle::Event) {
+    fn media_event(&mut self, number: Number, event: lifecycle::Event) {
         let seat = self.seat_of(number);
         match event {
             lifecycle::Event::Ready { .. } => {
@@ -69,7 +74,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn media_says(&mut self, number: Number, message: FromChild) {
+    fn media_says(&mut self, number: Number, message: FromChild) {
         let seat = self.seat_of(number);
         match message {
             FromChild::Source { source } => {
@@ -83,8 +88,11 @@ impl Driver {
                 }
             }
             FromChild::Detached { id, held, .. } => {
-                if let Some(seat) = seat.filter(|_| !held.is_empty()) {
-                    self.lost_with_worker(seat);
+                if !held.is_empty() {
+                    self.place(seating::Input::Suspected {
+                        stream: number,
+                        of: Suspect::Frame,
+                    });
                 }
                 let Some(stream) = self.stream_mut(number) else {
                     return;

@@ -1,9 +1,11 @@
-//! Streams and the processes behind them. One thread owns all children and decides nothing that a machine decides:
-//! lifecycles (when a child is restarted), guardians (what state a stream is in), flows (which parameters a worker has).
+//! Streams and the processes behind them. One thread owns all children and decides nothing that a machine decides: the
+//! seating (who sits where), lifecycles (when a child is restarted), guardians (what state a stream is in), flows (which
+//! parameters a worker has).
 //!
-//! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `flow` (pure), `cell` (a worker
-//! and its parameters), `stream` (a stream and its media), `seat` (a place for a stream: a guardian and its worker),
-//! `start` (how a stream begins), `driver` (the loop).
+//! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `seating` and `flow` (pure), `cell`
+//! (a worker and its parameters), `stream` (a stream and its media), `seat` (a place for a stream: a guardian and its
+//! worker), `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream
+//! begins), `workers`, `medias` and `news` (what follows from what children and transports say).
 //!
 //! ```text
 //! seat ── guardian
@@ -19,12 +21,13 @@ mod guard;
 mod medias;
 mod news;
 mod params;
+mod placing;
 mod seat;
+mod seating;
 mod snapshot;
 mod start;
 mod stream;
 mod view;
-
 mod workers;
 
 use std::{

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use framerill_supervisor::guardian::Input;
 
-use super::{Number, StreamView, driver::Driver, view::stream_view};
+use super::{Number, StreamView, driver::Driver, seating, view::stream_view};
 use crate::{
     infer::{asked::Origin, status, transport::News},
     log::{Level, log_stream},
@@ -19,10 +19,7 @@ impl Driver {
         match news {
             News::Closed => self.closed(number),
             News::InputEnded(why) => {
-                let now = self.now();
-                if let Some(stream) = self.stream_mut(number) {
-                    stream.input_ended = Some(now);
-                }
+                self.place(seating::Input::SourceEnded { stream: number });
                 if let (Some(seat), Some(why)) = (seat, why) {
                     self.blame(seat, format!("Error reading input: {why}"));
                 }
@@ -62,7 +59,8 @@ impl Driver {
     }
 
     /// A stream's channels are closed: it is over.
-    pub(super) fn closed(&mut self, number: Number) {
+    fn closed(&mut self, number: Number) {
+        self.place(seating::Input::Closed { stream: number });
         let left = self.leaving.extract_if(.., |it| it.number == number);
         let mut over: Vec<_> = left.map(|it| (None, it)).collect();
         if let Some(seat) = self.seat_of(number) {
@@ -94,26 +92,28 @@ impl Driver {
 
     /// Ends the stream of a seat. It counts as running until its channels are closed.
     pub(super) fn end_stream(&mut self, seat: usize, why: &str) {
-        let Some(stream) = self.seats[seat].stream.take() else {
+        if let Some(stream) = &self.seats[seat].stream {
+            let (stream, why) = (stream.number, why.to_owned());
+            self.place(seating::Input::End { stream, why });
+        }
+    }
+
+    pub(super) fn end_now(&mut self, seat: usize, why: &str) {
+        let Some(stream) = &self.seats[seat].stream else {
             return;
         };
-        if !stream.is_ending {
-            let number = stream.number;
-            log_stream(
-                Level::Info,
-                &self.seats[seat].ids,
-                format_args!("stream {number} ends: {why}"),
-            );
-            self.leave_worker(seat, &stream);
-            self.seats[seat].stream = Some(stream);
-            // What was reported goes out while there is a channel for it.
-            self.guard(seat, Input::StreamEnding { stream: number });
-            if let Some(stream) = &mut self.seats[seat].stream {
-                stream.end();
-            }
-            return;
+        let (number, name) = (stream.number, stream.name());
+        log_stream(
+            Level::Info,
+            &self.seats[seat].ids,
+            format_args!("stream {number} ends: {why}"),
+        );
+        self.leave_worker(seat, name);
+        // What was reported goes out while there is a channel for it.
+        self.guard(seat, Input::StreamEnding { stream: number });
+        if let Some(stream) = &mut self.seats[seat].stream {
+            stream.end();
         }
-        self.seats[seat].stream = Some(stream);
     }
 
     /// A stream does not end in order.

@@ -1,11 +1,19 @@
 //! Parameters on their way to workers, and what becomes of them.
 
+use std::sync::Arc;
+
 use framerill_media::Size;
 use framerill_supervisor::{ChildId, guardian::Input};
 use serde_json::Value;
 
 use super::{
-    Number, cell::Scope, driver::Driver, flow::Set, start::read_set, stream::Stream, wall_ms,
+    Number,
+    driver::Driver,
+    flow::Set,
+    seating::{self, Scope},
+    start::read_set,
+    stream::Stream,
+    wall_ms,
 };
 use crate::infer::{digest::digest, status};
 
@@ -50,9 +58,9 @@ impl Driver {
         let Value::Object(given) = value else {
             return Err("they should be an object".to_owned());
         };
+        let given = Arc::new(given);
         let extras = &mut self.seats[seat].extras;
-        extras.last_params = Some(given.clone());
-        extras.last_params_hash = Some(digest(&Value::Object(given.clone())));
+        extras.show(&given, &digest(&given));
         self.guard(seat, Input::ParamsQueued);
         let (name, scope) = match self.cell(cell) {
             Some(cell) => (cell.name(), cell.key.scope.clone()),
@@ -84,7 +92,7 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn refuse_params(&mut self, seat: usize, why: &str) {
+    fn refuse_params(&mut self, seat: usize, why: &str) {
         if let Some(stream) = &mut self.seats[seat].stream {
             stream.params_status = "rejected";
         }
@@ -153,6 +161,7 @@ impl Driver {
         if let Some(set) = set {
             self.taken(id, &set, "reloading");
         }
+        self.place(seating::Input::WorkerBusy { worker: id });
         for seat in self.seats_with(id) {
             if let Some(stream) = &mut self.seats[seat].stream {
                 stream.tell_reloading(true);

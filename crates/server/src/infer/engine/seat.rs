@@ -36,9 +36,4 @@ impl Seat {
             ids: Ids::default(),
         }
     }
-
-    /// Whether a further stream has room.
-    pub(super) fn is_free(&self) -> bool {
-        self.stream.as_ref().is_none_or(|it| it.is_ending) && self.guardian.refusal().is_none()
-    }
 }

@@ -1,19 +1,20 @@
-//! How everything stands, for whoever asks: handlers never wait for the engine.
+//! How everything stands, for whoever asks: handlers never wait for the engine. It is told at every turn of the engine's
+//! loop, so that nothing in it is copied that may be large.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use framerill_worker::message::{MediaStats, SourceInfo};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::Number;
-use crate::infer::asked::Binding;
+use crate::infer::{asked::Binding, status::StatusView};
 
 /// How everything stands.
 #[derive(Clone, Debug, Default)]
 pub(in crate::infer) struct Snapshot {
     /// `GET /api/status`.
-    pub(in crate::infer) status: Value,
+    pub(in crate::infer) status: Option<StatusView>,
     /// Streams that run, and those that are being ended.
     pub(in crate::infer) streams: Vec<StreamView>,
     /// Streams that are over, the last of them; for who waits for their end.
@@ -58,7 +59,8 @@ pub(in crate::infer) struct StreamView {
     pub(in crate::infer) request_id: String,
     pub(in crate::infer) manifest_id: String,
     pub(in crate::infer) stream_id: String,
-    pub(in crate::infer) params: Map<String, Value>,
+    #[serde(serialize_with = "whole")]
+    pub(in crate::infer) params: Arc<Map<String, Value>>,
     /// What became of the newest parameters: `queued`, `applied`, `reloading`, `rejected`, `quarantined`.
     pub(in crate::infer) params_status: &'static str,
     pub(in crate::infer) media: Option<SourceInfo>,
@@ -70,7 +72,7 @@ pub(in crate::infer) struct StreamView {
     pub(in crate::infer) segments_lost: u64,
     pub(in crate::infer) events_dropped: u64,
     /// The whole status object.
-    pub(in crate::infer) status: Value,
+    pub(in crate::infer) status: Option<StatusView>,
 }
 
 /// One child process.
@@ -79,4 +81,11 @@ pub(in crate::infer) struct ChildView {
     pub(in crate::infer) role: &'static str,
     pub(in crate::infer) pid: Option<u32>,
     pub(in crate::infer) state: &'static str,
+}
+
+fn whole<S: Serializer>(
+    params: &Arc<Map<String, Value>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    params.as_ref().serialize(serializer)
 }

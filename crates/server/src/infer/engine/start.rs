@@ -1,7 +1,6 @@
-//! How a stream begins. Order of steps: everything is validated first, then a former stream ends, then the new one
-//! begins (runner contract §2.1, D8). Nothing waits for a network or a model.
+//! What a start brings, and how its stream begins when the seating says so.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use framerill_supervisor::{
     ChildId, Command as Program,
@@ -11,227 +10,85 @@ use serde_json::{Map, Value};
 
 use super::{
     Number, Reply,
-    cell::{Cell, Key, Scope},
+    cell::{Cell, own},
     driver::Driver,
     flow::Set,
-    seat::Seat,
+    seating::{self, StartId, Wanted},
     stream::{Beginning, Stream},
 };
 use crate::{
     infer::{
-        asked::{Asked, Binding, Origin},
+        asked::{Asked, Origin},
         base_params::Params,
         digest::digest,
         status,
         transport::{Opening, Transport},
     },
-    log::{Level, log_stream},
+    log::{Ids, Level, log_stream},
     run::Pipeline,
 };
 
-/// A worker that is busy is not waited for longer; what it thinks of parameters comes as an event then.
-const CHECK_WITHIN: Duration = Duration::from_millis(1500);
 /// The pipeline that the contract treats on its own (§2.1, §4.4).
 const COMFYUI: &str = "comfyui";
 
-/// A start whose parameters a worker is being asked about.
-pub(super) struct Pending {
-    pub(super) cell: ChildId,
-    pub(super) request: u64,
-    pub(super) until: Duration,
-    pub(super) start: Start,
-}
-
 /// A start that is valid as far as can be told without its worker.
 pub(super) struct Start {
-    seat: usize,
     asked: Asked,
-    set: Option<Set>,
+    pub(super) set: Option<Set>,
     received_ms: u64,
     reply: Reply<Number>,
+}
+
+/// A start whose parameters a worker is being asked about.
+pub(super) struct Check {
+    start: StartId,
+    worker: ChildId,
+    request: u64,
 }
 
 impl Driver {
     /// A stream is asked for.
     pub(super) fn start(&mut self, asked: Asked, received_ms: u64, reply: Reply<Number>) {
-        match self.prepare(&asked) {
-            Ok((seat, set)) => {
-                let start = Start {
-                    seat,
-                    asked,
-                    set,
-                    received_ms,
-                    reply,
-                };
-                self.check(start);
-            }
-            Err(why) => {
-                log_stream(
-                    Level::Error,
-                    &asked.ids,
-                    format_args!("stream refused: {why}"),
-                );
-                // Whoever asked may have gone.
-                reply.send(Err(why)).ok();
-            }
-        }
+        let (set, wanted) = match self.read_start(&asked) {
+            Ok(read) => read,
+            Err(why) => return refuse(&asked.ids, reply, why),
+        };
+        let start = Start {
+            asked,
+            set,
+            received_ms,
+            reply,
+        };
+        self.starts.insert(wanted.start, start);
+        let refusals = self.seats.iter().map(|it| it.guardian.refusal());
+        let refusals = refusals.map(|it| it.map(ToString::to_string)).collect();
+        self.place(seating::Input::Start { wanted, refusals });
     }
 
-    fn prepare(&mut self, asked: &Asked) -> Result<(usize, Option<Set>), String> {
-        if self.is_leaving {
-            return Err("infer is stopping".to_owned());
-        }
-        let pipeline = self.pipeline_of(asked)?;
-        let set = match &asked.params {
-            None => None,
-            Some(given) => Some(read_set(given.clone(), &pipeline.short_name())?),
+    fn read_start(&mut self, asked: &Asked) -> Result<(Option<Set>, Wanted), String> {
+        let pipeline = match &asked.pipeline {
+            None => self.settings.pipeline.clone(),
+            Some(named) => Pipeline::find(named).map_err(|failure| failure.to_string())?,
         };
-        let seat = self.find_seat(asked)?;
-        Ok((seat, set))
-    }
-
-    fn pipeline_of(&self, asked: &Asked) -> Result<Pipeline, String> {
-        match &asked.pipeline {
-            None => Ok(self.settings.pipeline.clone()),
-            Some(named) => Pipeline::find(named).map_err(|failure| failure.to_string()),
-        }
-    }
-
-    /// The place for a stream. At capacity 1 a start on the runner's route replaces what runs there.
-    fn find_seat(&mut self, asked: &Asked) -> Result<usize, String> {
-        let capacity = self.settings.capacity as usize;
-        let replaces = capacity == 1 && asked.origin != Origin::Api;
-        if let Some(refusal) = self
-            .seats
-            .first()
-            .filter(|_| capacity == 1)
-            .and_then(|it| it.guardian.refusal())
-        {
-            return Err(format!("the pipeline failed for good: {refusal}"));
-        }
-        if replaces {
-            return Ok(0);
-        }
-        // One that a start waits for is taken.
-        let is_promised = |at: usize| self.pending.iter().any(|it| it.start.seat == at);
-        let mut seats = self.seats.iter().enumerate();
-        if let Some((free, _)) = seats.find(|(at, it)| it.is_free() && !is_promised(*at)) {
-            return Ok(free);
-        }
-        if self.seats.len() < capacity {
-            let seat = Seat::new(self.moment(), &self.settings.name);
-            self.seats.push(seat);
-            return Ok(self.seats.len() - 1);
-        }
-        let failed = self
-            .seats
-            .iter()
-            .filter(|it| it.guardian.refusal().is_some());
-        if failed.count() == capacity {
-            return Err("every worker failed for good".to_owned());
-        }
-        Err(format!("capacity {capacity} in use"))
-    }
-
-    /// Asks the worker about the parameters, if it can be asked.
-    fn check(&mut self, start: Start) {
-        let cell = match self.cell_for(&start) {
-            Ok(cell) => cell,
-            Err(why) => {
-                log_stream(
-                    Level::Error,
-                    &start.asked.ids,
-                    format_args!("stream refused: {why}"),
-                );
-                // Whoever asked may have gone.
-                start.reply.send(Err(why)).ok();
-                return;
-            }
+        let given = asked.params.clone();
+        let set = given.map(|it| read_set(Arc::new(it), &pipeline.short_name()));
+        let set = set.transpose()?;
+        let params = match &set {
+            Some(set) => set.hash.clone(),
+            None => self.initial_for(&pipeline)?.hash,
         };
-        let until = self.now() + CHECK_WITHIN;
-        let request = match (&start.set, self.cells.iter_mut().find(|it| it.id == cell)) {
-            (Some(set), Some(it)) if !it.own(set).is_empty() => it.check(set),
-            _ => None,
+        self.last_start += 1;
+        let wanted = Wanted {
+            start: self.last_start,
+            is_checked: set
+                .as_ref()
+                .is_some_and(|it| !own(&pipeline, it).is_empty()),
+            pipeline,
+            binding: asked.binding,
+            params,
+            replaces: asked.origin != Origin::Api,
         };
-        match request {
-            Some(request) => self.pending.push(Pending {
-                cell,
-                request,
-                until,
-                start,
-            }),
-            None => self.begin(start),
-        }
-    }
-
-    /// A worker answered about a start's parameters.
-    pub(super) fn checked(&mut self, cell: ChildId, request: u64, problem: Option<String>) -> bool {
-        let is_it = |it: &Pending| it.cell == cell && it.request == request;
-        let Some(at) = self.pending.iter().position(is_it) else {
-            return false;
-        };
-        let Pending { start, .. } = self.pending.remove(at);
-        match problem {
-            None => self.begin(start),
-            Some(why) => {
-                log_stream(
-                    Level::Error,
-                    &start.asked.ids,
-                    format_args!("stream refused: {why}"),
-                );
-                // Whoever asked may have gone.
-                start.reply.send(Err(why)).ok();
-            }
-        }
-        true
-    }
-
-    /// Starts that waited long enough for a worker that is busy, or gone.
-    pub(super) fn give_up_checks(&mut self, now: Duration) {
-        while let Some(at) = self.pending.iter().position(|it| {
-            let is_there = self
-                .cells
-                .iter()
-                .any(|cell| cell.id == it.cell && cell.is_ready);
-            it.until <= now || !is_there
-        }) {
-            let Pending { start, .. } = self.pending.remove(at);
-            self.begin(start);
-        }
-    }
-
-    /// The worker for a stream; started if there is none.
-    fn cell_for(&mut self, start: &Start) -> Result<ChildId, String> {
-        let pipeline = self.pipeline_of(&start.asked)?;
-        let scope = match start.asked.binding {
-            Binding::Shared => Scope::Shared,
-            Binding::Stream => Scope::Seat(start.seat),
-            Binding::Prompt => {
-                let initial = Value::Object(self.settings.initial_params.clone());
-                let hash = start.set.as_ref().map(|it| it.hash.clone());
-                Scope::Prompt(hash.unwrap_or_else(|| digest(&initial)))
-            }
-        };
-        let key = Key {
-            target: pipeline.target().to_owned(),
-            scope,
-        };
-        if let Some(cell) = self.cells.iter().find(|it| it.key == key) {
-            let shareable = cell.description.as_ref().is_none_or(|it| it.shareable);
-            if key.scope == Scope::Shared && !shareable {
-                return Err(format!(
-                    "`{}` does not say that streams may share it (`shareable`)",
-                    cell.name()
-                ));
-            }
-            return Ok(cell.id);
-        }
-        let initial = match (&start.set, start.asked.binding) {
-            (Some(set), Binding::Prompt) => set.clone(),
-            _ => self.initial_for(&pipeline)?,
-        };
-        self.add_cell(key, pipeline, initial)
-            .map_err(|failure| failure.to_string())
+        Ok((set, wanted))
     }
 
     /// What a worker of a pipeline is loaded with: those of the settings are for theirs.
@@ -241,42 +98,72 @@ impl Driver {
         } else {
             Map::new()
         };
-        read_set(given, &pipeline.short_name())
+        read_set(Arc::new(given), &pipeline.short_name())
     }
 
-    pub(super) fn add_cell(
-        &mut self,
-        key: Key,
-        pipeline: Pipeline,
-        initial: Set,
-    ) -> Result<ChildId, crate::Failure> {
-        let id = self.new_child();
-        let owner = self.owner.clone();
-        let cell = Cell::start(id, key, pipeline, initial, &self.settings, owner)?;
-        self.cells.push(cell);
-        Ok(id)
-    }
-
-    /// Ends what runs there, and begins the new one.
-    fn begin(&mut self, start: Start) {
-        let ids = start.asked.ids.clone();
-        match self.try_begin(&start) {
-            Ok(number) => {
-                log_stream(Level::Info, &ids, format_args!("stream {number} started"));
-                // Whoever asked may have gone; the stream is there.
-                start.reply.send(Ok(number)).ok();
-            }
-            Err(why) => {
-                log_stream(Level::Error, &ids, format_args!("stream refused: {why}"));
-                start.reply.send(Err(why)).ok();
-            }
+    /// Asks a worker about a start's parameters.
+    pub(super) fn check(&mut self, start: StartId, worker: ChildId) {
+        let set = self.starts.get(&start).and_then(|it| it.set.clone());
+        let cell = self.cell_mut(worker);
+        let request = cell.zip(set).and_then(|(cell, set)| cell.check(&set));
+        match request {
+            Some(request) => self.checks.push(Check {
+                start,
+                worker,
+                request,
+            }),
+            None => self.place(seating::Input::Checked {
+                start,
+                problem: None,
+            }),
         }
     }
 
-    fn try_begin(&mut self, start: &Start) -> Result<Number, String> {
-        let cell = self.cell_for(start)?;
+    /// A worker answered about a start's parameters.
+    pub(super) fn checked(
+        &mut self,
+        worker: ChildId,
+        request: u64,
+        problem: Option<String>,
+    ) -> bool {
+        let mut checks = self.checks.iter();
+        let Some(at) = checks.position(|it| it.worker == worker && it.request == request) else {
+            return false;
+        };
+        let start = self.checks.remove(at).start;
+        self.place(seating::Input::Checked { start, problem });
+        true
+    }
+
+    pub(super) fn answer(&mut self, start: StartId, answer: Result<Number, String>) {
+        self.checks.retain(|it| it.start != start);
+        let Some(Start { asked, reply, .. }) = self.starts.remove(&start) else {
+            return;
+        };
+        match answer {
+            Ok(number) => {
+                let told = format_args!("stream {number} started");
+                log_stream(Level::Info, &asked.ids, told);
+                // Whoever asked may have gone; the stream is there.
+                reply.send(Ok(number)).ok();
+            }
+            Err(why) => refuse(&asked.ids, reply, why),
+        }
+    }
+
+    /// Ends what runs on a seat, and begins a stream there.
+    pub(super) fn begin(
+        &mut self,
+        start: StartId,
+        number: Number,
+        at: usize,
+        cell: ChildId,
+    ) -> Result<(), String> {
+        let Some(start) = self.starts.get(&start) else {
+            return Err("nobody asks for it any more".to_owned());
+        };
+        let (asked, received_ms) = (start.asked.clone(), start.received_ms);
         let is_explicit = start.set.is_some();
-        let number = self.last_number + 1;
         let set = match &start.set {
             Some(set) => Set {
                 of: Some(number),
@@ -287,64 +174,57 @@ impl Driver {
                 .map(|it| it.flow.initial().clone())
                 .ok_or("its worker is gone")?,
         };
-        let after = self.seats[start.seat]
-            .stream
-            .as_ref()
-            .map(|it| it.transport.closed());
-        let transport = Transport::open(
-            &self.runtime,
-            Opening {
-                number,
-                asked: &start.asked,
-                tls: self.settings.tls.clone(),
-                owner: self.owner.clone(),
-                after,
-            },
-        )?;
-        self.last_number = number;
-        self.retire(start.seat);
-        let media_id = self.new_child();
+        let former = self.seats[at].stream.as_ref();
+        let opening = Opening {
+            number,
+            asked: &asked,
+            tls: self.settings.tls.clone(),
+            owner: self.owner.clone(),
+            after: former.map(|it| it.transport.closed()),
+        };
+        let transport = Transport::open(&self.runtime, opening)?;
+        self.retire(at);
         let stream = Stream::begin(Beginning {
             number,
-            max_fps: start.asked.max_fps_or(self.settings.max_fps),
-            asked: start.asked.clone(),
+            max_fps: asked.max_fps_or(self.settings.max_fps),
+            asked: asked.clone(),
             set: set.clone(),
-            started_ms: start.received_ms,
-            media_id,
+            started_ms: received_ms,
+            media_id: self.new_media(),
             command: Program::new(&self.media_program),
             owner: self.owner.clone(),
             transport,
         });
-        stream.transport.emit(status::trace(
-            "runner_receive_stream_request",
-            start.received_ms,
-        ));
+        let trace = status::trace("runner_receive_stream_request", received_ms);
+        stream.transport.emit(trace);
         let name = self.cell(cell).map(Cell::name).unwrap_or_default();
-        let forbidden = name == COMFYUI && start.asked.origin == Origin::Runner;
-        let seat = &mut self.seats[start.seat];
-        seat.ids = start.asked.ids.clone();
-        seat.stream = Some(stream);
-        seat.cell = Some(cell);
-        seat.extras.pipeline.clone_from(&name);
-        seat.extras.last_params = Some(set.params.given.clone());
-        seat.extras.last_params_hash = Some(set.hash.clone());
-        let restarts = if forbidden {
+        let restarts = if name == COMFYUI && asked.origin == Origin::Runner {
             Restarts::Forbidden
         } else {
             Restarts::Allowed
         };
-        self.guard(
-            start.seat,
-            Input::StreamStarted {
-                stream: number,
-                restarts,
-            },
-        );
-        self.tell_worker_state(start.seat);
+        let seat = &mut self.seats[at];
+        seat.ids = asked.ids.clone();
+        seat.stream = Some(stream);
+        seat.cell = Some(cell);
+        seat.extras.pipeline = name;
+        seat.extras.show(&set.params.given, &set.hash);
+        let stream = number;
+        self.guard(at, Input::StreamStarted { stream, restarts });
+        self.tell_worker_state(at);
         if is_explicit {
-            self.guard(start.seat, Input::ParamsQueued);
+            self.guard(at, Input::ParamsQueued);
         }
-        self.forget_unused_cells();
+        self.give_set(cell, set, is_explicit);
+        if asked.origin == Origin::Runner {
+            self.notes.keep(number, &asked);
+        }
+        self.started += 1;
+        Ok(())
+    }
+
+    /// A worker gets what a new stream brings, or what it had at first.
+    fn give_set(&mut self, cell: ChildId, set: Set, is_explicit: bool) {
         let is_alone = self.streams_of(cell) == 1;
         if let Some(it) = self.cell_mut(cell).filter(|_| is_alone || is_explicit) {
             if is_alone {
@@ -355,11 +235,6 @@ impl Driver {
             }
             it.pump();
         }
-        if start.asked.origin == Origin::Runner {
-            self.notes.keep(number, &start.asked);
-        }
-        self.started += 1;
-        Ok(number)
     }
 
     /// The stream of a seat is on its way out.
@@ -367,20 +242,27 @@ impl Driver {
         let Some(mut stream) = self.seats[seat].stream.take() else {
             return;
         };
-        self.leave_worker(seat, &stream);
+        self.leave_worker(seat, stream.name());
         stream.end();
         self.leaving.push(stream);
     }
 }
 
+/// Answers a start with why it is none.
+fn refuse(ids: &Ids, reply: Reply<Number>, why: String) {
+    log_stream(Level::Error, ids, format_args!("stream refused: {why}"));
+    // Whoever asked may have gone.
+    reply.send(Err(why)).ok();
+}
+
 /// A whole set out of what was given.
-pub(super) fn read_set(given: Map<String, Value>, pipeline: &str) -> Result<Set, String> {
+pub(super) fn read_set(given: Arc<Map<String, Value>>, pipeline: &str) -> Result<Set, String> {
     let given = if pipeline == COMFYUI {
-        Params::at_512(given)
+        Arc::new(Params::at_512(Map::clone(&given)))
     } else {
         given
     };
-    let hash = digest(&Value::Object(given.clone()));
+    let hash = digest(&given);
     let params = Params::read(given)?;
     Ok(Set {
         params,

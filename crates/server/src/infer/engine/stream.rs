@@ -59,12 +59,8 @@ pub(super) struct Stream {
     pub(super) source: Option<SourceInfo>,
     /// Why it does not end in order.
     pub(super) fault: Option<String>,
-    /// Deaths of a shared worker that had a frame of this stream at work.
-    pub(super) shared_deaths: u32,
     /// It is being ended.
     pub(super) is_ending: bool,
-    /// The input ended then; what comes of it is waited for, but not for long.
-    pub(super) input_ended: Option<Duration>,
 }
 
 /// What a new media process takes over.
@@ -115,9 +111,7 @@ impl Stream {
             stats: MediaStats::default(),
             source: None,
             fault: None,
-            shared_deaths: 0,
             is_ending: false,
-            input_ended: None,
         }
     }
 

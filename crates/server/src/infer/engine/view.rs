@@ -1,12 +1,14 @@
 //! What is told of everything that runs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use framerill_supervisor::{guardian::State, lifecycle};
-use serde_json::Value;
 
 use super::{ChildView, Snapshot, StreamView, driver::Driver, seat::Seat, stream::Stream};
-use crate::infer::status;
+use crate::infer::status::StatusView;
 
 pub(super) fn snapshot(driver: &Driver) -> Snapshot {
     let streams = driver
@@ -34,15 +36,15 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
         children: workers.chain(medias).collect(),
         capacity: driver.settings.capacity,
         started: driver.started,
-        restarts: driver.restarts().clone(),
-        recovery: driver.recovery(),
-        is_ready: driver.seats.iter().any(is_ready) && !driver.is_leaving,
+        restarts: driver.restarts.clone(),
+        recovery: driver.recovery,
+        is_ready: driver.seats.iter().any(is_ready) && !driver.seating.is_leaving(),
     }
 }
 
 /// The status object of the whole process: that of the newest stream that runs; else of what is worst among the seats, but
 /// one that can take a stream outweighs one that failed.
-fn merged(driver: &Driver) -> Value {
+fn merged(driver: &Driver) -> Option<StatusView> {
     let newest = driver
         .seats
         .iter()
@@ -55,11 +57,14 @@ fn merged(driver: &Driver) -> Value {
         State::Error => 1,
     };
     let seat = newest.or_else(|| driver.seats.iter().max_by_key(rank));
-    seat.map_or(Value::Null, of_seat)
+    seat.map(of_seat)
 }
 
-fn of_seat(seat: &Seat) -> Value {
-    status::object(seat.guardian.status(), &seat.extras)
+fn of_seat(seat: &Seat) -> StatusView {
+    StatusView {
+        status: seat.guardian.status().clone(),
+        extras: seat.extras.clone(),
+    }
 }
 
 pub(super) fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream) -> StreamView {
@@ -82,7 +87,7 @@ pub(super) fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream)
         request_id: asked.ids.request.clone(),
         manifest_id: asked.ids.manifest.clone(),
         stream_id: asked.ids.stream.clone(),
-        params: stream.set.params.given.clone(),
+        params: Arc::clone(&stream.set.params.given),
         params_status: stream.params_status,
         media: stream.source.clone(),
         stats: stream.stats.clone(),
@@ -92,6 +97,6 @@ pub(super) fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream)
         segments_out: count(&counters.segments_out),
         segments_lost: count(&counters.segments_lost),
         events_dropped: count(&counters.events_dropped),
-        status: seat.map_or(Value::Null, of_seat),
+        status: seat.map(of_seat),
     }
 }

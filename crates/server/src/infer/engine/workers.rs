@@ -7,14 +7,13 @@ use framerill_supervisor::{
     guardian::Input,
     lifecycle::{self, Reason},
 };
-use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, Problem, ToChild};
+use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, ToChild};
 
 use super::{
     Ended,
-    cell::{Cell, Key, Scope, error_text},
+    cell::{Cell, error_text, sentences},
     driver::Driver,
-    start::read_set,
-    stream::Stream,
+    seating::{self, Scope, Suspect},
 };
 use crate::{
     exit::Exit,
@@ -22,20 +21,17 @@ use crate::{
     log::{Ids, Level, log, log_child, log_stream},
 };
 
-/// Deaths after which a stream no longer shares a worker.
-const SHARED_DEATHS: u32 = 2;
 /// How long a worker may take to leave.
 pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// The worker forgets a stream.
-    pub(super) fn leave_worker(&mut self, seat: usize, stream: &Stream) {
+    pub(super) fn leave_worker(&mut self, seat: usize, stream: String) {
         let Some(cell) = self.seats[seat].cell else {
             return;
         };
         if let Some(cell) = self.cell_mut(cell).filter(|it| it.is_ready) {
             let id = cell.worker.request_id();
-            let stream = stream.name();
             // A worker that does not take it meets the lifecycle's rules.
             drop(cell.worker.send(&ToChild::Detach { id, stream }, &[]));
         }
@@ -50,7 +46,7 @@ impl Driver {
                 let set = cell.flow.load();
                 let load = ToChild::Load {
                     id: request,
-                    pipeline: Some(cell.pipeline.target().to_owned()),
+                    pipeline: Some(cell.key.pipeline.target().to_owned()),
                     params: cell.own(&set),
                     media: None,
                     fds: 0,
@@ -75,12 +71,12 @@ impl Driver {
         }
     }
 
-    pub(super) fn ids_of(&self, cell: ChildId) -> Ids {
+    fn ids_of(&self, cell: ChildId) -> Ids {
         let seat = self.seats.iter().find(|it| it.cell == Some(cell));
         seat.map(|it| it.ids.clone()).unwrap_or_default()
     }
 
-    pub(super) fn worker_event(&mut self, id: ChildId, event: lifecycle::Event) {
+    fn worker_event(&mut self, id: ChildId, event: lifecycle::Event) {
         let now = self.now();
         let input = Input::from_lifecycle(&event);
         match &event {
@@ -91,6 +87,11 @@ impl Driver {
                 cell.is_ready = true;
                 cell.was_ready = true;
                 cell.flow.loaded(now);
+                let shareable = cell.description.as_ref().is_some_and(|it| it.shareable);
+                self.place(seating::Input::WorkerReady {
+                    worker: id,
+                    shareable,
+                });
                 let reloaded = *reloaded;
                 if reloaded {
                     self.reloaded(id);
@@ -105,12 +106,11 @@ impl Driver {
                 self.worker_lost(id);
             }
             lifecycle::Event::Failed { reason } => {
-                if self.again_with_defaults(id, reason) {
+                if self.is_unknown(id, reason) {
                     return;
                 }
-                if self.is_unknown(id, reason) || self.gives_up_another(id, reason) {
-                    return;
-                }
+                // Whoever still has it afterwards has lost it.
+                self.place_failed(id, reason);
                 self.worker_lost(id);
             }
             lifecycle::Event::Late { after } => {
@@ -126,19 +126,25 @@ impl Driver {
             | lifecycle::Event::Stopped { .. } => {}
         }
         if let Some(input) = input {
+            let lines = self.cell_mut(id).map(Cell::take_lines);
             for seat in self.seats_with(id) {
-                let lines = self.cell(id).map(Cell::lines).unwrap_or_default();
                 if matches!(input, Input::WorkerRestarting { .. }) {
                     let extras = &mut self.seats[seat].extras;
-                    extras.last_restart_logs = Some(lines);
-                    extras.last_params = None;
-                    extras.last_params_hash = None;
+                    extras.last_restart_logs.clone_from(&lines);
+                    extras.forget_params();
                 }
                 self.guard(seat, input.clone());
             }
-            if let Some(cell) = self.cell_mut(id) {
-                drop(cell.take_lines());
+        }
+        // The guardians come first: a stream that begins now has nothing to do with it.
+        match event {
+            lifecycle::Event::Restarting { .. } => {
+                self.place(seating::Input::WorkerBusy { worker: id });
             }
+            lifecycle::Event::Stopped { .. } => {
+                self.place(seating::Input::WorkerGone { worker: id });
+            }
+            _ => {}
         }
     }
 
@@ -173,64 +179,14 @@ impl Driver {
                     "Error updating params: they are quarantined, the worker died of them twice (hash {}); the last good ones are restored (hash {})",
                     it.set.hash, it.restored.hash
                 );
+                let stream = stream.number;
                 self.report(seat, message);
-                let is_shared = self
-                    .cell(id)
-                    .is_some_and(|it| it.key.scope == Scope::Shared);
-                if is_shared {
-                    self.evict(
-                        seat,
-                        "The shared worker died twice of this stream's parameters",
-                    );
-                }
+                self.place(seating::Input::Suspected {
+                    stream,
+                    of: Suspect::Params,
+                });
             }
         }
-    }
-
-    /// A worker died with a frame of a stream at work. What kills a shared worker twice gets one of its own (DESIGN,
-    /// Processes): the others go on.
-    pub(super) fn lost_with_worker(&mut self, seat: usize) {
-        let cell = self.seats[seat].cell.and_then(|it| self.cell(it));
-        if cell.is_none_or(|it| it.key.scope != Scope::Shared) {
-            return;
-        }
-        let Some(stream) = &mut self.seats[seat].stream else {
-            return;
-        };
-        stream.shared_deaths += 1;
-        if stream.shared_deaths >= SHARED_DEATHS {
-            self.evict(
-                seat,
-                "The shared worker died twice with a frame of this stream at work",
-            );
-        }
-    }
-
-    /// A stream leaves its shared worker for one of its own.
-    fn evict(&mut self, seat: usize, why: &str) {
-        let cell = self.seats[seat].cell.and_then(|it| self.cell(it));
-        let of = cell.map(|it| (it.key.target.clone(), it.pipeline.clone()));
-        let (Some((target, pipeline)), Some(stream)) = (of, &mut self.seats[seat].stream) else {
-            return;
-        };
-        let set = stream.set.clone();
-        let key = Key {
-            target,
-            scope: Scope::Seat(seat),
-        };
-        stream.detach();
-        let own = self.cells.iter().find(|it| it.key == key).map(|it| it.id);
-        let own = match own {
-            Some(own) => own,
-            None => match self.add_cell(key, pipeline, set) {
-                Ok(own) => own,
-                Err(failure) => return self.report(seat, failure.to_string()),
-            },
-        };
-        self.seats[seat].cell = Some(own);
-        self.report(seat, format!("{why}: it has a worker of its own now"));
-        self.tell_worker_state(seat);
-        self.attach(seat);
     }
 
     /// Streams that run on a worker.
@@ -244,78 +200,15 @@ impl Driver {
         self.streams_of(id) > 0
     }
 
-    /// Initial parameters that cannot be loaded give way to the pipeline's own, once (runner contract §4.3).
-    pub(super) fn again_with_defaults(&mut self, id: ChildId, reason: &Reason) -> bool {
-        let is_params = reason.fault.as_ref().is_some_and(|it| it.code == "params");
-        let Some(cell) = self.cell(id) else {
-            return false;
-        };
-        let has_own = !cell.flow.initial().params.own.is_empty();
-        if !is_params || cell.was_ready || !has_own {
-            return false;
-        }
-        let (key, pipeline) = (cell.key.clone(), cell.pipeline.clone());
-        let Ok(empty) = read_set(serde_json::Map::new(), &pipeline.short_name()) else {
-            return false;
-        };
-        let seats = self.seats_with(id);
-        self.cells.retain(|it| it.id != id);
-        let Ok(new) = self.add_cell(key, pipeline, empty) else {
-            return false;
-        };
-        if let Some(cell) = self.cell_mut(new) {
-            cell.has_defaults = true;
-        }
-        let told = "the initial parameters cannot be loaded: the pipeline's own are used instead";
-        log(Level::Warning, told);
-        for seat in seats {
-            self.seats[seat].extras.last_params = None;
-            self.seats[seat].extras.last_params_hash = None;
-            self.seats[seat].cell = Some(new);
-        }
-        true
-    }
-
-    /// A pipeline that a caller named and that never loaded ends its stream, and not the seat: that goes back to the pipeline
-    /// that is served.
-    fn gives_up_another(&mut self, id: ChildId, reason: &Reason) -> bool {
-        let served = self.settings.pipeline.clone();
-        let is_another = |it: &Cell| it.pipeline != served && !it.was_ready;
-        if !self.cell(id).is_some_and(is_another) {
-            return false;
-        }
-        let Ok(initial) = self.initial_for(&served) else {
-            return false;
-        };
-        for seat in self.seats_with(id) {
-            self.blame(seat, format!("Error loading pipeline: {reason}"));
-            self.end_stream(seat, "its pipeline cannot be loaded");
-            let key = Key {
-                target: served.target().to_owned(),
-                scope: Scope::Seat(seat),
-            };
-            let own = self.cells.iter().find(|it| it.key == key);
-            let own = own
-                .filter(|it| !it.worker.state().is_terminal())
-                .map(|it| it.id);
-            let own = own.map_or_else(|| self.add_cell(key, served.clone(), initial.clone()), Ok);
-            match own {
-                Ok(own) => self.seats[seat].cell = Some(own),
-                Err(failure) => self.report(seat, failure.to_string()),
-            }
-            self.tell_worker_state(seat);
-        }
-        self.cells.retain(|it| it.id != id);
-        true
-    }
-
     /// A pipeline that nobody knows is a mistake of whoever started infer.
-    pub(super) fn is_unknown(&mut self, id: ChildId, reason: &Reason) -> bool {
+    fn is_unknown(&mut self, id: ChildId, reason: &Reason) -> bool {
         let Some(fault) = &reason.fault else {
             return false;
         };
         let is_own = self.cell(id).is_some_and(|it| {
-            it.pipeline == self.settings.pipeline && !it.was_ready && it.key.scope == Scope::Seat(0)
+            it.key.pipeline == self.settings.pipeline
+                && !it.was_ready
+                && it.key.scope == Scope::Seat(0)
         });
         if !is_own || fault.code != "unknown_pipeline" || self.started > 0 {
             return false;
@@ -335,22 +228,13 @@ impl Driver {
         true
     }
 
-    pub(super) fn worker_says(&mut self, id: ChildId, message: FromChild) {
+    fn worker_says(&mut self, id: ChildId, message: FromChild) {
         match message {
             FromChild::Ready { description, .. } => {
                 let Some(cell) = self.cell_mut(id) else {
                     return;
                 };
                 cell.description = description.or(cell.description.take());
-                let shares = cell.description.as_ref().is_some_and(|it| it.shareable);
-                if cell.key.scope == Scope::Shared && !shares {
-                    // Streams that came while it loaded; the first keeps it.
-                    for seat in self.seats_with(id).into_iter().skip(1) {
-                        let why =
-                            "The pipeline does not say that streams may share it (`shareable`)";
-                        self.evict(seat, why);
-                    }
-                }
             }
             FromChild::Applied { id: request } => {
                 let was_check = self.checked(id, request, None);
@@ -378,7 +262,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn worker_failed(&mut self, id: ChildId, report: &ErrorReport) {
+    fn worker_failed(&mut self, id: ChildId, report: &ErrorReport) {
         let Some(cell) = self.cell_mut(id) else {
             return;
         };
@@ -400,25 +284,6 @@ impl Driver {
             self.report(seat, text.clone());
         }
     }
-
-    /// Workers that no seat has any more leave. They are dropped when they have.
-    pub(super) fn forget_unused_cells(&mut self) {
-        let used: Vec<_> = self.seats.iter().filter_map(|it| it.cell).collect();
-        let pending: Vec<_> = self.pending.iter().map(|it| it.cell).collect();
-        for cell in &mut self.cells {
-            if !used.contains(&cell.id) && !pending.contains(&cell.id) {
-                cell.worker.stop(LEAVES_WITHIN);
-            }
-        }
-        self.cells.retain(|it| {
-            used.contains(&it.id) || pending.contains(&it.id) || !it.worker.state().is_terminal()
-        });
-    }
-}
-
-fn sentences(problems: &[Problem]) -> String {
-    let each = problems.iter().map(|it| it.message.as_str());
-    each.collect::<Vec<_>>().join("; ")
 }
 
 pub(super) fn level_of(level: Grave) -> Level {

@@ -1,0 +1,5 @@
+//! The machine without a driver.
+
+mod any;
+mod desk;
+mod rules;
