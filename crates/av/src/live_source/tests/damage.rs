@@ -80,7 +80,7 @@ enum Damage {
     Lost(Index, usize),
     /// Packets that come twice.
     Twice(Index),
-    /// Bytes that are lost, but for whole packets.
+    /// Bytes that are lost.
     Short(Index, usize),
     /// Bytes that do not belong there.
     Foreign(Index, Vec<u8>),
@@ -135,10 +135,6 @@ fn damaged(damage: &Damage) -> Option<[Vec<u8>; 2]> {
         }
         Damage::Short(at, count) => {
             let at = at.index(source.len());
-            // Parts of two packets that have the length of one are one.
-            if count % PACKET == 0 {
-                return None;
-            }
             (at, &[][..], (at + count).min(source.len()))
         }
         Damage::Foreign(at, bytes) => {
@@ -146,6 +142,11 @@ fn damaged(damage: &Damage) -> Option<[Vec<u8>; 2]> {
             (at, &bytes[..], at)
         }
     };
+    // What has the length of a packet where one is expected is one.
+    let is_aligned = (before + between.len()) % PACKET == after % PACKET;
+    if is_aligned && before % PACKET != 0 && between.len() < PACKET {
+        return None;
+    }
     Some([
         source[..before].to_vec(),
         [between, &source[after..]].concat(),
