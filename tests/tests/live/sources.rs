@@ -332,12 +332,21 @@ fn jumps(ticks: i64) {
         "a gap of {} ticks",
         widest_gap(&seen)
     );
-    // Pictures come in their order, though their pts moved.
-    let counters: Vec<_> = seen.shown.iter().filter_map(|it| it.counter).collect();
-    let steps = counters.windows(2).map(|two| (two[1] + 900 - two[0]) % 900);
+    // Pictures come in their order, though their pts moved. On a busy machine one may stand in for the next.
+    let mut pictures: Vec<_> = seen
+        .shown
+        .iter()
+        .filter_map(|it| Some((it.counter?, it.moved_ticks?)))
+        .collect();
+    let came = pictures.len();
+    pictures.dedup_by_key(|(counter, _)| *counter);
+    assert!(pictures.len() + 3 >= came, "{:?}", seen.fillers());
+    let steps = pictures
+        .windows(2)
+        .map(|two| (two[1].0 + 900 - two[0].0) % 900);
     let odd: Vec<_> = steps.filter(|step| !(1..=15).contains(step)).collect();
     assert!(odd.is_empty(), "{odd:?}");
-    let moved: Vec<_> = seen.shown.iter().filter_map(|it| it.moved_ticks).collect();
+    let moved: Vec<_> = pictures.iter().map(|(_, moved)| *moved).collect();
     let last = *moved.last().expect("pictures");
     assert_eq!(moved[0], 0);
     assert!(
