@@ -169,7 +169,7 @@ impl Driver {
 
     /// Takes what has come, or waits for it until the next deadline.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-    pub(super) fn wait(&mut self) {
+    fn wait(&mut self) {
         let now = Instant::now();
         let own = |at: Duration| self.epoch + at;
         let mut next = now + Duration::from_secs(1);
@@ -227,7 +227,7 @@ impl Driver {
             .collect()
     }
 
-    pub(super) fn take(&mut self, incoming: Incoming) {
+    fn take(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Child(notice) => self.take_notice(notice),
             Incoming::Transport(number, news) => self.take_news(number, news),
@@ -317,7 +317,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn publish(&mut self) {
+    fn publish(&mut self) {
         let snapshot = super::view::snapshot(self);
         self.tell.send_replace(Arc::new(snapshot));
     }

@@ -60,9 +60,10 @@ impl Driver {
                 seat,
                 worker,
             } => {
-                let outcome = self.begin(start, stream, seat, worker);
-                let outcome = outcome.map(|()| stream);
-                self.place(Input::Begun { start, outcome });
+                if let Err(why) = self.begin(start, stream, seat, worker) {
+                    let outcome = Err(why);
+                    self.place(Input::Begun { start, outcome });
+                }
             }
             Output::Accept { start, stream } => self.answer(start, Ok(stream)),
             Output::Refuse { start, why } => self.answer(start, Err(why)),

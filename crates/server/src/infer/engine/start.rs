@@ -151,15 +151,15 @@ impl Driver {
         }
     }
 
-    /// Ends what runs on a seat, and begins a stream there.
+    /// Ends what runs on a seat, begins a stream there, and tells the seating, unless there is an error.
     pub(super) fn begin(
         &mut self,
-        start: StartId,
+        id: StartId,
         number: Number,
         at: usize,
         cell: ChildId,
     ) -> Result<(), String> {
-        let Some(start) = self.starts.get(&start) else {
+        let Some(start) = self.starts.get(&id) else {
             return Err("nobody asks for it any more".to_owned());
         };
         let (asked, received_ms) = (start.asked.clone(), start.received_ms);
@@ -209,6 +209,11 @@ impl Driver {
         seat.cell = Some(cell);
         seat.extras.pipeline = name;
         seat.extras.show(&set.params.given, &set.hash);
+        // What the guardian wants done of the stream is about one that has its seat.
+        self.place(seating::Input::Begun {
+            start: id,
+            outcome: Ok(number),
+        });
         let stream = number;
         self.guard(at, Input::StreamStarted { stream, restarts });
         self.tell_worker_state(at);

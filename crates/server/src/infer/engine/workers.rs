@@ -157,7 +157,7 @@ impl Driver {
     }
 
     /// The worker is gone: its streams let go of it, and what it may have died of is judged.
-    pub(super) fn worker_lost(&mut self, id: ChildId) {
+    fn worker_lost(&mut self, id: ChildId) {
         let now = self.now();
         let Some(cell) = self.cell_mut(id) else {
             return;
