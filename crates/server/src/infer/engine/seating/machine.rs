@@ -26,7 +26,7 @@ pub(in crate::infer::engine) struct Seating {
     pub(super) workers: Vec<Worker>,
     pub(super) starts: Vec<Pending>,
     /// Streams whose seat another one took before their channels were closed.
-    displaced: Vec<Number>,
+    pub(super) displaced: Vec<Number>,
     last_worker: u32,
     pub(super) last_stream: Number,
     leave_by: Option<Duration>,

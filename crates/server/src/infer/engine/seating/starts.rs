@@ -14,6 +14,8 @@ use crate::infer::{asked::Binding, engine::Number};
 
 /// A worker that is busy is not waited for longer; what it thinks of parameters comes as an event then.
 pub(super) const CHECK_WITHIN: Duration = Duration::from_millis(1500);
+/// Streams beyond the capacity that may still be ending, and starts beyond it that may wait.
+pub(super) const MOST_BEYOND: usize = 8;
 /// What a start is told once everything ends.
 pub(super) const STOPPING: &str = "infer is stopping";
 
@@ -72,6 +74,13 @@ impl Seating {
     fn find_seat(&mut self, wanted: &Wanted, refusals: &[Option<String>]) -> Result<usize, String> {
         if self.is_leaving() {
             return Err(STOPPING.to_owned());
+        }
+        let most = self.capacity + MOST_BEYOND;
+        if self.starts.len() >= most {
+            return Err(format!("{most} starts wait already; try again later"));
+        }
+        if self.displaced.len() >= most {
+            return Err(format!("{most} streams are still ending; try again later"));
         }
         let refusal = |seat: usize| refusals.get(seat).and_then(Option::as_ref);
         if let Some(why) = refusal(0).filter(|_| self.capacity == 1) {

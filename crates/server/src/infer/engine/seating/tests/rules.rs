@@ -65,6 +65,47 @@ fn at_capacity_one_a_runners_start_takes_the_place_and_another_is_refused() {
 }
 
 #[test]
+fn starts_that_come_faster_than_streams_end_are_refused_until_some_have() {
+    let mut desk = Desk::new(1);
+    let replaces = |start| Wanted {
+        replaces: true,
+        ..wanted(start)
+    };
+    let most = 1 + starts::MOST_BEYOND as u64;
+    let first = desk.run(replaces(0));
+    for start in 1..=most {
+        desk.run(replaces(start));
+    }
+    desk.ask(replaces(100));
+    assert_eq!(
+        refusal(&desk, 100),
+        "9 streams are still ending; try again later"
+    );
+    desk.close(first);
+    desk.run(replaces(101));
+}
+
+#[test]
+fn only_so_many_starts_wait_for_a_word_on_their_parameters() {
+    let mut desk = Desk::new(1);
+    desk.ready(FIRST, false);
+    let asked = |start| Wanted {
+        is_checked: true,
+        replaces: true,
+        ..wanted(start)
+    };
+    let most = 1 + starts::MOST_BEYOND as u64;
+    for start in 1..=most + 1 {
+        desk.ask(asked(start));
+    }
+    assert_eq!(
+        refusal(&desk, most + 1),
+        "9 starts wait already; try again later"
+    );
+    assert_eq!(desk.answers.len(), 1);
+}
+
+#[test]
 fn a_stream_that_is_being_ended_gives_its_seat_to_the_next() {
     let mut desk = Desk::new(1);
     let first = desk.run(wanted(1));
