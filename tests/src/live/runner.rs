@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     http::{self, Answer},
     names::HangingNames,
+    stalled::Full,
 };
 use crate::{
     process::{Process, children, descendants, descendants_called, is_running},
@@ -44,6 +45,7 @@ pub struct Setup {
     args: Vec<String>,
     env: Vec<(String, String)>,
     names: Option<HangingNames>,
+    is_log_stalled: bool,
 }
 
 impl Setup {
@@ -54,6 +56,7 @@ impl Setup {
             args: vec!["--pipeline".to_owned(), name.to_owned()],
             env: Vec::new(),
             names: None,
+            is_log_stalled: false,
         }
     }
 
@@ -85,6 +88,13 @@ impl Setup {
         self
     }
 
+    /// With a stderr that takes nothing.
+    #[must_use]
+    pub fn stalled_log(mut self) -> Self {
+        self.is_log_stalled = true;
+        self
+    }
+
     /// Starts it and waits until it listens.
     ///
     /// # Panics
@@ -107,12 +117,15 @@ impl Setup {
             .env("TMPDIR", folder.path())
             .env("FRAMERILL_PYTHON", python)
             .envs(self.env);
-        let (child, said) = serving::listening(&mut command, &folder.path().join(STDERR));
+        let stderr = folder.path().join(STDERR);
+        let stalled_log = self.is_log_stalled.then(|| Full::make(&stderr));
+        let (child, said) = serving::listening(&mut command, &stderr);
         Runner {
             address: serving::address(&said),
             child: Some(child),
             folder,
             names: self.names,
+            stalled_log,
         }
     }
 }
@@ -126,6 +139,7 @@ pub struct Runner {
     pub address: String,
     /// What it was started with.
     pub names: Option<HangingNames>,
+    stalled_log: Option<Full>,
 }
 
 impl Runner {
@@ -145,9 +159,12 @@ impl Runner {
         self.folder.path()
     }
 
-    /// What it and everything below it said.
+    /// What it and everything below it said; nothing of a log that stalls.
     #[must_use]
     pub fn said(&self) -> String {
+        if self.stalled_log.is_some() {
+            return String::new();
+        }
         fs::read_to_string(self.folder.path().join(STDERR)).unwrap_or_default()
     }
 

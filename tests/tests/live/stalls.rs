@@ -1,4 +1,4 @@
-//! Names that are never resolved, and files that cannot be read: what waits for them waits alone.
+//! Names that are never resolved, files that cannot be read, a log that takes nothing: what waits for them waits alone.
 
 use std::{
     panic::resume_unwind,
@@ -11,7 +11,7 @@ use framerill_tests::live::{
     http,
     names::HangingNames,
     orchestrator::{Orchestrator, Stream},
-    runner::{Runner, Setup},
+    runner::{Role, Runner, Setup, signal},
     stalled::Stalled,
     verdict::Look,
 };
@@ -132,6 +132,28 @@ fn files_that_stall_hold_up_nobody_else() {
     });
     assert_undisturbed(&stream, Look::Negative, runner, answers);
     // The end waits for no file either.
+    runner.signal(Signal::TERM);
+    assert_eq!(orchestrator.runner.ended(LEFT), Some(143));
+}
+
+#[test]
+fn a_log_that_takes_nothing_holds_up_nobody() {
+    let Some(clip) = clip() else { return };
+    let setup = Setup::pipeline("invert").stalled_log();
+    let mut orchestrator = Orchestrator::idle(setup);
+    let stream = orchestrator.stream("unheard", &clip, &json!({}));
+    stream.viewer.until_more(RATE, FIRST);
+    let runner = &orchestrator.runner;
+    let answers = answered_during(runner, || {
+        // Each of them has something to say.
+        signal(runner.process(Role::Worker), Signal::KILL);
+        stream.viewer.until_more(2 * RATE, SOON);
+        stream.session.say(&json!({"nonsense": 1}));
+        let refused = orchestrator.post_body(&json!({}));
+        assert_eq!(refused.status, 422);
+        stream.viewer.until_more(2 * RATE, SOON);
+    });
+    assert!(answers.iter().all(|it| *it > 50), "{answers:?}");
     runner.signal(Signal::TERM);
     assert_eq!(orchestrator.runner.ended(LEFT), Some(143));
 }

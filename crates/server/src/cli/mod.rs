@@ -69,7 +69,9 @@ pub fn main() -> ExitCode {
     if args.next().is_some_and(|first| first == "launch") {
         return framerill_supervisor::launch::main(args);
     }
-    command().into()
+    let exit = command();
+    crate::terminal::finish();
+    exit.into()
 }
 
 fn command() -> Exit {

@@ -15,14 +15,13 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    echo::Echo,
     restarts::Restarts,
     settings::{INTERNAL_PORT, Settings},
 };
 use crate::{
     failure::Failure,
     log::{Level, log},
-    program,
+    program, terminal,
 };
 
 /// How long infer has after SIGTERM; the container has 6 s, and whoever stops it waits 8 s.
@@ -105,7 +104,6 @@ impl Keeper {
             owner: inbox.clone(),
             messages,
             tell,
-            echo: Echo::start().map_err(cannot)?,
             restarts: Restarts::default(),
             began: now(),
         };
@@ -113,7 +111,6 @@ impl Keeper {
             .name("keeper".into())
             .spawn(move || {
                 let ended = watch.run();
-                watch.echo.finish();
                 // Nobody waits for it any more.
                 tell_end.send(ended).ok();
             })
@@ -197,7 +194,6 @@ struct Watch {
     owner: SyncSender<Incoming>,
     messages: Receiver<Incoming>,
     tell: watch::Sender<Infer>,
-    echo: Echo,
     restarts: Restarts,
     began: Instant,
 }
@@ -304,7 +300,7 @@ impl Watch {
                 Some(Incoming::Answered(_)) => {}
                 Some(Incoming::Child(notice)) if notice.incarnation == incarnation => {
                     match notice.event {
-                        Event::LogLine(line) => self.echo.line(line),
+                        Event::LogLine(line) => terminal::tell(line),
                         Event::Exited(_) if kill_at.is_some() => return End::Stopped,
                         Event::Exited(reason) => return End::Exited(reason),
                         // It has no use for that channel but its end.
@@ -314,7 +310,7 @@ impl Watch {
                 Some(Incoming::Child(Notice {
                     event: Event::LogLine(line),
                     ..
-                })) => self.echo.line(line),
+                })) => terminal::tell(line),
                 Some(Incoming::Child(_)) => {}
             }
         }
@@ -337,7 +333,7 @@ impl Watch {
                 Ok(Incoming::Child(Notice {
                     event: Event::LogLine(line),
                     ..
-                })) => self.echo.line(line),
+                })) => terminal::tell(line),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => return false,
             }

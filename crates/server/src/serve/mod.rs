@@ -10,7 +10,6 @@ mod bearer;
 mod command;
 mod counters;
 mod dotenv;
-mod echo;
 mod forward;
 mod hardware;
 mod health;

@@ -1,0 +1,55 @@
+//! Words for the terminal. Nobody may be there any more: a run goes on without a reader.
+
+mod queue;
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use queue::Queue;
+
+/// The last lines of a server have this long.
+const REST_WITHIN: Duration = Duration::from_millis(200);
+
+/// Of a server: what it tells waits here for whoever reads its stderr.
+static TELLING: OnceLock<Arc<Queue>> = OnceLock::new();
+
+/// From now on [`tell`] waits for nobody: a log that is not read, or a disk that stalls below it, holds a server up
+/// nowhere. Lines that have no room are dropped, and counted.
+pub(crate) fn never_wait() {
+    // Without a thread lines are written as before.
+    if let Ok(queue) = Queue::start(io::stderr()) {
+        TELLING.get_or_init(|| queue);
+    }
+}
+
+/// Lets the last lines go out, unless nobody takes them.
+pub(crate) fn finish() {
+    if let Some(queue) = TELLING.get() {
+        queue.finish(REST_WITHIN);
+    }
+}
+
+/// A line on stdout, the command's answer.
+pub(crate) fn answer(line: impl Display) {
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    match written {
+        // Whoever read it had enough.
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => tell(format_args!("framerill: cannot write to stdout: {error}")),
+    }
+}
+
+/// A line on stderr, for whoever watches.
+pub(crate) fn tell(line: impl Display) {
+    if let Some(queue) = TELLING.get() {
+        return queue.push(line.to_string());
+    }
+    // Without a stderr there is nobody to tell that there is none.
+    writeln!(io::stderr().lock(), "{line}").ok();
+}
