@@ -17,5 +17,5 @@ pub use size::{Size, SizeError};
 pub use time::{Pts, TimeBase, TimeBaseError};
 pub use transport::{
     Pes, PesHead, TRANSPORT_CLOCK, TRANSPORT_PACKET_BYTES, Track, TransportFound, TransportPacket,
-    TransportPackets, TransportScanner, transport_stamp,
+    TransportPackets, TransportScanner, transport_pieces, transport_stamp,
 };

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use framerill_media::{TRANSPORT_CLOCK, TRANSPORT_PACKET_BYTES, Track, TransportScanner};
+use framerill_media::{TRANSPORT_CLOCK, Track, transport_pieces};
 
 use crate::{ffmpeg_is_here, program, skip, source::Source};
 
@@ -164,31 +164,20 @@ impl Clip {
 /// The first picture's time and all pieces of a stream; `None` if a piece has no time, or there is no picture.
 #[must_use]
 pub fn pieces_of(stream: &[u8]) -> Option<(u64, Vec<Piece>)> {
-    let mut found = Vec::new();
-    let mut scanner = TransportScanner::default();
-    for (index, packet) in stream.chunks(TRANSPORT_PACKET_BYTES).enumerate() {
-        scanner.push(packet, TRANSPORT_PACKET_BYTES * index, |pes| {
-            found.push(pes)
-        });
-    }
-    scanner.finish(|pes| found.push(pes));
-    found.sort_by_key(|pes| pes.first);
-    let first_pts = found.iter().find(|pes| pes.track == Track::Video)?.pts?;
-    let (mut pieces, mut begin, mut counter) = (Vec::new(), 0, 0);
-    for (index, pes) in found.iter().enumerate() {
-        // Behind the last packet of a piece are the next one's tables.
-        let end = pes.last + TRANSPORT_PACKET_BYTES;
-        let end = found.get(index + 1).map_or(stream.len(), |_| end);
+    let found = transport_pieces(stream);
+    let first = found.iter().find(|(_, pes)| pes.track == Track::Video)?;
+    let first_pts = first.1.pts?;
+    let (mut pieces, mut counter) = (Vec::new(), 0);
+    for (bytes, pes) in found {
         let is_video = pes.track == Track::Video;
         pieces.push(Piece {
-            bytes: begin..end,
+            bytes,
             track: pes.track,
             at_ticks: distance(first_pts, pes.pts?),
             keyframe: pes.keyframe,
             counter: is_video.then_some(counter),
         });
         counter += u32::from(is_video);
-        begin = end;
     }
     Some((first_pts, pieces))
 }

@@ -2,16 +2,18 @@
 //! nothing is kept that they ask for.
 //!
 //! `packets` finds packets in bytes, `packet` reads one, `pes` reads what a unit begins with, `scanner` puts units together
-//! for who judges from outside.
+//! for who judges from outside, `pieces` cuts a whole stream into them.
 
 mod packet;
 mod packets;
 mod pes;
+mod pieces;
 mod scanner;
 
 pub use packet::{TRANSPORT_PACKET_BYTES, TransportPacket};
 pub use packets::{TransportFound, TransportPackets};
 pub use pes::{PesHead, TRANSPORT_CLOCK, transport_stamp};
+pub use pieces::transport_pieces;
 pub use scanner::{Pes, Track, TransportScanner};
 
 pub(crate) const SYNC: u8 = 0x47;
@@ -32,6 +34,28 @@ mod fixture {
         bytes.extend(std::iter::repeat_n(0xff, stuffing));
         bytes.extend_from_slice(payload);
         bytes
+    }
+
+    fn section(body: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(body.len() + 4).expect("small");
+        let mut table = vec![0, 0, 0xb0, length];
+        table.extend_from_slice(body);
+        table.extend([0; 4]);
+        table
+    }
+
+    /// A programme of H.264 at 0x100 and Opus at 0x101.
+    pub(super) fn tables() -> Vec<u8> {
+        let programmes = section(&[0, 1, 0xc1, 0, 0, 0, 1, 0xf0, 0]);
+        let map = section(&[
+            0, 1, 0xc1, 0, 0, 0xe1, 0, 0xf0, 0, 0x1b, 0xe1, 0, 0xf0, 0, 0x06, 0xe1, 1, 0xf0, 2, 5,
+            0,
+        ]);
+        [
+            packet(0, true, false, &programmes),
+            packet(0x1000, true, false, &map),
+        ]
+        .concat()
     }
 
     /// The time `ticks` in five bytes, behind `prefix`.

@@ -208,31 +208,10 @@ mod tests {
     use super::{
         super::{
             TRANSPORT_CLOCK,
-            fixture::{head, packet},
+            fixture::{head, packet, tables},
         },
         *,
     };
-
-    fn section(body: &[u8]) -> Vec<u8> {
-        let length = u8::try_from(body.len() + 4).expect("small");
-        let mut table = vec![0, 0, 0xb0, length];
-        table.extend_from_slice(body);
-        table.extend([0; 4]);
-        table
-    }
-
-    fn tables() -> Vec<u8> {
-        let programmes = section(&[0, 1, 0xc1, 0, 0, 0, 1, 0xf0, 0]);
-        let map = section(&[
-            0, 1, 0xc1, 0, 0, 0xe1, 0, 0xf0, 0, 0x1b, 0xe1, 0, 0xf0, 0, 0x06, 0xe1, 1, 0xf0, 2, 5,
-            0,
-        ]);
-        [
-            packet(0, true, false, &programmes),
-            packet(0x1000, true, false, &map),
-        ]
-        .concat()
-    }
 
     #[test]
     fn pictures_and_sound_are_told_however_the_bytes_are_cut() {

@@ -2,12 +2,13 @@
 
 use std::{
     io,
+    ops::Range,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use bytes::Bytes;
-use framerill_media::{TRANSPORT_PACKET_BYTES, Track, TransportScanner};
+use framerill_media::{Pes, Track, transport_pieces};
 
 /// What a clip shows.
 #[derive(Debug, Clone, Copy)]
@@ -80,32 +81,21 @@ impl Clip {
 
     fn cut(path: &Path) -> io::Result<Vec<Piece>> {
         let stream = Bytes::from(std::fs::read(path)?);
-        let mut found = Vec::new();
-        let mut scanner = TransportScanner::default();
-        for (index, packet) in stream.chunks(TRANSPORT_PACKET_BYTES).enumerate() {
-            scanner.push(packet, index * TRANSPORT_PACKET_BYTES, |pes| {
-                found.push(pes)
-            });
-        }
-        scanner.finish(|pes| found.push(pes));
-        found.sort_by_key(|pes| pes.first);
-        let first = found.iter().find(|pes| pes.track == Track::Video);
+        let found = transport_pieces(&stream);
+        let first = found.iter().find(|(_, pes)| pes.track == Track::Video);
         let first = first
-            .and_then(|pes| pes.pts)
+            .and_then(|(_, pes)| pes.pts)
             .ok_or_else(|| io::Error::other("the clip has no pictures"))?;
-        let (mut pieces, mut begin) = (Vec::new(), 0);
-        for pes in found {
-            let end = pes.last + TRANSPORT_PACKET_BYTES;
+        let piece = |(bytes, pes): (Range<usize>, Pes<usize>)| {
             let pts = pes.pts.unwrap_or(first);
-            pieces.push(Piece {
-                bytes: stream.slice(begin..end),
+            Piece {
+                bytes: stream.slice(bytes),
                 track: pes.track,
                 keyframe: pes.keyframe,
                 pts,
                 due_ns: pts.saturating_sub(first) * 100_000 / 9,
-            });
-            begin = end;
-        }
-        Ok(pieces)
+            }
+        };
+        Ok(found.into_iter().map(piece).collect())
     }
 }
