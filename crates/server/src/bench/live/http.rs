@@ -1,14 +1,14 @@
-//! One request on a connection of its own, as orchestrators make them.
+//! One request on a connection of its own, as orchestrators make them, and how long it took.
 
 use std::{io, time::Duration};
 
+use axum::http::Method;
+use bytes::Bytes;
 use framerill_worker::runtime::monotonic_ns;
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::time::Instant;
+
+use crate::http::{NoAnswer, Question, put};
 
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -16,7 +16,8 @@ const WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
+    /// From before the connection was made to the last byte.
     pub(super) took: Duration,
 }
 
@@ -27,21 +28,18 @@ impl Answer {
 }
 
 pub(super) async fn get(address: &str, path: &str) -> io::Result<Answer> {
-    request(address, &format!("GET {path} HTTP/1.1\r\n"), "").await
+    request(address, Method::GET, path, None).await
 }
 
 pub(super) async fn post(address: &str, path: &str, body: &str) -> io::Result<Answer> {
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
-        body.len()
-    );
-    request(address, &head, body).await
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    request(address, Method::POST, path, Some(body)).await
 }
 
 /// DELETE of an URL; whatever the answer says, it is gone.
 pub(super) async fn delete(url: &str) -> io::Result<Answer> {
     let (address, path) = parts(url);
-    request(&address, &format!("DELETE {path} HTTP/1.1\r\n"), "").await
+    request(&address, Method::DELETE, &path, None).await
 }
 
 /// Address and path of an URL.
@@ -51,30 +49,31 @@ pub(super) fn parts(url: &str) -> (String, String) {
     (address.to_owned(), format!("/{path}"))
 }
 
-async fn request(address: &str, head: &str, body: &str) -> io::Result<Answer> {
-    let began = monotonic_ns();
-    let conversation = async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let text = format!("{head}Host: {address}\r\nConnection: close\r\n\r\n{body}");
-        stream.write_all(text.as_bytes()).await?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await?;
-        Ok::<_, io::Error>(bytes)
-    };
-    let bytes = timeout(WITHIN, conversation)
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    let took = Duration::from_nanos(monotonic_ns() - began);
-    let odd = || io::Error::other("an answer that is not HTTP");
-    let end = bytes.windows(4).position(|it| it == b"\r\n\r\n");
-    let body = bytes[end.ok_or_else(odd)? + 4..].to_vec();
-    let status = bytes
-        .get(9..12)
-        .and_then(|it| std::str::from_utf8(it).ok()?.parse().ok());
-    Ok(Answer {
-        status: status.ok_or_else(odd)?,
+async fn request(
+    authority: &str,
+    method: Method,
+    path: &str,
+    body: Option<Bytes>,
+) -> io::Result<Answer> {
+    let question = Question {
+        authority,
+        method,
+        path,
+        bearer: None,
         body,
-        took,
+    };
+    let began = monotonic_ns();
+    let answer = put(question, Instant::now() + WITHIN)
+        .await
+        .map_err(|why| match why {
+            NoAnswer::Connect(why) | NoAnswer::Broken(why) => {
+                io::Error::other(format!("{authority}: {why}"))
+            }
+            NoAnswer::Late => io::ErrorKind::TimedOut.into(),
+        })?;
+    Ok(Answer {
+        took: Duration::from_nanos(monotonic_ns() - began),
+        status: answer.status,
+        body: answer.body,
     })
 }
