@@ -80,6 +80,21 @@ struct Report {
     skipped: Vec<String>,
 }
 
+impl Report {
+    fn missed(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.ok)
+    }
+
+    /// Whether everything that was judged keeps to its budget.
+    fn exit(&self) -> Exit {
+        if self.missed().next().is_some() {
+            Exit::Failed
+        } else {
+            Exit::Done
+        }
+    }
+}
+
 /// A measurement's name, and how it is taken.
 const PARTS: [&str; 5] = ["noop", "python", "answers", "many", "starts"];
 
@@ -123,11 +138,18 @@ pub(crate) fn live(asked: &Asked) -> Result<Exit, Failure> {
     for skipped in &report.skipped {
         tell(format_args!("SKIPPED {skipped}"));
     }
+    for row in report.missed() {
+        let (what, value, unit) = (row.what, row.value, row.unit);
+        let most = row.budget.unwrap_or(f64::NAN);
+        tell(format_args!(
+            "MISSED {what}: {value:.2} {unit}, at most {most}"
+        ));
+    }
     if asked.json {
         let text = serde_json::to_string_pretty(&report).map_err(broken)?;
         answer(text);
     }
-    Ok(Exit::Done)
+    Ok(report.exit())
 }
 
 fn print(row: &Row) {
@@ -145,4 +167,34 @@ fn print(row: &Row) {
 fn at(sorted: &[f64], share: usize) -> f64 {
     let index = (sorted.len() * share / 1000).min(sorted.len().saturating_sub(1));
     sorted.get(index).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_that_misses_its_budget_or_is_none_ends_with_exit_code_1() {
+        let kept = || {
+            vec![
+                Row::judged("delay", 25.0, "ms", 25.0),
+                Row::told("  more", 99.0, "ms"),
+            ]
+        };
+        let exit = |rows: Vec<Row>, skipped: &[&str]| {
+            let report = Report {
+                seconds: 12,
+                rows,
+                skipped: skipped.iter().map(ToString::to_string).collect(),
+            };
+            report.exit()
+        };
+        assert_eq!(exit(kept(), &[]), Exit::Done);
+        assert_eq!(exit(kept(), &["8 streams"]), Exit::Done);
+        for missed in [25.1, f64::NAN] {
+            let mut rows = kept();
+            rows.insert(0, Row::judged("cores", missed, "", 25.0));
+            assert_eq!(exit(rows, &[]), Exit::Failed, "{missed}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What many starts and stops leave behind: memory and descriptors of the tree.
+//! What many starts and stops leave behind: memory, descriptors and processes of the tree.
 
 use std::{fs, io, time::Duration};
 
@@ -37,16 +37,22 @@ pub(super) async fn measure(starts: u32, rows: &mut Vec<Row>) -> io::Result<()> 
     let end = rest(&system, &last).await?;
     let settled = settled.unwrap_or(end);
     let more = |it: u64| megabytes(it);
-    let may = (settled.0 / MORE_SHARE).max(MORE_BYTES);
+    let may = (settled.pss / MORE_SHARE).max(MORE_BYTES);
     rows.push(Row::judged(
         "memory that later starts left behind",
-        more(end.0.saturating_sub(settled.0)),
+        more(end.pss.saturating_sub(settled.pss)),
         "MB",
         more(may),
     ));
     rows.push(Row::judged(
         "descriptors that later starts left behind",
-        count(end.1.saturating_sub(settled.1)),
+        count(end.descriptors.saturating_sub(settled.descriptors)),
+        "",
+        0.0,
+    ));
+    rows.push(Row::judged(
+        "processes that later starts left behind",
+        count(end.processes.saturating_sub(settled.processes)),
         "",
         0.0,
     ));
@@ -66,15 +72,26 @@ async fn delete(system: &System, name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the stream, waits until nothing runs, and looks: PSS and descriptors of the tree.
-async fn rest(system: &System, name: &str) -> io::Result<(u64, usize)> {
+/// What the tree holds.
+#[derive(Clone, Copy)]
+struct Held {
+    pss: u64,
+    descriptors: usize,
+    processes: usize,
+}
+
+/// Ends the stream, waits until nothing runs, and looks.
+async fn rest(system: &System, name: &str) -> io::Result<Held> {
     delete(system, name).await?;
     system.until_idle().await?;
     sleep(Duration::from_secs(1)).await;
-    let pids = system.below();
-    let pids = pids.iter().map(|it| it.pid).chain([system.pid()]);
-    let descriptors = pids
-        .map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count))
-        .sum();
-    Ok((usage::pss_of_tree(system.pid()), descriptors))
+    let below = system.below();
+    let pids = below.iter().map(|it| it.pid).chain([system.pid()]);
+    let descriptors =
+        pids.map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count));
+    Ok(Held {
+        pss: usage::pss_of_tree(system.pid()),
+        descriptors: descriptors.sum(),
+        processes: 1 + below.len(),
+    })
 }
