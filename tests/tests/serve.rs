@@ -8,8 +8,6 @@ mod hardware;
 mod health;
 #[path = "serve/hostile.rs"]
 mod hostile;
-#[path = "serve/http.rs"]
-mod http;
 #[path = "serve/life.rs"]
 mod life;
 #[path = "serve/runner.rs"]

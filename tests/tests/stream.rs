@@ -8,8 +8,6 @@ mod commands;
 mod dashboard;
 #[path = "stream/demo.rs"]
 mod demo;
-#[path = "serve/http.rs"]
-mod http;
 #[path = "stream/inner.rs"]
 mod inner;
 #[path = "stream/rig.rs"]

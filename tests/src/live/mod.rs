@@ -18,7 +18,6 @@ pub mod camera;
 pub mod channels;
 pub mod clip;
 pub mod hostile;
-pub mod http;
 pub mod names;
 pub mod orchestrator;
 pub mod rewrite;

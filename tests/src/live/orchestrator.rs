@@ -26,12 +26,14 @@ use super::{
     camera::{Camera, Options},
     channels::Channels,
     clip::Clip,
-    http::{self, Answer},
     lock, now,
     runner::{Runner, Setup},
     viewer::Viewer,
 };
-use crate::{wait_for, wait_until};
+use crate::{
+    http::{self, Answer},
+    wait_for, wait_until,
+};
 
 /// Between two looks at the health.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -84,7 +86,7 @@ impl Orchestrator {
                 let answer = http::get(&address, "/health", START_WITHIN).ok();
                 let took = at.elapsed();
                 let said = answer.map(|answer| {
-                    let json = answer.json();
+                    let json = answer.any_json().unwrap_or_default();
                     let word = json["status"].as_str().unwrap_or_default().to_owned();
                     (answer.status, word)
                 });

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use framerill_tests::{
+    http,
     live::{
         clip::distance,
-        http,
         orchestrator::{Orchestrator, Stream},
         runner::Setup,
         usage::held,

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use framerill_tests::{
+    http::{self, Answer},
     live::{
         camera::{Camera, Options},
         clip::{Clip, distance},
-        http::{self, Answer},
         now,
         orchestrator::{Orchestrator, Session, Stream},
         runner::{Role, Runner},

@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
-use framerill_tests::live::{
+use framerill_tests::{
     http,
-    names::HangingNames,
-    orchestrator::{Orchestrator, Stream},
-    runner::{Role, Runner, Setup, signal},
-    stalled::Stalled,
-    verdict::Look,
+    live::{
+        names::HangingNames,
+        orchestrator::{Orchestrator, Stream},
+        runner::{Role, Runner, Setup, signal},
+        stalled::Stalled,
+        verdict::Look,
+    },
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};

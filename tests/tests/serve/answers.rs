@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
+use framerill_tests::http::request;
 use serde_json::json;
 
 use crate::{
-    http::request,
     runner::{Runner, Stage, least},
     schema::{assert_is, openapi},
 };

@@ -2,13 +2,13 @@
 
 use std::{io::Write, net::Shutdown, time::Duration};
 
-use framerill_tests::live::now;
+use framerill_tests::{
+    http::{connect, read_answer, request},
+    live::now,
+};
 use serde_json::json;
 
-use crate::{
-    http::{connect, read_reply, request},
-    runner::{Runner, Stage, least},
-};
+use crate::runner::{Runner, Stage, least};
 
 const PATH: &str = "/live-video-to-video";
 
@@ -73,11 +73,11 @@ fn a_chunked_body_is_read_and_a_broken_one_is_422() {
     let mut stream = connect(&runner.address);
     stream.write_all(head.as_bytes()).expect("it reads");
     stream.write_all(chunks.as_bytes()).expect("it reads");
-    assert_eq!(read_reply(&mut stream).expect("an answer").status, 200);
+    assert_eq!(read_answer(&mut stream).expect("an answer").status, 200);
     let mut stream = connect(&runner.address);
     stream.write_all(head.as_bytes()).expect("it reads");
     stream.write_all(b"zz\r\n").expect("it reads");
-    assert_eq!(read_reply(&mut stream).expect("an answer").status, 422);
+    assert_eq!(read_answer(&mut stream).expect("an answer").status, 422);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_body_that_breaks_off_or_never_ends_is_422() {
         if closes {
             stream.shutdown(Shutdown::Write).expect("a socket");
         }
-        let reply = read_reply(&mut stream).expect("an answer");
+        let reply = read_answer(&mut stream).expect("an answer");
         assert_eq!(reply.status, 422);
         assert_eq!(reply.json()["detail"][0]["type"], "body_incomplete");
     }
@@ -103,11 +103,11 @@ fn a_head_that_does_not_end_closes_its_connection_and_silence_does_not() {
     let mut slow = connect(&runner.address);
     slow.write_all(b"GET /health HTTP/1.1\r\nHost:")
         .expect("it reads");
-    assert!(read_reply(&mut slow).is_none());
+    assert!(read_answer(&mut slow).is_none());
     silent
         .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         .expect("it waits");
-    assert_eq!(read_reply(&mut silent).expect("an answer").status, 200);
+    assert_eq!(read_answer(&mut silent).expect("an answer").status, 200);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn one_connection_carries_many_requests() {
         stream
             .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
             .expect("it reads");
-        assert_eq!(read_reply(&mut stream).expect("an answer").status, 200);
+        assert_eq!(read_answer(&mut stream).expect("an answer").status, 200);
     }
 }
 
@@ -178,8 +178,8 @@ fn whoever_closes_its_half_behind_a_whole_request_is_answered() {
         let mut stream = connect(&runner.address);
         stream.write_all(request.as_bytes()).expect("it reads");
         stream.shutdown(Shutdown::Write).expect("a socket");
-        let reply = read_reply(&mut stream).expect("an answer");
+        let reply = read_answer(&mut stream).expect("an answer");
         assert_eq!(reply.status, status, "{infer}: {request}");
-        assert!(read_reply(&mut stream).is_none(), "it goes on");
+        assert!(read_answer(&mut stream).is_none(), "it goes on");
     }
 }

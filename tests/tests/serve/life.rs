@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use framerill_tests::process::{is_running, kill_9};
+use framerill_tests::{
+    http::{connect, request},
+    process::{is_running, kill_9},
+};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::{
-    http::connect,
-    runner::{Runner, Stage, is_gone_within},
-};
+use crate::runner::{Runner, Stage, is_gone_within};
 
 #[test]
 fn infers_output_comes_out_of_stderr() {
@@ -160,7 +160,7 @@ fn a_trickle_server_starts_beside_it_when_asked_for() {
         .trim_start_matches("http://")
         .trim_end_matches('/')
         .to_owned();
-    let posted = crate::http::request(&address, "POST", "/live", &[], b"");
+    let posted = request(&address, "POST", "/live", &[], b"");
     assert_eq!(posted.status, 200);
     runner.signal(Signal::TERM);
     assert_eq!(runner.end().0.code, Some(143));

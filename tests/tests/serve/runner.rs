@@ -7,11 +7,14 @@ use std::{
     time::Duration,
 };
 
-use framerill_tests::{bin, process::is_running, serving, wait_for};
+use framerill_tests::{
+    bin,
+    http::{Answer, request},
+    process::is_running,
+    serving, wait_for,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-
-use crate::http::{Reply, request};
 
 /// What a test waits for comes within this, or not at all.
 const SOON: Duration = Duration::from_secs(30);
@@ -148,11 +151,11 @@ impl Runner {
         self.stage.set(behaviour);
     }
 
-    pub(crate) fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         request(&self.address, "GET", path, &[], b"")
     }
 
-    pub(crate) fn post(&self, body: &Value) -> Reply {
+    pub(crate) fn post(&self, body: &Value) -> Answer {
         let json = [("Content-Type", "application/json")];
         let path = "/live-video-to-video";
         request(

@@ -2,12 +2,10 @@
 
 use std::{thread, time::Duration};
 
+use framerill_tests::http::request;
 use serde_json::{Value, json};
 
-use crate::{
-    http::request,
-    runner::{Runner, Stage, least},
-};
+use crate::runner::{Runner, Stage, least};
 
 /// Gateways give the whole call 5 s.
 const GATEWAY: Duration = Duration::from_secs(5);

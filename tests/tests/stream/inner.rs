@@ -1,9 +1,8 @@
 //! Infer's own port, which only this machine reaches.
 
-use crate::{
-    http::{Reply, request},
-    rig::Rig,
-};
+use framerill_tests::http::{Answer, request};
+
+use crate::rig::Rig;
 
 /// Where infer says that it listens.
 fn infer(rig: &Rig) -> String {
@@ -14,7 +13,7 @@ fn infer(rig: &Rig) -> String {
     line.expect("it says where").1.to_owned()
 }
 
-fn post(to: &str, path: &str, kind: &str, body: &[u8]) -> Reply {
+fn post(to: &str, path: &str, kind: &str, body: &[u8]) -> Answer {
     request(to, "POST", path, &[("Content-Type", kind)], body)
 }
 

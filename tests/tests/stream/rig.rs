@@ -8,13 +8,12 @@ use std::{
 };
 
 use framerill_tests::{
+    http::{Answer, request},
     process::{descendants_called, is_running, kill_9},
     serving, wait_for,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
-use crate::http::{Reply, request};
 
 /// What a test waits for comes within this, or not at all.
 const SOON: Duration = Duration::from_secs(30);
@@ -96,11 +95,11 @@ impl Rig {
         format!("{}{name}", self.trickle)
     }
 
-    pub(crate) fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, "")
     }
 
-    pub(crate) fn ask(&self, verb: &str, path: &str, body: &str) -> Reply {
+    pub(crate) fn ask(&self, verb: &str, path: &str, body: &str) -> Answer {
         let address = self.url.trim_start_matches("http://");
         let json = [("Content-Type", "application/json")];
         request(address, verb, path, &json, body.as_bytes())
