@@ -15,7 +15,7 @@ use framerill_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{FIRST, RATE, SOON, assert_whole, clip, verdict};
+use crate::scene::{FIRST, RATE, SOON, assert_whole, clip, film_changed, verdict};
 
 /// A message takes effect within this.
 const EFFECT: Duration = Duration::from_secs(3);
@@ -300,4 +300,53 @@ fn the_status_tells_the_hash_of_what_was_said_as_python_writes_it() {
         .windows(2)
         .map(|two| distance(two[0].pts, two[1].pts));
     assert!(steps.max().unwrap_or(0) <= 7500);
+}
+
+#[test]
+fn a_model_that_is_loaded_anew_is_bridged_by_fillers_and_told_as_loading() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Reloads"));
+    let stream = orchestrator.stream("reloads", &clip, &json!({}));
+    stream.viewer.until_more(RATE, FIRST);
+    stream.session.say(&json!({"model": "second"}));
+    orchestrator.runner.until_state("LOADING", SOON);
+    let is_back = || {
+        orchestrator
+            .runner
+            .state()
+            .is_some_and(|it| it != "LOADING")
+    };
+    assert!(wait_until(SOON, is_back));
+    stream.viewer.until_more(2 * RATE, SOON);
+    let seen = verdict(&stream, Look::Negative);
+    assert_whole(&seen, &orchestrator.runner, None);
+    assert!(
+        !seen.fillers().is_empty(),
+        "a second without a finished picture"
+    );
+    let status = orchestrator.runner.status().expect("infer answers");
+    assert_eq!(status["inference_status"]["restart_count"], 0);
+}
+
+#[test]
+fn parameters_come_from_a_watched_file_and_are_told_where_that_is_asked_for() {
+    let Some(clip) = clip() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("params.json");
+    let setup = Setup::python("live", "Tuned")
+        .flag("--params-file", file.to_str().expect("a name"))
+        .variable("FRAMERILL_PARAMS_EVENTS", "true");
+    let orchestrator = Orchestrator::idle(setup);
+    let session = orchestrator.open("file");
+    let stream = film_changed(&orchestrator, session, &clip, |_| {});
+    stream.viewer.until_more(RATE, FIRST);
+    std::fs::write(&file, json!({"negative": true}).to_string()).expect("a file");
+    let told = stream
+        .session
+        .until_event("params_update", SOON, |it| it["params"]["negative"] == true);
+    assert_eq!(told["status"], "applied");
+    stream.viewer.until_more(2 * RATE, SOON);
+    let seen = verdict(&stream, Look::Negative);
+    let last = seen.shown.last().expect("pictures");
+    assert_eq!(last.kind, Kind::Finished);
 }
