@@ -1,7 +1,7 @@
 //! `framerill` as tests start it: told by the test alone, and not by the environment that the tests run in.
 
 use std::{
-    fs,
+    env, fs,
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -11,20 +11,27 @@ use serde_json::Value;
 
 use crate::bin;
 
-/// Variables that containers have (runner contract §9).
-const OF_CONTAINERS: [&str; 11] = [
+/// What containers are told in names of their own (runner contract §3.1; DESIGN, Names).
+const OF_CONTAINERS: [&str; 15] = [
     "PIPELINE",
     "MODEL_ID",
     "HOST",
     "PORT",
     "AUTH_TOKEN",
     "VERSION",
+    "VERBOSE_LOGGING",
+    "PREPARE_MODELS",
     "MODEL_DIR",
     "HUGGINGFACE_HUB_CACHE",
     "DIFFUSERS_CACHE",
-    "FRAMERILL_AUTH_TOKEN",
-    "FRAMERILL_SERVER",
+    "STREAM_PROTOCOL",
+    "INFERPY_INITIAL_PARAMS",
+    "AUTO_INSTALL_PIPELINE",
+    "NUM_GPU_WORKERS",
 ];
+
+/// Where this machine has what a server starts; everything else that is ours is a setting.
+const OF_THE_MACHINE: [&str; 2] = ["FRAMERILL_PYTHON", "FRAMERILL_MEDIA"];
 
 /// `framerill` without arguments, and without what the environment says of a server.
 ///
@@ -40,9 +47,17 @@ pub fn framerill() -> Command {
 
 /// Takes what the environment says of a server from a command.
 pub fn told_by_nobody(command: &mut Command) {
-    for name in OF_CONTAINERS {
-        command.env_remove(name);
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(is_setting) {
+            command.env_remove(name);
+        }
     }
+}
+
+/// Whether a variable changes what a server does.
+fn is_setting(name: &str) -> bool {
+    let is_ours = name.starts_with("FRAMERILL_") && !OF_THE_MACHINE.contains(&name);
+    is_ours || OF_CONTAINERS.contains(&name)
 }
 
 /// Starts a server that says where it listens in the first line of its stdout; what it says on stderr goes to a file.
@@ -84,4 +99,26 @@ pub fn address(said: &Value) -> String {
     url.trim_start_matches("http://")
         .trim_end_matches('/')
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_taken_away_and_what_the_machine_has_is_left() {
+        let settings = include_str!("../../crates/server/src/serve/settings.rs");
+        let words = settings.split('"').filter(|word| {
+            let mut letters = word.chars();
+            word.len() > 3 && letters.all(|it| it.is_ascii_uppercase() || it == '_')
+        });
+        let kept: Vec<_> = words.filter(|name| !is_setting(name)).collect();
+        assert!(
+            kept.iter().all(|it| OF_THE_MACHINE.contains(it)),
+            "{kept:?}"
+        );
+        for name in ["FRAMERILL_PYTHON", "PATH", "TMPDIR", "VIRTUAL_ENV"] {
+            assert!(!is_setting(name), "{name}");
+        }
+    }
 }
