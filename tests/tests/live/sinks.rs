@@ -6,15 +6,18 @@ use framerill_tests::{
     live::{
         hostile::{Mode, Peer},
         orchestrator::{Orchestrator, Stream},
-        runner::Setup,
+        runner::{Runner, Setup},
         usage::held,
-        verdict::{Kind, Look},
+        verdict::{Kind, Look, Verdict},
     },
     wait_until,
 };
 use serde_json::json;
 
 use crate::scene::{FIRST, RATE, SOON, assert_perfect, clip, film_changed, stop, verdict};
+
+/// What waits for an output at most, and what a busy machine adds.
+const MOST_BYTES: u64 = 24 << 20;
 
 /// A stream with a peer in front of one of its channels.
 fn with_peer(field: &str, suffix: &str, mode: Mode) -> Option<(Orchestrator, Peer, Stream)> {
@@ -42,27 +45,41 @@ fn output_recovers_from(mode: Mode) {
     let grown = held(runner.pid())
         .pss_bytes
         .saturating_sub(before.pss_bytes);
-    assert!(grown < 24 << 20, "{grown} bytes in two seconds");
+    assert!(grown < MOST_BYTES, "{grown} bytes in two seconds");
     peer.set(Mode::Pass);
+    is_back_at_the_live_edge(&orchestrator, &stream);
+}
+
+/// The output goes on with what is sent now, and then ends.
+fn is_back_at_the_live_edge(orchestrator: &Orchestrator, stream: &Stream) -> Verdict {
     let back = stream.viewer.sees_more(3 * RATE, Duration::from_secs(20));
     assert!(
         back,
-        "{mode:?}: no output when the peer was well again\n{}",
-        runner.last_words()
+        "no output when the peer was well again\n{}",
+        orchestrator.runner.last_words()
     );
     let newest = stream.camera.sent().last().map_or(0, |it| it.pts);
-    let seen = verdict(&stream, Look::Same);
+    let seen = verdict(stream, Look::Same);
     assert_eq!(
         (seen.of_another_place(), seen.not_rising.len()),
         (0, 0),
         "{:?}",
         seen.faults()
     );
-    // It is at the live edge again.
     let last = seen.shown.last().map_or(0, |it| it.pts);
     let late = framerill_tests::live::clip::distance(last, newest);
     assert!(late < 5 * 90_000, "{late} ticks late");
-    stop(&orchestrator, &stream);
+    stop(orchestrator, stream);
+    seen
+}
+
+/// What the runner says of segments that its output lost.
+fn segments_lost(runner: &Runner) -> f64 {
+    let page = runner.get("/metrics").text();
+    let lines = page.lines();
+    let lost = lines.filter_map(|line| line.strip_prefix("framerill_segments_lost_total{"));
+    lost.filter_map(|line| line.split_once("} ")?.1.parse::<f64>().ok())
+        .sum()
 }
 
 #[test]
@@ -82,7 +99,26 @@ fn an_output_that_answers_500_is_tried_again() {
 
 #[test]
 fn an_output_that_is_slow_loses_pictures_and_no_memory() {
-    output_recovers_from(Mode::Slow(4096));
+    let Some((orchestrator, peer, stream)) = with_peer("publish_url", "-out", Mode::Pass) else {
+        return;
+    };
+    let runner = &orchestrator.runner;
+    stream.viewer.until_more(2 * RATE, FIRST);
+    assert!(segments_lost(runner) < 0.5);
+    let before = held(runner.pid());
+    peer.set(Mode::Slow(4096));
+    let lost = wait_until(Duration::from_secs(30), || segments_lost(runner) > 1.5);
+    assert!(lost, "everything waits\n{}", runner.last_words());
+    let grown = held(runner.pid())
+        .pss_bytes
+        .saturating_sub(before.pss_bytes);
+    assert!(grown < MOST_BYTES, "{grown} bytes");
+    assert_eq!(runner.health(), "OK");
+    peer.set(Mode::Pass);
+    let seen = is_back_at_the_live_edge(&orchestrator, &stream);
+    // Two segments of two seconds, of which the first may have begun.
+    let missing = seen.missing.len();
+    assert!(missing > 2 * RATE, "{missing} are missing");
 }
 
 #[test]
