@@ -10,6 +10,10 @@ mod bindings;
 mod capacity;
 #[path = "live/chaos.rs"]
 mod chaos;
+#[path = "live/deaths.rs"]
+mod deaths;
+#[path = "live/dice.rs"]
+mod dice;
 #[path = "live/leaks.rs"]
 mod leaks;
 #[path = "live/memory.rs"]

@@ -3,10 +3,7 @@
 //!
 //! `FRAMERILL_SEED` repeats a run.
 
-use std::{
-    env,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, Instant};
 
 use framerill_tests::{
     live::{
@@ -14,7 +11,7 @@ use framerill_tests::{
         now,
         orchestrator::{Orchestrator, Stream},
         runner::{Role, Setup, signal},
-        usage::held,
+        usage::{held, held_at_rest, open},
         verdict::{Kind, Look},
     },
     wait_until,
@@ -22,47 +19,13 @@ use framerill_tests::{
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::scene::{FIRST, RATE, SOON, STOPPED, clip, film_changed, stop, verdict};
+use crate::{
+    dice::Dice,
+    scene::{FIRST, RATE, SOON, STOPPED, clip, film_changed, stop, verdict},
+};
 
 /// Deaths of infer that serve forgives.
 const INFER_DEATHS: u32 = 2;
-
-/// Numbers that are the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn thrown(seed: u64) -> Self {
-        Self(seed | 1)
-    }
-
-    /// Below `sides`.
-    fn throw(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "driver: a seed of its own each time"
-)]
-fn seed() -> u64 {
-    let own = || {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(1, |it| u64::from(it.subsec_nanos()))
-    };
-    let said = env::var("FRAMERILL_SEED")
-        .ok()
-        .and_then(|it| it.parse().ok());
-    said.unwrap_or_else(own)
-}
-
-#[expect(clippy::print_stderr, reason = "whoever reads a failure repeats it")]
-fn tell(seed: u64) {
-    eprintln!("FRAMERILL_SEED={seed}");
-}
 
 struct Play {
     orchestrator: Orchestrator,
@@ -184,15 +147,16 @@ fn chaos(setup: Setup, look: Look, lasting: Duration) {
     if clip().is_none() {
         return;
     }
-    let seed = seed();
-    tell(seed);
+    let dice = Dice::of_this_run();
+    let seed = dice.seed;
     let orchestrator = Orchestrator::idle(setup.variable("FRAMERILL_MAX_RESTARTS", "1000"));
-    let before = held(orchestrator.runner.pid());
+    let before = held_at_rest(orchestrator.runner.pid());
+    let was_open = open(orchestrator.runner.pid());
     let mut play = Play {
         input: Peer::start(&orchestrator.channels, Mode::Pass),
         output: Peer::start(&orchestrator.channels, Mode::Pass),
         orchestrator,
-        dice: Dice::thrown(seed),
+        dice,
         infer_deaths: 0,
         log: Vec::new(),
         began: now(),
@@ -254,12 +218,13 @@ fn chaos(setup: Setup, look: Look, lasting: Duration) {
         after(),
         play.log.join("\n")
     );
-    let clean = wait_until(STOPPED, || after().descriptors <= before.descriptors + 2);
+    let clean = wait_until(STOPPED, || after().descriptors <= before.descriptors);
     assert!(
         clean,
-        "{before:?} became {:?}\n{}",
+        "{before:?} became {:?}\n{}\nwhat was open: {was_open:#?}\nwhat is: {:#?}",
         after(),
-        play.log.join("\n")
+        play.log.join("\n"),
+        open(runner.pid())
     );
     for it in play.orchestrator.looks() {
         let said = it
