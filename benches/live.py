@@ -26,6 +26,7 @@ def measured(seconds, starts):
     python = os.environ.get("FRAMERILL_PYTHON", str(PYTHON))
     out = subprocess.run(
         command,
+        check=False,
         stdout=subprocess.PIPE,
         env={**os.environ, "FRAMERILL_PYTHON": python},
     )
