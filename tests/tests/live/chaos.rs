@@ -26,6 +26,8 @@ use crate::{
 
 /// Deaths of infer that serve forgives.
 const INFER_DEATHS: u32 = 2;
+/// Deaths of its media process that a stream survives; the next ones are another stream's.
+const MEDIA_DEATHS: u32 = 5;
 
 struct Play {
     orchestrator: Orchestrator,
@@ -33,6 +35,8 @@ struct Play {
     output: Peer,
     dice: Dice,
     infer_deaths: u32,
+    /// Of the present stream.
+    media_deaths: u32,
     /// What was done, for whoever reads a failure.
     log: Vec<String>,
     began: Instant,
@@ -75,6 +79,7 @@ impl Play {
         let role = roles[usize::try_from(self.dice.throw(2)).unwrap_or(0)];
         match self.dice.throw(11) {
             0 | 1 => {
+                self.media_deaths += u32::from(role == Role::Media);
                 let pid = self.one_of(role);
                 self.note(format!("kill {role:?} {pid:?}"));
                 if let Some(pid) = pid {
@@ -158,16 +163,20 @@ fn chaos(setup: Setup, look: Look, lasting: Duration) {
         orchestrator,
         dice,
         infer_deaths: 0,
+        media_deaths: 0,
         log: Vec::new(),
         began: now(),
     };
     let mut streams = 0;
     while play.began.elapsed() < lasting {
         streams += 1;
+        play.media_deaths = 0;
         let stream = play.stream(&format!("chaos-{streams}"));
         stream.camera.until_more(RATE);
         let mut survives = true;
-        while survives && play.began.elapsed() < lasting {
+        let goes_on =
+            |play: &Play| play.media_deaths < MEDIA_DEATHS && play.began.elapsed() < lasting;
+        while survives && goes_on(&play) {
             survives = play.act(&stream);
             play.pause(&stream, 60);
         }
