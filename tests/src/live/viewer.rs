@@ -17,6 +17,9 @@ use tokio::task::JoinHandle;
 use super::{channels::Channels, lock, now};
 use crate::wait_until;
 
+/// Bytes of a transport packet.
+const PACKET: usize = 188;
+
 /// A picture as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
@@ -61,11 +64,13 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// All bytes, segment behind segment.
+    /// All whole packets, segment behind segment. A publisher that is cut off may leave a part of one, with which a decoder
+    /// would lose the beginning of the next segment.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        let parts: Vec<_> = self.segments.iter().map(|it| it.bytes.as_slice()).collect();
-        parts.concat()
+        let whole = |it: &SegmentSeen| it.bytes.len() - it.bytes.len() % PACKET;
+        let parts = self.segments.iter().map(|it| &it.bytes[..whole(it)]);
+        parts.collect::<Vec<_>>().concat()
     }
 
     /// Segments that do not begin with tables and a keyframe, and why.
