@@ -1,25 +1,30 @@
 //! Transport streams (ISO/IEC 13818-1), from bytes to what they are packets of. Whatever the bytes are, nothing panics, and
 //! nothing is kept that they ask for.
 //!
-//! `packets` finds packets in bytes, `packet` reads one, `pes` reads what a unit begins with, `scanner` puts units together
-//! for who judges from outside.
+//! `packets` finds packets in bytes, `packet` reads one, `tables` says which of them belong to pictures and sound, `codec`
+//! of which kind those are and where a picture begins, `pes` reads what a unit begins with. `scanner`, over all of these,
+//! tells units to who judges from outside.
 
+mod codec;
 mod packet;
 mod packets;
 mod pes;
 mod scanner;
+mod tables;
 
+pub use codec::{AudioCodec, VideoCodec};
 pub use packet::{TRANSPORT_PACKET_BYTES, TransportPacket};
 pub use packets::{TransportFound, TransportPackets};
 pub use pes::{PesHead, TRANSPORT_CLOCK, transport_stamp};
 pub use scanner::{Pes, Track, TransportScanner};
+pub use tables::{Program, ProgramTables};
 
 pub(crate) const SYNC: u8 = 0x47;
 
 /// Streams for the tests of this room.
 #[cfg(test)]
 mod fixture {
-    use super::{SYNC, TRANSPORT_PACKET_BYTES};
+    use super::{SYNC, TRANSPORT_PACKET_BYTES, tables::crc};
 
     /// A packet that holds a little, behind stuffing.
     pub(super) fn packet(pid: u16, starts: bool, key: bool, payload: &[u8]) -> Vec<u8> {
@@ -51,5 +56,33 @@ mod fixture {
         let mut bytes = vec![0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5];
         bytes.extend(stamp(2, pts));
         bytes
+    }
+
+    /// A section of a table with its check sum.
+    pub(super) fn section(table: u8, body: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(body.len() + 9).expect("small");
+        let [high, low] = length.to_be_bytes();
+        let mut bytes = vec![table, 0xb0 | high, low, 0, 1, 0xc1, 0, 0];
+        bytes.extend(body);
+        let sum = crc(&bytes);
+        bytes.extend(sum.to_be_bytes());
+        bytes
+    }
+
+    /// The table of a program: type, pid and descriptors of each of its streams.
+    pub(super) fn program(streams: &[(u8, u16, &[u8])]) -> Vec<u8> {
+        let mut body = vec![0xe1, 0x00, 0xf0, 0];
+        for (kind, pid, descriptors) in streams {
+            let [high, low] = pid.to_be_bytes();
+            body.extend([
+                *kind,
+                0xe0 | high,
+                low,
+                0xf0,
+                u8::try_from(descriptors.len()).expect("small"),
+            ]);
+            body.extend(*descriptors);
+        }
+        section(0x02, &body)
     }
 }

@@ -9,7 +9,7 @@ use super::queue::ByteQueue;
 const MOST: usize = 8 << 20;
 
 /// The pid of the table that comes first.
-const PROGRAMMES: u16 = 0;
+const PROGRAMS: u16 = 0;
 
 /// The machine.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Replay {
             let TransportFound::Packet { at, packet } = found else {
                 return;
             };
-            if packet.pid == PROGRAMMES {
+            if packet.pid == PROGRAMS {
                 table_at.get_or_insert(at);
             } else if packet.begins_picture() {
                 let table = table_at.take();
