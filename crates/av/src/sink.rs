@@ -11,7 +11,7 @@ use crate::{
     encode::{VideoEncoder, VideoParams},
     error::AvError,
     ffi::{Fault, Interrupt, Io, Muxer, Packet},
-    live::{Live, Step},
+    interleaver::{Interleaver, Step},
     mux,
     remux::remux,
     resample::SoundEncoder,
@@ -32,7 +32,7 @@ pub struct SinkWriter {
     /// Where the finished file goes, and what was written until then.
     completion: Option<(OwnedFd, OwnedFd)>,
     /// Segments: the order of packets is ours.
-    live: Option<Live<Packet>>,
+    interleaver: Option<Interleaver<Packet>>,
     interrupt: Interrupt,
 }
 
@@ -121,7 +121,7 @@ impl SinkWriter {
             video_stream,
             audio,
             completion,
-            live: (sink.container == Container::Segments).then(Live::new),
+            interleaver: (sink.container == Container::Segments).then(Interleaver::new),
             interrupt,
         })
     }
@@ -135,7 +135,7 @@ impl SinkWriter {
     /// Packets of sound that were left out because they came long before the first picture.
     #[must_use]
     pub fn sound_dropped(&self) -> u64 {
-        self.live.as_ref().map_or(0, Live::dropped)
+        self.interleaver.as_ref().map_or(0, Interleaver::dropped)
     }
 
     /// Ends writes to a pipe that nobody empties, from any thread.
@@ -213,11 +213,11 @@ impl SinkWriter {
         let from = self.video.time_base();
         while let Some(packet) = self.video.pull()? {
             packet.rescale(from, self.muxer.time_base(self.video_stream));
-            let written = match &mut self.live {
+            let written = match &mut self.interleaver {
                 None => self.muxer.write(packet, self.video_stream),
-                Some(live) => {
+                Some(interleaver) => {
                     let time = packet.dts().or(packet.pts()).unwrap_or(0);
-                    let steps = live.picture(time, packet.is_keyframe());
+                    let steps = interleaver.picture(time, packet.is_keyframe());
                     let stream = self.audio.as_ref().map_or(0, |(_, stream)| *stream);
                     let muxer = &mut self.muxer;
                     steps.into_iter().try_for_each(|step| match step {
@@ -233,11 +233,11 @@ impl SinkWriter {
     }
 
     fn put_sound(&mut self, mut packet: Packet, stream: usize) -> Result<(), Fault> {
-        let Some(live) = &mut self.live else {
+        let Some(interleaver) = &mut self.interleaver else {
             return self.muxer.write(&mut packet, stream);
         };
         let time = packet.pts().unwrap_or(0);
-        match live.sound(time, packet, 0) {
+        match interleaver.sound(time, packet, 0) {
             Some(Step::Sound(mut packet)) => self.muxer.write_at_once(&mut packet, stream),
             _ => Ok(()),
         }
@@ -245,10 +245,10 @@ impl SinkWriter {
 
     /// Sound behind the last picture.
     fn put_what_waits(&mut self) -> Result<(), AvError> {
-        let (Some(live), Some((_, stream))) = (&mut self.live, &self.audio) else {
+        let (Some(interleaver), Some((_, stream))) = (&mut self.interleaver, &self.audio) else {
             return Ok(());
         };
-        for mut packet in live.finish() {
+        for mut packet in interleaver.finish() {
             let written = self.muxer.write_at_once(&mut packet, *stream);
             written.map_err(|fault| write_error(&self.name, fault))?;
         }

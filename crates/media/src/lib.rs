@@ -16,6 +16,7 @@ pub use segments::{MAX_RECORD_BYTES, Piece, RecordError, Records, record_of, rec
 pub use size::{Size, SizeError};
 pub use time::{Pts, TimeBase, TimeBaseError};
 pub use transport::{
-    Pes, PesHead, TRANSPORT_CLOCK, TRANSPORT_PACKET_BYTES, Track, TransportFound, TransportPacket,
-    TransportPackets, TransportScanner, transport_pieces, transport_stamp,
+    AudioCodec, Pes, PesHead, Program, ProgramTables, TRANSPORT_CLOCK, TRANSPORT_PACKET_BYTES,
+    Track, TransportFound, TransportPacket, TransportPackets, TransportScanner, VideoCodec,
+    transport_pieces, transport_stamp,
 };

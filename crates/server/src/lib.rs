@@ -7,6 +7,7 @@
 
 mod bench;
 pub mod cli;
+mod deadlines;
 mod demo;
 mod exit;
 mod failure;

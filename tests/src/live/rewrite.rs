@@ -80,7 +80,7 @@ fn move_stamp(stamp: &mut [u8], ticks: u64) {
     stamp[4] = part(time, 0, 0x7f) << 1 | 1;
 }
 
-/// The programme's clock: 33 bits in 1/90000 s, then 6 reserved and 9 finer ones.
+/// The program's clock: 33 bits in 1/90000 s, then 6 reserved and 9 finer ones.
 fn move_clock(clock: &mut [u8], ticks: u64) {
     let old = clock[..4]
         .iter()

@@ -1,7 +1,9 @@
 //! Codec parameters of streams that no container of FFmpeg's describes.
 
 use super::{Fault, Parameters, sys};
-use crate::live_source::{AudioCodec, SoundSpec, VideoCodec};
+use framerill_media::{AudioCodec, VideoCodec};
+
+use crate::live_source::SoundSpec;
 
 impl Parameters {
     /// Of pictures that describe themselves.

@@ -51,7 +51,7 @@ pub(crate) fn run(mut ingress: Ingress, mut source: LiveSource, parent: &Parent)
     state.source_done = true;
     state.exchange.end();
     if let Some(live) = &mut state.live {
-        live.counts = source.counts();
+        live.count(source.counts());
         live.source_ended = Some(monotonic_ns());
         live.fault = fault.as_ref().map(report);
     }
@@ -91,7 +91,7 @@ impl Ingress {
                 return Err(AvError::Interrupted);
             }
             if let Some(live) = &mut state.live {
-                live.counts = counts;
+                live.count(counts);
             }
             match item {
                 LiveItem::Format(format) => {

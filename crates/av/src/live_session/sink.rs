@@ -11,7 +11,7 @@ use crate::{
     encode::{VideoEncoder, VideoParams},
     error::AvError,
     ffi::{Colour, Interrupt, Io, Muxer, Packet},
-    live::{Live, Step},
+    interleaver::{Interleaver, Step},
     mux,
     resample::SoundEncoder,
     sink::{errno, write_error},
@@ -42,7 +42,7 @@ pub(crate) struct LiveSink {
     sound_order: Order,
     muxer: Option<Open>,
     /// What is written when.
-    live: Live<Packet>,
+    interleaver: Interleaver<Packet>,
     sound_written: Option<i64>,
     /// Sound that could not be taken.
     refused: u64,
@@ -79,7 +79,7 @@ impl LiveSink {
             sound: None,
             sound_order: Order::new(Container::Segments),
             muxer: None,
-            live: Live::new(),
+            interleaver: Interleaver::new(),
             sound_written: None,
             refused: 0,
         })
@@ -95,7 +95,7 @@ impl LiveSink {
         if let Some(colour) = colour {
             self.open_video(colour)?;
         }
-        self.live.expect_pictures(self.video.is_some());
+        self.interleaver.expect_pictures(self.video.is_some());
         if declared.is_none() && sound.is_none() {
             return Ok(());
         }
@@ -147,12 +147,12 @@ impl LiveSink {
 
     /// When sound has waited so many ns for its picture and goes out without.
     pub(crate) fn due(&self, patience: u64) -> Option<u64> {
-        self.live.due(patience)
+        self.interleaver.due(patience)
     }
 
     /// Writes the sound that has waited long enough.
     pub(crate) fn write_overdue(&mut self, patience: u64, now: u64) -> Result<(), AvError> {
-        while let Some(mut packet) = self.live.overdue(patience, now) {
+        while let Some(mut packet) = self.interleaver.overdue(patience, now) {
             self.put_sound(&mut packet)?;
         }
         Ok(())
@@ -168,7 +168,7 @@ impl LiveSink {
             encoder.finish()?;
         }
         self.write_sound(0)?;
-        let rest: Vec<Packet> = self.live.finish().collect();
+        let rest: Vec<Packet> = self.interleaver.finish().collect();
         for mut packet in rest {
             self.put_sound(&mut packet)?;
         }
@@ -177,7 +177,7 @@ impl LiveSink {
 
     /// Packets of sound that were left out.
     pub(crate) fn sound_dropped(&self) -> u64 {
-        self.live.dropped() + self.refused
+        self.interleaver.dropped() + self.refused
     }
 
     /// The newest sound that was written, in ticks of 1/90000 s.
@@ -205,7 +205,7 @@ impl LiveSink {
         while let Some(mut packet) = self.next_picture()? {
             let is_stale = packet.is_keyframe() && self.is_stale();
             let time = packet.pts().unwrap_or(0);
-            let steps = self.live.picture(time, packet.is_keyframe());
+            let steps = self.interleaver.picture(time, packet.is_keyframe());
             if is_stale {
                 self.end_muxer()?;
             }
@@ -249,7 +249,7 @@ impl LiveSink {
             }
             packet.rescale(encoder.time_base(), TICKS);
             let time = packet.pts().unwrap_or(0);
-            if let Some(Step::Sound(mut packet)) = self.live.sound(time, packet, now) {
+            if let Some(Step::Sound(mut packet)) = self.interleaver.sound(time, packet, now) {
                 self.put_sound(&mut packet)?;
             }
         }

@@ -37,6 +37,9 @@ const USUAL_FPS: f64 = 24.0;
 /// Frames that wait at most while each holds the input's own picture.
 const MOST_ORIGINALS: usize = 48;
 
+/// Changes that come faster are told together: a source may jump with each of its packets.
+const TOGETHER: Duration = Duration::from_millis(10);
+
 /// What begins once the parent was told that it can.
 pub(crate) struct Pending {
     source: LiveSource,
@@ -129,8 +132,14 @@ impl Pending {
                     return;
                 }
                 say_stats(&stats, &to_parent);
+                pause();
             }
         };
         start("stats", tell, parent);
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "paces what is told")]
+fn pause() {
+    std::thread::sleep(TOGETHER);
 }

@@ -47,7 +47,7 @@ pub(crate) struct LiveState {
     pub(crate) is_failing: bool,
     /// A reload is, or was, shown, and nothing was finished since.
     pub(crate) shows_reload: bool,
-    pub(crate) counts: LiveCounts,
+    counts: LiveCounts,
     /// Frames for which the worker left no slot.
     pub(crate) no_slot: u64,
     /// When the source ended, in ns.
@@ -120,6 +120,15 @@ impl LiveState {
         let _told = self.tell.try_send(());
     }
 
+    /// What the source counts now. A jump is told at once: a successor places the source's times by the offset that was
+    /// told last.
+    pub(crate) fn count(&mut self, counts: LiveCounts) {
+        let before = std::mem::replace(&mut self.counts, counts);
+        if (before.jumps, before.offset) != (counts.jumps, counts.offset) {
+            self.tell();
+        }
+    }
+
     /// Sound, or what the source is, for the encoder.
     pub(crate) fn hear(&mut self, heard: Heard) {
         if self.heard.len() >= MOST_HEARD {
@@ -177,6 +186,8 @@ impl LiveState {
 
 #[cfg(test)]
 mod tests {
+    use framerill_worker::message::EgressMode;
+
     use super::*;
 
     #[test]
@@ -192,6 +203,28 @@ mod tests {
             written.picture(n * 3000, Some(1));
         }
         assert_eq!(written.gaps, 0);
+    }
+
+    #[test]
+    fn a_jump_of_the_source_is_told_at_once_and_other_counts_are_not() {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let mut live = LiveState::new(Rules::of(EgressMode::Live), tell);
+        let capped = LiveCounts {
+            capped: 1,
+            ..LiveCounts::default()
+        };
+        live.count(capped);
+        assert!(told.try_recv().is_err());
+        let jumped = LiveCounts {
+            jumps: 1,
+            offset: -90_000,
+            ..capped
+        };
+        live.count(jumped);
+        assert!(told.try_recv().is_ok());
+        assert_eq!(live.stats(MediaStats::default(), 0).offset, -90_000);
+        live.count(jumped);
+        assert!(told.try_recv().is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(super) enum Sniff {
     /// They are, from that byte on.
     Transport(usize),
     /// They are something else.
-    Other,
+    Container,
     /// More have to come first.
     Unclear,
 }
@@ -38,7 +38,7 @@ pub(super) fn sniff(bytes: &[u8], is_all: bool) -> Sniff {
         }
     }
     if is_all || bytes.len() >= PACKET * (SURE[1] + 1) {
-        Sniff::Other
+        Sniff::Container
     } else {
         Sniff::Unclear
     }
@@ -57,8 +57,8 @@ mod tests {
         assert_eq!(sniff(&stream[100..], false), Sniff::Unclear);
         assert_eq!(sniff(&stream[..200], false), Sniff::Unclear);
         assert_eq!(sniff(&stream[..200], true), Sniff::Transport(0));
-        assert_eq!(sniff(b"<html>not found</html>", true), Sniff::Other);
-        assert_eq!(sniff(&[b'x'; 2000], false), Sniff::Other);
-        assert_eq!(sniff(b"GIF89a", true), Sniff::Other);
+        assert_eq!(sniff(b"<html>not found</html>", true), Sniff::Container);
+        assert_eq!(sniff(&[b'x'; 2000], false), Sniff::Container);
+        assert_eq!(sniff(b"GIF89a", true), Sniff::Container);
     }
 }

@@ -1,6 +1,8 @@
 //! Whole packets of sound out of units that hold several, or parts of them. Pure.
 
-use super::{codec::AudioCodec, pes::Unit, sound_head};
+use framerill_media::AudioCodec;
+
+use super::{pes::Unit, sound_head};
 
 /// Bytes that may wait for the rest of a packet; no codec here has longer ones.
 const LONGEST: usize = 64 * 1024;

@@ -1,6 +1,8 @@
 //! Reading the head of one packet of sound. Pure.
 
-use super::{codec::AudioCodec, sound::SoundSpec};
+use framerill_media::AudioCodec;
+
+use super::sound::SoundSpec;
 
 /// What lies at the beginning of some bytes.
 pub(super) enum Read {

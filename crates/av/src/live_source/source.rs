@@ -2,20 +2,20 @@
 
 use std::{os::fd::OwnedFd, time::Instant};
 
+use framerill_media::Program;
 use framerill_worker::message::{LivePlan, SourceAudio};
 
 use super::{
     LiveCounts, LiveEnd, LiveItem,
     clock::Clock,
+    container::{Container, Read, moved},
+    demuxer::{Demuxer, Event},
     failures::Failures,
-    other::{Container, Read, moved},
     outlet::{Declared, Outlet},
     pes::Unit,
     pipe::Pipe,
-    program::{Event, Transport},
     sniff::{Sniff, sniff},
     sound::{self, Splitter},
-    tables::Program,
     video::{Decoded, Failed, Video},
 };
 use crate::{
@@ -51,8 +51,8 @@ pub(crate) struct LiveSource {
 enum Stage {
     /// What it is has to be found out.
     New(Vec<u8>),
-    Transport(Box<Transport>),
-    Other(Box<Container>),
+    Transport(Box<Demuxer>),
+    Container(Box<Container>),
     Ended,
 }
 
@@ -132,13 +132,13 @@ impl LiveSource {
         match &mut self.stage {
             Stage::Ended => Ok(()),
             Stage::New(_) => self.begin(),
-            Stage::Transport(transport) => match transport.poll() {
+            Stage::Transport(demuxer) => match demuxer.poll() {
                 Some(event) => self.take(event),
                 None => self.read_transport(),
             },
-            Stage::Other(container) => {
+            Stage::Container(container) => {
                 let read = container.read()?;
-                self.take_other(read)
+                self.take_read(read)
             }
         }
     }
@@ -159,31 +159,31 @@ impl LiveSource {
             Sniff::Unclear => Ok(()),
             Sniff::Transport(at) => {
                 self.clock = self.clock.successor(true);
-                let mut transport = Transport::default();
-                transport.push(&bytes[at..]);
+                let mut demuxer = Demuxer::default();
+                demuxer.push(&bytes[at..]);
                 if is_all {
-                    transport.finish();
+                    demuxer.finish();
                 }
-                self.stage = Stage::Transport(Box::new(transport));
+                self.stage = Stage::Transport(Box::new(demuxer));
                 Ok(())
             }
-            Sniff::Other => {
+            Sniff::Container => {
                 let before = std::mem::take(bytes);
-                self.open_other(before)
+                self.open_container(before)
             }
         }
     }
 
     fn read_transport(&mut self) -> Result<(), AvError> {
-        let Stage::Transport(transport) = &mut self.stage else {
+        let Stage::Transport(demuxer) = &mut self.stage else {
             return Ok(());
         };
         let bytes = self.pipe.read(&self.name)?;
         if bytes.is_empty() {
-            transport.finish();
+            demuxer.finish();
             self.in_vain = 0;
-            while let Stage::Transport(transport) = &mut self.stage
-                && let Some(event) = transport.poll()
+            while let Stage::Transport(demuxer) = &mut self.stage
+                && let Some(event) = demuxer.poll()
             {
                 self.take(event)?;
             }
@@ -191,8 +191,8 @@ impl LiveSource {
             return Ok(());
         }
         self.in_vain += bytes.len() as u64;
-        transport.push(bytes);
-        if transport.lost() > MOST_LOST {
+        demuxer.push(bytes);
+        if demuxer.lost() > MOST_LOST {
             return self.begin_anew();
         }
         if self.in_vain > MOST_IN_VAIN && self.video.is_none() && self.sound.is_none() {
@@ -290,7 +290,7 @@ impl LiveSource {
         });
     }
 
-    fn open_other(&mut self, before: Vec<u8>) -> Result<(), AvError> {
+    fn open_container(&mut self, before: Vec<u8>) -> Result<(), AvError> {
         let fd = self.pipe.duplicate().map_err(|error| AvError::SourceRead {
             name: self.name.clone(),
             fault: Fault::from_errno(error.raw_os_error().unwrap_or(0)),
@@ -314,11 +314,11 @@ impl LiveSource {
             video: self.video.as_ref().map(Video::codec_name),
             audio: container.audio.as_ref().map(|track| track.audio().codec),
         });
-        self.stage = Stage::Other(Box::new(container));
+        self.stage = Stage::Container(Box::new(container));
         Ok(())
     }
 
-    fn take_other(&mut self, read: Read) -> Result<(), AvError> {
+    fn take_read(&mut self, read: Read) -> Result<(), AvError> {
         let outlet = &mut self.outlet;
         match (read, &mut self.video, &mut self.stage) {
             (Read::End, ..) => {
@@ -339,7 +339,7 @@ impl LiveSource {
                 });
                 decoded.or_else(|failed| self.fail(failed))
             }
-            (Read::Sound(mut packet), _, Stage::Other(container)) => {
+            (Read::Sound(mut packet), _, Stage::Container(container)) => {
                 let Some(time) = packet.pts().or(packet.dts()) else {
                     return Ok(());
                 };
@@ -401,8 +401,8 @@ impl LiveSource {
 
     fn damaged(&self) -> u64 {
         let container = match &self.stage {
-            Stage::Transport(transport) => transport.damaged(),
-            Stage::Other(container) => container.damaged(),
+            Stage::Transport(demuxer) => demuxer.damaged(),
+            Stage::Container(container) => container.damaged(),
             Stage::New(_) | Stage::Ended => 0,
         };
         self.past.damaged + container + self.sound.as_ref().map_or(0, Splitter::damaged)

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::{codec::VideoCodec, failures::Budget, pes::Unit};
+use framerill_media::VideoCodec;
+
+use super::{failures::Budget, pes::Unit};
 use crate::ffi::{Decoder, Fault, Frame, Packet, Parameters};
 
 /// Threads for the slices of one picture.

@@ -1,12 +1,10 @@
 //! What is in a transport stream, packet by packet: which packets belong to one picture or one piece of sound, its times,
 //! and when its first and last bytes came.
 //!
-//! For who measures and judges streams from outside; it decodes nothing. One programme, one video and one audio track, as
+//! For who measures and judges streams from outside; it decodes nothing. One program, one video and one audio track, as
 //! live streams have.
 
-use super::{PesHead, TransportFound, TransportPacket, TransportPackets};
-
-const PROGRAMMES: u16 = 0;
+use super::{PesHead, Program, ProgramTables, TransportFound, TransportPacket, TransportPackets};
 
 /// A kind of elementary stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,8 +22,6 @@ pub enum Track {
 pub struct Pes<T> {
     /// Whose.
     pub track: Track,
-    /// The type of its stream in the programme's map: 0x1b is H.264, 0x24 HEVC, 0x0f AAC.
-    pub stream_type: u8,
     /// When it is shown, in 1/90000 s.
     pub pts: Option<u64>,
     /// Whether a decoder can begin here.
@@ -42,7 +38,6 @@ pub struct Pes<T> {
 struct Known<T> {
     pid: u16,
     track: Track,
-    stream_type: u8,
     open: Option<Pes<T>>,
 }
 
@@ -50,14 +45,14 @@ struct Known<T> {
 #[derive(Debug)]
 pub struct TransportScanner<T> {
     packets: TransportPackets,
-    programme: Programme<T>,
+    units: Units<T>,
     /// Of the newest bytes.
     mark: Option<T>,
 }
 
 #[derive(Debug)]
-struct Programme<T> {
-    map: Option<u16>,
+struct Units<T> {
+    tables: ProgramTables,
     tracks: Vec<Known<T>>,
 }
 
@@ -65,8 +60,8 @@ impl<T> Default for TransportScanner<T> {
     fn default() -> Self {
         Self {
             packets: TransportPackets::default(),
-            programme: Programme {
-                map: None,
+            units: Units {
+                tables: ProgramTables::default(),
                 tracks: Vec::new(),
             },
             mark: None,
@@ -84,33 +79,33 @@ impl<T: Copy> TransportScanner<T> {
     /// Takes bytes, and tells each [`Pes`] that the next one of its track has ended.
     pub fn push(&mut self, bytes: &[u8], mark: T, mut found: impl FnMut(Pes<T>)) {
         self.mark = Some(mark);
-        let programme = &mut self.programme;
+        let units = &mut self.units;
         self.packets.push(bytes, |it| {
             if let TransportFound::Packet { packet, .. } = it {
-                programme.take(&packet, mark, &mut found);
+                units.take(&packet, mark, &mut found);
             }
         });
     }
 
     /// Everything is there, as at the end of a segment: tells what is open.
     pub fn finish(&mut self, mut found: impl FnMut(Pes<T>)) {
-        let (programme, mark) = (&mut self.programme, self.mark);
+        let (units, mark) = (&mut self.units, self.mark);
         self.packets.finish(|it| {
             if let (TransportFound::Packet { packet, .. }, Some(mark)) = (it, mark) {
-                programme.take(&packet, mark, &mut found);
+                units.take(&packet, mark, &mut found);
             }
         });
-        let open = self.programme.tracks.iter_mut();
+        let open = self.units.tracks.iter_mut();
         open.filter_map(|known| known.open.take()).for_each(found);
     }
 }
 
-impl<T: Copy> Programme<T> {
+impl<T: Copy> Units<T> {
     fn take(&mut self, packet: &TransportPacket<'_>, mark: T, found: &mut impl FnMut(Pes<T>)) {
-        if packet.pid == PROGRAMMES {
-            self.map = programme_map(packet).or(self.map);
-        } else if Some(packet.pid) == self.map {
-            self.learn(packet, found);
+        if self.tables.hold(packet.pid) {
+            if let Some(program) = self.tables.push(packet) {
+                self.learn(program, found);
+            }
         } else if let Some(known) = self.tracks.iter_mut().find(|it| it.pid == packet.pid) {
             if packet.is_start {
                 if let Some(pes) = known.open.take() {
@@ -118,7 +113,6 @@ impl<T: Copy> Programme<T> {
                 }
                 known.open = Some(Pes {
                     track: known.track,
-                    stream_type: known.stream_type,
                     pts: PesHead::parse(packet.payload).and_then(|head| head.pts),
                     keyframe: packet.is_random_access(),
                     packets: 1,
@@ -132,73 +126,18 @@ impl<T: Copy> Programme<T> {
         }
     }
 
-    /// Takes the tracks out of the programme's map; what is open of a track that is no longer there ends.
-    fn learn(&mut self, packet: &TransportPacket<'_>, found: &mut impl FnMut(Pes<T>)) {
-        let Some(listed) = tracks(packet) else { return };
+    /// These are the tracks from here on; what is open of one that is no longer there ends.
+    fn learn(&mut self, program: Program, found: &mut impl FnMut(Pes<T>)) {
         let mut before = std::mem::take(&mut self.tracks);
-        for (stream_type, pid, track) in listed {
+        let video = program.video.map(|(pid, _)| (pid, Track::Video));
+        let audio = program.audio.map(|(pid, _)| (pid, Track::Audio));
+        for (pid, track) in [video, audio].into_iter().flatten() {
             let old = before.iter_mut().find(|it| it.pid == pid);
             let open = old.and_then(|old| old.open.take());
-            self.tracks.push(Known {
-                pid,
-                track,
-                stream_type,
-                open,
-            });
+            self.tracks.push(Known { pid, track, open });
         }
         before.into_iter().filter_map(|it| it.open).for_each(found);
     }
-}
-
-/// A table that begins in this packet, from its first byte to before its checksum.
-fn table<'a>(packet: &TransportPacket<'a>) -> Option<&'a [u8]> {
-    if !packet.is_start {
-        return None;
-    }
-    let (pointer, rest) = packet.payload.split_first()?;
-    let table = rest.get(usize::from(*pointer)..)?;
-    let length = usize::from(u16::from_be_bytes([table.get(1)? & 0x0f, *table.get(2)?]));
-    // What follows the length, without the checksum.
-    table.get(..(3 + length).checked_sub(4)?)
-}
-
-/// Where the map of the first programme is.
-fn programme_map(packet: &TransportPacket<'_>) -> Option<u16> {
-    let entries = table(packet)?.get(8..)?.chunks_exact(4);
-    let entry = entries.into_iter().find(|it| it[..2] != [0, 0])?;
-    Some(u16::from_be_bytes([entry[2] & 0x1f, entry[3]]))
-}
-
-/// Type, PID and kind of the first video and the first audio track.
-fn tracks(packet: &TransportPacket<'_>) -> Option<Vec<(u8, u16, Track)>> {
-    let table = table(packet)?;
-    let length = |high: u8, low: u8| usize::from(u16::from_be_bytes([high & 0x0f, low]));
-    let mut rest = table.get(12 + length(*table.get(10)?, *table.get(11)?)..)?;
-    let mut found: Vec<(u8, u16, Track)> = Vec::new();
-    while let &[
-        stream_type,
-        pid_high,
-        pid_low,
-        info_high,
-        info_low,
-        ref more @ ..,
-    ] = rest
-    {
-        let pid = u16::from_be_bytes([pid_high & 0x1f, pid_low]);
-        let track = match stream_type {
-            0x01 | 0x02 | 0x1b | 0x24 => Some(Track::Video),
-            // Opus comes as private data.
-            0x03 | 0x04 | 0x06 | 0x0f | 0x11 => Some(Track::Audio),
-            _ => None,
-        };
-        if let Some(track) = track
-            && found.iter().all(|(_, _, other)| *other != track)
-        {
-            found.push((stream_type, pid, track));
-        }
-        rest = more.get(length(info_high, info_low)..)?;
-    }
-    Some(found)
 }
 
 #[cfg(test)]
@@ -208,7 +147,7 @@ mod tests {
     use super::{
         super::{
             TRANSPORT_CLOCK,
-            fixture::{head, packet, tables},
+            fixture::{head, packet, pointed, program, section, tables},
         },
         *,
     };
@@ -233,14 +172,14 @@ mod tests {
             scanner.finish(|pes| found.push(pes));
             let told: Vec<_> = found
                 .iter()
-                .map(|it| (it.track, it.stream_type, it.pts, it.keyframe, it.packets))
+                .map(|it| (it.track, it.pts, it.keyframe, it.packets))
                 .collect();
             assert_eq!(
                 told,
                 [
-                    (Track::Video, 0x1b, Some(pts), true, 2),
-                    (Track::Video, 0x1b, Some(1), false, 1),
-                    (Track::Audio, 0x06, Some(44), false, 1),
+                    (Track::Video, Some(pts), true, 2),
+                    (Track::Video, Some(1), false, 1),
+                    (Track::Audio, Some(44), false, 1),
                 ]
             );
             assert_eq!(scanner.skipped(), 0);
@@ -254,6 +193,29 @@ mod tests {
         scanner.push(&tables(), (), |_| panic!("nothing is in it"));
         scanner.finish(|_| panic!("nothing is in it"));
         assert_eq!(scanner.skipped(), 13);
+    }
+
+    #[test]
+    fn a_map_over_two_packets_is_read_and_a_damaged_one_is_not() {
+        let long = [0xfe; 200];
+        let map = pointed(program(&[(0x05, 0x200, &long), (0x1b, 0x100, &[])]));
+        let (one, two) = map.split_at(150);
+        let mut damaged = pointed(program(&[(0x1b, 0x300, &[])]));
+        damaged[18] ^= 1;
+        let programs = pointed(section(0x00, &[0, 1, 0xf0, 0]));
+        let stream = [
+            packet(0, true, false, &programs),
+            packet(0x1000, true, false, one),
+            packet(0x1000, false, false, two),
+            packet(0x1000, true, false, &damaged),
+            packet(0x100, true, true, &head(7)),
+        ]
+        .concat();
+        let mut scanner = TransportScanner::default();
+        let mut found = Vec::new();
+        scanner.push(&stream, (), |pes| found.push(pes.pts));
+        scanner.finish(|pes| found.push(pes.pts));
+        assert_eq!(found, [Some(7)]);
     }
 
     proptest! {

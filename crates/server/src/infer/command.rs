@@ -22,6 +22,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    deadlines,
     exit::Exit,
     failure::Failure,
     http,
@@ -29,14 +30,10 @@ use crate::{
     trickle::Stop,
 };
 
-/// From the order to leave to the end; the container that stops this waits 5 s and more.
-const LEAVE_WITHIN: Duration = Duration::from_millis(5400);
 /// How often the file of parameters is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often an engine that is busy is told to leave.
 const AGAIN: Duration = Duration::from_millis(20);
-/// What blocks at the end is left behind.
-const BLOCKING_WITHIN: Duration = Duration::from_millis(100);
 
 /// An inner process that is asked for.
 pub(crate) struct Infer {
@@ -53,7 +50,7 @@ pub(crate) fn infer(asked: Infer) -> Result<Exit, Failure> {
     speak_as("infer", asked.verbose);
     let runtime = runtime()?;
     let done = runtime.block_on(run(asked, runtime.handle().clone()));
-    runtime.shutdown_timeout(BLOCKING_WITHIN);
+    runtime.shutdown_timeout(deadlines::BLOCKING);
     done
 }
 
@@ -113,7 +110,7 @@ async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Fail
         }
     };
     let is_late = tokio::select! {
-        left = timeout(LEAVE_WITHIN, leave) => left.is_err(),
+        left = timeout(deadlines::INFER, leave) => left.is_err(),
         // Once more is at once.
         _ = signals.next() => true,
     };

@@ -20,6 +20,7 @@ use super::{
     source::Sources,
 };
 use crate::{
+    deadlines,
     exit::Exit,
     failure::Failure,
     http,
@@ -28,12 +29,8 @@ use crate::{
     trickle::Stop,
 };
 
-/// From the signal to the end. Whoever stops a container waits 8 s.
-const LEAVE_WITHIN: Duration = Duration::from_millis(5800);
 /// How often infer is asked until it first answers.
 const ASK_EVERY: Duration = Duration::from_millis(100);
-/// What blocks at the end is left behind.
-const BLOCKING_WITHIN: Duration = Duration::from_millis(100);
 
 /// A container process that is asked for.
 pub(crate) struct Serve {
@@ -52,7 +49,7 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     }
     let runtime = runtime()?;
     let served = runtime.block_on(run(settings, asked.json));
-    runtime.shutdown_timeout(BLOCKING_WITHIN);
+    runtime.shutdown_timeout(deadlines::BLOCKING);
     served
 }
 
@@ -136,7 +133,7 @@ async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
         }
     };
     tokio::select! {
-        left = timeout(LEAVE_WITHIN, leave) => if left.is_err() {
+        left = timeout(deadlines::SERVE, leave) => if left.is_err() {
             log(Level::Warning, "not all of it ended in time");
         },
         _ = signals.next() => {}

@@ -19,13 +19,12 @@ use super::{
     settings::{INTERNAL_PORT, Settings},
 };
 use crate::{
+    deadlines,
     failure::Failure,
     log::{Level, log},
     program, terminal,
 };
 
-/// How long infer has after SIGTERM; the container has 6 s, and whoever stops it waits 8 s.
-const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 const WAITING: usize = 256;
 
 /// Infer as the rest of this process sees it.
@@ -282,7 +281,7 @@ impl Watch {
                     Err(RecvTimeoutError::Timeout) => {
                         child.kill(KillReason::StopTime);
                         // Its exit follows, or the kernel has hung.
-                        kill_at = Some(now() + LEAVE_WITHIN);
+                        kill_at = Some(now() + deadlines::KEEPER);
                         continue;
                     }
                     Err(RecvTimeoutError::Disconnected) => None,
@@ -291,7 +290,7 @@ impl Watch {
             match message {
                 None => return End::Stopped,
                 Some(Incoming::Stop) => {
-                    kill_at.get_or_insert_with(|| now() + LEAVE_WITHIN);
+                    kill_at.get_or_insert_with(|| now() + deadlines::KEEPER);
                     if !terminate(handle.take()) {
                         child.kill(KillReason::StopTime);
                     }

@@ -86,20 +86,26 @@ pub enum Event {
 }
 
 /// Why a segment is lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Loss {
     /// There was no room, and the policy chose it.
+    #[error("there was no room for it")]
     Overflow,
     /// A newer one began before a byte of it had left.
+    #[error("a newer one began before a byte of it had left")]
     Superseded,
     /// The caller gave it up.
+    #[error("it was given up")]
     Abandoned,
     /// The server ended it before it was complete.
+    #[error("the server ended it before it was complete")]
     CutByServer,
     /// Its exchange broke off.
+    #[error("its exchange broke off: {0}")]
     Failed(Failure),
     /// The publisher ended before it was sent.
+    #[error("the publisher ended before it was sent")]
     Ended,
 }
 

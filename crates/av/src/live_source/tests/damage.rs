@@ -6,9 +6,9 @@ use framerill_media::{TRANSPORT_PACKET_BYTES as PACKET, TransportFound, Transpor
 use proptest::{prelude::*, sample::Index};
 
 use crate::live_source::{
+    demuxer::{Demuxer, Event},
     fixture::{H264, pictures, stream},
     pes::Unit,
-    program::{Event, Transport},
 };
 
 /// Two seconds of pictures of several slices and several packets, and sound.
@@ -26,10 +26,10 @@ fn source() -> &'static [u8] {
 
 /// Units by track and time.
 fn units(parts: &[&[u8]]) -> Vec<(bool, Unit)> {
-    let mut transport = Transport::default();
+    let mut demuxer = Demuxer::default();
     let mut units = Vec::new();
-    let mut take = |transport: &mut Transport| {
-        while let Some(event) = transport.poll() {
+    let mut take = |demuxer: &mut Demuxer| {
+        while let Some(event) = demuxer.poll() {
             match event {
                 Event::Picture(unit) => units.push((true, unit)),
                 Event::Sound(unit) => units.push((false, unit)),
@@ -38,11 +38,11 @@ fn units(parts: &[&[u8]]) -> Vec<(bool, Unit)> {
         }
     };
     for part in parts {
-        transport.push(part);
-        take(&mut transport);
+        demuxer.push(part);
+        take(&mut demuxer);
     }
-    transport.finish();
-    take(&mut transport);
+    demuxer.finish();
+    take(&mut demuxer);
     units
 }
 

@@ -16,15 +16,16 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use serde_json::{Map, Value, json};
 
 use super::{Incoming, Number, flow::Set};
-use crate::infer::{
-    asked::Asked,
-    transport::{Transport, unwrapped},
+use crate::{
+    deadlines,
+    infer::{
+        asked::Asked,
+        transport::{Transport, unwrapped},
+    },
 };
 
 /// Restarts of a stream's media process.
 const MEDIA_RESTARTS: u32 = 5;
-/// From the stop until media has written what it had.
-pub(super) const DRAIN_WITHIN: Duration = Duration::from_secs(1);
 /// Bits a second of sound, mono (runner contract §8.4).
 const SOUND_BITS: u32 = 64_000;
 /// x264's constant rate factor (runner contract §8.4).
@@ -127,7 +128,9 @@ impl Stream {
         };
         let (media_reads, we_write) = pipe()?;
         let (we_read, media_writes) = pipe()?;
-        let plan = self.plan();
+        // What the one before wrote from here on is not sent: this one is told where to go on.
+        let (process, written) = self.transport.take_over();
+        let plan = self.plan(self.resume(written));
         let fds: [OwnedFd; 2] = [media_reads, media_writes];
         let load = ToChild::Load {
             id,
@@ -136,14 +139,13 @@ impl Stream {
             media: Some(Box::new(plan)),
             fds: 2,
         };
-        self.transport.rewire(we_write, we_read);
+        self.transport.rewire(process, we_write, we_read);
         // A media that does not take its load meets the lifecycle's rules.
         drop(self.media.send(&load, &[fds[0].as_fd(), fds[1].as_fd()]));
         Ok(())
     }
 
-    fn plan(&self) -> MediaPlan {
-        let resume = self.resume();
+    fn plan(&self, resume: Option<Resume>) -> MediaPlan {
         MediaPlan {
             source: Source::Pipe {
                 name: self.asked.source.as_text(),
@@ -183,8 +185,8 @@ impl Stream {
     }
 
     /// Where an earlier media process left the stream.
-    fn resume(&self) -> Option<Resume> {
-        let wrapped = self.transport.counters.written()?;
+    fn resume(&self, written: Option<i64>) -> Option<Resume> {
+        let wrapped = written?;
         let near = self.stats.written_pts.unwrap_or(wrapped);
         Some(Resume {
             after: unwrapped(wrapped, near),
@@ -248,6 +250,6 @@ impl Stream {
             return;
         }
         self.transport.stop();
-        self.media.stop(DRAIN_WITHIN);
+        self.media.stop(deadlines::MEDIA);
     }
 }

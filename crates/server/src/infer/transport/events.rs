@@ -7,7 +7,7 @@ use framerill_trickle::{
     publisher::Backpressure,
 };
 use serde_json::Value;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::sync::mpsc;
 
 use super::{Shared, told};
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
     log::{Level, log_stream},
 };
 
-/// From the stop until the channel is closed.
-const CLOSE_WITHIN: Duration = Duration::from_millis(1500);
+/// What waits at the stop gets out within this, or is lost; so long, too, the channel's end is waited for.
+const DRAIN_WITHIN: Duration = Duration::from_millis(750);
 /// Events that wait for the channel; the oldest give way.
 const WAITING: usize = 64;
 
@@ -28,17 +28,21 @@ pub(super) fn open(url: &str, tls: &client::Transport) -> Result<Publisher, Stri
     };
     options.config.backpressure = Backpressure::DropOldest;
     options.config.buffer_segments = WAITING;
-    options.config.drain_time = CLOSE_WITHIN / 2;
-    options.config.answer_time = CLOSE_WITHIN / 2;
+    options.config.drain_time = DRAIN_WITHIN;
+    options.config.answer_time = DRAIN_WITHIN;
     Publisher::connect(url, options).map_err(|error| told(&error))
 }
 
 /// Sends until the stream stops; then what waits, and the channel is closed.
-pub(super) async fn run(
-    mut publisher: Publisher,
-    mut queue: mpsc::Receiver<Value>,
-    shared: Shared,
-) {
+pub(super) async fn run(publisher: Publisher, queue: mpsc::Receiver<Value>, shared: Shared) {
+    let work = run_to_end(publisher, queue, &shared);
+    if shared.within(|it| it.closed_by, work).await.is_none() {
+        let what = "the events channel could not be closed in time";
+        log_stream(Level::Warning, &shared.ids, what);
+    }
+}
+
+async fn run_to_end(mut publisher: Publisher, mut queue: mpsc::Receiver<Value>, shared: &Shared) {
     let mut is_over = false;
     loop {
         tokio::select! {
@@ -50,7 +54,7 @@ pub(super) async fn run(
                     log_stream(Level::Warning, &shared.ids, "the events channel is over; the stream goes on without it");
                 }
             }
-            () = shared.stopped() => break,
+            _ = shared.stopped() => break,
             heard = publisher.event(), if !is_over => is_over = heard.is_none(),
         }
     }
@@ -60,18 +64,9 @@ pub(super) async fn run(
             break;
         }
     }
-    match timeout(CLOSE_WITHIN, publisher.close()).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => log_stream(
-            Level::Warning,
-            &shared.ids,
-            format_args!("the events channel: {}", told(&error)),
-        ),
-        Err(_) => log_stream(
-            Level::Warning,
-            &shared.ids,
-            "the events channel could not be closed in time",
-        ),
+    if let Err(error) = publisher.close().await {
+        let what = format_args!("the events channel: {}", told(&error));
+        log_stream(Level::Warning, &shared.ids, what);
     }
 }
 

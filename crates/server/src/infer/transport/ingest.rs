@@ -10,7 +10,9 @@ use framerill_trickle::{
 };
 use tokio::{net::unix::pipe, sync::mpsc, time::Instant};
 
-use super::{Counters, News, Shared, channel, replay::Replay, told, trouble::Trouble};
+use super::{
+    Counters, News, Shared, channel, queue::ByteQueue, replay::Replay, told, trouble::Trouble,
+};
 use crate::{
     exit::Exit,
     infer::{asked::Place, engine::wall_ms},
@@ -128,14 +130,14 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
     let mut trouble = Trouble::default();
     let mut is_first = true;
     loop {
-        if source.is_none() && pump.is_empty() {
+        if source.is_none() && pump.pending.is_empty() {
             // Media sees the end once it has all; one that is started anew reads what is kept, and sees it, too.
             pump.pipe = None;
         }
-        let may_read = pump.bytes < WAITING;
+        let may_read = pump.pending.len() < WAITING;
         tokio::select! {
             biased;
-            () = shared.stopped() => return put_away(source.take()),
+            _ = shared.stopped() => return put_away(source.take()),
             wire = wires.recv() => match wire {
                 Some(fd) => pump.rewire(fd, &shared),
                 None => return put_away(source.take()),
@@ -205,21 +207,15 @@ async fn next(source: &mut Option<Open>) -> Came {
 struct Pump {
     replay: Replay,
     pipe: Option<pipe::Sender>,
-    pending: VecDeque<Bytes>,
-    bytes: usize,
+    pending: ByteQueue,
 }
 
 impl Pump {
     fn push(&mut self, bytes: Bytes) {
         self.replay.push(&bytes);
         if self.pipe.is_some() {
-            self.bytes += bytes.len();
-            self.pending.push_back(bytes);
+            self.pending.push(bytes);
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.pending.is_empty()
     }
 
     fn can_write(&self) -> bool {
@@ -238,28 +234,18 @@ impl Pump {
                 );
             }
         }
-        self.pending = self.replay.all().collect();
-        self.bytes = self.pending.iter().map(Bytes::len).sum();
+        self.pending = self.replay.all();
     }
 
     /// Writes some. A media process that is gone takes nothing: the next one reads what is kept.
     async fn write(&mut self) {
-        let (Some(pipe), Some(first)) = (&self.pipe, self.pending.front_mut()) else {
-            return;
-        };
+        let Some(pipe) = &self.pipe else { return };
         if pipe.writable().await.is_err() {
             self.lose();
             return;
         }
-        match pipe.try_write(first) {
-            Ok(count) => {
-                self.bytes -= count;
-                if count == first.len() {
-                    self.pending.pop_front();
-                } else {
-                    *first = first.slice(count..);
-                }
-            }
+        match pipe.try_write(self.pending.first()) {
+            Ok(count) => self.pending.drop_first(count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => self.lose(),
         }
@@ -268,6 +254,5 @@ impl Pump {
     fn lose(&mut self) {
         self.pipe = None;
         self.pending.clear();
-        self.bytes = 0;
     }
 }

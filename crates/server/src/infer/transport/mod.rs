@@ -1,16 +1,24 @@
 //! One stream's way to and from the network: compressed bytes in and out, control, events. On the event loop.
 //!
-//! Read in this order: [`Transport`] (the handle), `ingest`, `egress`, `control`, `events` (a task each), `replay`,
-//! `trouble`, `written` (pure).
+//! Read in this order: [`Transport`] (the handle), `tasks` (all of them), `ingest`, `egress`, `control`, `events` (each),
+//! `output` and `sink` (both ends of `egress`), `ending`, `progress`, `queue`, `replay`, `trouble`, `written` (pure).
 //!
-//! Invariants: nothing here decodes; a peer that is slow or gone holds up nothing but itself; after
-//! [`Transport::stop`] each task ends within a deadline of its own, all of them within 5 s.
+//! Invariants: nothing here decodes; a peer that is slow or gone holds up nothing but itself; [`Transport::stop`] fixes
+//! one moment by which all of it has ended, whatever its peers do (`deadlines`).
 
 mod control;
 mod egress;
+mod ending;
 mod events;
 mod ingest;
+mod output;
+mod progress;
+mod queue;
 mod replay;
+mod sink;
+mod tasks;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod written;
 
@@ -18,7 +26,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
         mpsc::{SyncSender, TrySendError},
     },
     time::Duration,
@@ -29,14 +37,19 @@ use serde_json::Value;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 pub(super) use control::{CONTROL_MOST, Latest};
 pub(super) use written::unwrapped;
 
+use self::{
+    ending::Ending,
+    progress::{Process, Progress},
+    tasks::{Channels, Inboxes},
+};
 use super::{
-    asked::{Asked, Origin, Place},
+    asked::{Asked, Place},
     engine::{Incoming, Number},
 };
 use crate::log::Ids;
@@ -47,8 +60,6 @@ const PLACE_WITHIN: Duration = Duration::from_secs(5);
 const EVENTS: usize = 256;
 /// How often a full inbox of the engine is tried again.
 const AGAIN: Duration = Duration::from_millis(2);
-/// No pts.
-const NONE: i64 = i64::MIN;
 
 /// What a transport tells the engine.
 #[derive(Debug)]
@@ -70,7 +81,7 @@ pub(super) enum News {
 }
 
 /// Counts of a transport.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Counters {
     /// Bytes that came in.
     pub(super) bytes_in: AtomicU64,
@@ -84,30 +95,9 @@ pub(super) struct Counters {
     pub(super) bytes_out: AtomicU64,
     /// Events that nobody took.
     pub(super) events_dropped: AtomicU64,
-    written: AtomicI64,
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        let zero = || AtomicU64::new(0);
-        Self {
-            bytes_in: zero(),
-            segments_missing: zero(),
-            segments_out: zero(),
-            segments_lost: zero(),
-            bytes_out: zero(),
-            events_dropped: zero(),
-            written: AtomicI64::new(NONE),
-        }
-    }
 }
 
 impl Counters {
-    /// The newest picture that went out, 33 bits of 1/90000 s.
-    pub(super) fn written(&self) -> Option<i64> {
-        Some(self.written.load(Ordering::Relaxed)).filter(|it| *it != NONE)
-    }
-
     fn add(counter: &AtomicU64, count: u64) {
         counter.fetch_add(count, Ordering::Relaxed);
     }
@@ -120,8 +110,11 @@ struct Shared {
     owner: SyncSender<Incoming>,
     ids: Arc<Ids>,
     counters: Arc<Counters>,
-    /// All of it is to end.
-    stop: watch::Receiver<bool>,
+    progress: Arc<Progress>,
+    /// All of it is to end then.
+    stop: watch::Receiver<Option<Ending>>,
+    /// The channels are closed.
+    closed: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -137,21 +130,50 @@ impl Shared {
         }
     }
 
-    /// Returns once all of it is to end.
-    async fn stopped(&self) {
-        // Nobody left to say so is as good.
-        drop(self.stop.clone().wait_for(|it| *it).await);
+    /// All of it is to end.
+    fn is_stopping(&self) -> bool {
+        self.stop.borrow().is_some()
     }
+
+    /// Returns once all of it is to end.
+    async fn stopped(&self) -> Ending {
+        let mut stop = self.stop.clone();
+        let said = stop.wait_for(Option::is_some).await;
+        // Nobody left to say so is as good.
+        let said = said.ok().and_then(|it| *it);
+        said.unwrap_or_else(|| Ending::of(Instant::now()))
+    }
+
+    /// What comes of `work`; none once the stream has stopped and its moment `by` has passed.
+    async fn within<T>(
+        &self,
+        by: impl Fn(Ending) -> Instant,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let over = async { sleep_until(by(self.stopped().await)).await };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = over => None,
+        }
+    }
+}
+
+/// Media's end of the output's pipe.
+struct Wire {
+    process: Process,
+    fd: OwnedFd,
 }
 
 /// A stream's way to and from the network. Dropped, its tasks end and nothing is deleted.
 pub(super) struct Transport {
     inputs: mpsc::Sender<OwnedFd>,
-    outputs: mpsc::Sender<OwnedFd>,
+    outputs: mpsc::Sender<Wire>,
     events: Option<mpsc::Sender<Value>>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Option<Ending>>,
     closed: watch::Receiver<bool>,
-    /// What came in.
+    progress: Arc<Progress>,
+    /// What came in and went out.
     pub(super) counters: Arc<Counters>,
     /// The newest parameters that came by the control channel.
     pub(super) params: Arc<Latest>,
@@ -179,58 +201,29 @@ impl Transport {
             owner,
             after,
         } = opening;
-        let (stop, stopping) = watch::channel(false);
+        let channels = Channels::of(asked, &tls)?;
+        let (stop, stopping) = watch::channel(None);
         let (tell_closed, closed) = watch::channel(false);
         let (inputs, input) = mpsc::channel(4);
         let (outputs, output) = mpsc::channel(4);
-        let counters = Arc::new(Counters::default());
-        let params = Arc::new(Latest::default());
+        let (events, event_queue) = mpsc::channel(EVENTS);
+        let events = channels.events.is_some().then_some(events);
         let shared = Shared {
             number,
             owner,
             ids: Arc::new(asked.ids.clone()),
-            counters: Arc::clone(&counters),
+            counters: Arc::default(),
+            progress: Arc::default(),
             stop: stopping,
+            closed: tell_closed,
         };
-        let is_api = asked.origin == Origin::Api;
-        let source = ingest::Input::of(&asked.source, &tls, is_api)?;
-        let sink = egress::Output::of(&asked.sink, &tls, is_api)?;
-        let control = match asked.control_url.trim() {
-            "" => None,
-            url => Some(control::open(url, &tls)?),
-        };
-        let (events, event_queue) = match asked.events_url.trim() {
-            "" => (None, None),
-            url => {
-                let publisher = events::open(url, &tls)?;
-                let (events, queue) = mpsc::channel(EVENTS);
-                (Some(events), Some((publisher, queue)))
-            }
-        };
-        let control_to = Arc::clone(&params);
-        let work = async move {
-            if let Some(mut before) = after {
-                let over = before.wait_for(|it| *it);
-                drop(timeout(PLACE_WITHIN, over).await);
-            }
-            let events = event_queue.map(|(publisher, queue)| {
-                tokio::spawn(events::run(publisher, queue, shared.clone()))
-            });
-            let ingest = tokio::spawn(ingest::run(source, input, shared.clone()));
-            let control =
-                control.map(|it| tokio::spawn(control::run(it, control_to, shared.clone())));
-            egress::run(sink, output, shared.clone()).await;
-            shared.stopped().await;
-            ingest.abort();
-            if let Some(control) = control {
-                control.abort();
-            }
-            if let Some(events) = events {
-                // It ends by itself then, within its own deadline.
-                drop(events.await);
-            }
-            tell_closed.send_replace(true);
-            shared.tell(News::Closed).await;
+        let params = Arc::<Latest>::default();
+        let inboxes = Inboxes {
+            inputs: input,
+            outputs: output,
+            events: event_queue,
+            params: Arc::clone(&params),
+            after,
         };
         Ok(Self {
             inputs,
@@ -238,15 +231,26 @@ impl Transport {
             events,
             stop,
             closed,
-            counters,
+            progress: Arc::clone(&shared.progress),
+            counters: Arc::clone(&shared.counters),
             params,
-            task: tokio::spawn(work),
+            task: tokio::spawn(tasks::run(channels, inboxes, shared)),
         })
     }
 
-    /// Media's ends of both pipes are these now: it was started, or started anew. False when it does not matter any more.
-    pub(super) fn rewire(&self, input: OwnedFd, output: OwnedFd) -> bool {
-        self.inputs.try_send(input).is_ok() & self.outputs.try_send(output).is_ok()
+    /// Media is about to be started, or started anew: what the one before wrote and nobody has read is not sent any more.
+    /// Returns the newest picture that went out, 33 bits of 1/90000 s, and what [`Transport::rewire`] wants.
+    pub(super) fn take_over(&self) -> (Process, Option<i64>) {
+        self.progress.take_over()
+    }
+
+    /// Media's ends of both pipes are these now. False when it does not matter any more.
+    pub(super) fn rewire(&self, process: Process, input: OwnedFd, output: OwnedFd) -> bool {
+        let wire = Wire {
+            process,
+            fd: output,
+        };
+        self.inputs.try_send(input).is_ok() & self.outputs.try_send(wire).is_ok()
     }
 
     /// Sends an event, if anybody wants them.
@@ -258,9 +262,14 @@ impl Transport {
     }
 
     /// Ends all of it, in order: the input at once, the output behind media's last byte, then the channels.
-    /// [`News::Closed`] follows.
+    /// [`News::Closed`] follows, within [`deadlines::TRANSPORT`](crate::deadlines::TRANSPORT) of the first of these.
     pub(super) fn stop(&self) {
-        self.stop.send_replace(true);
+        let ending = Ending::of(Instant::now());
+        self.stop.send_if_modified(|it| {
+            let is_first = it.is_none();
+            it.get_or_insert(ending);
+            is_first
+        });
     }
 
     /// True once the channels are closed.

@@ -1,22 +1,21 @@
 //! The compressed input since its last keyframe, for a media process that takes up a stream. Pure.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use framerill_media::{TransportFound, TransportPackets};
+
+use super::queue::ByteQueue;
 
 /// Bytes that are kept at most; more than that between two keyframes, and none are.
 const MOST: usize = 8 << 20;
 
 /// The pid of the table that comes first.
-const PROGRAMMES: u16 = 0;
+const PROGRAMS: u16 = 0;
 
 /// The machine.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     packets: TransportPackets,
-    kept: VecDeque<Bytes>,
-    bytes: usize,
+    kept: ByteQueue,
     /// A table came, and no picture since.
     table_at: Option<u64>,
     /// The stream marks its keyframes.
@@ -28,20 +27,18 @@ impl Replay {
     pub(super) fn segment_begins(&mut self) {
         if !self.has_marks {
             self.kept.clear();
-            self.bytes = 0;
         }
     }
 
     /// More of the input.
     pub(super) fn push(&mut self, bytes: &Bytes) {
-        self.kept.push_back(bytes.clone());
-        self.bytes += bytes.len();
+        self.kept.push(bytes.clone());
         let (mut begin, mut table_at) = (None, self.table_at);
         self.packets.push(bytes, |found| {
             let TransportFound::Packet { at, packet } = found else {
                 return;
             };
-            if packet.pid == PROGRAMMES {
+            if packet.pid == PROGRAMS {
                 table_at.get_or_insert(at);
             } else if packet.begins_picture() {
                 let table = table_at.take();
@@ -55,31 +52,19 @@ impl Replay {
             self.has_marks = true;
             self.forget_before(begin);
         }
-        if self.bytes > MOST {
+        if self.kept.len() > MOST {
             self.kept.clear();
-            self.bytes = 0;
         }
     }
 
     /// What a new decoder reads first.
-    pub(super) fn all(&self) -> impl Iterator<Item = Bytes> + '_ {
-        self.kept.iter().cloned()
+    pub(super) fn all(&mut self) -> ByteQueue {
+        self.kept.copy()
     }
 
     fn forget_before(&mut self, begin: u64) {
-        let mut too_many = self
-            .bytes
-            .saturating_sub(usize::try_from(self.packets.taken() - begin).unwrap_or(usize::MAX));
-        while let Some(first) = self.kept.front_mut().filter(|_| too_many > 0) {
-            let gone = too_many.min(first.len());
-            too_many -= gone;
-            self.bytes -= gone;
-            if gone == first.len() {
-                self.kept.pop_front();
-            } else {
-                *first = first.slice(gone..);
-            }
-        }
+        let since = usize::try_from(self.packets.taken() - begin).unwrap_or(usize::MAX);
+        self.kept.drop_first(self.kept.len().saturating_sub(since));
     }
 }
 
@@ -125,7 +110,7 @@ pub(super) mod tests {
     }
 
     fn kept(replay: &Replay) -> Vec<u8> {
-        replay.all().flatten().collect()
+        replay.kept.to_vec()
     }
 
     #[test]
@@ -173,6 +158,17 @@ pub(super) mod tests {
         let mut replay = Replay::default();
         replay.push(&Bytes::from(vec![0; MOST + 1]));
         assert!(kept(&replay).is_empty());
+    }
+
+    #[test]
+    fn bytes_that_come_one_by_one_cost_no_more_memory_than_in_one_piece() {
+        let mut replay = Replay::default();
+        let byte = Bytes::from_static(b"x");
+        (0..MOST / 8).for_each(|_| replay.push(&byte));
+        assert_eq!(replay.kept.len(), MOST / 8);
+        for queue in [&replay.all(), &replay.kept] {
+            assert!(queue.pieces() <= 64, "{} pieces", queue.pieces());
+        }
     }
 
     proptest! {

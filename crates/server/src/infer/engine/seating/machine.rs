@@ -9,12 +9,12 @@ use super::{
     message::{Input, Output},
     starts::Pending,
 };
-use crate::{infer::engine::Number, run::Pipeline};
+use crate::{deadlines, infer::engine::Number, run::Pipeline};
 
 /// What follows the end of a stream's input: its last pictures.
 pub(super) const REST_WITHIN: Duration = Duration::from_secs(3);
 /// From the order to leave to the end of all children.
-pub(super) const LEAVE_WITHIN: Duration = Duration::from_millis(5200);
+pub(super) const LEAVE_WITHIN: Duration = deadlines::SEATING;
 
 /// The machine.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 /// Of pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum VideoCodec {
+pub enum VideoCodec {
     /// MPEG-1.
     Mpeg1,
     /// MPEG-2.
@@ -17,7 +17,7 @@ pub(crate) enum VideoCodec {
 
 /// Of sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AudioCodec {
+pub enum AudioCodec {
     /// MPEG-1 and -2.
     Mpeg {
         /// 1 to 3; 0 before any was heard.
@@ -37,8 +37,9 @@ pub(crate) enum AudioCodec {
 }
 
 impl AudioCodec {
-    /// FFmpeg's name.
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name, as FFmpeg writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Mpeg { layer: 1 } => "mp1",
             Self::Mpeg { layer: 2 } => "mp2",
@@ -54,7 +55,8 @@ impl AudioCodec {
 impl VideoCodec {
     /// Whether a decoder that knows nothing can begin with this picture, or with one that soon follows: parameters or an
     /// independent picture are in it.
-    pub(crate) fn is_entry(self, unit: &[u8]) -> bool {
+    #[must_use]
+    pub fn is_entry(self, unit: &[u8]) -> bool {
         codes(unit).any(|at| {
             let code = unit[at];
             match self {
@@ -71,7 +73,8 @@ impl VideoCodec {
     }
 
     /// Whether there is anything of a picture in it, and not only what stands before one.
-    pub(crate) fn has_picture(self, unit: &[u8]) -> bool {
+    #[must_use]
+    pub fn has_picture(self, unit: &[u8]) -> bool {
         codes(unit).any(|at| match self {
             Self::H264 => matches!(unit[at] & 0x1f, 1..=5),
             Self::Hevc => (unit[at] >> 1) & 0x3f < 32,
@@ -81,7 +84,8 @@ impl VideoCodec {
     }
 
     /// Where the pictures of a complete unit begin, when it holds several: the first always does.
-    pub(crate) fn pictures(self, unit: &[u8]) -> Vec<usize> {
+    #[must_use]
+    pub fn pictures(self, unit: &[u8]) -> Vec<usize> {
         let mut begins = vec![0];
         let mut has_picture = false;
         for at in codes(unit) {

@@ -23,7 +23,7 @@ pub(crate) enum Step<P> {
 
 /// The machine. Times are in ticks of 1/90,000 s.
 #[derive(Debug)]
-pub(crate) struct Live<P> {
+pub(crate) struct Interleaver<P> {
     /// Its time, when it came, and it.
     waiting: VecDeque<(i64, u64, P)>,
     /// Time of the last picture that was written.
@@ -34,7 +34,7 @@ pub(crate) struct Live<P> {
     dropped: u64,
 }
 
-impl<P> Live<P> {
+impl<P> Interleaver<P> {
     pub(crate) fn new() -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -130,60 +130,63 @@ mod tests {
 
     #[test]
     fn the_first_segment_begins_with_its_picture_and_old_sound_is_left_out() {
-        let mut live = Live::new();
+        let mut interleaver = Interleaver::new();
         for time in [0, 90_000, 200_000] {
-            assert_eq!(live.sound(time, time, 0), None);
+            assert_eq!(interleaver.sound(time, time, 0), None);
         }
-        let steps = live.picture(200_000, true);
+        let steps = interleaver.picture(200_000, true);
         let expected = [Step::Picture, Step::Sound(90_000), Step::Sound(200_000)];
         assert_eq!(steps, expected);
-        assert_eq!(live.dropped(), 1);
+        assert_eq!(interleaver.dropped(), 1);
     }
 
     #[test]
     fn sound_of_a_source_without_pictures_waits_for_none() {
-        let mut live = Live::new();
-        live.sound(0, 1, 10);
-        assert_eq!(live.due(5), None);
-        live.expect_pictures(false);
-        assert_eq!(live.due(5), Some(15));
-        assert_eq!((live.overdue(5, 14), live.overdue(5, 15)), (None, Some(1)));
-        live.sound(1, 2, 20);
-        assert_eq!(live.finish().collect::<Vec<_>>(), [2]);
+        let mut interleaver = Interleaver::new();
+        interleaver.sound(0, 1, 10);
+        assert_eq!(interleaver.due(5), None);
+        interleaver.expect_pictures(false);
+        assert_eq!(interleaver.due(5), Some(15));
+        assert_eq!(
+            (interleaver.overdue(5, 14), interleaver.overdue(5, 15)),
+            (None, Some(1))
+        );
+        interleaver.sound(1, 2, 20);
+        assert_eq!(interleaver.finish().collect::<Vec<_>>(), [2]);
     }
 
     #[test]
     fn sound_before_a_keyframe_belongs_to_the_segment_that_ends() {
-        let mut live = Live::new();
-        live.picture(0, true);
-        live.sound(1800, 1800, 0);
-        live.sound(3700, 3700, 0);
-        let steps = live.picture(3600, true);
+        let mut interleaver = Interleaver::new();
+        interleaver.picture(0, true);
+        interleaver.sound(1800, 1800, 0);
+        interleaver.sound(3700, 3700, 0);
+        let steps = interleaver.picture(3600, true);
         assert_eq!(steps, [Step::Sound(1800), Step::Cut, Step::Picture]);
         assert_eq!(
-            live.picture(7200, false),
+            interleaver.picture(7200, false),
             [Step::Sound(3700), Step::Picture]
         );
     }
 
     #[test]
     fn a_picture_waits_for_no_sound_and_late_sound_goes_out_at_once() {
-        let mut live = Live::new();
-        live.picture(0, true);
-        assert_eq!(live.picture(3600, false), [Step::Picture]);
-        assert_eq!(live.sound(1800, 1, 0), Some(Step::Sound(1)));
+        let mut interleaver = Interleaver::new();
+        interleaver.picture(0, true);
+        assert_eq!(interleaver.picture(3600, false), [Step::Picture]);
+        assert_eq!(interleaver.sound(1800, 1, 0), Some(Step::Sound(1)));
     }
 
     #[test]
     fn sound_whose_picture_does_not_come_waits_its_time_and_goes_without() {
-        let mut live = Live::new();
-        assert_eq!(live.sound(1, 1, 0), None);
-        assert_eq!(live.due(50), None, "a stream begins with a picture");
-        live.picture(10, true);
-        assert_eq!(live.sound(20, 2, 100), None);
-        assert_eq!(live.due(50), Some(150));
-        assert_eq!(live.overdue(50, 149), None);
-        assert_eq!(live.overdue(50, 150), Some(2));
+        let mut interleaver = Interleaver::new();
+        assert_eq!(interleaver.sound(1, 1, 0), None);
+        assert_eq!(interleaver.due(50), None, "a stream begins with a picture");
+        interleaver.picture(10, true);
+        assert_eq!(interleaver.sound(20, 2, 100), None);
+        assert_eq!(interleaver.due(50), Some(150));
+        assert_eq!(interleaver.overdue(50, 149), None);
+        assert_eq!(interleaver.overdue(50, 150), Some(2));
     }
 
     proptest! {
@@ -191,18 +194,18 @@ mod tests {
         fn all_sound_goes_out_once_and_in_its_order_or_is_counted(
             events in proptest::collection::vec((any::<bool>(), 1i64..5000, any::<bool>()), 0..1500),
         ) {
-            let mut live = Live::new();
+            let mut interleaver = Interleaver::new();
             let (mut sound_at, mut picture_at, mut sent, mut out) = (0, 0, 0u64, Vec::new());
             let mut pictures = 0;
             for (is_sound, step, is_keyframe) in events {
                 let steps = if is_sound {
                     sound_at += step;
                     sent += 1;
-                    live.sound(sound_at, sent, 0).into_iter().collect()
+                    interleaver.sound(sound_at, sent, 0).into_iter().collect()
                 } else {
                     picture_at += step;
                     pictures += 1;
-                    live.picture(picture_at, is_keyframe)
+                    interleaver.picture(picture_at, is_keyframe)
                 };
                 let shown = steps.iter().filter(|it| **it == Step::Picture).count();
                 prop_assert_eq!(shown, usize::from(!is_sound));
@@ -210,13 +213,13 @@ mod tests {
                     Step::Sound(packet) => Some(packet),
                     _ => None,
                 }));
-                prop_assert!(live.waiting.len() <= MOST_WAITING);
+                prop_assert!(interleaver.waiting.len() <= MOST_WAITING);
             }
-            let left = live.waiting.len() as u64;
-            out.extend(live.finish());
+            let left = interleaver.waiting.len() as u64;
+            out.extend(interleaver.finish());
             prop_assert!(out.is_sorted_by(|one, two| one < two));
             let kept = if pictures > 0 { 0 } else { left };
-            prop_assert_eq!(out.len() as u64 + live.dropped() + kept, sent);
+            prop_assert_eq!(out.len() as u64 + interleaver.dropped() + kept, sent);
         }
     }
 }

@@ -1,20 +1,64 @@
-//! Which streams a transport stream says it holds: its tables (ISO/IEC 13818-1, 2.4.4). Pure.
+//! Which streams a transport stream says it holds: its tables (2.4.4). Pure.
 
-use super::codec::{AudioCodec, VideoCodec};
+use super::{
+    TransportPacket,
+    codec::{AudioCodec, VideoCodec},
+};
 
 /// The longest section that any table may have.
 const LONGEST: usize = 4096;
 
+/// The pid of the table that lists programs.
+const PROGRAMS: u16 = 0;
+
+/// Follows what a stream says of its first program.
+#[derive(Debug, Default)]
+pub struct ProgramTables {
+    of_stream: Sections,
+    of_program: Sections,
+    /// Where the program's own table is.
+    pid: Option<u16>,
+}
+
+impl ProgramTables {
+    /// Whether packets of this pid carry one of the tables.
+    #[must_use]
+    pub fn hold(&self, pid: u16) -> bool {
+        pid == PROGRAMS || Some(pid) == self.pid
+    }
+
+    /// Takes a packet of a table; what the program holds, each time it is said.
+    pub fn push(&mut self, packet: &TransportPacket<'_>) -> Option<Program> {
+        let (mut pid, mut program) = (None, None);
+        if packet.pid == PROGRAMS {
+            self.of_stream
+                .push(packet.is_start, packet.payload, |section| {
+                    pid = pid.or(first_program(section));
+                });
+        } else if Some(packet.pid) == self.pid {
+            self.of_program
+                .push(packet.is_start, packet.payload, |section| {
+                    program = Program::parse(section).or(program);
+                });
+        }
+        if pid.is_some() && pid != self.pid {
+            self.pid = pid;
+            self.of_program = Sections::default();
+        }
+        program
+    }
+}
+
 /// Puts the sections of one pid together.
 #[derive(Debug, Default)]
-pub(super) struct Sections {
+struct Sections {
     bytes: Vec<u8>,
     is_open: bool,
 }
 
 impl Sections {
     /// Takes a packet's payload and tells each section that is complete and whose check sum is right.
-    pub(super) fn push(&mut self, is_start: bool, mut payload: &[u8], mut tell: impl FnMut(&[u8])) {
+    fn push(&mut self, is_start: bool, mut payload: &[u8], mut tell: impl FnMut(&[u8])) {
         if is_start {
             let Some((pointer, rest)) = payload.split_first() else {
                 return;
@@ -72,7 +116,7 @@ fn body(section: &[u8], table: u8) -> Option<&[u8]> {
 }
 
 /// The pid of the first program's own table.
-pub(super) fn first_program(section: &[u8]) -> Option<u16> {
+fn first_program(section: &[u8]) -> Option<u16> {
     let mut entries = body(section, 0x00)?.chunks_exact(4);
     let program = entries.find(|entry| entry[..2] != [0, 0])?;
     Some(pid(program[2], program[3]))
@@ -80,16 +124,16 @@ pub(super) fn first_program(section: &[u8]) -> Option<u16> {
 
 /// What a program holds: of each kind the first that can be decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Program {
+pub struct Program {
     /// Pictures.
-    pub(super) video: Option<(u16, VideoCodec)>,
+    pub video: Option<(u16, VideoCodec)>,
     /// Sound.
-    pub(super) audio: Option<(u16, AudioCodec)>,
+    pub audio: Option<(u16, AudioCodec)>,
 }
 
 impl Program {
     /// Reads a program's table.
-    pub(super) fn parse(section: &[u8]) -> Option<Self> {
+    fn parse(section: &[u8]) -> Option<Self> {
         let body = body(section, 0x02)?;
         let skip = usize::from(u16::from_be_bytes([body.get(2)? & 0x0f, *body.get(3)?]));
         let mut streams = body.get(4 + skip..)?;
@@ -163,34 +207,10 @@ fn entries(mut descriptors: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
-
-    /// A section of a table with its check sum.
-    fn section(table: u8, body: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(body.len() + 9).unwrap();
-        let [high, low] = length.to_be_bytes();
-        let mut bytes = vec![table, 0xb0 | high, low, 0, 1, 0xc1, 0, 0];
-        bytes.extend(body);
-        let sum = crc(&bytes);
-        bytes.extend(sum.to_be_bytes());
-        bytes
-    }
-
-    fn program(streams: &[(u8, u16, &[u8])]) -> Vec<u8> {
-        let mut body = vec![0xe1, 0x00, 0xf0, 0];
-        for (kind, pid, descriptors) in streams {
-            let [high, low] = pid.to_be_bytes();
-            body.extend([
-                *kind,
-                0xe0 | high,
-                low,
-                0xf0,
-                u8::try_from(descriptors.len()).unwrap(),
-            ]);
-            body.extend(*descriptors);
-        }
-        section(0x02, &body)
-    }
+    use super::{
+        super::fixture::{program, section},
+        *,
+    };
 
     #[test]
     fn the_first_pictures_and_the_first_sound_of_the_first_program_are_taken() {

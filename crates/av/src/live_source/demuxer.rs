@@ -1,15 +1,12 @@
 //! A transport stream's pictures and sound: from bytes to units. Pure.
 //!
-//! After every [`Transport::push`], call [`Transport::poll`] until it returns none.
+//! After every [`Demuxer::push`], call [`Demuxer::poll`] until it returns none.
 
 use std::collections::VecDeque;
 
-use framerill_media::{TransportFound, TransportPacket, TransportPackets};
+use framerill_media::{Program, ProgramTables, TransportFound, TransportPacket, TransportPackets};
 
-use super::{
-    pes::{Unit, Units},
-    tables::{Program, Sections, first_program},
-};
+use super::pes::{Unit, Units};
 
 /// What comes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +21,14 @@ pub(super) enum Event {
 
 /// The machine.
 #[derive(Debug, Default)]
-pub(super) struct Transport {
+pub(super) struct Demuxer {
     packets: TransportPackets,
-    demux: Demux,
+    tracks: Tracks,
 }
 
 #[derive(Debug, Default)]
-struct Demux {
-    tables: Sections,
-    program_pid: Option<u16>,
-    program_tables: Sections,
+struct Tracks {
+    tables: ProgramTables,
     program: Option<Program>,
     video: Units,
     audio: Units,
@@ -44,29 +39,29 @@ struct Demux {
     events: VecDeque<Event>,
 }
 
-impl Transport {
+impl Demuxer {
     /// Takes bytes as they come.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let demux = &mut self.demux;
-        self.packets.push(bytes, |found| demux.find(found));
+        let tracks = &mut self.tracks;
+        self.packets.push(bytes, |found| tracks.find(found));
     }
 
     /// No more bytes come: what is open is complete.
     pub(super) fn finish(&mut self) {
-        let demux = &mut self.demux;
-        self.packets.finish(|found| demux.find(found));
-        demux.flush();
+        let tracks = &mut self.tracks;
+        self.packets.finish(|found| tracks.find(found));
+        tracks.flush();
     }
 
     /// What is complete.
     pub(super) fn poll(&mut self) -> Option<Event> {
-        self.demux.events.pop_front()
+        self.tracks.events.pop_front()
     }
 
     /// Units and places that were damaged.
     pub(super) fn damaged(&self) -> u64 {
-        let demux = &self.demux;
-        self.packets.breaks() + demux.damaged + demux.video.damaged() + demux.audio.damaged()
+        let tracks = &self.tracks;
+        self.packets.breaks() + tracks.damaged + tracks.video.damaged() + tracks.audio.damaged()
     }
 
     /// Bytes since the last packet that was one.
@@ -75,7 +70,7 @@ impl Transport {
     }
 }
 
-impl Demux {
+impl Tracks {
     fn find(&mut self, found: TransportFound<'_>) {
         match found {
             TransportFound::Packet { packet, .. } => {
@@ -95,22 +90,8 @@ impl Demux {
     }
 
     fn take(&mut self, packet: &TransportPacket<'_>) {
-        if packet.pid == 0 {
-            let mut pid = None;
-            self.tables.push(packet.is_start, packet.payload, |table| {
-                pid = pid.or(first_program(table))
-            });
-            if pid.is_some() && pid != self.program_pid {
-                self.program_pid = pid;
-                self.program_tables = Sections::default();
-            }
-        } else if Some(packet.pid) == self.program_pid {
-            let mut found = None;
-            self.program_tables
-                .push(packet.is_start, packet.payload, |table| {
-                    found = Program::parse(table).or(found)
-                });
-            if let Some(program) = found {
+        if self.tables.hold(packet.pid) {
+            if let Some(program) = self.tables.push(packet) {
                 self.change(program);
             }
         } else if let Some(program) = self.program {
@@ -151,15 +132,15 @@ mod tests {
     use super::*;
 
     fn events(parts: &[&[u8]]) -> (Vec<Event>, u64) {
-        let mut transport = Transport::default();
+        let mut demuxer = Demuxer::default();
         let mut events = Vec::new();
         for part in parts {
-            transport.push(part);
-            events.extend(std::iter::from_fn(|| transport.poll()));
+            demuxer.push(part);
+            events.extend(std::iter::from_fn(|| demuxer.poll()));
         }
-        transport.finish();
-        events.extend(std::iter::from_fn(|| transport.poll()));
-        (events, transport.damaged())
+        demuxer.finish();
+        events.extend(std::iter::from_fn(|| demuxer.poll()));
+        (events, demuxer.damaged())
     }
 
     proptest! {

@@ -1,0 +1,198 @@
+//! Where a stream's output goes: a channel, or a file.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use framerill_media::Piece;
+use framerill_trickle::{
+    http::client::{self, PublishError, Publisher, PublisherOptions, Segment},
+    publisher::{Backpressure, End, Event},
+};
+use tokio::{
+    fs::File,
+    io::{AsyncWrite, AsyncWriteExt},
+    time::{Instant, timeout},
+};
+
+use super::{Counters, Shared, channel, told, trouble::Trouble};
+use crate::{
+    deadlines,
+    infer::asked::Place,
+    log::{Level, log_stream},
+};
+
+/// Bytes that wait for the channel; the oldest segments give way.
+const WAITING: usize = 8 << 20;
+/// Segments that wait for the channel, the present one included.
+const SEGMENTS: usize = 4;
+/// A disk that takes longer is given up.
+pub(super) const FILE_WITHIN: Duration = Duration::from_secs(2);
+
+/// A place that is not open yet.
+pub(super) enum Output {
+    Trickle(Box<Publisher>),
+    File(PathBuf),
+}
+
+impl Output {
+    pub(super) fn of(place: &Place, tls: &client::Transport, is_api: bool) -> Result<Self, String> {
+        let Some(url) = channel(place) else {
+            return Ok(Self::File(place.as_text().into()));
+        };
+        let mut options = PublisherOptions {
+            mime: Some("video/mp2t".to_owned()),
+            transport: tls.clone(),
+            ..PublisherOptions::default()
+        };
+        // The encoder never waits for the network.
+        options.config.backpressure = Backpressure::DropOldest;
+        options.config.buffer_bytes = WAITING;
+        options.config.buffer_segments = SEGMENTS;
+        let closing = deadlines::TRANSPORT.saturating_sub(deadlines::OUTPUT);
+        options.config.drain_time = closing / 2;
+        options.config.answer_time = closing / 2;
+        // An orchestrator makes the channels of the runner's route.
+        options.config.create = is_api;
+        let publisher = Publisher::connect(url, options).map_err(|error| told(&error))?;
+        Ok(Self::Trickle(Box::new(publisher)))
+    }
+}
+
+/// A place that is open.
+pub(super) enum Sink {
+    Trickle {
+        publisher: Box<Publisher>,
+        segment: Option<Segment>,
+        trouble: Trouble,
+    },
+    File(Box<dyn AsyncWrite + Send + Unpin>),
+}
+
+/// What the channel says.
+pub(super) enum Heard {
+    Trouble(String),
+    Ended(Option<String>),
+    Sent,
+    Lost(String),
+    Nothing,
+}
+
+impl Sink {
+    pub(super) async fn open(output: Output) -> io::Result<Self> {
+        Ok(match output {
+            Output::Trickle(publisher) => Self::Trickle {
+                publisher,
+                segment: None,
+                trouble: Trouble::default(),
+            },
+            Output::File(path) => {
+                // What is there is not written over: it may be the source.
+                let opened = timeout(FILE_WITHIN, File::create_new(path)).await;
+                Self::File(Box::new(
+                    opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?,
+                ))
+            }
+        })
+    }
+
+    pub(super) async fn put(
+        &mut self,
+        pieces: Vec<Piece>,
+        shared: &Shared,
+    ) -> Result<(), Option<String>> {
+        for piece in pieces {
+            match piece {
+                Piece::Cut => self.cut().await,
+                Piece::Bytes(bytes) => {
+                    Counters::add(&shared.counters.bytes_out, bytes.len() as u64);
+                    self.write(bytes).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Option<String>> {
+        match self {
+            Self::Trickle {
+                publisher, segment, ..
+            } => {
+                let open = match segment {
+                    Some(open) => open,
+                    None => segment.insert(publisher.segment().await.map_err(of_publisher)?),
+                };
+                open.write(bytes).await.map_err(of_publisher)
+            }
+            Self::File(file) => timeout(FILE_WITHIN, file.write_all(&bytes))
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                .map_err(|error| Some(format!("cannot write: {error}"))),
+        }
+    }
+
+    /// Ends the segment.
+    pub(super) async fn cut(&mut self) {
+        if let Self::Trickle { segment, .. } = self
+            && let Some(open) = segment.take()
+        {
+            // One that ended otherwise is told by an event.
+            drop(open.finish().await);
+        }
+    }
+
+    pub(super) async fn event(&mut self) -> Heard {
+        let Self::Trickle {
+            publisher, trouble, ..
+        } = self
+        else {
+            return std::future::pending().await;
+        };
+        match publisher.event().await {
+            Some(Event::Trouble(failure)) => {
+                if !trouble.is_told(Instant::now()) {
+                    return Heard::Nothing;
+                }
+                Heard::Trouble(format!("Error writing output: {failure}; trying again"))
+            }
+            Some(Event::Sent { .. }) => Heard::Sent,
+            Some(Event::Lost { why, .. }) => Heard::Lost(why.to_string()),
+            Some(Event::Ended(end)) => Heard::Ended(ended(&end)),
+            Some(_) => Heard::Nothing,
+            None => Heard::Ended(None),
+        }
+    }
+
+    pub(super) async fn close(mut self, shared: &Shared) {
+        self.cut().await;
+        match self {
+            Self::Trickle { publisher, .. } => {
+                if let Err(error) = publisher.close().await {
+                    let what = format_args!("the output channel: {}", told(&error));
+                    log_stream(Level::Warning, &shared.ids, what);
+                }
+            }
+            Self::File(mut file) => {
+                if let Err(error) = file.flush().await {
+                    let what =
+                        format_args!("the end of the output file could not be written: {error}");
+                    log_stream(Level::Error, &shared.ids, what);
+                }
+            }
+        }
+    }
+}
+
+fn of_publisher(error: PublishError) -> Option<String> {
+    match &error {
+        PublishError::Ended(end) => ended(end),
+        _ => Some(told(&error)),
+    }
+}
+
+/// Why the output cannot go on; none when its channel was closed.
+fn ended(end: &End) -> Option<String> {
+    match end {
+        End::Closed | End::Finished | End::NotFound => None,
+        other => Some(told(other)),
+    }
+}

@@ -1,0 +1,88 @@
+//! The tasks of one transport, from the first to the last.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use framerill_trickle::http::client::{self, Publisher, Subscriber};
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+use super::{
+    Latest, News, PLACE_WITHIN, Shared, Wire, control, egress, events,
+    ingest::{self, Input},
+    sink::{Output, Sink},
+};
+use crate::infer::asked::{Asked, Origin};
+
+/// What they read from and write to.
+pub(super) struct Channels {
+    pub(super) source: Input,
+    pub(super) sink: Output,
+    pub(super) control: Option<Subscriber>,
+    pub(super) events: Option<Publisher>,
+}
+
+impl Channels {
+    /// Of a stream that is asked for.
+    pub(super) fn of(asked: &Asked, tls: &client::Transport) -> Result<Self, String> {
+        let is_api = asked.origin == Origin::Api;
+        let wanted = |url: &str| Some(url.trim().to_owned()).filter(|it| !it.is_empty());
+        let control = wanted(&asked.control_url).map(|url| control::open(&url, tls));
+        let events = wanted(&asked.events_url).map(|url| events::open(&url, tls));
+        Ok(Self {
+            source: Input::of(&asked.source, tls, is_api)?,
+            sink: Output::of(&asked.sink, tls, is_api)?,
+            control: control.transpose()?,
+            events: events.transpose()?,
+        })
+    }
+}
+
+/// What the engine sends them.
+pub(super) struct Inboxes {
+    pub(super) inputs: mpsc::Receiver<OwnedFd>,
+    pub(super) outputs: mpsc::Receiver<Wire>,
+    pub(super) events: mpsc::Receiver<Value>,
+    /// Parameters go there.
+    pub(super) params: Arc<Latest>,
+    /// The transport whose place this one takes.
+    pub(super) after: Option<watch::Receiver<bool>>,
+}
+
+/// Runs them until the stream stops and its channels are closed.
+pub(super) async fn run(channels: Channels, inboxes: Inboxes, shared: Shared) {
+    if let Some(mut before) = inboxes.after {
+        let over = timeout(PLACE_WITHIN, before.wait_for(|it| *it));
+        tokio::select! {
+            _ = over => {}
+            _ = shared.stopped() => {}
+        }
+    }
+    let events = channels
+        .events
+        .map(|it| tokio::spawn(events::run(it, inboxes.events, shared.clone())));
+    let ingest = tokio::spawn(ingest::run(channels.source, inboxes.inputs, shared.clone()));
+    if let Some(control) = channels.control {
+        tokio::spawn(listen(control, inboxes.params, shared.clone()));
+    }
+    let sink = Sink::open(channels.sink);
+    egress::run(sink, inboxes.outputs, shared.clone()).await;
+    shared.stopped().await;
+    ingest.abort();
+    if let Some(events) = events {
+        // It ends by itself, within the same deadline.
+        drop(events.await);
+    }
+    shared.closed.send_replace(true);
+    shared.tell(News::Closed).await;
+}
+
+/// Reads parameters until the stream stops.
+async fn listen(channel: Subscriber, params: Arc<Latest>, shared: Shared) {
+    tokio::select! {
+        () = control::run(channel, params, shared.clone()) => {}
+        _ = shared.stopped() => {}
+    }
+}
