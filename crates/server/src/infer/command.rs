@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use framerill_trickle::http::client::Transport;
 use rustix::net::sockopt::socket_type;
 use serde_json::Value;
 use tokio::{
@@ -31,6 +32,8 @@ use crate::{
 
 /// From the order to leave to the end; the container that stops this waits 5 s and more.
 const LEAVE_WITHIN: Duration = Duration::from_millis(5400);
+/// Requests wait this long for what a runner before has left to be cleared: they may name the same channels.
+const CLEAR_WITHIN: Duration = Duration::from_secs(1);
 /// How often the file of parameters is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often an engine that is busy is told to leave.
@@ -73,21 +76,18 @@ async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Fail
     let is_resume = asked.settings.stream.is_some();
     let tls = asked.settings.tls.clone();
     let (engine, mut ended) = Engine::start(asked.settings, runtime)?;
-    if !is_resume {
-        tokio::spawn(async move {
-            let notes = tokio::task::spawn_blocking(leftover::take).await;
-            leftover::end(notes.unwrap_or_default(), tls).await;
-        });
-    }
+    let clearing = (!is_resume).then(|| tokio::spawn(clear(engine.clone(), tls)));
     if let Some(file) = asked.params_file {
         watch_file(file, engine.clone())?;
     }
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(http::serve(
-        listener,
-        routes::router(engine.clone()),
-        stopping,
-    ));
+    let router = routes::router(engine.clone());
+    let serving = tokio::spawn(async move {
+        if let Some(clearing) = clearing {
+            drop(timeout(CLEAR_WITHIN, clearing).await);
+        }
+        http::serve(listener, router, stopping).await;
+    });
 
     let exit = tokio::select! {
         exit = signals.next() => exit,
@@ -124,6 +124,16 @@ async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Fail
     }
     serving.abort();
     Ok(exit)
+}
+
+/// Ends what a runner before has left behind.
+async fn clear(engine: Engine, tls: Transport) {
+    let notes = tokio::task::spawn_blocking(leftover::take).await;
+    let is_taken = |url: &str| {
+        let now = engine.snapshot.borrow();
+        now.streams.iter().any(|it| it.sink == url)
+    };
+    leftover::end(notes.unwrap_or_default(), tls, is_taken).await;
 }
 
 async fn bind(port: u16) -> Result<TcpListener, Failure> {
