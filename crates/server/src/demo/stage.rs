@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval, timeout_at},
 };
 
-use crate::{exit::Exit, failure::Failure, program, trickle::Stop};
+use crate::{exit::Exit, failure::Failure, program, signals::Stop};
 
 const WAITING: usize = 256;
 const TICK: Duration = Duration::from_millis(100);

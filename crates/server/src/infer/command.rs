@@ -12,7 +12,6 @@ use rustix::net::sockopt::socket_type;
 use serde_json::Value;
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Runtime},
     sync::{oneshot, watch},
     time::timeout,
 };
@@ -27,7 +26,8 @@ use crate::{
     failure::Failure,
     http,
     log::{Level, log, speak_as},
-    trickle::Stop,
+    runtime,
+    signals::Stop,
 };
 
 /// From the order to leave to the end; the container that stops this waits 5 s and more.
@@ -54,19 +54,10 @@ pub(crate) struct Infer {
 /// Serves until a signal, the end of its parent, or the end of the one stream that it was started for.
 pub(crate) fn infer(asked: Infer) -> Result<Exit, Failure> {
     speak_as("infer", asked.verbose);
-    let runtime = runtime()?;
+    let runtime = runtime::of_two_threads()?;
     let done = runtime.block_on(run(asked, runtime.handle().clone()));
     runtime.shutdown_timeout(BLOCKING_WITHIN);
     done
-}
-
-/// A second thread, so that a slow body holds up no stream.
-fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::cannot_start("internal", error.to_string()))
 }
 
 async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Failure> {

@@ -7,7 +7,6 @@ use framerill_trickle::http::server::{Config, Server};
 use serde_json::json;
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Runtime},
     sync::watch,
     time::{Instant, sleep, timeout},
 };
@@ -24,8 +23,9 @@ use crate::{
     failure::Failure,
     http,
     log::{Level, log, speak_as},
+    runtime,
+    signals::Stop,
     terminal,
-    trickle::Stop,
 };
 
 /// From the signal to the end. Whoever stops a container waits 8 s.
@@ -50,19 +50,10 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     for note in &settings.notes {
         log(Level::Warning, note);
     }
-    let runtime = runtime()?;
+    let runtime = runtime::of_two_threads()?;
     let served = runtime.block_on(run(settings, asked.json));
     runtime.shutdown_timeout(BLOCKING_WITHIN);
     served
-}
-
-/// A second thread, so that a body of megabytes holds up no health check.
-fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::cannot_start("internal", error.to_string()))
 }
 
 fn sources(flags: BTreeMap<&'static str, String>) -> Result<Sources, Failure> {

@@ -158,11 +158,11 @@ async fn hand_on(
     let is_look = method == Method::GET;
     let asked = http::ask(port, method, path, body, Instant::now() + WITHIN).await;
     let said = asked.map_err(|why| match why {
-        NoAnswer::Connect(_) => away(format!("{why}; try again")),
-        NoAnswer::Broken(_) if is_look => away(format!("{why}; try again")),
+        NoAnswer::Connect(_) => away(format!("{}; try again", why.of("infer"))),
+        NoAnswer::Broken(_) if is_look => away(format!("{}; try again", why.of("infer"))),
         // It may have done it.
-        NoAnswer::Broken(_) => (StatusCode::BAD_GATEWAY, why.to_string()),
-        NoAnswer::Late => (StatusCode::GATEWAY_TIMEOUT, why.to_string()),
+        NoAnswer::Broken(_) => (StatusCode::BAD_GATEWAY, why.of("infer")),
+        NoAnswer::Late => (StatusCode::GATEWAY_TIMEOUT, why.of("infer")),
     })?;
     let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::BAD_GATEWAY);
     if serde_json::from_slice::<IgnoredAny>(&said.body).is_err() {
