@@ -153,7 +153,13 @@ impl Show<'_> {
     /// Starts the runner, and waits until a frame could go through, or a signal comes. Where its channels are.
     async fn serve(&mut self, python: &[&str]) -> Result<Result<String, Exit>, Failure> {
         let args = ["serve", "--json", "--host", "127.0.0.1", "--port", "0"];
-        let more = ["--internal-port", "0", "--trickle", "127.0.0.1:0"];
+        let more = [
+            "--no-dotenv",
+            "--internal-port",
+            "0",
+            "--trickle",
+            "127.0.0.1:0",
+        ];
         let pipeline = [
             "--capacity",
             "1",

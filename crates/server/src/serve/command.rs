@@ -39,12 +39,14 @@ const BLOCKING_WITHIN: Duration = Duration::from_millis(100);
 pub(crate) struct Serve {
     /// By name, with dashes.
     pub(crate) flags: BTreeMap<&'static str, String>,
+    /// Whether `.env` in this folder counts.
+    pub(crate) dotenv: bool,
     pub(crate) json: bool,
 }
 
 /// Serves until a signal, or until infer cannot be had.
 pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
-    let sources = sources(asked.flags)?;
+    let sources = sources(asked.flags, asked.dotenv)?;
     let settings = Settings::load(sources)?;
     speak_as("serve", settings.verbose);
     for note in &settings.notes {
@@ -56,14 +58,15 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     served
 }
 
-fn sources(flags: BTreeMap<&'static str, String>) -> Result<Sources, Failure> {
+fn sources(flags: BTreeMap<&'static str, String>, dotenv: bool) -> Result<Sources, Failure> {
     let env = env::vars_os();
     let env =
         env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let text = match fs::read_to_string(".env") {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => {
+    let text = match dotenv.then(|| fs::read_to_string(".env")) {
+        None => String::new(),
+        Some(Ok(text)) => text,
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Some(Err(error)) => {
             let text = format!("cannot read `.env`: {error}");
             return Err(Failure::usage("dotenv", text).hint("mend it, or take it away"));
         }
