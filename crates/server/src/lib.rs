@@ -9,6 +9,7 @@ mod bench;
 pub mod cli;
 mod demo;
 mod exit;
+mod exposition;
 mod failure;
 mod http;
 mod infer;
