@@ -182,6 +182,42 @@ fn files_are_for_those_who_sit_at_the_machine_or_have_the_token() {
 }
 
 #[test]
+fn no_spelling_of_a_file_or_code_walks_around_the_token() {
+    let local = [
+        r#"{"source":"/any/file","sink":"/any/x.ts","pipeline":null}"#,
+        r#"{"source":"http://a/in","sink":"http://a/out","pipeline":"./mine.py"}"#,
+        r#"{"source":"http://a/in","sink":"http://a/out","pipeline":"os:path"}"#,
+        r#"{"source":"http://a/in","sink":"http://a/out","pipeline":"some.module"}"#,
+        r#"{"source":"http://a/in","sink":"http://a/out","\u0070ipeline":"./mine.py"}"#,
+    ];
+    let wrong = [
+        r#"{"source":"/any/file","source":"http://a/in","sink":"http://a/out"}"#,
+        r#"{"source":"http://a/in","source":"/any/file","sink":"http://a/out"}"#,
+        r#"{"source":"http://a/in","sink":"http://a/out","pipeline":"noop","pipeline":"./mine.py"}"#,
+        r#"["/any/file","/any/x.ts"]"#,
+        r#"[{"source":"/any/file","sink":"/any/x.ts"}]"#,
+        r#"{"source":["/any/file"],"sink":"http://a/out"}"#,
+        r#"{"source":{"source":"/any/file"},"sink":"http://a/out"}"#,
+        r#"{"body":{"source":"/any/file","sink":"/any/x.ts"}}"#,
+        r#"{"source":"/any/file","sink":"/any/x.ts","pipeline":["noop"]}"#,
+        r#"{"source":"/any/file","sink":"/any/x.ts","pipeline":{"name":"noop"}}"#,
+        r#"{"source":"/any/file","sink":"/any/x.ts","max_fps":"24"}"#,
+        r#"{"source":"/any/file","sink":"/any/x.ts","more":1}"#,
+        r#"{"source":"/any/file","sink":"/any/x.ts"} x"#,
+        r#"{"source":null,"sink":"/any/x.ts"}"#,
+        r#"{"source":"file:///any/file","sink":"http://a/out"}"#,
+    ];
+    let runner = Runner::well(Stage::new().env("HOST", "0.0.0.0"));
+    let bodies = local.map(|it| (it, 403)).into_iter();
+    for (body, status) in bodies.chain(wrong.map(|it| (it, 422))) {
+        let reply = ask(&runner, "POST", "/v1/streams", &[JSON], body);
+        assert_eq!(reply.status, status, "{body}: {reply:?}");
+        assert_is(&reply.json(), "HTTPError");
+    }
+    assert!(runner.asked().is_empty(), "infer was asked");
+}
+
+#[test]
 fn while_infer_is_away_it_is_503_with_a_reason() {
     let runner = Stage::new().behave(&json!({"boot": "deaf"})).noop();
     runner.infer(1);

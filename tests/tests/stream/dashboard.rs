@@ -47,6 +47,14 @@ fn families(page: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The family that a query means: a summary is asked for its sum and its count, too.
+fn family(told: &BTreeSet<String>, name: String) -> String {
+    let parts = ["_sum", "_count"].into_iter();
+    let mut whole = parts.filter_map(|part| name.strip_suffix(part));
+    let whole = whole.find(|it| told.contains(*it)).map(str::to_owned);
+    whole.unwrap_or(name)
+}
+
 /// The families of a server whose infer is known to answer.
 fn told(rig: &Rig) -> BTreeSet<String> {
     rig.until("infer is up", || {
@@ -67,11 +75,13 @@ fn every_metric_that_the_dashboard_names_is_told_by_a_server() {
         let named = metrics(query);
         assert!(!named.is_empty(), "no metric in {query}");
         for name in named {
+            let name = family(&told, name);
             assert!(told.contains(&name), "`{name}` of `{query}` is not told");
         }
     }
     // And none of ours is forgotten.
-    let shown: BTreeSet<_> = queries.iter().flat_map(|it| metrics(it)).collect();
+    let shown = queries.iter().flat_map(|it| metrics(it));
+    let shown: BTreeSet<_> = shown.map(|it| family(&told, it)).collect();
     let ours = told.iter().filter(|it| it.starts_with("framerill_"));
     let forgotten: Vec<_> = ours.filter(|it| !shown.contains(*it)).collect();
     assert!(forgotten.is_empty(), "no panel shows {forgotten:?}");

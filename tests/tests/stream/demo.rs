@@ -1,6 +1,7 @@
 //! `framerill demo`: the whole live runner, seen from outside.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -22,6 +23,8 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(bin("framerill"));
+    fs::create_dir_all(folder.join("out")).expect("a folder");
+    fs::write(folder.join("out/.env"), "FRAMERILL_MAX_RESTARTS=none\n").expect("a file");
     let python = std::env::var_os("FRAMERILL_PYTHON")
         .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from);
     command
@@ -32,6 +35,7 @@ fn command(folder: &Path, args: &[&str]) -> Command {
         // Of another server, and not the demo's.
         .env("AUTH_TOKEN", "hush")
         .env("PORT", "1")
+        .env("FRAMERILL_MAX_RESTARTS", "none")
         .stdin(Stdio::null());
     command
 }
@@ -95,7 +99,7 @@ fn the_demo_leaves_video_and_picture_and_counts_what_the_viewer_saw() {
         said["delay_ms"][0].as_f64().is_some_and(|it| it > 0.0),
         "{said:#}"
     );
-    let picture = std::fs::read(path("demo.png")).expect("a picture");
+    let picture = fs::read(path("demo.png")).expect("a picture");
     assert!(picture.starts_with(b"\x89PNG"));
     for name in ["demo.ts", "demo.log", "demo_pipeline.py"] {
         assert!(path(name).is_file(), "{name}");
@@ -106,15 +110,15 @@ fn the_demo_leaves_video_and_picture_and_counts_what_the_viewer_saw() {
 fn the_demo_runs_with_the_users_edits_and_keeps_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("out/demo_pipeline.py");
-    std::fs::create_dir_all(folder.path().join("out")).expect("a folder");
+    fs::create_dir_all(folder.path().join("out")).expect("a folder");
     let edited = "from framerill import Pipeline\n\n\nclass Mine(Pipeline):\n    def process(self, frame):\n        return frame\n";
-    std::fs::write(&file, edited).expect("a file");
+    fs::write(&file, edited).expect("a file");
     let mut command = command(folder.path(), &["--seconds", "1", "--json"]);
     let output = command.output().expect("framerill runs");
     let said = said(&output);
     assert_eq!(output.status.code(), Some(0), "{said:#}");
     assert_eq!(said["pipeline"], "mine");
-    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), edited);
+    assert_eq!(fs::read_to_string(&file).expect("it is there"), edited);
 }
 
 #[test]

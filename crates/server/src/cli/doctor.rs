@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::print_json;
-use crate::{exit::Exit, failure::Failure, program, question::ask_program};
+use crate::{exit::Exit, failure::Failure, program, question::ask_program, terminal::answer_json};
 
 /// Say what is there, what is missing and what to do.
 ///
@@ -48,7 +47,7 @@ impl Doctor {
         findings.extend(python_findings(&python));
         let missing = findings.iter().any(|it| it.state == State::Missing);
         if self.json {
-            print_json(&serde_json::json!({"ready": !missing, "findings": findings}));
+            answer_json(&serde_json::json!({"ready": !missing, "findings": findings}));
         } else {
             print(&findings, missing);
         }

@@ -140,11 +140,3 @@ fn tell(failure: &Failure) -> Exit {
     crate::terminal::tell(format_args!("framerill: {failure}"));
     failure.exit
 }
-
-/// Prints a value as JSON on stdout.
-pub(crate) fn print_json(value: &impl serde::Serialize) {
-    match serde_json::to_string_pretty(value) {
-        Ok(text) => crate::terminal::answer(format_args!("{text}")),
-        Err(error) => crate::terminal::answer(format_args!(r#"{{"error": "{error}"}}"#)),
-    }
-}

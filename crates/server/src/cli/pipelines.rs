@@ -6,8 +6,7 @@ use clap::Subcommand;
 use framerill_worker::{filters, message::Description, runtime};
 use serde_json::{Value, json};
 
-use super::print_json;
-use crate::{exit::Exit, failure::Failure, python, run::Pipeline};
+use crate::{exit::Exit, failure::Failure, python, run::Pipeline, terminal::answer_json};
 
 /// List and describe pipelines.
 #[derive(Debug, Subcommand)]
@@ -41,7 +40,7 @@ impl Pipelines {
             Self::Describe { name, json, python } => {
                 let description = describe(&name, python.as_deref())?;
                 if json {
-                    print_json(&description);
+                    answer_json(&description);
                 } else {
                     print_description(&description);
                 }
@@ -93,7 +92,7 @@ fn list(json: bool, python: Option<PathBuf>) -> Result<Exit, Failure> {
             json!({"name": it.name, "summary": null, "language": "python", "origin": it.origin,
                    "target": it.target, "error": it.error})
         }));
-        print_json(&json!({"pipelines": rows, "python_error": no_python}));
+        answer_json(&json!({"pipelines": rows, "python_error": no_python}));
         return Ok(Exit::Done);
     }
     crate::terminal::answer(format_args!(

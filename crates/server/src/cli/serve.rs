@@ -86,6 +86,9 @@ pub(super) struct Serve {
     /// Program to start as infer
     #[arg(long, value_name = "PATH", hide = true)]
     infer_program: Option<String>,
+    /// Pass over `.env` in this folder
+    #[arg(long, hide = true)]
+    no_dotenv: bool,
     /// Print one JSON object a line: the address at the start
     #[arg(long)]
     json: bool,
@@ -129,7 +132,29 @@ impl Serve {
             flags: flags
                 .filter_map(|(flag, value)| Some((flag, value?)))
                 .collect(),
+            dotenv: !self.no_dotenv,
             json: self.json,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_that_the_help_names_is_in_the_table() {
+        let known: Vec<_> = serve::variables().collect();
+        let command = Serve::augment_args(clap::Command::new("serve"));
+        for arg in command.get_arguments() {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let Some((_, named)) = help.split_once("[env: ") else {
+                continue;
+            };
+            for name in named.trim_end_matches(']').split(',') {
+                let name = name.trim().trim_end_matches("=1");
+                assert!(known.contains(&name), "{name}");
+            }
+        }
     }
 }

@@ -13,19 +13,16 @@ use tokio::time::Instant;
 
 use super::{
     figures::{Places, Report},
-    files,
+    files::{self, SOURCE},
     stage::{Came, Part, Stage},
 };
 use crate::{
     exit::Exit,
     failure::Failure,
     http::{self, Question},
-    terminal,
-    trickle::runtime,
+    runtime, terminal,
 };
 
-/// What is shown.
-pub(super) const SOURCE: &str = "lavfi:testsrc2=size=1280x720:rate=30";
 /// With `--stay`, seconds of it.
 const DAY: u32 = 86_400;
 /// From its start until it listens.
@@ -58,7 +55,7 @@ pub(crate) fn demo(asked: &Demo) -> Result<Exit, Failure> {
         pipeline: chosen.name.clone(),
         ..Report::default()
     };
-    let runtime = runtime()?;
+    let runtime = runtime::of_one_thread()?;
     let outcome = runtime.block_on(async {
         let stage = Stage::new(&folder)?;
         let mut show = Show {
@@ -156,7 +153,13 @@ impl Show<'_> {
     /// Starts the runner, and waits until a frame could go through, or a signal comes. Where its channels are.
     async fn serve(&mut self, python: &[&str]) -> Result<Result<String, Exit>, Failure> {
         let args = ["serve", "--json", "--host", "127.0.0.1", "--port", "0"];
-        let more = ["--internal-port", "0", "--trickle", "127.0.0.1:0"];
+        let more = [
+            "--no-dotenv",
+            "--internal-port",
+            "0",
+            "--trickle",
+            "127.0.0.1:0",
+        ];
         let pipeline = [
             "--capacity",
             "1",

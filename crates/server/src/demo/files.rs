@@ -9,13 +9,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    command::SOURCE,
     figures::Report,
     stage::{Came, Part, Stage},
 };
 use crate::{failure::Failure, python, terminal};
 
 const PIPELINE: &str = include_str!("demo_pipeline.py");
+/// What is shown.
+pub(super) const SOURCE: &str = "lavfi:testsrc2=size=1280x720:rate=30";
 /// Where there is no Python for it.
 const FILTER: &str = "edges";
 

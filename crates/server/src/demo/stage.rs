@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval, timeout_at},
 };
 
-use crate::{exit::Exit, failure::Failure, program, trickle::Stop};
+use crate::{exit::Exit, failure::Failure, program, serve, signals::Stop};
 
 const WAITING: usize = 256;
 const TICK: Duration = Duration::from_millis(100);
@@ -28,25 +28,12 @@ const SHORT_TICK: Duration = Duration::from_millis(5);
 const KEPT: usize = 4;
 /// A runner leaves in order within 6 s.
 const LEAVE_WITHIN: Duration = Duration::from_secs(8);
-/// What describes who is served by what is not the demo's.
-const FOREIGN: [&str; 16] = [
-    "PIPELINE",
-    "MODEL_ID",
-    "HOST",
-    "PORT",
-    "AUTH_TOKEN",
-    "INFERPY_INITIAL_PARAMS",
-    "AUTO_INSTALL_PIPELINE",
-    "PREPARE_MODELS",
-    "FRAMERILL_AUTH_TOKEN",
-    "FRAMERILL_HOST",
-    "FRAMERILL_MODEL_ID",
-    "FRAMERILL_INITIAL_PARAMS",
-    "FRAMERILL_PARAMS_FILE",
-    "FRAMERILL_INSTALL",
-    "FRAMERILL_PREPARE_MODELS",
-    "FRAMERILL_INFER_PROGRAM",
-];
+/// Variables that say what this machine has. All others say who is served by what, which is not the demo's.
+const OF_THE_MACHINE: [&str; 3] = ["FRAMERILL_PYTHON", "FRAMERILL_MODEL_DIR", "MODEL_DIR"];
+
+fn foreign() -> impl Iterator<Item = &'static str> {
+    serve::variables().filter(|it| !OF_THE_MACHINE.contains(it))
+}
 
 /// One of the demo's processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,7 +122,7 @@ impl Stage {
     /// Starts `framerill` with these arguments as a part.
     pub(super) fn start(&mut self, part: Part, args: &[&str]) -> Result<(), Failure> {
         let mut command = Command::new(&self.program).args(args).cwd(&self.folder);
-        for name in FOREIGN {
+        for name in foreign() {
             command = command.env_remove(name);
         }
         let id = ChildId(part as u32);
@@ -240,6 +227,28 @@ impl Stage {
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_user_serves_is_not_the_demos_and_the_machines_python_is() {
+        let foreign: Vec<_> = foreign().collect();
+        for name in [
+            "AUTH_TOKEN",
+            "FRAMERILL_MAX_RESTARTS",
+            "FRAMERILL_VERIFY_TLS",
+            "FRAMERILL_PARAMS_EVENTS",
+            "FRAMERILL_TRICKLE",
+        ] {
+            assert!(foreign.contains(&name), "{name}");
+        }
+        for name in OF_THE_MACHINE {
+            assert!(!foreign.contains(&name), "{name}");
         }
     }
 }

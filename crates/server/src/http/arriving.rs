@@ -9,17 +9,17 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::seats::Seat;
+use super::permits::Permit;
 
-/// Tells its seat when it is whole, or when nobody reads it any more.
+/// Tells its permit when it is whole, or when nobody reads it any more.
 pub(super) struct Arriving {
     body: Incoming,
-    seat: Arc<Seat>,
+    permit: Arc<Permit>,
 }
 
 impl Arriving {
-    pub(super) fn new(body: Incoming, seat: Arc<Seat>) -> Self {
-        Self { body, seat }
+    pub(super) fn new(body: Incoming, permit: Arc<Permit>) -> Self {
+        Self { body, permit }
     }
 }
 
@@ -33,7 +33,7 @@ impl Body for Arriving {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if !matches!(frame, Some(Ok(_))) {
-            self.seat.arrived();
+            self.permit.arrived();
         }
         Poll::Ready(frame)
     }
@@ -49,6 +49,6 @@ impl Body for Arriving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        self.seat.arrived();
+        self.permit.arrived();
     }
 }

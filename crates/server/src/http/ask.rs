@@ -44,12 +44,13 @@ pub(crate) enum NoAnswer {
     Late,
 }
 
-impl std::fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl NoAnswer {
+    /// What is said of a server that is called so.
+    pub(crate) fn of(&self, server: &str) -> String {
         match self {
-            Self::Connect(why) => write!(f, "cannot connect to infer: {why}"),
-            Self::Broken(why) => write!(f, "infer broke off: {why}"),
-            Self::Late => f.write_str("infer did not answer in time"),
+            Self::Connect(why) => format!("cannot connect to {server}: {why}"),
+            Self::Broken(why) => format!("{server} broke off: {why}"),
+            Self::Late => format!("{server} did not answer in time"),
         }
     }
 }

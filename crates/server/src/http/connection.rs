@@ -12,17 +12,17 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::seats::Seat;
+use super::permits::Permit;
 
-/// Tells its seat of every byte that comes.
+/// Tells its permit of every byte that comes.
 pub(crate) struct Connection {
     stream: TcpStream,
-    seat: Arc<Seat>,
+    permit: Arc<Permit>,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, seat: Arc<Seat>) -> Self {
-        Self { stream, seat }
+    pub(crate) fn new(stream: TcpStream, permit: Arc<Permit>) -> Self {
+        Self { stream, permit }
     }
 }
 
@@ -35,7 +35,7 @@ impl AsyncRead for Connection {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            self.seat.received();
+            self.permit.received();
         }
         Poll::Ready(Ok(()))
     }

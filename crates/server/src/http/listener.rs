@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     arriving::Arriving,
     connection::Connection,
-    seats::{Seat, Seats},
+    permits::{Permit, Permits},
 };
 
 /// Connections at the same time.
@@ -28,7 +28,7 @@ const BREATHER: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` is true, then answers what has begun and returns.
 pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let seats = Seats::new(CONNECTIONS);
+    let permits = Permits::new(CONNECTIONS);
     let mut connections = JoinSet::new();
     let stopping = stop.clone();
     loop {
@@ -38,8 +38,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some(seat) = seats.take() {
-                        connections.spawn(connection(stream, seat, router.clone(), stopping.clone()));
+                    if let Some(permit) = permits.take() {
+                        connections.spawn(connection(stream, permit, router.clone(), stopping.clone()));
                     }
                 }
                 Err(_) => tokio::time::sleep(BREATHER).await,
@@ -57,15 +57,15 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 async fn connection(
     stream: TcpStream,
-    seat: Arc<Seat>,
+    permit: Arc<Permit>,
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
     // An answer is one write; without it, it would wait for the peer's acknowledgement of the one before.
     stream.set_nodelay(true).ok();
-    let io = TokioIo::new(Connection::new(stream, Arc::clone(&seat)));
+    let io = TokioIo::new(Connection::new(stream, Arc::clone(&permit)));
     let router = TowerToHyperService::new(router);
-    let at = Arc::clone(&seat);
+    let at = Arc::clone(&permit);
     let service = service_fn(move |request: Request<Incoming>| {
         at.begin(!request.body().is_end_stream());
         let request = request.map(|it| axum::body::Body::new(Arriving::new(it, Arc::clone(&at))));
@@ -86,7 +86,7 @@ async fn connection(
         tokio::select! {
             // A peer that breaks off or sends what is no HTTP is nobody's fault here.
             _ = &mut connection => return,
-            () = seat.unwelcome() => return,
+            () = permit.unwelcome() => return,
             () = stopped(&mut stop), if !stopping => {
                 stopping = true;
                 connection.as_mut().graceful_shutdown();

@@ -6,7 +6,7 @@ mod ask;
 pub(crate) mod body;
 mod connection;
 mod listener;
-mod seats;
+mod permits;
 
 pub(crate) use ask::{Answer, NoAnswer, Question, ask, put};
 pub(crate) use listener::{serve, stopped};

@@ -37,7 +37,7 @@ pub(crate) struct Asked {
 
 /// Where a stream comes from or goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(super) enum Place {
     /// A trickle channel.
     Trickle(String),
     /// A file; as a source also a generator of FFmpeg's.
@@ -46,7 +46,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// What has a scheme is a channel.
-    pub(crate) fn parse(text: String) -> Self {
+    pub(super) fn parse(text: String) -> Self {
         if text.contains("://") {
             return Self::Trickle(text);
         }
@@ -178,7 +178,11 @@ impl Asked {
     }
 
     /// Reads the body of our own API.
-    pub(super) fn from_api(body: &[u8]) -> Result<Self, String> {
+    pub(crate) fn from_api(body: &[u8]) -> Result<Self, String> {
+        // An array of the values would do for serde.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err("it is no JSON object".to_owned());
+        }
         let body: ApiBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let asked = Self {
             source: Place::parse(body.source),
@@ -212,6 +216,15 @@ impl Asked {
             ..Self::between(source, sink, Origin::Flags)
         };
         asked.checked("--subscribe-url", "--publish-url")
+    }
+
+    /// Whether it names a file or code of this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let is_code = |it: &String| it.contains(['/', ':', '.']);
+        [&self.source, &self.sink]
+            .into_iter()
+            .any(|it| matches!(it, Place::File(_)))
+            || self.pipeline.as_ref().is_some_and(is_code)
     }
 
     /// Frames a second at most.
@@ -361,6 +374,7 @@ mod tests {
             json!({"source": "clip.mp4", "sink": "out.ts", "colour": 1}),
             json!({"source": "clip.mp4", "sink": "out.ts", "max_fps": -1}),
             json!({"source": "", "sink": "out.ts"}),
+            json!(["clip.mp4", "out.ts", "", "", null, null, "shared"]),
             // Neither this process's stdin nor a flag.
             json!({"source": "-", "sink": "out.ts"}),
             json!({"source": "--help", "sink": "out.ts"}),

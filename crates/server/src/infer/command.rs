@@ -7,11 +7,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use framerill_trickle::http::client::Transport;
 use rustix::net::sockopt::socket_type;
 use serde_json::Value;
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Runtime},
     sync::{oneshot, watch},
     time::timeout,
 };
@@ -27,9 +27,12 @@ use crate::{
     failure::Failure,
     http,
     log::{Level, log, speak_as},
-    trickle::Stop,
+    runtime,
+    signals::Stop,
 };
 
+/// Requests wait this long for what a runner before has left to be cleared: they may name the same channels.
+const CLEAR_WITHIN: Duration = Duration::from_secs(1);
 /// How often the file of parameters is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often an engine that is busy is told to leave.
@@ -48,19 +51,10 @@ pub(crate) struct Infer {
 /// Serves until a signal, the end of its parent, or the end of the one stream that it was started for.
 pub(crate) fn infer(asked: Infer) -> Result<Exit, Failure> {
     speak_as("infer", asked.verbose);
-    let runtime = runtime()?;
+    let runtime = runtime::of_two_threads()?;
     let done = runtime.block_on(run(asked, runtime.handle().clone()));
     runtime.shutdown_timeout(deadlines::BLOCKING);
     done
-}
-
-/// A second thread, so that a slow body holds up no stream.
-fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::cannot_start("internal", error.to_string()))
 }
 
 async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Failure> {
@@ -70,21 +64,18 @@ async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Fail
     let is_resume = asked.settings.stream.is_some();
     let tls = asked.settings.tls.clone();
     let (engine, mut ended) = Engine::start(asked.settings, runtime)?;
-    if !is_resume {
-        tokio::spawn(async move {
-            let notes = tokio::task::spawn_blocking(leftover::take).await;
-            leftover::end(notes.unwrap_or_default(), tls).await;
-        });
-    }
+    let clearing = (!is_resume).then(|| tokio::spawn(clear(engine.clone(), tls)));
     if let Some(file) = asked.params_file {
         watch_file(file, engine.clone())?;
     }
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(http::serve(
-        listener,
-        routes::router(engine.clone()),
-        stopping,
-    ));
+    let router = routes::router(engine.clone());
+    let serving = tokio::spawn(async move {
+        if let Some(clearing) = clearing {
+            drop(timeout(CLEAR_WITHIN, clearing).await);
+        }
+        http::serve(listener, router, stopping).await;
+    });
 
     let exit = tokio::select! {
         exit = signals.next() => exit,
@@ -121,6 +112,16 @@ async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Fail
     }
     serving.abort();
     Ok(exit)
+}
+
+/// Ends what a runner before has left behind.
+async fn clear(engine: Engine, tls: Transport) {
+    let notes = tokio::task::spawn_blocking(leftover::take).await;
+    let is_taken = |url: &str| {
+        let now = engine.snapshot.borrow();
+        now.streams.iter().any(|it| it.sink == url)
+    };
+    leftover::end(notes.unwrap_or_default(), tls, is_taken).await;
 }
 
 async fn bind(port: u16) -> Result<TcpListener, Failure> {

@@ -1,47 +1,52 @@
 //! Infer's part of `/metrics`, in Prometheus' text format. Pure.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write},
-};
+use std::collections::BTreeMap;
 
 use framerill_worker::message::{Latencies, MediaStats};
 
 use super::{
-    engine::{Snapshot, StreamView},
+    engine::{ChildView, Snapshot, StreamView},
     memory::Memory,
 };
+use crate::exposition::{Page, Value, label};
 
 /// The page. `memory` is of each child process, by role.
 pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> String {
     let mut page = Page::default();
-    page.family(
+    room(&mut page, it);
+    streams(&mut page, &it.streams);
+    losses(&mut page, it);
+    processes(&mut page, &it.children, memory);
+    page.into_text()
+}
+
+/// What there is room for.
+fn room(page: &mut Page, it: &Snapshot) {
+    page.one(
         "framerill_capacity_streams",
         "gauge",
         "Streams at the same time at most",
-        [("", it.capacity)],
+        it.capacity,
     );
     let running = it.streams.iter().filter(|it| !it.is_ending);
     let running: u64 = running.map(|_| 1).sum();
-    page.family(
-        "framerill_streams",
-        "gauge",
-        "Streams that run",
-        [("", running)],
-    );
-    page.family(
+    page.one("framerill_streams", "gauge", "Streams that run", running);
+    page.one(
         "framerill_streams_started_total",
         "counter",
         "Streams since the start",
-        [("", it.started)],
+        it.started,
     );
-    page.family(
+    page.one(
         "framerill_ready",
         "gauge",
         "Whether a frame could go through now",
-        [("", u32::from(it.is_ready))],
+        it.is_ready,
     );
-    streams(&mut page, &it.streams);
+}
+
+/// What was lost, and how long that lasted.
+fn losses(page: &mut Page, it: &Snapshot) {
     let restarts = it.restarts.iter().map(|((role, reason), count)| {
         (
             format!("role=\"{role}\",reason=\"{}\"", label(reason)),
@@ -55,32 +60,25 @@ pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> St
         restarts,
     );
     let recovery = &it.recovery;
-    page.family(
-        "framerill_recovery_seconds_sum",
-        "counter",
-        "From the loss of a worker to the next one's first picture, all together",
-        [("", recovery.sum)],
+    page.sum_and_count(
+        "framerill_recovery_seconds",
+        "From the loss of a worker to the next one's first picture",
+        recovery.sum,
+        recovery.count,
     );
-    page.family(
-        "framerill_recovery_seconds_count",
-        "counter",
-        "Recoveries",
-        [("", recovery.count)],
-    );
-    page.family(
+    page.one(
         "framerill_last_recovery_seconds",
         "gauge",
         "The newest of them",
-        [("", recovery.last)],
+        recovery.last,
     );
-    let children =
-        it.children
-            .iter()
-            .filter(|it| it.pid.is_some())
-            .fold(BTreeMap::new(), |mut all, it| {
-                *all.entry((it.role, it.state)).or_insert(0_u64) += 1;
-                all
-            });
+}
+
+fn processes(page: &mut Page, all: &[ChildView], memory: &BTreeMap<&'static str, Memory>) {
+    let mut children = BTreeMap::new();
+    for child in all.iter().filter(|it| it.pid.is_some()) {
+        *children.entry((child.role, child.state)).or_insert(0_u64) += 1;
+    }
     let children = children
         .into_iter()
         .map(|((role, state), count)| (format!("role=\"{role}\",state=\"{state}\""), count));
@@ -94,7 +92,6 @@ pub(super) fn text(it: &Snapshot, memory: &BTreeMap<&'static str, Memory>) -> St
         "Proportional set size, by role of the process",
         pss,
     );
-    page.text
 }
 
 /// What is told of each stream.
@@ -155,8 +152,8 @@ fn streams(page: &mut Page, all: &[StreamView]) {
     });
     page.family(
         "framerill_stage_latency_seconds",
-        "gauge",
-        "Latency by stage",
+        "summary",
+        "Latency of the newest frames, by stage",
         latency,
     );
 }
@@ -290,71 +287,6 @@ fn stream(it: &StreamView) -> String {
     format!("stream=\"{}\",pipeline=\"{}\"", it.id, label(&it.pipeline))
 }
 
-/// A value of a row.
-enum Value {
-    Count(u64),
-    Measure(f64),
-}
-
-impl From<u64> for Value {
-    fn from(count: u64) -> Self {
-        Self::Count(count)
-    }
-}
-
-impl From<u32> for Value {
-    fn from(count: u32) -> Self {
-        Self::Count(count.into())
-    }
-}
-
-impl From<f64> for Value {
-    fn from(measure: f64) -> Self {
-        Self::Measure(measure)
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count(count) => write!(f, "{count}.0"),
-            Self::Measure(measure) => write!(f, "{measure:?}"),
-        }
-    }
-}
-
-/// A page under construction.
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn family<L: AsRef<str>, V: Into<Value>>(
-        &mut self,
-        name: &str,
-        kind: &str,
-        help: &str,
-        rows: impl IntoIterator<Item = (L, V)>,
-    ) {
-        // Writing to a string does not fail.
-        write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
-        for (labels, value) in rows {
-            let value: Value = value.into();
-            match labels.as_ref() {
-                "" => writeln!(self.text, "{name} {value}").ok(),
-                labels => writeln!(self.text, "{name}{{{labels}}} {value}").ok(),
-            };
-        }
-    }
-}
-
-fn label(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,6 +307,20 @@ mod tests {
         ] {
             assert!(page.lines().any(|it| it == line), "{line}\n{page}");
         }
+    }
+
+    #[test]
+    fn quantiles_sums_and_counts_belong_to_summaries() {
+        let page = text(&Snapshot::default(), &BTreeMap::new());
+        for family in [
+            "framerill_recovery_seconds",
+            "framerill_stage_latency_seconds",
+        ] {
+            let head = format!("# TYPE {family} summary");
+            assert!(page.lines().any(|it| it == head), "{family}\n{page}");
+        }
+        assert!(page.contains("\nframerill_recovery_seconds_count 0.0\n"));
+        assert!(!page.contains("TYPE framerill_recovery_seconds_"));
     }
 
     #[test]

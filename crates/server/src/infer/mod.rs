@@ -19,6 +19,6 @@ mod settings;
 mod status;
 mod transport;
 
-pub(crate) use asked::{Asked, Place};
+pub(crate) use asked::Asked;
 pub(crate) use command::{Infer, infer};
 pub(crate) use settings::Settings;

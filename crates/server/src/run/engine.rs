@@ -28,13 +28,13 @@ use super::{
     members::{DRAIN_WITHIN, Incoming, LEAVE_WITHIN, MEDIA, Worker, start_media, start_worker},
     progress::Progress,
     report::{Frames, counted},
-    signals::{Signals, exit_of},
 };
 use crate::{
     exit::Exit,
     failure::Failure,
     program,
     python::{NO_MODULE, no_package},
+    signals,
 };
 
 /// The one stream of a run.
@@ -57,7 +57,7 @@ pub(super) struct Engine<'a> {
     media: Supervised<Incoming>,
     worker: Worker,
     incoming: Receiver<Incoming>,
-    _signals: Signals,
+    _signals: signals::Told,
     media_plan: Option<(MediaPlan, Vec<OwnedFd>)>,
     source: Option<SourceInfo>,
     description: Option<Box<Description>>,
@@ -85,7 +85,7 @@ pub(super) struct Engine<'a> {
 /// Why the run is on its way out.
 enum Ending {
     Done,
-    Signal(i32),
+    Signal(Exit),
     Failure(Failure),
 }
 
@@ -97,7 +97,10 @@ impl<'a> Engine<'a> {
         files: Vec<OwnedFd>,
     ) -> Result<Self, Failure> {
         let (owner, incoming) = sync_channel(WAITING);
-        let signals = Signals::listen(owner.clone())?;
+        let signals = {
+            let owner = owner.clone();
+            signals::Told::listen(move |exit| owner.send(Incoming::Signal(exit)).is_ok())?
+        };
         let media = start_media(owner.clone())?;
         let worker = start_worker(plan, owner)?;
         Ok(Self {
@@ -152,11 +155,9 @@ impl<'a> Engine<'a> {
         match self.ending.take() {
             Some(Ending::Failure(failure)) => Err(failure),
             Some(Ending::Done) if self.complete => Ok(Ended::Done),
-            Some(Ending::Signal(signal)) if self.complete => {
-                Ok(Ended::Interrupted(exit_of(signal)))
-            }
+            Some(Ending::Signal(signal)) if self.complete => Ok(Ended::Interrupted(signal)),
             Some(Ending::Signal(signal)) => Err(Failure {
-                exit: exit_of(signal),
+                exit: signal,
                 ..Failure::failed("interrupted", "interrupted before the output was complete")
             }),
             Some(Ending::Done) | None => Err(Failure::failed(
@@ -201,7 +202,7 @@ impl<'a> Engine<'a> {
             Incoming::Signal(signal) => match self.ending {
                 Some(Ending::Signal(_)) => {
                     return Err(Failure {
-                        exit: exit_of(signal),
+                        exit: signal,
                         ..Failure::failed(
                             "interrupted",
                             "interrupted twice: the output is not complete",

@@ -14,7 +14,7 @@ use super::{
     foreground::Foreground,
     plan::{Pipeline, Plan},
 };
-use crate::{failure::Failure, program};
+use crate::{exit::Exit, failure::Failure, program};
 
 /// Media's id among the children of a run.
 pub(super) const MEDIA: ChildId = ChildId(0);
@@ -27,7 +27,7 @@ pub(super) enum Incoming {
     /// From a child.
     Child(Notice),
     /// Ctrl-C or SIGTERM.
-    Signal(i32),
+    Signal(Exit),
 }
 
 impl From<Notice> for Incoming {

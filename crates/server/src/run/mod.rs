@@ -10,7 +10,6 @@ mod plan;
 mod preview;
 mod progress;
 mod report;
-mod signals;
 
 pub use command::command;
 pub(crate) use members::worker_command;

@@ -7,7 +7,6 @@ use framerill_trickle::http::server::{Config, Server};
 use serde_json::json;
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Runtime},
     sync::watch,
     time::{Instant, sleep, timeout},
 };
@@ -25,8 +24,9 @@ use crate::{
     failure::Failure,
     http,
     log::{Level, log, speak_as},
+    runtime,
+    signals::Stop,
     terminal,
-    trickle::Stop,
 };
 
 /// How often infer is asked until it first answers.
@@ -36,40 +36,34 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Serve {
     /// By name, with dashes.
     pub(crate) flags: BTreeMap<&'static str, String>,
+    /// Whether `.env` in this folder counts.
+    pub(crate) dotenv: bool,
     pub(crate) json: bool,
 }
 
 /// Serves until a signal, or until infer cannot be had.
 pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
-    let sources = sources(asked.flags)?;
+    let sources = sources(asked.flags, asked.dotenv)?;
     let settings = Settings::load(sources)?;
     speak_as("serve", settings.verbose);
     for note in &settings.notes {
         log(Level::Warning, note);
     }
-    let runtime = runtime()?;
+    let runtime = runtime::of_two_threads()?;
     let served = runtime.block_on(run(settings, asked.json));
     runtime.shutdown_timeout(deadlines::BLOCKING);
     served
 }
 
-/// A second thread, so that a body of megabytes holds up no health check.
-fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::cannot_start("internal", error.to_string()))
-}
-
-fn sources(flags: BTreeMap<&'static str, String>) -> Result<Sources, Failure> {
+fn sources(flags: BTreeMap<&'static str, String>, dotenv: bool) -> Result<Sources, Failure> {
     let env = env::vars_os();
     let env =
         env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let text = match fs::read_to_string(".env") {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => {
+    let text = match dotenv.then(|| fs::read_to_string(".env")) {
+        None => String::new(),
+        Some(Ok(text)) => text,
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Some(Err(error)) => {
             let text = format!("cannot read `.env`: {error}");
             return Err(Failure::usage("dotenv", text).hint("mend it, or take it away"));
         }

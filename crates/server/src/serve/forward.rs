@@ -43,7 +43,7 @@ impl Outcome {
     pub(super) fn refusal(&self) -> Option<Refusal> {
         let (status, text) = match self {
             Self::NoProcess => return Some(Refusal::Failed(FAILED)),
-            Self::NoAnswer(why) => return Some(Refusal::Bad(model_error(&why.to_string()))),
+            Self::NoAnswer(why) => return Some(Refusal::Bad(model_error(&why.of("infer")))),
             Self::Answered { status: 200, .. } => return None,
             Self::Answered { status, text } => (*status, text),
         };

@@ -1,8 +1,9 @@
 //! `/metrics`, in Prometheus' text format. Pure.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 use super::{keeper::Infer, proc::Proc};
+use crate::exposition::{Page, Value, label};
 
 /// What is told.
 pub(super) struct Scrape<'a> {
@@ -16,100 +17,81 @@ pub(super) struct Scrape<'a> {
 
 /// The page. Names without our prefix are those of the peers' dashboards.
 pub(super) fn text(it: &Scrape<'_>) -> String {
-    let mut page = String::new();
-    let version = label(it.version);
-    let proc = &it.proc;
-    let mut family = |name: &str, kind: &str, help: &str, rows: &[(String, f64)]| {
-        // Writing to a String cannot fail.
-        write!(page, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
-        for (labels, value) in rows {
-            writeln!(page, "{name}{labels} {value:?}").ok();
-        }
-    };
-    let one = |value: f64| [(String::new(), value)];
-    let whole = |value: u64| one(float(value));
-    family(
+    let mut page = Page::default();
+    let version = format!("app=\"ai-runner\",version=\"{}\"", label(it.version));
+    page.family(
         "version",
         "gauge",
         "Version of the runner",
-        &[(format!("{{app=\"ai-runner\",version=\"{version}\"}}"), 1.0)],
+        [(version, 1_u32)],
     );
-    for (name, help, rows) in [
+    process(&mut page, &it.proc);
+    page.one(
+        "framerill_infer_up",
+        "gauge",
+        "Whether infer runs and has answered since its start",
+        !it.infer.is_coming(),
+    );
+    page.one(
+        "framerill_infer_restarts_total",
+        "counter",
+        "Restarts of infer",
+        it.infer.restarts,
+    );
+    let answers = it.answers.iter().map(|((route, status), count)| {
+        let labels = format!("route=\"{}\",status=\"{status}\"", label(route));
+        (labels, *count)
+    });
+    page.family(
+        "framerill_http_responses_total",
+        "counter",
+        "Answers of the container API",
+        answers,
+    );
+    if let Some(infers) = it.infers {
+        page.append(infers);
+    }
+    page.into_text()
+}
+
+/// Of this process, as Prometheus' own clients call it.
+fn process(page: &mut Page, proc: &Proc) {
+    let rows: [(&str, &str, Value); 5] = [
         (
             "process_virtual_memory_bytes",
             "Virtual memory size in bytes.",
-            whole(proc.virtual_bytes),
+            proc.virtual_bytes.into(),
         ),
         (
             "process_resident_memory_bytes",
             "Resident memory size in bytes.",
-            whole(proc.resident_bytes),
+            proc.resident_bytes.into(),
         ),
         (
             "process_start_time_seconds",
             "Start time of the process since unix epoch in seconds.",
-            one(proc.start_seconds),
+            proc.start_seconds.into(),
         ),
         (
             "process_open_fds",
             "Number of open file descriptors.",
-            whole(proc.open_fds),
+            proc.open_fds.into(),
         ),
         (
             "process_max_fds",
             "Maximum number of open file descriptors.",
-            whole(proc.max_fds),
+            proc.max_fds.into(),
         ),
-        (
-            "framerill_infer_up",
-            "Whether infer runs and has answered since its start",
-            whole(u64::from(!it.infer.is_coming())),
-        ),
-    ] {
-        family(name, "gauge", help, &rows);
+    ];
+    for (name, help, value) in rows {
+        page.one(name, "gauge", help, value);
     }
-    family(
+    page.one(
         "process_cpu_seconds_total",
         "counter",
         "Total user and system CPU time spent in seconds.",
-        &one(proc.cpu_seconds),
+        proc.cpu_seconds,
     );
-    family(
-        "framerill_infer_restarts_total",
-        "counter",
-        "Restarts of infer",
-        &whole(it.infer.restarts),
-    );
-    let answers: Vec<_> = it
-        .answers
-        .iter()
-        .map(|((route, status), count)| {
-            let labels = format!("{{route=\"{}\",status=\"{status}\"}}", label(route));
-            (labels, float(*count))
-        })
-        .collect();
-    family(
-        "framerill_http_responses_total",
-        "counter",
-        "Answers of the container API",
-        &answers,
-    );
-    if let Some(infers) = it.infers {
-        page.push_str(infers.trim_end());
-        page.push('\n');
-    }
-    page
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Prometheus has no integers")]
-fn float(value: u64) -> f64 {
-    value as f64
-}
-
-fn label(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
 }
 
 #[cfg(test)]

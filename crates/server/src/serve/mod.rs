@@ -28,3 +28,4 @@ mod source;
 mod streams;
 
 pub(crate) use command::{Serve, serve};
+pub(crate) use settings::variables;

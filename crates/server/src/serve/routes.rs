@@ -255,7 +255,7 @@ async fn infers_health(shared: &Shared) -> Option<Health> {
     {
         return Some(Health::Loading);
     }
-    log(Level::Error, format_args!("no status: {why}"));
+    log(Level::Error, format_args!("no status: {}", why.of("infer")));
     None
 }
 

@@ -108,6 +108,33 @@ const FOR_INFER: [Name; 8] = [
     Name::new("--trickle-ca", "FRAMERILL_TRICKLE_CA", None),
 ];
 
+/// Read by infer itself, whoever starts it.
+const OF_INFER: &str = "STREAM_PROTOCOL";
+
+/// All variables that say what is served, and how.
+pub(crate) fn variables() -> impl Iterator<Item = &'static str> {
+    let own = [
+        HOST,
+        PORT,
+        INTERNAL_PORT,
+        PIPELINE,
+        MODEL_ID,
+        INITIAL_PARAMS,
+        AUTH_TOKEN,
+        RUNNER_VERSION,
+        MODEL_DIR,
+        CAPACITY,
+        VERBOSE,
+        TRICKLE,
+        INSTALL,
+        PREPARE_MODELS,
+        INFER_PROGRAM,
+    ];
+    let names = own.into_iter().chain(FOR_INFER);
+    let names = names.flat_map(|it| [Some(it.twin), it.contract]);
+    names.flatten().chain([OF_INFER])
+}
+
 impl Settings {
     /// Takes every setting from the first place that has it. Opens no port and starts nothing.
     pub(super) fn load(mut from: Sources) -> Result<Self, Failure> {

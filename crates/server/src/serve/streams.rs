@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
@@ -23,7 +23,8 @@ use crate::{
         self, NoAnswer,
         body::{self, Unread},
     },
-    infer::Place,
+    infer::Asked,
+    log::{Level, log},
 };
 
 /// Infer's answer; it gives its own engine less.
@@ -32,17 +33,6 @@ const PATH: &str = "/v1/streams";
 
 /// A refusal: its status and its one line.
 type Refused = (StatusCode, String);
-
-/// Where a stream comes from and goes to, as far as it concerns this process.
-#[derive(Deserialize)]
-struct Places {
-    #[serde(default)]
-    source: String,
-    #[serde(default)]
-    sink: String,
-    #[serde(default)]
-    pipeline: String,
-}
 
 /// All streams, or a new one.
 pub(super) async fn all(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -136,26 +126,22 @@ fn unread(why: Unread) -> Refused {
     (why.status(), why.to_string())
 }
 
-/// Files of this machine are for those who sit at it, or have the token.
+/// Files and code of this machine are for those who sit at it, or have the token. It reads as infer does: what one of
+/// them takes for harmless is so for the other.
 fn check_places(shared: &Shared, body: &[u8]) -> Result<(), Refused> {
     let settings = &shared.settings;
     if settings.token.is_some() || is_loopback(&settings.host) {
         return Ok(());
     }
-    // What is no such body at all, infer says better.
-    let places = serde_json::from_slice::<Places>(body).ok();
-    let is_file =
-        |it: &String| !it.is_empty() && matches!(Place::parse(it.clone()), Place::File(_));
-    let is_code = |it: &String| it.contains(['/', ':', '.']);
-    let is_local = |it: &Places| is_file(&it.source) || is_file(&it.sink) || is_code(&it.pipeline);
-    match places.filter(is_local) {
-        None => Ok(()),
-        Some(_) => Err((
-            StatusCode::FORBIDDEN,
-            "files and code of this machine are for a runner with a token: set AUTH_TOKEN"
-                .to_owned(),
-        )),
+    let asked = Asked::from_api(body).map_err(|why| {
+        log(Level::Error, format_args!("start refused: {why}"));
+        (StatusCode::UNPROCESSABLE_ENTITY, why)
+    })?;
+    if asked.is_local() {
+        let text = "files and code of this machine are for a runner with a token: set AUTH_TOKEN";
+        return Err((StatusCode::FORBIDDEN, text.to_owned()));
     }
+    Ok(())
 }
 
 async fn hand_on(
@@ -172,11 +158,11 @@ async fn hand_on(
     let is_look = method == Method::GET;
     let asked = http::ask(port, method, path, body, Instant::now() + WITHIN).await;
     let said = asked.map_err(|why| match why {
-        NoAnswer::Connect(_) => away(format!("{why}; try again")),
-        NoAnswer::Broken(_) if is_look => away(format!("{why}; try again")),
+        NoAnswer::Connect(_) => away(format!("{}; try again", why.of("infer"))),
+        NoAnswer::Broken(_) if is_look => away(format!("{}; try again", why.of("infer"))),
         // It may have done it.
-        NoAnswer::Broken(_) => (StatusCode::BAD_GATEWAY, why.to_string()),
-        NoAnswer::Late => (StatusCode::GATEWAY_TIMEOUT, why.to_string()),
+        NoAnswer::Broken(_) => (StatusCode::BAD_GATEWAY, why.of("infer")),
+        NoAnswer::Late => (StatusCode::GATEWAY_TIMEOUT, why.of("infer")),
     })?;
     let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::BAD_GATEWAY);
     if serde_json::from_slice::<IgnoredAny>(&said.body).is_err() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Server, streams, text};
-use crate::{cli::print_json, exit::Exit, failure::Failure, terminal, trickle::runtime};
+use crate::{exit::Exit, failure::Failure, runtime, terminal};
 
 const HEAD: [&str; 7] = [
     "ID", "STATE", "PIPELINE", "FPS IN", "FPS OUT", "SOURCE", "SINK",
@@ -11,10 +11,10 @@ const HEAD: [&str; 7] = [
 
 /// Lists the streams of a server.
 pub(crate) fn list(server: &Server, json: bool) -> Result<Exit, Failure> {
-    let runtime = runtime()?;
+    let runtime = runtime::of_one_thread()?;
     let list = runtime.block_on(server.look(None))?;
     if json {
-        print_json(&list);
+        terminal::answer_json(&list);
         return Ok(Exit::Done);
     }
     let rows = streams(&list);

@@ -6,12 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Server, stop, text};
-use crate::{
-    exit::Exit,
-    failure::Failure,
-    terminal,
-    trickle::{Stop, runtime},
-};
+use crate::{exit::Exit, failure::Failure, runtime, signals::Stop, terminal};
 
 /// How often a stream that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -37,7 +32,7 @@ pub(crate) struct Start {
 
 /// Starts a stream; waits for its end, if asked to.
 pub(crate) fn start(asked: Start) -> Result<Exit, Failure> {
-    let runtime = runtime()?;
+    let runtime = runtime::of_one_thread()?;
     runtime.block_on(async {
         let body = body(&asked);
         let mut signals = Stop::listen()?;

@@ -6,12 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{Server, streams};
-use crate::{
-    exit::Exit,
-    failure::Failure,
-    terminal,
-    trickle::{Stop, runtime},
-};
+use crate::{exit::Exit, failure::Failure, runtime, signals::Stop, terminal};
 
 /// A stream ends in order within 6 s.
 const OVER_WITHIN: Duration = Duration::from_secs(10);
@@ -26,7 +21,7 @@ pub(crate) enum Which {
 
 /// Stops streams, and returns when they are over.
 pub(crate) fn stop(server: &Server, which: Which, json: bool) -> Result<Exit, Failure> {
-    let runtime = runtime()?;
+    let runtime = runtime::of_one_thread()?;
     let done = runtime.block_on(async {
         let mut signals = Stop::listen()?;
         tokio::select! {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use queue::Queue;
+use serde::Serialize;
 
 /// The last lines of a server have this long.
 const REST_WITHIN: Duration = Duration::from_millis(200);
@@ -42,6 +43,14 @@ pub(crate) fn answer(line: impl Display) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         Err(error) => tell(format_args!("framerill: cannot write to stdout: {error}")),
+    }
+}
+
+/// A value on stdout as JSON, the command's answer.
+pub(crate) fn answer_json(value: &impl Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => answer(text),
+        Err(error) => answer(format_args!(r#"{{"error": "{error}"}}"#)),
     }
 }
 

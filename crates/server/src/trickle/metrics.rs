@@ -16,7 +16,7 @@ use tokio::{
 
 /// A scrape that takes longer is given up.
 const WITHIN: Duration = Duration::from_secs(5);
-/// Scrapes at once; one that only connects holds a seat for [`WITHIN`].
+/// Scrapes at once; one that only connects holds a permit for [`WITHIN`].
 const AT_ONCE: usize = 64;
 /// Bytes of a request; more is not read.
 const REQUEST_MAX: usize = 8 << 10;
@@ -158,10 +158,10 @@ pub(super) async fn listen(
     let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (taken, listener) = bound.map_err(|error| (addr, error))?;
     tokio::spawn(async move {
-        let seats = Arc::new(Semaphore::new(AT_ONCE));
+        let permits = Arc::new(Semaphore::new(AT_ONCE));
         loop {
             // Nobody closes the semaphore.
-            let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
                 return;
             };
             match listener.accept().await {
@@ -170,7 +170,7 @@ pub(super) async fn listen(
                     tokio::spawn(async move {
                         // Who does not ask in time, or takes no answer, gets none.
                         drop(timeout(WITHIN, answer(peer, &observer)).await);
-                        drop(seat);
+                        drop(permit);
                     });
                 }
                 // Most likely there are no descriptors left.

@@ -9,8 +9,8 @@ use framerill_trickle::{
 };
 use serde_json::json;
 
-use super::{runtime, signal::Stop, source::Source};
-use crate::{exit::Exit, failure::Failure, terminal};
+use super::source::Source;
+use crate::{exit::Exit, failure::Failure, runtime, signals::Stop, terminal};
 
 /// A source and the channel that it goes to.
 pub(crate) struct Publish {
@@ -50,7 +50,7 @@ fn advice(error: &PublishError) -> &'static str {
 
 /// Publishes until the source ends or a signal comes.
 pub(crate) fn publish(asked: Publish) -> Result<Exit, Failure> {
-    let runtime = runtime()?;
+    let runtime = runtime::of_one_thread()?;
     let done = runtime.block_on(pump(asked));
     // A read of stdin may still wait; nobody needs it.
     runtime.shutdown_background();

@@ -10,8 +10,8 @@ use framerill_trickle::http::server::{Config, Server};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::json;
 
-use super::{metrics, runtime, signal::Stop};
-use crate::{exit::Exit, failure::Failure, terminal};
+use super::metrics;
+use crate::{exit::Exit, failure::Failure, runtime, signals::Stop, terminal};
 
 /// A server that is asked for.
 pub(crate) struct Serve {
@@ -94,7 +94,7 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
         ));
     }
     let base = config.base_path.trim_matches('/').to_owned();
-    runtime()?.block_on(async {
+    runtime::of_one_thread()?.block_on(async {
         let mut stop = Stop::listen()?;
         let server = Server::bind(addr, config)
             .await

@@ -9,8 +9,7 @@ use framerill_trickle::{
 use serde_json::json;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::{runtime, signal::Stop};
-use crate::{exit::Exit, failure::Failure, terminal};
+use crate::{exit::Exit, failure::Failure, runtime, signals::Stop, terminal};
 
 /// A channel and where its bytes go.
 pub(crate) struct Subscribe {
@@ -32,7 +31,7 @@ struct Counts {
 
 /// Reads until the channel ends or a signal comes.
 pub(crate) fn subscribe(asked: Subscribe) -> Result<Exit, Failure> {
-    let runtime = runtime()?;
+    let runtime = runtime::of_one_thread()?;
     let done = runtime.block_on(pump(asked));
     // A write that nobody takes may still wait; nobody needs it.
     runtime.shutdown_background();

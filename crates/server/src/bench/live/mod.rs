@@ -26,8 +26,8 @@ use serde::Serialize;
 use crate::{
     exit::Exit,
     failure::Failure,
+    runtime,
     terminal::{answer, tell},
-    trickle::runtime,
 };
 
 /// What is asked for.
@@ -114,7 +114,7 @@ pub(crate) fn live(asked: &Asked) -> Result<Exit, Failure> {
         rows: Vec::new(),
         skipped: Vec::new(),
     };
-    let runtime = runtime()?;
+    let runtime = runtime::of_one_thread()?;
     for part in PARTS.into_iter().filter(|part| wanted(part)) {
         if !asked.json {
             tell(format_args!("measuring: {part}"));

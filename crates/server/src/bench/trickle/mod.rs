@@ -21,7 +21,7 @@ use generator::{Dialect, Seen, Target, generate};
 use load::{LOADS, Load};
 use serde::Serialize;
 
-use crate::{exit::Exit, failure::Failure, program, trickle::runtime};
+use crate::{exit::Exit, failure::Failure, program, runtime};
 
 /// Turns that each server has with each load.
 const TURNS: u32 = 3;
@@ -112,7 +112,7 @@ pub(crate) fn trickle(seconds: u32, only: Option<&str>, json: bool) -> Result<Ex
 
 /// The bare relay: prints its address and serves until it is killed.
 pub(crate) fn bare_relay() -> Result<Exit, Failure> {
-    runtime()?
+    runtime::of_one_thread()?
         .block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
             say_address(&listener.local_addr()?.to_string());
@@ -158,7 +158,7 @@ fn turn(load: Load, dialect: Dialect, seconds: u32) -> Result<(Seen, u64), Failu
         pid: server.child.id(),
     };
     let pid = target.pid;
-    let seen = runtime()?.block_on(generate(load, target, seconds));
+    let seen = runtime::of_one_thread()?.block_on(generate(load, target, seconds));
     let seen = seen.map_err(|error| broken(format!("{}: {error}", load.name)))?;
     Ok((seen, usage::peak_memory(pid)))
 }

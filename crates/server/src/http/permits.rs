@@ -13,7 +13,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// All places of a listener.
 #[derive(Debug)]
-pub(crate) struct Seats {
+pub(crate) struct Permits {
     most: usize,
     state: Mutex<State>,
 }
@@ -42,8 +42,8 @@ type Turn = (Lacks, u64);
 
 /// One connection's place. Dropping it gives the place back.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    seats: Arc<Seats>,
+pub(crate) struct Permit {
+    permits: Arc<Permits>,
     phase: Mutex<Phase>,
     changed: Notify,
     leave: Arc<Notify>,
@@ -63,14 +63,14 @@ impl Phase {
     }
 }
 
-impl Seats {
+impl Permits {
     pub(crate) fn new(most: usize) -> Arc<Self> {
         let state = Mutex::default();
         Arc::new(Self { most, state })
     }
 
     /// A place. When all are taken, a connection whose peer has something to send leaves; none if all answer requests.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Arc<Seat>> {
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Arc<Permit>> {
         let mut state = lock(&self.state);
         if state.taken >= self.most {
             let (_, first) = state.waiting.pop_first()?;
@@ -78,10 +78,10 @@ impl Seats {
         }
         state.taken += 1;
         let leave = Arc::default();
-        let turn = state.sit(Lacks::Request, &leave);
+        let turn = state.queue(Lacks::Request, &leave);
         drop(state);
-        Some(Arc::new(Seat {
-            seats: Arc::clone(self),
+        Some(Arc::new(Permit {
+            permits: Arc::clone(self),
             phase: Mutex::new(Phase {
                 turn: Some(turn),
                 head_until: None,
@@ -93,7 +93,7 @@ impl Seats {
 }
 
 impl State {
-    fn sit(&mut self, lacks: Lacks, leave: &Arc<Notify>) -> Turn {
+    fn queue(&mut self, lacks: Lacks, leave: &Arc<Notify>) -> Turn {
         self.turns += 1;
         let turn = (lacks, self.turns);
         self.waiting.insert(turn, Arc::clone(leave));
@@ -101,7 +101,7 @@ impl State {
     }
 }
 
-impl Seat {
+impl Permit {
     /// Bytes came.
     pub(crate) fn received(&self) {
         self.change(|was| match was {
@@ -134,11 +134,11 @@ impl Seat {
         let Some(lacks) = to(phase.lacks()) else {
             return;
         };
-        let mut state = lock(&self.seats.state);
+        let mut state = lock(&self.permits.state);
         if let Some(turn) = phase.turn {
             state.waiting.remove(&turn);
         }
-        let turn = lacks.map(|it| state.sit(it, &self.leave));
+        let turn = lacks.map(|it| state.queue(it, &self.leave));
         drop(state);
         let is_head = lacks == Some(Lacks::Head);
         *phase = Phase {
@@ -168,9 +168,9 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = lock(&self.seats.state);
+        let mut state = lock(&self.permits.state);
         state.taken -= 1;
         if let Some(turn) = lock(&self.phase).turn {
             state.waiting.remove(&turn);
@@ -186,19 +186,19 @@ fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    async fn goes_at_once(seat: &Seat) -> bool {
-        tokio::time::timeout(Duration::from_millis(1), seat.unwelcome())
+    async fn goes_at_once(permit: &Permit) -> bool {
+        tokio::time::timeout(Duration::from_millis(1), permit.unwelcome())
             .await
             .is_ok()
     }
 
     #[tokio::test(start_paused = true)]
     async fn when_all_places_are_taken_the_oldest_idle_connection_leaves() {
-        let seats = Seats::new(2);
-        let (first, second) = (seats.take().unwrap(), seats.take().unwrap());
+        let permits = Permits::new(2);
+        let (first, second) = (permits.take().unwrap(), permits.take().unwrap());
         first.begin(false);
         first.end();
-        let third = seats.take().expect("second was idle for longest");
+        let third = permits.take().expect("second was idle for longest");
         assert!(goes_at_once(&second).await);
         assert!(!goes_at_once(&first).await);
         assert!(!goes_at_once(&third).await);
@@ -206,8 +206,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_sent_least_gives_way_and_a_running_request_does_not() {
-        let seats = Seats::new(5);
-        let [busy, body, head, later_head, idle] = [(); 5].map(|()| seats.take().unwrap());
+        let permits = Permits::new(5);
+        let [busy, body, head, later_head, idle] = [(); 5].map(|()| permits.take().unwrap());
         busy.begin(true);
         busy.arrived();
         body.begin(true);
@@ -216,56 +216,56 @@ mod tests {
         let mut newcomers = Vec::new();
         for (nth, gone) in [&idle, &head, &later_head, &body].into_iter().enumerate() {
             assert!(!goes_at_once(gone).await, "{nth}");
-            let newcomer = seats.take().expect("somebody gives way");
+            let newcomer = permits.take().expect("somebody gives way");
             assert!(goes_at_once(gone).await, "{nth}");
             newcomer.begin(false);
             newcomers.push(newcomer);
         }
         assert!(!goes_at_once(&busy).await);
-        assert!(seats.take().is_none(), "all answer requests");
+        assert!(permits.take().is_none(), "all answer requests");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_end_of_a_body_after_its_answer_changes_nothing() {
-        let seats = Seats::new(1);
-        let only = seats.take().unwrap();
+        let permits = Permits::new(1);
+        let only = permits.take().unwrap();
         only.begin(true);
         only.end();
         only.arrived();
-        assert!(seats.take().is_some(), "it is idle");
+        assert!(permits.take().is_some(), "it is idle");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_busy_connection_keeps_its_place() {
-        let seats = Seats::new(1);
-        let only = seats.take().unwrap();
+        let permits = Permits::new(1);
+        let only = permits.take().unwrap();
         only.begin(false);
-        assert!(seats.take().is_none());
+        assert!(permits.take().is_none());
         drop(only);
-        assert!(seats.take().is_some());
+        assert!(permits.take().is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_has_ten_seconds_from_its_first_byte_and_silence_has_no_end() {
-        let seats = Seats::new(1);
-        let seat = seats.take().unwrap();
-        let wait = |seconds| tokio::time::timeout(Duration::from_secs(seconds), seat.unwelcome());
+        let permits = Permits::new(1);
+        let permit = permits.take().unwrap();
+        let wait = |seconds| tokio::time::timeout(Duration::from_secs(seconds), permit.unwelcome());
         assert!(wait(3600).await.is_err());
-        seat.received();
+        permit.received();
         assert!(wait(9).await.is_err());
         // Further bytes give no more time.
-        seat.received();
+        permit.received();
         assert!(wait(2).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_may_take_as_long_as_it_takes() {
-        let seats = Seats::new(1);
-        let seat = seats.take().unwrap();
-        seat.received();
-        seat.begin(false);
-        seat.received();
-        let wait = tokio::time::timeout(Duration::from_secs(60), seat.unwelcome());
+        let permits = Permits::new(1);
+        let permit = permits.take().unwrap();
+        permit.received();
+        permit.begin(false);
+        permit.received();
+        let wait = tokio::time::timeout(Duration::from_secs(60), permit.unwelcome());
         assert!(wait.await.is_err());
     }
 }
