@@ -14,7 +14,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     asked::Asked,
-    engine::{Command, Engine, Number, Reply, Snapshot, StreamView, wall_ms},
+    engine::{Command, Engine, Number, ParamsStatus, Reply, Snapshot, StreamView, wall_ms},
     memory, metrics,
 };
 use crate::{
@@ -276,7 +276,7 @@ async fn change(
     match updated.await {
         Ok(None) => object(
             StatusCode::ACCEPTED,
-            &json!({"id": number, "params_status": "queued"}),
+            &json!({"id": number, "params_status": ParamsStatus::Queued}),
         ),
         Ok(Some(why)) => refusal(StatusCode::BAD_REQUEST, &why),
         // They are right, and the stream cannot take them: it ends, or has no worker.

@@ -3,7 +3,8 @@
 //! parameters a worker has).
 //!
 //! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `seating` and `flow` (pure), `cell`
-//! (a worker and its parameters), `stream` (a stream and its media), `seat` (a place for a stream: a guardian and its
+//! (a worker and its parameters), `stream` and `tally` (a
+//! stream, its media and what they counted), `seat` (a place for a stream: a guardian and its
 //! worker), `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream
 //! begins), `workers`, `medias` and `news` (what follows from what children and transports say).
 //!
@@ -21,12 +22,14 @@ mod guard;
 mod medias;
 mod news;
 mod params;
+mod params_status;
 mod placing;
 mod seat;
 mod seating;
 mod snapshot;
 mod start;
 mod stream;
+mod tally;
 mod view;
 mod workers;
 
@@ -43,6 +46,7 @@ use framerill_supervisor::Notice;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
+pub(super) use params_status::ParamsStatus;
 pub(super) use snapshot::{ChildView, Snapshot, StreamView};
 
 use super::{asked::Asked, settings::Settings, transport::News};

@@ -231,13 +231,8 @@ impl Driver {
     /// A worker gets what a new stream brings, or what it had at first.
     fn give_set(&mut self, cell: ChildId, set: Set, is_explicit: bool) {
         let is_alone = self.streams_of(cell) == 1;
-        if let Some(it) = self.cell_mut(cell).filter(|_| is_alone || is_explicit) {
-            if is_alone {
-                it.flow.begin_stream();
-            }
-            if is_explicit || it.flow.in_force() != it.flow.initial() {
-                it.flow.queue(set);
-            }
+        if let Some(it) = self.cell_mut(cell) {
+            it.flow.begin_stream(set, is_explicit, is_alone);
             it.pump();
         }
     }

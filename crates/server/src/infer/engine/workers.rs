@@ -10,7 +10,7 @@ use framerill_supervisor::{
 use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, ToChild};
 
 use super::{
-    Ended,
+    Ended, ParamsStatus,
     cell::{Cell, error_text, sentences},
     driver::Driver,
     seating::{self, Scope, Suspect},
@@ -171,14 +171,10 @@ impl Driver {
             }
             let stream = self.seats[seat].stream.as_mut();
             if let (Some(it), Some(stream)) = (&quarantine, stream)
-                && it.set.is_of(stream.number)
+                && let Some(message) = it.told(stream.number)
             {
-                stream.params_status = "quarantined";
+                stream.params_are(ParamsStatus::Quarantined);
                 stream.set.clone_from(&it.restored);
-                let message = format!(
-                    "Error updating params: they are quarantined, the worker died of them twice (hash {}); the last good ones are restored (hash {})",
-                    it.set.hash, it.restored.hash
-                );
                 let stream = stream.number;
                 self.report(seat, message);
                 self.place(seating::Input::Suspected {
