@@ -49,7 +49,7 @@ use tokio::sync::{oneshot, watch};
 pub(super) use params_status::ParamsStatus;
 pub(super) use snapshot::{ChildView, Snapshot, StreamView};
 
-use super::{asked::Asked, settings::Settings, transport::News};
+use super::{asked::Asked, refusal::Refusal, settings::Settings, transport::News};
 use crate::failure::Failure;
 
 /// Names a stream for as long as infer lives.
@@ -72,8 +72,8 @@ impl From<Notice> for Incoming {
     }
 }
 
-/// How the engine answers; an error is one line for whoever asked.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, String>>;
+/// How the engine answers.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// What is asked of the engine.
 #[derive(Debug)]

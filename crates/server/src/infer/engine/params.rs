@@ -9,7 +9,7 @@ use super::{
     Number, ParamsStatus, driver::Driver, flow::Set, seat::Seat, seating, start::read_set,
     stream::Stream, wall_ms,
 };
-use crate::infer::{digest::digest, status};
+use crate::infer::{digest::digest, refusal::Refusal, status};
 
 impl Driver {
     /// Parameters for a stream, or for the worker of the newest one, or without one. Why they were refused, which an event
@@ -18,20 +18,18 @@ impl Driver {
         &mut self,
         to: Option<Number>,
         value: Value,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Refusal> {
         let seat = match to {
             Some(number) => {
                 let runs = |it: &Stream| it.number == number && !it.is_ending;
                 let seats = &mut self.seats.iter();
                 let seat = seats.position(|it| it.stream.as_ref().is_some_and(runs));
-                seat.ok_or_else(|| {
-                    format!("stream {number} ends or is over; it takes no parameters")
-                })?
+                seat.ok_or(Refusal::Ended { stream: number })?
             }
             None => self.newest_seat(),
         };
         let Some(cell) = self.seats[seat].cell else {
-            return Err("there is no worker".to_owned());
+            return Err(Refusal::NoWorker);
         };
         match self.queue_params(seat, cell, value) {
             Ok(()) => Ok(None),
@@ -58,7 +56,7 @@ impl Driver {
         let stream = self.seats[seat].stream.as_ref();
         let (of, size) = (stream.map(|it| it.number), stream.map(|it| it.size));
         let Some(cell) = self.cell_mut(cell) else {
-            return Err("there is no worker".to_owned());
+            return Err(Refusal::NoWorker.to_string());
         };
         let set = Set {
             of,
