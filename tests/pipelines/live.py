@@ -39,6 +39,12 @@ class Tuned(Pipeline):
         return frame
 
 
+class SharedTuned(Tuned):
+    """The same for several streams at once."""
+
+    shareable = True
+
+
 class Raises(Pipeline):
     """Raises at every picture from the one on that is named."""
 

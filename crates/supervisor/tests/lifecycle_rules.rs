@@ -96,6 +96,19 @@ fn the_owners_max_frame_time_goes_before_the_descriptions() {
 }
 
 #[test]
+fn a_child_of_whose_frames_nobody_tells_is_never_hung() {
+    let mut life = life(Config::default(), vec![good()]);
+    life.run_until(millis(100));
+    life.agenda
+        .cancel(|said| !matches!(said.input, Input::Heartbeat { .. }));
+    life.give(owner(Input::Ready {
+        max_frame_time: None,
+    }));
+    life.run_until(secs(1000));
+    assert_eq!(kills(&life), []);
+}
+
+#[test]
 fn a_child_without_heartbeat_is_killed_after_5_seconds() {
     let script = Script {
         frozen: Some(secs(7)..=secs(500)),

@@ -150,3 +150,43 @@ fn a_stream_whose_pictures_kill_a_shared_worker_twice_gets_one_of_its_own() {
     assert_eq!(restarts_of(&well), 2, "its worker is another one now");
     well.viewer.until_more(RATE, SOON);
 }
+
+#[test]
+fn what_becomes_of_one_streams_parameters_is_not_told_to_the_others_of_its_worker() {
+    let Some(clip) = clip() else { return };
+    let setup = Setup::python("live", "SharedTuned").flag("--capacity", "2");
+    let orchestrator = Orchestrator::idle(setup);
+    let start = |name: &str, level: u32| {
+        let session = orchestrator.open(name);
+        let made = bound(&orchestrator, &session, "shared", &json!({"level": level}));
+        assert_eq!(made.status, 201, "{}", made.text());
+        let path = format!("/v1/streams/{}", made.json()["id"]);
+        (orchestrator.watch(session, &clip), path)
+    };
+    let becomes = |path: &str, status: &str| {
+        let seen = || api(&orchestrator, "GET", path, &json!({})).json()["params_status"].clone();
+        let became = wait_until(SOON, || seen() == status);
+        assert!(became, "{path} is {}, not {status}", seen());
+    };
+    let (well, well_path) = start("well", 1);
+    well.viewer.until_more(RATE, FIRST);
+    becomes(&well_path, "applied");
+    let (wrong, wrong_path) = start("wrong", 2);
+    wrong.viewer.until_more(RATE, FIRST);
+    becomes(&wrong_path, "applied");
+
+    let change = json!({"params": {"level": 11}});
+    let queued = api(&orchestrator, "PATCH", &wrong_path, &change);
+    assert_eq!(queued.status, 202, "{}", queued.text());
+    becomes(&wrong_path, "rejected");
+    let told = |it: &Value| {
+        let message = it["message"].as_str().unwrap_or_default();
+        message.starts_with("Error updating params: ")
+    };
+    wrong.session.until_event("error", SOON, told);
+    becomes(&well_path, "applied");
+    // Events of a stream come in order: one that was told before the next picture would be there.
+    well.viewer.until_more(RATE, SOON);
+    let none: [Value; 0] = [];
+    assert_eq!(well.session.events_of("error"), none);
+}

@@ -225,7 +225,7 @@ fn while_infer_is_away_it_is_503_with_a_reason() {
     assert_eq!(away.status, 503);
     assert_eq!(away.header("retry-after"), Some("1"));
     assert!(away.msg().contains("infer"), "{away:?}");
-    assert_is(&away.json(), "HTTPError");
+    assert_is(&away.json(), "StreamError");
     runner.behave(&json!({}));
     kill_9(runner.infer(1)).expect("it runs");
     let back = runner.until("infer is back", || {

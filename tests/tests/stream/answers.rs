@@ -51,7 +51,7 @@ fn every_answer_is_what_the_committed_description_says() {
         (rig.get(&path).json()["is_over"] == true).then_some(())
     });
     assert_is(&rig.get(&path).json(), "Stream");
-    assert_is(&rig.get("/v1/streams/1").json(), "HTTPError");
+    assert_is(&rig.get("/v1/streams/1").json(), "StreamError");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_stream_that_ends_may_be_stopped_again_and_takes_no_parameters() {
         assert_eq!((ending.status, ending.json()), (202, yes), "{when}");
         let change = rig.ask("PATCH", &path, r#"{"params": {}}"#);
         assert_eq!(change.status, 409, "{when}: {change:?}");
-        assert_is(&change.json(), "HTTPError");
+        assert_is(&change.json(), "StreamError");
         assert!(change.msg().contains("ends or is over"), "{change:?}");
     };
     check("while it runs");
@@ -103,7 +103,7 @@ fn a_refusal_is_422_for_a_wrong_field_and_400_for_the_engines_no() {
         let reply = rig.ask("POST", "/v1/streams", &body);
         assert_eq!(reply.status, 422, "{body}: {reply:?}");
         assert!(reply.msg().contains(word), "{body}: {reply:?}");
-        assert_is(&reply.json(), "HTTPError");
+        assert_is(&reply.json(), "StreamError");
     }
     let first = rig.ask("POST", "/v1/streams", &least.to_string());
     assert_eq!(first.status, 201, "{first:?}");
@@ -112,6 +112,8 @@ fn a_refusal_is_422_for_a_wrong_field_and_400_for_the_engines_no() {
         (second.status, second.msg()),
         (400, "capacity 1 in use".to_owned())
     );
+    assert_is(&second.json(), "StreamError");
+    assert_eq!(second.json()["detail"]["code"], "capacity");
     let path = format!("/v1/streams/{}", id(&first.json()));
     let change = rig.ask("PATCH", &path, "{}");
     assert_eq!(change.status, 422);

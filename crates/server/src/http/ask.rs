@@ -11,6 +11,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+/// The header with infer's word for programs.
+pub(crate) const CODE_HEADER: &str = "framerill-code";
 /// Bytes of an answer; a longer one is a broken one. Streams are told with their parameters, which may hold pictures.
 const ANSWER_MAX: usize = 64 << 20;
 
@@ -30,6 +32,8 @@ pub(crate) struct Question<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// Infer's word for programs, where the body is text.
+    pub(crate) code: Option<String>,
     pub(crate) body: Bytes,
 }
 
@@ -107,12 +111,14 @@ async fn exchange(stream: TcpStream, question: Question<'_>) -> Result<Answer, N
     let answer = async {
         let response = sender.send_request(request).await.map_err(broken)?;
         let status = response.status().as_u16();
+        let code = response.headers().get(CODE_HEADER);
+        let code = code.and_then(|it| it.to_str().ok()).map(str::to_owned);
         let body = Limited::new(response.into_body(), ANSWER_MAX)
             .collect()
             .await
             .map_err(|error| NoAnswer::Broken(error.to_string()))?;
         let body = body.to_bytes();
-        Ok(Answer { status, body })
+        Ok(Answer { status, code, body })
     };
     tokio::pin!(answer);
     tokio::select! {

@@ -8,5 +8,5 @@ mod connection;
 mod listener;
 mod permits;
 
-pub(crate) use ask::{Answer, NoAnswer, Question, ask, put};
+pub(crate) use ask::{Answer, CODE_HEADER, NoAnswer, Question, ask, put};
 pub(crate) use listener::{serve, stopped};

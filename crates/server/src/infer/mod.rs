@@ -14,6 +14,7 @@ mod engine;
 mod leftover;
 mod memory;
 mod metrics;
+mod refusal;
 mod routes;
 mod settings;
 mod status;
@@ -21,4 +22,7 @@ mod transport;
 
 pub(crate) use asked::Asked;
 pub(crate) use command::{Infer, infer};
+#[cfg(test)]
+pub(crate) use refusal::Refusal;
+pub(crate) use refusal::STARTING;
 pub(crate) use settings::Settings;

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Path, Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
@@ -14,11 +14,15 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     asked::Asked,
-    engine::{Command, Engine, Number, Reply, Snapshot, StreamView, wall_ms},
+    engine::{Command, Engine, Number, ParamsStatus, Reply, Snapshot, StreamView, wall_ms},
     memory, metrics,
+    refusal::{Refusal, STARTING},
 };
 use crate::{
-    http::body::{self, Unread},
+    http::{
+        CODE_HEADER,
+        body::{self, Unread},
+    },
     log::{Level, log},
 };
 
@@ -42,6 +46,18 @@ impl Wrong {
             Self::Content(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Body(_) => "body",
+            Self::Content(_) => "invalid",
+        }
+    }
+
+    /// In the shape of our own API.
+    fn answer(&self) -> Response {
+        refusal(self.status(), self.code(), &self.to_string())
+    }
 }
 
 impl fmt::Display for Wrong {
@@ -56,9 +72,9 @@ impl fmt::Display for Wrong {
 /// Why the engine has not done what it was asked.
 enum Undone {
     /// It says no.
-    Refused(String),
-    /// It was not asked, or left first.
-    Away(&'static str),
+    Refused(Refusal),
+    /// It has too much to do to be asked.
+    Full,
     /// It may still do it.
     Late,
 }
@@ -66,18 +82,36 @@ enum Undone {
 impl Undone {
     fn status(&self) -> StatusCode {
         match self {
+            Self::Refused(
+                Refusal::Stopping | Refusal::StartsWait { .. } | Refusal::StreamsEnd { .. },
+            )
+            | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            // What was asked for is right, and the stream cannot take it.
+            Self::Refused(Refusal::Ended { .. } | Refusal::NoWorker) => StatusCode::CONFLICT,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
-            Self::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Late => StatusCode::GATEWAY_TIMEOUT,
         }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(why) => why.code(),
+            Self::Full => "busy",
+            Self::Late => "late",
+        }
+    }
+
+    /// In the shape of our own API.
+    fn answer(&self) -> Response {
+        refusal(self.status(), self.code(), &self.to_string())
     }
 }
 
 impl fmt::Display for Undone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(why) => f.write_str(why),
-            Self::Away(why) => f.write_str(why),
+            Self::Refused(why) => why.fmt(f),
+            Self::Full => f.write_str("infer has too much to do; try again"),
             Self::Late => f.write_str("infer did not answer in time"),
         }
     }
@@ -120,19 +154,20 @@ fn object(status: StatusCode, value: &Value) -> Response {
 
 async fn start(State(engine): State<Engine>, request: Request) -> Response {
     let received_ms = wall_ms();
-    let started = async {
-        let asked = read_asked(request, Asked::from_runner).await;
-        let asked = asked.map_err(|why| why.to_string())?;
-        let begun = begin(&engine, asked, received_ms).await;
-        begun.map_err(|why| why.to_string())
+    let asked = match read_asked(request, Asked::from_runner).await {
+        Ok(asked) => asked,
+        Err(why) => return not_started(why.code(), &why),
     };
-    match started.await {
+    match begin(&engine, asked, received_ms).await {
         Ok(_) => text(StatusCode::OK, "Stream started successfully"),
-        Err(why) => text(
-            StatusCode::BAD_REQUEST,
-            format!("Error starting stream: {why}"),
-        ),
+        Err(why) => not_started(why.code(), &why),
     }
+}
+
+/// Of the contract are the status and the text; the code is for who forwards the start.
+fn not_started(code: &'static str, why: &dyn fmt::Display) -> Response {
+    let text = text(StatusCode::BAD_REQUEST, format!("{STARTING}{why}"));
+    ([(CODE_HEADER, code)], text).into_response()
 }
 
 async fn begin(engine: &Engine, asked: Asked, received_ms: u64) -> Result<Number, Undone> {
@@ -209,14 +244,14 @@ async fn list(State(engine): State<Engine>) -> Response {
 async fn create(State(engine): State<Engine>, request: Request) -> Response {
     let asked = match read_asked(request, Asked::from_api).await {
         Ok(asked) => asked,
-        Err(why) => return refusal(why.status(), &why.to_string()),
+        Err(why) => return why.answer(),
     };
     match begin(&engine, asked, wall_ms()).await {
         Ok(id) => match view(&engine, id).await {
             Some(view) => object(StatusCode::CREATED, &json!(view)),
             None => object(StatusCode::CREATED, &json!({"id": id})),
         },
-        Err(why) => refusal(why.status(), &why.to_string()),
+        Err(why) => why.answer(),
     }
 }
 
@@ -266,7 +301,7 @@ async fn change(
     };
     let value = match read_json(request, params_of).await {
         Ok(value) => value,
-        Err(why) => return refusal(why.status(), &why.to_string()),
+        Err(why) => return why.answer(),
     };
     let updated = ask(&engine, |reply| Command::Params {
         to: Some(number),
@@ -276,12 +311,10 @@ async fn change(
     match updated.await {
         Ok(None) => object(
             StatusCode::ACCEPTED,
-            &json!({"id": number, "params_status": "queued"}),
+            &json!({"id": number, "params_status": ParamsStatus::Queued}),
         ),
-        Ok(Some(why)) => refusal(StatusCode::BAD_REQUEST, &why),
-        // They are right, and the stream cannot take them: it ends, or has no worker.
-        Err(Undone::Refused(why)) => refusal(StatusCode::CONFLICT, &why),
-        Err(why) => refusal(why.status(), &why.to_string()),
+        Ok(Some(why)) => Undone::Refused(Refusal::Params { why }).answer(),
+        Err(why) => why.answer(),
     }
 }
 
@@ -303,7 +336,7 @@ async fn stop(State(engine): State<Engine>, Path(id): Path<String>) -> Response 
             StatusCode::ACCEPTED,
             &json!({"id": number, "is_ending": true}),
         ),
-        Err(why) => refusal(why.status(), &why.to_string()),
+        Err(why) => why.answer(),
     }
 }
 
@@ -316,21 +349,60 @@ fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a StreamView> {
 }
 
 fn unknown(id: &str) -> Response {
-    refusal(StatusCode::NOT_FOUND, &format!("there is no stream `{id}`"))
+    let why = format!("there is no stream `{id}`");
+    refusal(StatusCode::NOT_FOUND, "unknown_stream", &why)
 }
 
-fn refusal(status: StatusCode, why: &str) -> Response {
-    object(status, &json!({"detail": {"msg": why}}))
+fn refusal(status: StatusCode, code: &str, why: &str) -> Response {
+    let mut response = object(status, &json!({"detail": {"msg": why, "code": code}}));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let second = HeaderValue::from_static("1");
+        response.headers_mut().insert(header::RETRY_AFTER, second);
+    }
+    response
 }
 
 async fn ask<T>(engine: &Engine, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Undone> {
     let (reply, answer) = oneshot::channel();
     if !engine.ask(command(reply)) {
-        return Err(Undone::Away("infer has too much to do; try again"));
+        return Err(Undone::Full);
     }
     match timeout(ANSWER_WITHIN, answer).await {
         Ok(Ok(answer)) => answer.map_err(Undone::Refused),
-        Ok(Err(_)) => Err(Undone::Away("infer is stopping")),
+        Ok(Err(_)) => Err(Undone::Refused(Refusal::Stopping)),
         Err(_) => Err(Undone::Late),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(response: &Response) -> (u16, Option<&str>) {
+        let text = |it: &'static str| response.headers().get(it).and_then(|it| it.to_str().ok());
+        (response.status().as_u16(), text("retry-after"))
+    }
+
+    #[test]
+    fn who_comes_too_early_is_told_to_come_again_and_everybody_else_what_is_wrong() {
+        for (refusal, status, retry) in [
+            (Refusal::StartsWait { most: 9 }, 503, Some("1")),
+            (Refusal::StreamsEnd { most: 9 }, 503, Some("1")),
+            (Refusal::Stopping, 503, Some("1")),
+            (Refusal::Capacity { most: 1 }, 400, None),
+            (Refusal::AllFailed, 400, None),
+            (Refusal::Ended { stream: 1 }, 409, None),
+        ] {
+            let answer = Undone::Refused(refusal.clone()).answer();
+            assert_eq!(told(&answer), (status, retry), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn the_runners_route_says_400_to_every_start_that_is_refused_and_its_code_beside() {
+        let busy = Refusal::StartsWait { most: 9 };
+        let answer = not_started(busy.code(), &busy);
+        assert_eq!(told(&answer), (400, None));
+        assert_eq!(answer.headers()[CODE_HEADER], "busy");
     }
 }

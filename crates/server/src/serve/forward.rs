@@ -13,7 +13,10 @@ use super::{
     keeper::Infer,
     refusal::{FAILED, Refusal},
 };
-use crate::http::{self, NoAnswer};
+use crate::{
+    http::{self, NoAnswer},
+    infer::STARTING,
+};
 
 /// A gateway gives the whole call 5 s.
 const WITHIN: Duration = Duration::from_millis(4500);
@@ -23,15 +26,18 @@ const ATTEMPT_WITHIN: Duration = Duration::from_secs(4);
 const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How infer begins when it refuses a start.
-const STARTING: &str = "Error starting stream: ";
 const PATH: &str = "/api/live-video-to-video";
 
 /// What became of a start.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// Infer answered.
-    Answered { status: u16, text: String },
+    Answered {
+        status: u16,
+        /// Why it refuses, for programs.
+        code: Option<String>,
+        text: String,
+    },
     /// It did not.
     NoAnswer(NoAnswer),
     /// There was no infer to ask all the while.
@@ -41,13 +47,13 @@ pub(super) enum Outcome {
 impl Outcome {
     /// How the caller is answered; none is a success.
     pub(super) fn refusal(&self) -> Option<Refusal> {
-        let (status, text) = match self {
+        let (status, code, text) = match self {
             Self::NoProcess => return Some(Refusal::Failed(FAILED)),
             Self::NoAnswer(why) => return Some(Refusal::Bad(model_error(&why.of("infer")))),
             Self::Answered { status: 200, .. } => return None,
-            Self::Answered { status, text } => (*status, text),
+            Self::Answered { status, code, text } => (*status, code.as_deref(), text),
         };
-        // Not the caller's fault, whatever status it came with.
+        // Names of errors that a pipeline raised; not the caller's fault, whatever status it came with.
         if text.contains("OutOfMemoryError") {
             return Some(Refusal::Failed(
                 "Out of memory error. Try reducing input image resolution.",
@@ -56,8 +62,8 @@ impl Outcome {
         if text.to_lowercase().contains("out of memory") {
             return Some(Refusal::Failed("Out of memory."));
         }
-        let bare = text.strip_prefix(STARTING).unwrap_or(text);
-        if status == 400 && bare.starts_with("capacity ") {
+        if status == 400 && code == Some("capacity") {
+            let bare = text.strip_prefix(STARTING).unwrap_or(text);
             return Some(Refusal::Bad(bare.to_owned()));
         }
         Some(match status {
@@ -91,6 +97,7 @@ pub(super) async fn start(infer: &mut watch::Receiver<Infer>, body: Bytes) -> Ou
                     return Outcome::Answered {
                         status: answer.status,
                         text: answer.text(),
+                        code: answer.code,
                     };
                 }
                 Err(why) => why,
@@ -131,6 +138,15 @@ mod tests {
     fn answered(status: u16, text: &str) -> Outcome {
         Outcome::Answered {
             status,
+            code: None,
+            text: text.into(),
+        }
+    }
+
+    fn refused(code: &str, text: &str) -> Outcome {
+        Outcome::Answered {
+            status: 400,
+            code: Some(code.into()),
             text: text.into(),
         }
     }
@@ -164,9 +180,22 @@ mod tests {
                 "Error during model execution: Error starting stream: bad width.",
             ),
             (
-                answered(400, "Error starting stream: capacity 2 in use"),
+                refused("capacity", "Error starting stream: capacity 2 in use"),
                 400,
                 "capacity 2 in use",
+            ),
+            (
+                refused("busy", "Error starting stream: 9 starts wait already"),
+                400,
+                "Error during model execution: Error starting stream: 9 starts wait already.",
+            ),
+            (
+                refused(
+                    "params",
+                    "Error starting stream: capacity should be a number",
+                ),
+                400,
+                "Error during model execution: Error starting stream: capacity should be a number.",
             ),
             (
                 Outcome::NoAnswer(NoAnswer::Connect("refused".into())),

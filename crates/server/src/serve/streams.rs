@@ -54,12 +54,13 @@ pub(super) async fn one(
 }
 
 fn told(answered: Result<Response, Refused>) -> Response {
-    let (status, why) = match answered {
-        Ok(response) => return response,
-        Err(refused) => refused,
-    };
-    let mut response = answer(status, &json!({"detail": {"msg": why}}));
-    let (name, value) = match status {
+    let mut response = answered.unwrap_or_else(|(status, why)| {
+        answer(
+            status,
+            &json!({"detail": {"msg": why, "code": code(status)}}),
+        )
+    });
+    let (name, value) = match response.status() {
         StatusCode::UNAUTHORIZED => (header::WWW_AUTHENTICATE, "Bearer"),
         StatusCode::SERVICE_UNAVAILABLE => (header::RETRY_AFTER, "1"),
         _ => return response,
@@ -67,6 +68,19 @@ fn told(answered: Result<Response, Refused>) -> Response {
     let headers = response.headers_mut();
     headers.insert(name, HeaderValue::from_static(value));
     response
+}
+
+/// What this process says no with, for programs. Infer's answers have codes of their own.
+fn code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "token",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "unknown_stream",
+        StatusCode::SERVICE_UNAVAILABLE => "away",
+        StatusCode::BAD_GATEWAY => "broken",
+        StatusCode::GATEWAY_TIMEOUT => "late",
+        _ => "body",
+    }
 }
 
 async fn pass(shared: &Shared, path: String, request: Request) -> Result<Response, Refused> {

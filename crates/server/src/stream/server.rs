@@ -147,6 +147,7 @@ impl Server {
             return Err(Failure::failed("server", text).hint("check --server"));
         };
         let said = value["detail"]["msg"].as_str().unwrap_or("no reason given");
+        let code = value["detail"]["code"].as_str().unwrap_or("refused");
         Err(match answer.status {
             200..=299 => return Ok(value),
             401 => {
@@ -164,34 +165,31 @@ impl Server {
             }
             404 => Failure::usage("unknown_stream", said)
                 .hint("`framerill stream list` shows those that run"),
+            503 if code == "busy" || code == "stopping" => refused(code, said),
             503 => {
                 let text = format!("`{url}` has no infer to ask: {said}");
                 Failure::failed("server_restarts", text)
                     .hint("look at the server's own lines; it restarts infer by itself")
             }
-            400 => refused(said),
+            400 | 409 => refused(code, said),
             413 | 415 | 422 => Failure::usage("refused", said),
             status => Failure::failed("server", format!("`{url}` answers {status}: {said}")),
         })
     }
 }
 
-/// A start or a change that the engine does not take.
-fn refused(said: &str) -> Failure {
-    if said.starts_with("capacity ") {
-        return Failure::failed("capacity", said.to_owned())
-            .hint("stop a stream (`framerill stream list`), or serve with more --capacity");
+/// A start or a change that the engine does not take, by its code.
+fn refused(code: &str, said: &str) -> Failure {
+    match code {
+        "capacity" => Failure::failed(code, said)
+            .hint("stop a stream (`framerill stream list`), or serve with more --capacity"),
+        "busy" => Failure::failed(code, said).hint("ask again when streams have ended"),
+        "stopping" | "pipeline_failed" | "worker" | "no_worker" => {
+            Failure::failed(code, said).hint("look at the server's own lines")
+        }
+        // What else there is, the caller can mend.
+        _ => Failure::usage(code, said),
     }
-    let is_its_own = [
-        "infer ",
-        "the pipeline failed",
-        "every worker failed",
-        "its worker ",
-    ];
-    if is_its_own.iter().any(|it| said.starts_with(it)) {
-        return Failure::failed("server", said.to_owned()).hint("look at the server's own lines");
-    }
-    Failure::usage("refused", said.to_owned())
 }
 
 fn is_local(host: &str) -> bool {
@@ -202,7 +200,7 @@ fn is_local(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+    use crate::{exit::Exit, infer::Refusal};
 
     #[test]
     fn an_address_is_http_with_a_host() {
@@ -239,14 +237,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_callers_to_mend_is_a_usage_error() {
-        assert_eq!(refused("capacity 1 in use").exit, Exit::Failed);
-        assert_eq!(refused("infer is stopping").exit, Exit::Failed);
-        assert_eq!(
-            refused("the pipeline failed for good: x").exit,
-            Exit::Failed
-        );
-        assert_eq!(refused("`radius` has to be at most 64").exit, Exit::Usage);
+    fn what_is_the_callers_to_mend_is_a_usage_error_whatever_its_words() {
+        let why = "infer capacity 3".to_owned();
+        let pipeline = why.clone();
+        for (refusal, exit) in [
+            (Refusal::Capacity { most: 1 }, Exit::Failed),
+            (Refusal::StartsWait { most: 9 }, Exit::Failed),
+            (Refusal::StreamsEnd { most: 9 }, Exit::Failed),
+            (Refusal::Stopping, Exit::Failed),
+            (Refusal::FailedForGood { why: why.clone() }, Exit::Failed),
+            (Refusal::AllFailed, Exit::Failed),
+            (Refusal::Worker { why: why.clone() }, Exit::Failed),
+            (Refusal::NoWorker, Exit::Failed),
+            (Refusal::Pipeline { why: why.clone() }, Exit::Usage),
+            (Refusal::Binding { pipeline }, Exit::Usage),
+            (Refusal::Params { why: why.clone() }, Exit::Usage),
+            (Refusal::Place { why }, Exit::Usage),
+            (Refusal::Ended { stream: 1 }, Exit::Usage),
+        ] {
+            let failure = refused(refusal.code(), &refusal.to_string());
+            assert_eq!(failure.exit, exit, "{refusal:?}");
+        }
     }
 
     #[test]
@@ -279,11 +290,21 @@ mod tests {
                 "sink",
             ),
             (503, r#"{"detail":{"msg":"x"}}"#, Exit::Failed, "restarts"),
+            (
+                503,
+                r#"{"detail":{"msg":"x","code":"busy"}}"#,
+                Exit::Failed,
+                "ask again",
+            ),
             (502, r#"{"detail":{"msg":"x"}}"#, Exit::Failed, "502"),
             (200, "<html>", Exit::Failed, "--server"),
         ] {
-            let body = body.to_owned().into();
-            let failure = server.read(&Answer { status, body }).unwrap_err();
+            let answer = Answer {
+                status,
+                code: None,
+                body: body.to_owned().into(),
+            };
+            let failure = server.read(&answer).unwrap_err();
             assert_eq!(failure.exit, exit, "{failure}");
             assert!(failure.to_string().contains(word), "{failure}");
         }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{
     Incoming,
     flow::{Flow, Set},
-    seating::Key,
+    seating::{Key, Scope},
 };
 use crate::{
     failure::Failure,
@@ -66,9 +66,9 @@ impl Cell {
         Ok(Self {
             worker: Supervised::start(config, command, id, owner),
             id,
+            flow: Flow::new(initial, matches!(key.scope, Scope::Prompt(_))),
             key,
             description: None,
-            flow: Flow::new(initial),
             is_ready: false,
             was_ready: false,
             has_defaults: false,

@@ -125,7 +125,7 @@ impl Driver {
             self.start(asked, wall_ms(), reply);
             // Without parameters of its own it is answered at once.
             if let Ok(Err(why)) = answer.try_recv() {
-                return Ended::Failed(Failure::usage("stream", why));
+                return Ended::Failed(Failure::usage("stream", why.to_string()));
             }
         }
         loop {

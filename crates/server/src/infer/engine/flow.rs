@@ -6,7 +6,9 @@
 //! worker lost soon after a set came: suspect; lost twice so: quarantined, and the good ones come back
 //! ```
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, fmt, time::Duration};
+
+use framerill_media::Size;
 
 use super::Number;
 use crate::infer::base_params::Params;
@@ -35,6 +37,44 @@ impl Set {
     pub(super) fn is_of(&self, stream: Number) -> bool {
         self.of.is_none_or(|it| it == stream)
     }
+
+    /// Whether it concerns a seat with that stream, or without one.
+    pub(super) fn is_for(&self, stream: Option<Number>) -> bool {
+        stream.map_or(self.of.is_none(), |it| self.is_of(it))
+    }
+}
+
+/// Why a set cannot be taken while the worker has the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// The worker is there for the set that it has.
+    Bound,
+    /// A stream's pictures have one size from beginning to end.
+    Size { current: Size, requested: Size },
+    /// It killed the worker before.
+    Quarantined,
+}
+
+/// Of the size in the contract's words (§7).
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bound => f.write_str(
+                "a worker that is bound to its parameters (`prompt`) keeps them; start another stream",
+            ),
+            Self::Size { current, requested } => write!(
+                f,
+                "Cannot change output resolution mid-stream (Current resolution: ({}, {}) requested resolution: ({}, {})). It can change only when starting a new stream",
+                current.width(),
+                current.height(),
+                requested.width(),
+                requested.height()
+            ),
+            Self::Quarantined => {
+                f.write_str("they are quarantined: the worker died of them twice")
+            }
+        }
+    }
 }
 
 /// What is to be told of a lost worker's parameters.
@@ -46,9 +86,24 @@ pub(super) struct Quarantine {
     pub(super) restored: Set,
 }
 
+impl Quarantine {
+    /// What a stream is told of it, if it is about that one's parameters.
+    pub(super) fn told(&self, stream: Number) -> Option<String> {
+        let Self { set, restored } = self;
+        set.is_of(stream).then(|| {
+            format!(
+                "Error updating params: they are quarantined, the worker died of them twice (hash {}); the last good ones are restored (hash {})",
+                set.hash, restored.hash
+            )
+        })
+    }
+}
+
 /// The machine of one worker.
 #[derive(Debug)]
 pub(super) struct Flow {
+    /// No stream changes them.
+    is_bound: bool,
     initial: Set,
     wanted: Option<Set>,
     under_way: Option<(u64, Set)>,
@@ -60,9 +115,10 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// A worker that is loaded with these.
-    pub(super) fn new(initial: Set) -> Self {
+    /// A worker that is loaded with these, and perhaps bound to them.
+    pub(super) fn new(initial: Set, is_bound: bool) -> Self {
         Self {
+            is_bound,
             wanted: None,
             under_way: None,
             in_force: initial.clone(),
@@ -78,19 +134,42 @@ impl Flow {
         &self.initial
     }
 
-    /// What the worker was last given and took.
-    pub(super) fn in_force(&self) -> &Set {
-        &self.in_force
+    /// A new stream: it gets what it brings, or what the worker had at first. What an earlier one's parameters did, and what
+    /// they were, is forgotten. Where others are at work, theirs stay, unless it brings some.
+    pub(super) fn begin_stream(&mut self, set: Set, is_explicit: bool, is_alone: bool) {
+        if is_alone {
+            self.deaths.clear();
+            self.good = self.initial.clone();
+        }
+        if is_explicit || (is_alone && self.in_force != self.initial) {
+            self.queue(set);
+        }
     }
 
-    /// A new stream: what an earlier one's parameters did, and what they were, is forgotten.
-    pub(super) fn begin_stream(&mut self) {
-        self.deaths.clear();
-        self.good = self.initial.clone();
+    /// Nobody is at work: the worker gets what it had at first.
+    pub(super) fn reset(&mut self) {
+        if self.in_force != self.initial {
+            self.queue(self.initial.clone());
+        }
+    }
+
+    /// A set for a stream whose pictures have this size, or for no stream.
+    pub(super) fn change(&mut self, set: Set, size: Option<Size>) -> Result<(), Unfit> {
+        let requested = set.params.base.size;
+        if self.is_bound {
+            return Err(Unfit::Bound);
+        }
+        if let Some(current) = size.filter(|it| *it != requested) {
+            return Err(Unfit::Size { current, requested });
+        }
+        if !self.queue(set) {
+            return Err(Unfit::Quarantined);
+        }
+        Ok(())
     }
 
     /// The newest set that is wanted. False: it killed the worker before, and is not taken.
-    pub(super) fn queue(&mut self, set: Set) -> bool {
+    fn queue(&mut self, set: Set) -> bool {
         if self.is_quarantined(&set.hash) {
             return false;
         }
@@ -136,7 +215,7 @@ impl Flow {
         let is_new = now.saturating_sub(self.since) < SUSPECT_WITHIN;
         let suspect = match sent {
             Some((_, set)) => {
-                // The next worker begins with what is wanted.
+                // It may have been at work with it: once is no proof, so the next worker begins with it.
                 self.in_force = set.clone();
                 set
             }
@@ -170,8 +249,8 @@ impl Flow {
         })
     }
 
-    /// What the next worker is loaded with: a set that a worker took. One that none has seen yet follows as an update, which
-    /// may be refused and costs no worker.
+    /// What the next worker is loaded with: the set that the last one took or was sent. One that none was sent follows as an
+    /// update, which may be refused and costs no worker.
     pub(super) fn load(&self) -> Set {
         self.in_force.clone()
     }
@@ -215,7 +294,7 @@ mod tests {
 
     #[test]
     fn of_many_sets_the_newest_is_sent_and_one_at_a_time() {
-        let mut flow = Flow::new(set("initial"));
+        let mut flow = Flow::new(set("initial"), false);
         for name in ["a", "b", "c"] {
             assert!(flow.queue(set(name)));
         }
@@ -228,19 +307,19 @@ mod tests {
 
     #[test]
     fn a_rejected_set_leaves_the_running_one() {
-        let mut flow = Flow::new(set("initial"));
+        let mut flow = Flow::new(set("initial"), false);
         flow.queue(set("a"));
         take(&mut flow, 1, at(1));
         flow.queue(set("bad"));
         flow.next(|| 2);
         assert_eq!(flow.rejected(2).unwrap().hash, "bad");
-        assert_eq!(flow.in_force().hash, "a");
+        assert_eq!(flow.in_force.hash, "a");
         assert!(flow.rejected(2).is_none());
     }
 
     #[test]
     fn the_same_set_that_kills_twice_is_quarantined_and_the_good_one_restored() {
-        let mut flow = Flow::new(set("initial"));
+        let mut flow = Flow::new(set("initial"), false);
         flow.queue(set("good"));
         take(&mut flow, 1, at(1));
         flow.well(at(12));
@@ -258,14 +337,16 @@ mod tests {
             ("killer", "good")
         );
         assert_eq!(flow.load().hash, "good");
-        assert!(!flow.queue(set("killer")));
-        flow.begin_stream();
-        assert!(flow.queue(set("killer")));
+        assert_eq!(flow.change(set("killer"), None), Err(Unfit::Quarantined));
+        flow.begin_stream(set("another"), true, false);
+        assert_eq!(flow.change(set("killer"), None), Err(Unfit::Quarantined));
+        flow.begin_stream(set("another"), true, true);
+        assert_eq!(flow.change(set("killer"), None), Ok(()));
     }
 
     #[test]
     fn deaths_long_after_a_set_came_are_not_its_doing() {
-        let mut flow = Flow::new(set("initial"));
+        let mut flow = Flow::new(set("initial"), false);
         flow.queue(set("a"));
         take(&mut flow, 1, at(1));
         for n in 1..5 {
@@ -278,10 +359,53 @@ mod tests {
 
     #[test]
     fn initial_parameters_are_never_quarantined() {
-        let mut flow = Flow::new(set("initial"));
+        let mut flow = Flow::new(set("initial"), false);
         for _ in 0..5 {
             assert_eq!(flow.worker_lost(at(1)), None);
             assert_eq!(flow.load().hash, "initial");
         }
+    }
+
+    #[test]
+    fn parameters_concern_the_stream_that_they_are_for_and_without_one_everybody() {
+        let of = |of| Set { of, ..set("a") };
+        assert!(of(Some(1)).is_for(Some(1)));
+        assert!(!of(Some(1)).is_for(Some(2)) && !of(Some(1)).is_for(None));
+        assert!(of(None).is_for(Some(1)) && of(None).is_for(None));
+        let quarantine = Quarantine {
+            set: of(Some(1)),
+            restored: of(None),
+        };
+        assert!(quarantine.told(1).is_some() && quarantine.told(2).is_none());
+    }
+
+    #[test]
+    fn a_bound_worker_and_a_size_never_change() {
+        let mut flow = Flow::new(set("initial"), true);
+        assert_eq!(flow.change(set("a"), None), Err(Unfit::Bound));
+        let mut flow = Flow::new(set("initial"), false);
+        let requested = set("a").params.base.size;
+        let current = Size::new(64, 64).unwrap();
+        assert_eq!(
+            flow.change(set("a"), Some(current)),
+            Err(Unfit::Size { current, requested })
+        );
+        assert!(flow.next(|| 1).is_none());
+        assert_eq!(flow.change(set("a"), Some(requested)), Ok(()));
+        assert_eq!(flow.next(|| 1).unwrap().1.hash, "a");
+    }
+
+    #[test]
+    fn a_new_stream_without_parameters_gets_the_first_ones_unless_others_are_at_work() {
+        let mut flow = Flow::new(set("initial"), false);
+        flow.queue(set("a"));
+        take(&mut flow, 1, at(1));
+        flow.begin_stream(set("initial"), false, false);
+        assert!(flow.next(|| 2).is_none());
+        flow.begin_stream(set("initial"), false, true);
+        assert_eq!(take(&mut flow, 2, at(2)).as_deref(), Some("initial"));
+        flow.begin_stream(set("initial"), false, true);
+        flow.reset();
+        assert!(flow.next(|| 3).is_none());
     }
 }

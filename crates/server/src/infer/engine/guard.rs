@@ -56,11 +56,8 @@ impl Driver {
                 // Others may still be at work there.
                 let cell = self.seats[at].cell.filter(|it| !self.is_used(*it));
                 if let Some(cell) = cell.and_then(|it| self.cell_mut(it)) {
-                    let initial = cell.flow.initial().clone();
-                    if *cell.flow.in_force() != initial {
-                        cell.flow.queue(initial);
-                        cell.pump();
-                    }
+                    cell.flow.reset();
+                    cell.pump();
                 }
             }
             Output::RestartWorker => {

@@ -55,6 +55,8 @@ impl Driver {
                     stream.media_lost();
                 }
                 if let Some(seat) = seat {
+                    // What waited there waits no longer.
+                    self.tell_progress(seat);
                     self.report(
                         seat,
                         format!("Error in media process: {reason}; it is started again"),
@@ -148,18 +150,25 @@ impl Driver {
         };
         let input = Input::Progress {
             stream: number,
-            decoded: stream.stats.decoded,
-            answered: stream.stats.answered,
+            decoded: stream.stats().decoded,
+            answered: stream.stats().answered,
         };
         self.guard(seat, input);
+        self.tell_progress(seat);
+    }
+
+    /// The worker of a seat is watched by what the media of its streams count.
+    fn tell_progress(&mut self, seat: usize) {
         let Some(id) = self.seats[seat].cell else {
             return;
         };
-        let (mut answered, mut waiting) = (0, 0);
+        let (mut answered, mut waiting) = (0_u64, 0_u64);
         for seat in self.seats_with(id) {
             if let Some(stream) = &self.seats[seat].stream {
-                answered += stream.stats.answered + stream.stats.skipped;
-                waiting += stream.stats.waiting;
+                let stats = stream.stats();
+                answered = answered.saturating_add(stats.answered);
+                answered = answered.saturating_add(stats.skipped);
+                waiting = waiting.saturating_add(stats.waiting);
             }
         }
         let now = self.now();

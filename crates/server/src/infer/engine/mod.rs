@@ -3,7 +3,8 @@
 //! parameters a worker has).
 //!
 //! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `seating` and `flow` (pure), `cell`
-//! (a worker and its parameters), `stream` (a stream and its media), `seat` (a place for a stream: a guardian and its
+//! (a worker and its parameters), `stream` and `tally` (a
+//! stream, its media and what they counted), `seat` (a place for a stream: a guardian and its
 //! worker), `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream
 //! begins), `workers`, `medias` and `news` (what follows from what children and transports say).
 //!
@@ -21,12 +22,14 @@ mod guard;
 mod medias;
 mod news;
 mod params;
+mod params_status;
 mod placing;
 mod seat;
 mod seating;
 mod snapshot;
 mod start;
 mod stream;
+mod tally;
 mod view;
 mod workers;
 
@@ -43,9 +46,10 @@ use framerill_supervisor::Notice;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
+pub(super) use params_status::ParamsStatus;
 pub(super) use snapshot::{ChildView, Snapshot, StreamView};
 
-use super::{asked::Asked, settings::Settings, transport::News};
+use super::{asked::Asked, refusal::Refusal, settings::Settings, transport::News};
 use crate::failure::Failure;
 
 /// Names a stream for as long as infer lives.
@@ -68,8 +72,8 @@ impl From<Notice> for Incoming {
     }
 }
 
-/// How the engine answers; an error is one line for whoever asked.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, String>>;
+/// How the engine answers.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// What is asked of the engine.
 #[derive(Debug)]

@@ -2,20 +2,14 @@
 
 use std::sync::Arc;
 
-use framerill_media::Size;
 use framerill_supervisor::{ChildId, guardian::Input};
 use serde_json::Value;
 
 use super::{
-    Number,
-    driver::Driver,
-    flow::Set,
-    seating::{self, Scope},
-    start::read_set,
-    stream::Stream,
-    wall_ms,
+    Number, ParamsStatus, driver::Driver, flow::Set, seat::Seat, seating, start::read_set,
+    stream::Stream, wall_ms,
 };
-use crate::infer::{digest::digest, status};
+use crate::infer::{digest::digest, refusal::Refusal, status};
 
 impl Driver {
     /// Parameters for a stream, or for the worker of the newest one, or without one. Why they were refused, which an event
@@ -24,20 +18,18 @@ impl Driver {
         &mut self,
         to: Option<Number>,
         value: Value,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Refusal> {
         let seat = match to {
             Some(number) => {
                 let runs = |it: &Stream| it.number == number && !it.is_ending;
                 let seats = &mut self.seats.iter();
                 let seat = seats.position(|it| it.stream.as_ref().is_some_and(runs));
-                seat.ok_or_else(|| {
-                    format!("stream {number} ends or is over; it takes no parameters")
-                })?
+                seat.ok_or(Refusal::Ended { stream: number })?
             }
             None => self.newest_seat(),
         };
         let Some(cell) = self.seats[seat].cell else {
-            return Err("there is no worker".to_owned());
+            return Err(Refusal::NoWorker);
         };
         match self.queue_params(seat, cell, value) {
             Ok(()) => Ok(None),
@@ -49,9 +41,8 @@ impl Driver {
     }
 
     fn newest_seat(&self) -> usize {
-        let seats = self.seats.iter().enumerate();
-        let newest = seats.max_by_key(|(_, it)| it.stream.as_ref().map(|it| it.number));
-        newest.map_or(0, |(at, _)| at)
+        let numbers = self.seats.iter().map(Seat::number);
+        newest(numbers).unwrap_or(0)
     }
 
     fn queue_params(&mut self, seat: usize, cell: ChildId, value: Value) -> Result<(), String> {
@@ -62,39 +53,26 @@ impl Driver {
         let extras = &mut self.seats[seat].extras;
         extras.show(&given, &digest(&given));
         self.guard(seat, Input::ParamsQueued);
-        let (name, scope) = match self.cell(cell) {
-            Some(cell) => (cell.name(), cell.key.scope.clone()),
-            None => return Err("there is no worker".to_owned()),
-        };
         let stream = self.seats[seat].stream.as_ref();
-        let set = Set {
-            of: stream.map(|it| it.number),
-            ..read_set(given, &name)?
-        };
-        if matches!(scope, Scope::Prompt(_)) {
-            return Err("a worker that is bound to its parameters (`prompt`) keeps them; start another stream".to_owned());
-        }
-        if let Some(current) = stream.map(|it| it.size)
-            && current != set.params.base.size
-        {
-            return Err(other_size(current, set.params.base.size));
-        }
+        let (of, size) = (stream.map(|it| it.number), stream.map(|it| it.size));
         let Some(cell) = self.cell_mut(cell) else {
-            return Ok(());
+            return Err(Refusal::NoWorker.to_string());
         };
-        if !cell.flow.queue(set) {
-            return Err("they are quarantined: the worker died of them twice".to_owned());
-        }
+        let set = Set {
+            of,
+            ..read_set(given, &cell.name())?
+        };
+        cell.flow.change(set, size).map_err(|why| why.to_string())?;
         cell.pump();
         if let Some(stream) = &mut self.seats[seat].stream {
-            stream.params_status = "queued";
+            stream.params_are(ParamsStatus::Queued);
         }
         Ok(())
     }
 
     fn refuse_params(&mut self, seat: usize, why: &str) {
         if let Some(stream) = &mut self.seats[seat].stream {
-            stream.params_status = "rejected";
+            stream.params_are(ParamsStatus::Rejected);
         }
         self.report(seat, format!("Error updating params: {why}"));
     }
@@ -107,26 +85,27 @@ impl Driver {
         else {
             return;
         };
-        self.taken(id, &set, "applied");
+        self.taken(id, &set, ParamsStatus::Applied);
         if let Some(cell) = self.cell_mut(id) {
             cell.pump();
         }
     }
 
     /// A worker has a set now, or is about to.
-    pub(super) fn taken(&mut self, id: ChildId, set: &Set, outcome: &'static str) {
+    pub(super) fn taken(&mut self, id: ChildId, set: &Set, outcome: ParamsStatus) {
         let with_events = self.settings.params_events;
         for seat in self.seats_with(id) {
-            if outcome == "applied" {
+            if outcome == ParamsStatus::Applied {
                 self.guard(seat, Input::ParamsApplied);
             }
             let pipeline = self.seats[seat].extras.pipeline.clone();
             let stream = self.seats[seat].stream.as_mut();
             if let Some(stream) = stream.filter(|it| set.is_of(it.number)) {
                 stream.set = set.clone();
-                stream.params_status = outcome;
+                stream.params_are(outcome);
                 if with_events {
                     let given = &set.params.given;
+                    let outcome = outcome.as_str();
                     let event =
                         status::params_update(&pipeline, outcome, &set.hash, given, wall_ms());
                     stream.transport.emit(event);
@@ -136,15 +115,14 @@ impl Driver {
     }
 
     pub(super) fn rejected(&mut self, id: ChildId, request: u64, why: &str) {
-        if self
-            .cell_mut(id)
-            .and_then(|it| it.flow.rejected(request))
-            .is_none()
-        {
+        let cell = self.cell_mut(id);
+        let Some(set) = cell.and_then(|it| it.flow.rejected(request)) else {
             return;
-        }
+        };
         for seat in self.seats_with(id) {
-            self.refuse_params(seat, why);
+            if set.is_for(self.seats[seat].number()) {
+                self.refuse_params(seat, why);
+            }
         }
         if let Some(cell) = self.cell_mut(id) {
             cell.pump();
@@ -159,7 +137,7 @@ impl Driver {
         cell.is_ready = false;
         let set = cell.flow.applied(request, now).cloned();
         if let Some(set) = set {
-            self.taken(id, &set, "reloading");
+            self.taken(id, &set, ParamsStatus::Reloading);
         }
         self.place(seating::Input::WorkerBusy { worker: id });
         for seat in self.seats_with(id) {
@@ -172,20 +150,28 @@ impl Driver {
     pub(super) fn reloaded(&mut self, id: ChildId) {
         for seat in self.seats_with(id) {
             if let Some(stream) = &mut self.seats[seat].stream {
-                stream.params_status = "applied";
+                stream.params_are(stream.params_status().reloaded());
                 stream.tell_reloading(false);
             }
         }
     }
 }
 
-/// The contract's words (§7).
-fn other_size(current: Size, requested: Size) -> String {
-    format!(
-        "Cannot change output resolution mid-stream (Current resolution: ({}, {}) requested resolution: ({}, {})). It can change only when starting a new stream",
-        current.width(),
-        current.height(),
-        requested.width(),
-        requested.height()
-    )
+/// Where the newest stream is, by the numbers of the streams that are there.
+fn newest(numbers: impl Iterator<Item = Option<Number>>) -> Option<usize> {
+    let there = numbers.enumerate().filter_map(|(at, it)| Some((it?, at)));
+    there.max().map(|(_, at)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::newest;
+
+    #[test]
+    fn parameters_without_a_stream_are_for_the_first_seat_and_else_for_the_newest_stream() {
+        let of = |numbers: &[Option<u64>]| newest(numbers.iter().copied()).unwrap_or(0);
+        assert_eq!(of(&[None, None, None]), 0);
+        assert_eq!(of(&[None, Some(3), None]), 1);
+        assert_eq!(of(&[Some(5), Some(4), None]), 0);
+    }
 }

@@ -7,7 +7,7 @@ use framerill_supervisor::{
     guardian::{Guardian, Moment},
 };
 
-use super::stream::Stream;
+use super::{Number, stream::Stream};
 use crate::{infer::status::Extras, log::Ids};
 
 /// A place for a stream.
@@ -35,5 +35,10 @@ impl Seat {
             },
             ids: Ids::default(),
         }
+    }
+
+    /// Of its stream.
+    pub(super) fn number(&self) -> Option<Number> {
+        self.stream.as_ref().map(|it| it.number)
     }
 }

@@ -7,7 +7,7 @@ use framerill_worker::message::{MediaStats, SourceInfo};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::Number;
+use super::{Number, ParamsStatus};
 use crate::infer::{asked::Binding, status::StatusView};
 
 /// How everything stands.
@@ -61,8 +61,7 @@ pub(in crate::infer) struct StreamView {
     pub(in crate::infer) stream_id: String,
     #[serde(serialize_with = "whole")]
     pub(in crate::infer) params: Arc<Map<String, Value>>,
-    /// What became of the newest parameters: `queued`, `applied`, `reloading`, `rejected`, `quarantined`.
-    pub(in crate::infer) params_status: &'static str,
+    pub(in crate::infer) params_status: ParamsStatus,
     pub(in crate::infer) media: Option<SourceInfo>,
     pub(in crate::infer) stats: MediaStats,
     pub(in crate::infer) bytes_in: u64,

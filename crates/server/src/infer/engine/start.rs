@@ -21,6 +21,7 @@ use crate::{
         asked::{Asked, Origin},
         base_params::Params,
         digest::digest,
+        refusal::Refusal,
         status,
         transport::{Opening, Transport},
     },
@@ -65,17 +66,20 @@ impl Driver {
         self.place(seating::Input::Start { wanted, refusals });
     }
 
-    fn read_start(&mut self, asked: &Asked) -> Result<(Option<Set>, Wanted), String> {
+    fn read_start(&mut self, asked: &Asked) -> Result<(Option<Set>, Wanted), Refusal> {
         let pipeline = match &asked.pipeline {
             None => self.settings.pipeline.clone(),
-            Some(named) => Pipeline::find(named).map_err(|failure| failure.to_string())?,
+            Some(named) => Pipeline::find(named).map_err(|failure| Refusal::Pipeline {
+                why: failure.to_string(),
+            })?,
         };
         let given = asked.params.clone();
         let set = given.map(|it| read_set(Arc::new(it), &pipeline.short_name()));
-        let set = set.transpose()?;
+        let wrong = |why| Refusal::Params { why };
+        let set = set.transpose().map_err(wrong)?;
         let params = match &set {
             Some(set) => set.hash.clone(),
-            None => self.initial_for(&pipeline)?.hash,
+            None => self.initial_for(&pipeline).map_err(wrong)?.hash,
         };
         self.last_start += 1;
         let wanted = Wanted {
@@ -135,7 +139,7 @@ impl Driver {
         true
     }
 
-    pub(super) fn answer(&mut self, start: StartId, answer: Result<Number, String>) {
+    pub(super) fn answer(&mut self, start: StartId, answer: Result<Number, Refusal>) {
         self.checks.retain(|it| it.start != start);
         let Some(Start { asked, reply, .. }) = self.starts.remove(&start) else {
             return;
@@ -158,10 +162,12 @@ impl Driver {
         number: Number,
         at: usize,
         cell: ChildId,
-    ) -> Result<(), String> {
-        let Some(start) = self.starts.get(&id) else {
-            return Err("nobody asks for it any more".to_owned());
+    ) -> Result<(), Refusal> {
+        let gone = |why: &str| Refusal::Worker {
+            why: why.to_owned(),
         };
+        let start = self.starts.get(&id);
+        let start = start.ok_or_else(|| gone("nobody asks for it any more"))?;
         let (asked, received_ms) = (start.asked.clone(), start.received_ms);
         let is_explicit = start.set.is_some();
         let set = match &start.set {
@@ -172,17 +178,9 @@ impl Driver {
             None => self
                 .cell(cell)
                 .map(|it| it.flow.initial().clone())
-                .ok_or("its worker is gone")?,
+                .ok_or_else(|| gone("its worker is gone"))?,
         };
-        let former = self.seats[at].stream.as_ref();
-        let opening = Opening {
-            number,
-            asked: &asked,
-            tls: self.settings.tls.clone(),
-            owner: self.owner.clone(),
-            after: former.map(|it| it.transport.closed()),
-        };
-        let transport = Transport::open(&self.runtime, opening)?;
+        let transport = self.open(number, at, &asked)?;
         self.retire(at);
         let stream = Stream::begin(Beginning {
             number,
@@ -195,20 +193,7 @@ impl Driver {
             owner: self.owner.clone(),
             transport,
         });
-        let trace = status::trace("runner_receive_stream_request", received_ms);
-        stream.transport.emit(trace);
-        let name = self.cell(cell).map(Cell::name).unwrap_or_default();
-        let restarts = if name == COMFYUI && asked.origin == Origin::Runner {
-            Restarts::Forbidden
-        } else {
-            Restarts::Allowed
-        };
-        let seat = &mut self.seats[at];
-        seat.ids = asked.ids.clone();
-        seat.stream = Some(stream);
-        seat.cell = Some(cell);
-        seat.extras.pipeline = name;
-        seat.extras.show(&set.params.given, &set.hash);
+        let restarts = self.take_seat(at, cell, stream);
         // What the guardian wants done of the stream is about one that has its seat.
         self.place(seating::Input::Begun {
             start: id,
@@ -228,16 +213,43 @@ impl Driver {
         Ok(())
     }
 
+    /// Opens a stream's channels; they wait for the end of those that the seat has.
+    fn open(&self, number: Number, at: usize, asked: &Asked) -> Result<Transport, Refusal> {
+        let former = self.seats[at].stream.as_ref();
+        let opening = Opening {
+            number,
+            asked,
+            tls: self.settings.tls.clone(),
+            owner: self.owner.clone(),
+            after: former.map(|it| it.transport.closed()),
+        };
+        Transport::open(&self.runtime, opening).map_err(|why| Refusal::Place { why })
+    }
+
+    /// A stream gets an empty seat and a worker. Whether that may be restarted while it runs.
+    fn take_seat(&mut self, at: usize, cell: ChildId, stream: Stream) -> Restarts {
+        let trace = status::trace("runner_receive_stream_request", stream.started_ms);
+        stream.transport.emit(trace);
+        let name = self.cell(cell).map(Cell::name).unwrap_or_default();
+        let restarts = if name == COMFYUI && stream.asked.origin == Origin::Runner {
+            Restarts::Forbidden
+        } else {
+            Restarts::Allowed
+        };
+        let seat = &mut self.seats[at];
+        seat.ids = stream.asked.ids.clone();
+        seat.cell = Some(cell);
+        seat.extras.pipeline = name;
+        seat.extras.show(&stream.set.params.given, &stream.set.hash);
+        seat.stream = Some(stream);
+        restarts
+    }
+
     /// A worker gets what a new stream brings, or what it had at first.
     fn give_set(&mut self, cell: ChildId, set: Set, is_explicit: bool) {
         let is_alone = self.streams_of(cell) == 1;
-        if let Some(it) = self.cell_mut(cell).filter(|_| is_alone || is_explicit) {
-            if is_alone {
-                it.flow.begin_stream();
-            }
-            if is_explicit || it.flow.in_force() != it.flow.initial() {
-                it.flow.queue(set);
-            }
+        if let Some(it) = self.cell_mut(cell) {
+            it.flow.begin_stream(set, is_explicit, is_alone);
             it.pump();
         }
     }
@@ -254,7 +266,7 @@ impl Driver {
 }
 
 /// Answers a start with why it is none.
-fn refuse(ids: &Ids, reply: Reply<Number>, why: String) {
+fn refuse(ids: &Ids, reply: Reply<Number>, why: Refusal) {
     log_stream(Level::Error, ids, format_args!("stream refused: {why}"));
     // Whoever asked may have gone.
     reply.send(Err(why)).ok();

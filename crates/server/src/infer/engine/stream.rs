@@ -3,7 +3,6 @@
 use std::{
     os::fd::{AsFd, OwnedFd},
     sync::mpsc::SyncSender,
-    time::Duration,
 };
 
 use framerill_media::Size;
@@ -15,7 +14,7 @@ use framerill_worker::message::{
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde_json::{Map, Value, json};
 
-use super::{Incoming, Number, flow::Set};
+use super::{Incoming, Number, ParamsStatus, flow::Set, tally::Tally};
 use crate::{
     deadlines,
     infer::{
@@ -39,7 +38,7 @@ pub(super) struct Stream {
     pub(super) set: Set,
     /// Of its pictures, from beginning to end.
     pub(super) size: Size,
-    pub(super) params_status: &'static str,
+    params_status: ParamsStatus,
     pub(super) started_ms: u64,
     pub(super) max_fps: f64,
     pub(super) media_id: ChildId,
@@ -53,22 +52,12 @@ pub(super) struct Stream {
     pub(super) incarnation: u32,
     /// Media takes requests.
     pub(super) media_ready: bool,
-    /// Of media processes before.
-    before: Carried,
-    /// Of this media process.
-    pub(super) stats: MediaStats,
+    tally: Tally,
     pub(super) source: Option<SourceInfo>,
     /// Why it does not end in order.
     pub(super) fault: Option<String>,
     /// It is being ended.
     pub(super) is_ending: bool,
-}
-
-/// What a new media process takes over.
-#[derive(Clone, Copy, Debug, Default)]
-struct Carried {
-    decoded: u64,
-    offset: i64,
 }
 
 /// What is needed to begin one.
@@ -89,8 +78,6 @@ impl Stream {
     pub(super) fn begin(it: Beginning) -> Self {
         let config = Config {
             max_restarts: MEDIA_RESTARTS,
-            // Media has no frames of its own to wait for; its worker's are watched.
-            max_frame_time_override: Some(Duration::from_secs(3600)),
             ..Config::default()
         };
         Self {
@@ -99,7 +86,7 @@ impl Stream {
             asked: it.asked,
             size: it.set.params.base.size,
             set: it.set,
-            params_status: "queued",
+            params_status: ParamsStatus::Queued,
             started_ms: it.started_ms,
             max_fps: it.max_fps,
             media_id: it.media_id,
@@ -108,8 +95,7 @@ impl Stream {
             detaching: None,
             incarnation: 0,
             media_ready: false,
-            before: Carried::default(),
-            stats: MediaStats::default(),
+            tally: Tally::default(),
             source: None,
             fault: None,
             is_ending: false,
@@ -119,6 +105,16 @@ impl Stream {
     /// What children call it.
     pub(super) fn name(&self) -> String {
         format!("stream-{}", self.number)
+    }
+
+    /// What becomes of its newest parameters.
+    pub(super) fn params_are(&mut self, status: ParamsStatus) {
+        self.params_status = status;
+    }
+
+    /// What became of them.
+    pub(super) fn params_status(&self) -> ParamsStatus {
+        self.params_status
     }
 
     /// Hands a new media process its plan and both of its pipes.
@@ -187,25 +183,28 @@ impl Stream {
     /// Where an earlier media process left the stream.
     fn resume(&self, written: Option<i64>) -> Option<Resume> {
         let wrapped = written?;
-        let near = self.stats.written_pts.unwrap_or(wrapped);
+        let stats = self.stats();
+        let near = stats.written_pts.unwrap_or(wrapped);
         Some(Resume {
             after: unwrapped(wrapped, near),
-            offset: self.before.offset,
-            frame: self.before.decoded,
+            offset: stats.offset,
+            frame: stats.decoded,
         })
     }
 
     /// New counters of its media process.
     pub(super) fn take_stats(&mut self, stats: MediaStats) {
-        self.before = Carried {
-            decoded: stats.decoded.max(self.before.decoded),
-            offset: stats.offset,
-        };
-        self.stats = stats;
+        self.tally.take(stats);
+    }
+
+    /// Its counters since it began.
+    pub(super) fn stats(&self) -> &MediaStats {
+        self.tally.whole()
     }
 
     /// Media is gone, and another one comes.
     pub(super) fn media_lost(&mut self) {
+        self.tally.media_lost();
         self.media_ready = false;
         self.attached = false;
         self.detaching = None;

@@ -10,7 +10,7 @@ use framerill_supervisor::{
 use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, ToChild};
 
 use super::{
-    Ended,
+    Ended, ParamsStatus,
     cell::{Cell, error_text, sentences},
     driver::Driver,
     seating::{self, Scope, Suspect},
@@ -77,74 +77,72 @@ impl Driver {
     }
 
     fn worker_event(&mut self, id: ChildId, event: lifecycle::Event) {
-        let now = self.now();
         let input = Input::from_lifecycle(&event);
-        match &event {
-            lifecycle::Event::Ready { reloaded, .. } => {
-                let Some(cell) = self.cell_mut(id) else {
-                    return;
-                };
-                cell.is_ready = true;
-                cell.was_ready = true;
-                cell.flow.loaded(now);
-                let shareable = cell.description.as_ref().is_some_and(|it| it.shareable);
-                self.place(seating::Input::WorkerReady {
-                    worker: id,
-                    shareable,
-                });
-                let reloaded = *reloaded;
-                if reloaded {
-                    self.reloaded(id);
-                }
-                self.attach_all(id);
-                if let Some(cell) = self.cell_mut(id) {
-                    cell.pump();
-                }
-            }
+        match event {
+            lifecycle::Event::Ready { reloaded, .. } => self.worker_ready(id, reloaded),
             lifecycle::Event::Restarting { reason, .. } => {
-                self.count_restart("worker", reason);
+                self.count_restart("worker", &reason);
                 self.worker_lost(id);
+                self.tell_guardians(id, input);
+                // The guardians come first: a stream that begins now has nothing to do with it.
+                self.place(seating::Input::WorkerBusy { worker: id });
             }
             lifecycle::Event::Failed { reason } => {
-                if self.is_unknown(id, reason) {
+                if self.is_unknown(id, &reason) {
                     return;
                 }
                 // Whoever still has it afterwards has lost it.
-                self.place_failed(id, reason);
+                self.place_failed(id, &reason);
                 self.worker_lost(id);
+                self.tell_guardians(id, input);
             }
             lifecycle::Event::Late { after } => {
                 let ids = self.ids_of(id);
-                log_stream(
-                    Level::Warning,
-                    &ids,
-                    format_args!("the worker is late: no output for {} ms", after.as_millis()),
-                );
-            }
-            lifecycle::Event::Started { .. }
-            | lifecycle::Event::Recovered { .. }
-            | lifecycle::Event::Stopped { .. } => {}
-        }
-        if let Some(input) = input {
-            let lines = self.cell_mut(id).map(Cell::take_lines);
-            for seat in self.seats_with(id) {
-                if matches!(input, Input::WorkerRestarting { .. }) {
-                    let extras = &mut self.seats[seat].extras;
-                    extras.last_restart_logs.clone_from(&lines);
-                    extras.forget_params();
-                }
-                self.guard(seat, input.clone());
-            }
-        }
-        // The guardians come first: a stream that begins now has nothing to do with it.
-        match event {
-            lifecycle::Event::Restarting { .. } => {
-                self.place(seating::Input::WorkerBusy { worker: id });
+                let told =
+                    format_args!("the worker is late: no output for {} ms", after.as_millis());
+                log_stream(Level::Warning, &ids, told);
             }
             lifecycle::Event::Stopped { .. } => {
                 self.place(seating::Input::WorkerGone { worker: id });
             }
-            _ => {}
+            lifecycle::Event::Started { .. } | lifecycle::Event::Recovered { .. } => {}
+        }
+    }
+
+    /// It has loaded, or reloaded.
+    fn worker_ready(&mut self, id: ChildId, reloaded: bool) {
+        let now = self.now();
+        let Some(cell) = self.cell_mut(id) else {
+            return;
+        };
+        cell.is_ready = true;
+        cell.was_ready = true;
+        cell.flow.loaded(now);
+        let shareable = cell.description.as_ref().is_some_and(|it| it.shareable);
+        self.place(seating::Input::WorkerReady {
+            worker: id,
+            shareable,
+        });
+        if reloaded {
+            self.reloaded(id);
+        }
+        self.attach_all(id);
+        if let Some(cell) = self.cell_mut(id) {
+            cell.pump();
+        }
+    }
+
+    /// The guardians of its seats hear that it is lost; what it said last goes with the news of its restart.
+    fn tell_guardians(&mut self, id: ChildId, input: Option<Input>) {
+        let Some(input) = input else { return };
+        let lines = self.cell_mut(id).map(Cell::take_lines);
+        for seat in self.seats_with(id) {
+            if matches!(input, Input::WorkerRestarting { .. }) {
+                let extras = &mut self.seats[seat].extras;
+                extras.last_restart_logs.clone_from(&lines);
+                extras.forget_params();
+            }
+            self.guard(seat, input.clone());
         }
     }
 
@@ -171,14 +169,10 @@ impl Driver {
             }
             let stream = self.seats[seat].stream.as_mut();
             if let (Some(it), Some(stream)) = (&quarantine, stream)
-                && it.set.is_of(stream.number)
+                && let Some(message) = it.told(stream.number)
             {
-                stream.params_status = "quarantined";
+                stream.params_are(ParamsStatus::Quarantined);
                 stream.set.clone_from(&it.restored);
-                let message = format!(
-                    "Error updating params: they are quarantined, the worker died of them twice (hash {}); the last good ones are restored (hash {})",
-                    it.set.hash, it.restored.hash
-                );
                 let stream = stream.number;
                 self.report(seat, message);
                 self.place(seating::Input::Suspected {

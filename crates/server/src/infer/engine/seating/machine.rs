@@ -9,7 +9,11 @@ use super::{
     message::{Input, Output},
     starts::Pending,
 };
-use crate::{deadlines, infer::engine::Number, run::Pipeline};
+use crate::{
+    deadlines,
+    infer::{engine::Number, refusal::Refusal},
+    run::Pipeline,
+};
 
 /// What follows the end of a stream's input: its last pictures.
 pub(super) const REST_WITHIN: Duration = Duration::from_secs(3);
@@ -221,7 +225,7 @@ impl Seating {
         }
         self.leave_by = Some(now + LEAVE_WITHIN);
         for it in std::mem::take(&mut self.starts) {
-            self.refuse(it.wanted.start, super::starts::STOPPING.to_owned());
+            self.refuse(it.wanted.start, Refusal::Stopping);
         }
         let running = self.seats.iter().filter_map(Place::running);
         for stream in running.map(|it| it.number).collect::<Vec<_>>() {

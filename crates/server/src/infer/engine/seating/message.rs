@@ -6,7 +6,7 @@ use framerill_supervisor::ChildId;
 
 use super::key::Key;
 use crate::{
-    infer::{asked::Binding, engine::Number},
+    infer::{asked::Binding, engine::Number, refusal::Refusal},
     run::Pipeline,
 };
 
@@ -48,7 +48,7 @@ pub(in crate::infer::engine) enum Input {
     /// A `Begin` was obeyed, or why it could not be.
     Begun {
         start: StartId,
-        outcome: Result<Number, String>,
+        outcome: Result<Number, Refusal>,
     },
     /// A worker takes streams, and says whether several may share it.
     WorkerReady { worker: ChildId, shareable: bool },
@@ -131,7 +131,7 @@ pub(in crate::infer::engine) enum Output {
     /// A start is a stream now.
     Accept { start: StartId, stream: Number },
     /// A start is none.
-    Refuse { start: StartId, why: String },
+    Refuse { start: StartId, why: Refusal },
     /// A seat has another worker, or none; an error to tell its stream.
     Move {
         seat: usize,

@@ -10,14 +10,12 @@ use super::{
     machine::{Place, Seating},
     message::{Load, Output, StartId, Wanted},
 };
-use crate::infer::{asked::Binding, engine::Number};
+use crate::infer::{asked::Binding, engine::Number, refusal::Refusal};
 
 /// A worker that is busy is not waited for longer; what it thinks of parameters comes as an event then.
 pub(super) const CHECK_WITHIN: Duration = Duration::from_millis(1500);
 /// Streams beyond the capacity that may still be ending, and starts beyond it that may wait.
 pub(super) const MOST_BEYOND: usize = 8;
-/// What a start is told once everything ends.
-pub(super) const STOPPING: &str = "infer is stopping";
 
 /// A start that is not answered yet. Its seat is promised to it, and its worker stays.
 #[derive(Debug)]
@@ -71,20 +69,24 @@ impl Seating {
     }
 
     /// The seat for a stream. At capacity 1 a start on the runner's route takes the place of what runs there.
-    fn find_seat(&mut self, wanted: &Wanted, refusals: &[Option<String>]) -> Result<usize, String> {
+    fn find_seat(
+        &mut self,
+        wanted: &Wanted,
+        refusals: &[Option<String>],
+    ) -> Result<usize, Refusal> {
         if self.is_leaving() {
-            return Err(STOPPING.to_owned());
+            return Err(Refusal::Stopping);
         }
         let most = self.capacity + MOST_BEYOND;
         if self.starts.len() >= most {
-            return Err(format!("{most} starts wait already; try again later"));
+            return Err(Refusal::StartsWait { most });
         }
         if self.displaced.len() >= most {
-            return Err(format!("{most} streams are still ending; try again later"));
+            return Err(Refusal::StreamsEnd { most });
         }
         let refusal = |seat: usize| refusals.get(seat).and_then(Option::as_ref);
         if let Some(why) = refusal(0).filter(|_| self.capacity == 1) {
-            return Err(failed_for_good(why));
+            return Err(Refusal::FailedForGood { why: why.clone() });
         }
         if self.takes_the_place(wanted) {
             return Ok(0);
@@ -103,7 +105,7 @@ impl Seating {
             return Ok(self.seats.len() - 1);
         }
         if (0..self.seats.len()).all(|it| refusal(it).is_some()) {
-            return Err("every worker failed for good".to_owned());
+            return Err(Refusal::AllFailed);
         }
         Err(self.in_use())
     }
@@ -112,19 +114,19 @@ impl Seating {
         self.capacity == 1 && wanted.replaces
     }
 
-    fn in_use(&self) -> String {
-        format!("capacity {} in use", self.capacity)
+    fn in_use(&self) -> Refusal {
+        Refusal::Capacity {
+            most: self.capacity,
+        }
     }
 
     /// The worker for a stream; started if there is none.
-    fn worker_for(&mut self, wanted: &Wanted, seat: usize) -> Result<ChildId, String> {
+    fn worker_for(&mut self, wanted: &Wanted, seat: usize) -> Result<ChildId, Refusal> {
         let key = Key::of_stream(&wanted.pipeline, wanted.binding, seat, &wanted.params);
         if let Some(worker) = self.worker_with(&key) {
             if wanted.binding == Binding::Shared && worker.shareable == Some(false) {
-                return Err(format!(
-                    "`{}` does not say that streams may share it (`shareable`)",
-                    wanted.pipeline.short_name()
-                ));
+                let pipeline = wanted.pipeline.short_name();
+                return Err(Refusal::Binding { pipeline });
             }
             return Ok(worker.id);
         }
@@ -160,7 +162,7 @@ impl Seating {
         }
         match problem {
             None => self.begin(start),
-            Some(why) => self.refuse(start, why),
+            Some(why) => self.refuse(start, Refusal::Params { why }),
         }
     }
 
@@ -204,7 +206,7 @@ impl Seating {
         });
     }
 
-    pub(super) fn begun(&mut self, start: StartId, outcome: Result<Number, String>) {
+    pub(super) fn begun(&mut self, start: StartId, outcome: Result<Number, Refusal>) {
         let is_it = |at: &usize| self.starts[*at].step == Step::Stream;
         let Some(at) = self.pending(start).filter(is_it) else {
             return;
@@ -220,14 +222,14 @@ impl Seating {
     }
 
     /// Starts that cannot begin any more.
-    pub(super) fn refuse_those(&mut self, which: impl Fn(&Pending) -> bool, why: &str) {
+    pub(super) fn refuse_those(&mut self, which: impl Fn(&Pending) -> bool, why: &Refusal) {
         let refused: Vec<_> = self.starts.extract_if(.., |it| which(it)).collect();
         for it in refused {
-            self.refuse(it.wanted.start, why.to_owned());
+            self.refuse(it.wanted.start, why.clone());
         }
     }
 
-    pub(super) fn refuse(&mut self, start: StartId, why: String) {
+    pub(super) fn refuse(&mut self, start: StartId, why: Refusal) {
         self.starts.retain(|it| it.wanted.start != start);
         self.out.push_back(Output::Refuse { start, why });
     }
@@ -235,9 +237,4 @@ impl Seating {
     fn pending(&self, start: StartId) -> Option<usize> {
         self.starts.iter().position(|it| it.wanted.start == start)
     }
-}
-
-/// What a start is told when nothing will run it.
-pub(super) fn failed_for_good(why: &str) -> String {
-    format!("the pipeline failed for good: {why}")
 }

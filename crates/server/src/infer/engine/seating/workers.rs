@@ -9,9 +9,9 @@ use super::{
     key::{Key, Scope},
     machine::{Seating, Worker},
     message::{Failure, Load, Output, Suspect},
-    starts::{Step, failed_for_good},
+    starts::Step,
 };
-use crate::infer::engine::Number;
+use crate::infer::{engine::Number, refusal::Refusal};
 
 /// Deaths after which a stream no longer shares a worker.
 const SHARED_DEATHS: u32 = 2;
@@ -62,7 +62,10 @@ impl Seating {
     /// A worker cannot even be started: its streams end, since nobody else is at work for them.
     fn worker_refused(&mut self, id: ChildId, why: &str) {
         self.workers.retain(|it| it.id != id);
-        self.refuse_those(|it| it.worker == id, why);
+        let refusal = Refusal::Worker {
+            why: why.to_owned(),
+        };
+        self.refuse_those(|it| it.worker == id, &refusal);
         // Who was to move there has none, before its former one is told to leave.
         for it in &mut self.out {
             if let Output::Move { worker, .. } = it {
@@ -131,7 +134,9 @@ impl Seating {
         }
         // A seat that has it takes no stream any more.
         let seats = self.seats_with(id);
-        let why = failed_for_good(&failure.why);
+        let why = Refusal::FailedForGood {
+            why: failure.why.clone(),
+        };
         self.refuse_those(|it| it.worker == id || seats.contains(&it.seat), &why);
     }
 

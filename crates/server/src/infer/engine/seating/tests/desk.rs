@@ -6,7 +6,7 @@ use framerill_supervisor::ChildId;
 
 use super::super::{Input, Key, Load, Output, Scope, Seating, StartId, Wanted, machine, starts};
 use crate::{
-    infer::{asked::Binding, engine::Number},
+    infer::{asked::Binding, engine::Number, refusal::Refusal},
     run::Pipeline,
 };
 
@@ -59,7 +59,7 @@ pub(super) struct Desk {
     pub(super) asked: BTreeMap<StartId, (Wanted, Duration)>,
     pub(super) checks: Vec<StartId>,
     /// What starts were answered.
-    pub(super) answers: BTreeMap<StartId, Result<Number, String>>,
+    pub(super) answers: BTreeMap<StartId, Result<Number, Refusal>>,
     pub(super) told: Vec<Output>,
     /// Neither a worker nor a stream can be started.
     pub(super) is_out_of_order: bool,
@@ -238,7 +238,9 @@ impl Desk {
         assert!(!hand.is_told && !hand.is_over, "{hand:?} is on its way out");
         let (wanted, _) = self.asked[&start].clone();
         let outcome = if self.is_out_of_order {
-            Err("out of order".to_owned())
+            Err(Refusal::Place {
+                why: "out of order".to_owned(),
+            })
         } else {
             for it in self.streams.values_mut().filter(|it| it.seat == seat) {
                 assert!(it.is_ending || (wanted.replaces && self.capacity == 1));
@@ -259,7 +261,7 @@ impl Desk {
             .handle(self.now, Input::Begun { start, outcome });
     }
 
-    fn answer(&mut self, start: StartId, answer: Result<Number, String>) {
+    fn answer(&mut self, start: StartId, answer: Result<Number, Refusal>) {
         assert!(
             self.asked.remove(&start).is_some(),
             "answered, but not asked"

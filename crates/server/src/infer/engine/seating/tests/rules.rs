@@ -37,8 +37,8 @@ fn end(desk: &mut Desk, stream: u64) {
     desk.give(Input::End { stream, why });
 }
 
-fn refusal(desk: &Desk, start: u64) -> &str {
-    desk.answers[&start].as_ref().unwrap_err()
+fn refusal(desk: &Desk, start: u64) -> String {
+    desk.answers[&start].as_ref().unwrap_err().to_string()
 }
 
 #[test]
@@ -402,8 +402,8 @@ fn a_start_without_a_worker_or_a_stream_is_refused_with_the_reason() {
     desk.ask(wanted(1));
     desk.ask(bound(2, Binding::Shared));
     assert_eq!(
-        (refusal(&desk, 1), refusal(&desk, 2)),
-        ("out of order", "out of order")
+        [refusal(&desk, 1), refusal(&desk, 2)],
+        ["out of order", "out of order"]
     );
     assert!(desk.streams.is_empty());
     desk.is_out_of_order = false;
