@@ -7,10 +7,11 @@ use framerill_tests::{
         camera::{Camera, Options},
         clip::{Clip, distance},
         hostile::{Mode, Peer},
+        now,
         orchestrator::{Orchestrator, Stream},
         runner::{Role, Setup},
         usage::held,
-        verdict::{Kind, Look},
+        verdict::{Kind, Look, Verdict},
     },
     source::Source,
     wait_until,
@@ -18,7 +19,7 @@ use framerill_tests::{
 use serde_json::json;
 
 use crate::scene::{
-    FIRST, RATE, SOON, STOPPED, assert_perfect, clip, clip_of, film_changed, stop, verdict,
+    FIRST, RATE, SOON, STOPPED, assert_perfect, clip, clip_of, codecs, film_changed, stop, verdict,
     widest_gap,
 };
 
@@ -129,7 +130,9 @@ fn a_connection_that_breaks_in_the_middle_is_made_again() {
         peer.set(Mode::Pass);
         stream.viewer.until_more(2 * RATE, SOON);
     }
-    assert_eq!(verdict(&stream, Look::Same).of_another_place(), 0);
+    let seen = verdict(&stream, Look::Same);
+    assert_eq!((seen.of_another_place(), seen.not_rising.len()), (0, 0));
+    assert!(seen.ends_finished(RATE), "{:?}", seen.faults());
     assert!(orchestrator.runner.find(Role::Media).is_some());
 }
 
@@ -159,6 +162,7 @@ fn garbage_pages_and_broken_segments_between_good_ones_are_passed_over() {
         "{:?}",
         seen.faults()
     );
+    assert!(seen.ends_finished(RATE), "{:?}", seen.fillers());
     let restarts = orchestrator
         .runner
         .status()
@@ -201,6 +205,8 @@ fn shows(clip: Option<Arc<Clip>>, pictures: usize) {
     stream.viewer.until_more(2 * pictures, SOON);
     let seen = verdict(&stream, Look::Same);
     assert_eq!((seen.size, seen.of_another_place()), ((512, 512), 0));
+    let segment = stream.viewer.look(|it| it.segments[0].bytes.clone());
+    assert_eq!(codecs(&segment), ["h264", "opus"]);
     assert!(
         seen.count(Kind::Finished) >= pictures,
         "{:?}",
@@ -305,9 +311,12 @@ fn a_minute_of_silence_ends_the_stream_and_is_no_error() {
         return;
     };
     stream.camera.silence();
+    let silent = now();
     orchestrator
         .runner
         .until_health(&["IDLE"], Duration::from_secs(75));
+    let lasted = silent.elapsed();
+    assert!(lasted > Duration::from_secs(55), "{lasted:?}");
     let words = orchestrator.looks().into_iter().filter_map(|it| it.said);
     assert!(
         words
@@ -464,6 +473,7 @@ fn pictures_that_stop_and_come_back_under_running_sound_come_back() {
     stream.viewer.until_more(2 * RATE, SOON);
     let seen = verdict(&stream, Look::Same);
     assert_eq!((seen.not_rising.len(), seen.of_another_place()), (0, 0));
+    assert!(seen.ends_finished(RATE), "{:?}", seen.fillers());
     stop(&orchestrator, &stream);
 }
 
@@ -490,5 +500,10 @@ fn a_second_camera_on_the_same_channel_is_followed() {
         .look(|it| it.pictures.last().and_then(|it| it.pts))
         .unwrap_or(0);
     assert!(distance(out, newest).abs() < 2 * 90_000);
+    let sent = [stream.camera.sent(), camera.sent()].concat();
+    let watched = stream.viewer.watched();
+    let seen = Verdict::of(&watched, &sent, stream.clip.source.size, Look::Same);
+    assert!(seen.ends_finished(RATE), "{:?}", seen.faults());
+    assert_eq!((seen.of_another_place(), seen.not_rising.len()), (0, 0));
     stop(&orchestrator, &stream);
 }
