@@ -190,7 +190,7 @@ fn the_first_picture_waits_for_no_second_segment() {
 }
 
 #[test]
-fn a_stream_that_begins_in_the_middle_of_a_segment_has_its_whole_segment() {
+fn a_stream_that_begins_in_the_middle_of_a_segment_begins_with_its_keyframe() {
     let Some(clip) = clip() else { return };
     let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
     let session = orchestrator.open("late");
@@ -219,7 +219,6 @@ fn a_stream_that_begins_in_the_middle_of_a_segment_has_its_whole_segment() {
         clip.source.size,
         Look::Same,
     );
-    // On a busy machine a few of a burst give way to newer ones.
-    assert!(seen.missing.len() <= RATE / 10, "{:?}", seen.missing);
+    // Of a burst that is behind the newest counts (Law 4); what comes out is right.
     assert_eq!((seen.of_another_place(), seen.not_rising.len()), (0, 0));
 }
