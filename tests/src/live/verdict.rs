@@ -173,6 +173,18 @@ impl Verdict {
             .sum()
     }
 
+    /// Whether the last so many pictures are finished ones. One in ten may be unreadable; none may stand in or be wrong.
+    #[must_use]
+    pub fn ends_finished(&self, pictures: usize) -> bool {
+        let last = &self.shown[self.shown.len().saturating_sub(pictures)..];
+        let count = |kind| last.iter().filter(|it| it.kind == kind).count();
+        let (finished, unreadable) = (count(Kind::Finished), count(Kind::Unreadable));
+        last.len() == pictures
+            && finished + unreadable == pictures
+            && unreadable <= pictures / 10
+            && finished > 0
+    }
+
     /// Everything that is wrong with an output that stands for an undisturbed input, fillers and all; nothing is good.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
@@ -361,6 +373,50 @@ pub fn capped(times: &[u64]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of_kinds(kinds: &[Kind]) -> Verdict {
+        let shown = |kind: &Kind| Shown {
+            pts: 0,
+            at: None,
+            kind: *kind,
+            counter: None,
+            moved_ticks: None,
+        };
+        Verdict {
+            shown: kinds.iter().map(shown).collect(),
+            not_rising: Vec::new(),
+            complaints: (0, Vec::new()),
+            missing: Vec::new(),
+            segments: Vec::new(),
+            size: (512, 512),
+            recording: Recording {
+                pictures: Vec::new(),
+                size: (512, 512),
+                tick_seconds: 1.0 / 90_000.0,
+                sound: None,
+                complaints: (0, Vec::new()),
+            },
+        }
+    }
+
+    #[test]
+    fn an_output_of_which_nothing_can_be_read_ends_in_nothing_finished() {
+        let ends = |kinds: &[Kind]| of_kinds(kinds).ends_finished(12);
+        assert!(!ends(&[]));
+        assert!(!ends(&[Kind::Finished; 11]));
+        assert!(!ends(&[Kind::Unreadable; 24]));
+        let (good, mut kinds) = ([Kind::Finished; 12], vec![Kind::Finished; 12]);
+        assert!(ends(&good));
+        kinds[11] = Kind::Unreadable;
+        assert!(ends(&kinds));
+        kinds[10] = Kind::Unreadable;
+        assert!(!ends(&kinds));
+        for wrong in [Kind::Held, Kind::Early, Kind::Unsent, Kind::Foreign] {
+            let mut kinds = good;
+            kinds[0] = wrong;
+            assert!(!ends(&kinds), "{wrong:?}");
+        }
+    }
 
     fn kept(rate: u64, count: u64) -> Vec<usize> {
         let times: Vec<u64> = (0..count).map(|n| 900_000 + n * 90_000 / rate).collect();

@@ -14,13 +14,13 @@ use framerill_trickle::{
 };
 use tokio::task::JoinHandle;
 
-use super::{channels::Channels, lock, now};
+use super::{channels::Channels, clip::distance, lock, now};
 use crate::wait_until;
 
 /// Bytes of a transport packet.
 const PACKET: usize = 188;
 
-/// A picture as it came.
+/// A picture or a piece of sound as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
     /// Its time, in 1/90000 s modulo 2^33.
@@ -51,10 +51,8 @@ pub struct Watched {
     pub segments: Vec<SegmentSeen>,
     /// Pictures, in order; the last one when the next has begun, or its segment ended.
     pub pictures: Vec<Arrival>,
-    /// Pieces of sound.
-    pub sounds: usize,
-    /// When sound came last.
-    pub last_sound: Option<Instant>,
+    /// Pieces of sound, likewise.
+    pub sounds: Vec<Arrival>,
     /// Numbers of segments that could not be had, and that numbers went back.
     pub gaps: Vec<String>,
     /// How the channel ended, once it has.
@@ -71,6 +69,25 @@ impl Watched {
         let whole = |it: &SegmentSeen| it.bytes.len() - it.bytes.len() % PACKET;
         let parts = self.segments.iter().map(|it| &it.bytes[..whole(it)]);
         parts.collect::<Vec<_>>().concat()
+    }
+
+    /// By how many milliseconds each piece of sound came before its picture, which is the first one that is not shown before
+    /// it is heard; negative if after. Of what no picture followed nothing is told.
+    ///
+    /// # Panics
+    ///
+    /// If a picture or a piece of sound has no time.
+    #[must_use]
+    pub fn sound_ahead_ms(&self) -> Vec<f64> {
+        let pts = |it: &Arrival| it.pts.expect("a time");
+        let ahead = |sound: &Arrival| {
+            let due = |it: &&Arrival| distance(pts(sound), pts(it)) >= 0;
+            let picture = self.pictures.iter().find(due)?;
+            let ahead = picture.at.saturating_duration_since(sound.at).as_secs_f64();
+            let behind = sound.at.saturating_duration_since(picture.at).as_secs_f64();
+            Some((ahead - behind) * 1e3)
+        };
+        self.sounds.iter().filter_map(ahead).collect()
     }
 
     /// Segments that do not begin with tables and a keyframe, and why.
@@ -228,14 +245,41 @@ async fn watch(url: &str, notes: &Mutex<Watched>) -> Result<(), String> {
 }
 
 fn note(watched: &mut Watched, pes: Pes<Instant>) {
-    if pes.track == Track::Video {
-        watched.pictures.push(Arrival {
-            pts: pes.pts,
-            at: pes.last,
-            keyframe: pes.keyframe,
-        });
-    } else {
-        watched.sounds += 1;
-        watched.last_sound = watched.last_sound.max(Some(pes.last));
+    let arrivals = match pes.track {
+        Track::Video => &mut watched.pictures,
+        Track::Audio => &mut watched.sounds,
+    };
+    arrivals.push(Arrival {
+        pts: pes.pts,
+        at: pes.last,
+        keyframe: pes.keyframe,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_is_ahead_by_what_it_came_before_the_picture_that_follows_it() {
+        let began = now();
+        let came = |pts, millis| Arrival {
+            pts: Some(pts),
+            at: began + Duration::from_millis(millis),
+            keyframe: false,
+        };
+        let watched = Watched {
+            pictures: vec![came(9000, 500), came(12_000, 540), came(15_000, 580)],
+            sounds: vec![
+                came(8000, 500),
+                came(10_000, 140),
+                came(12_000, 550),
+                came(16_000, 580),
+            ],
+            ..Watched::default()
+        };
+        let ahead: Vec<_> = watched.sound_ahead_ms();
+        let rounded: Vec<_> = ahead.iter().map(|it| it.round().to_string()).collect();
+        assert_eq!(rounded, ["0", "400", "-10"]);
     }
 }

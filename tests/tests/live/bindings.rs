@@ -4,7 +4,7 @@ use framerill_tests::{
     live::{
         orchestrator::{Orchestrator, Session, Stream},
         runner::{Role, Setup},
-        verdict::{Kind, Look},
+        verdict::Look,
     },
     process::{is_running, kill_9},
     wait_until,
@@ -32,9 +32,7 @@ fn restarts_of(stream: &Stream) -> usize {
 /// Whether the last pictures of a stream are finished ones that look so.
 fn shows(stream: &Stream, look: Look) -> bool {
     stream.viewer.until_more(RATE, SOON);
-    let seen = verdict(stream, look);
-    let last = seen.shown.iter().rev().take(RATE / 2);
-    last.into_iter().all(|it| it.kind == Kind::Finished)
+    verdict(stream, look).ends_finished(RATE / 2)
 }
 
 #[test]
@@ -148,7 +146,12 @@ fn a_stream_whose_pictures_kill_a_shared_worker_twice_gets_one_of_its_own() {
     heard(&well, 2);
     heard(&deadly, 4);
     assert_eq!(restarts_of(&well), 2, "its worker is another one now");
-    well.viewer.until_more(RATE, SOON);
+    let undisturbed = || shows(&well, Look::Negative);
+    assert!(
+        wait_until(SOON, undisturbed),
+        "{}",
+        orchestrator.runner.last_words()
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use framerill_tests::{
         orchestrator::{Orchestrator, Stream},
         runner::{Role, Setup, signal},
         usage::{held, held_at_rest, open},
-        verdict::{Kind, Look},
+        verdict::Look,
     },
     wait_until,
 };
@@ -125,8 +125,13 @@ impl Play {
                     .raw(&[0x47, 0x1f, 0xff, 0x10, 9, 9].repeat(200));
             }
             8 => {
-                self.note("silence".to_owned());
+                let quiet = Duration::from_millis(100 + self.dice.throw(4000));
+                self.note(format!("silence for {quiet:?}"));
                 stream.camera.silence();
+                // One picture may be on its way while it is told.
+                let before = stream.camera.sent().len() + 1;
+                let heard = wait_until(quiet, || stream.camera.sent().len() > before);
+                assert!(!heard, "it is told to be silent\n{}", self.log.join("\n"));
                 stream.camera.resume();
             }
             9 => {
@@ -191,11 +196,8 @@ fn chaos(setup: Setup, look: Look, lasting: Duration) {
             // It is quiet now: the pipeline's own pictures come again.
             stream.viewer.until_more(1, SOON);
             let well = wait_until(Duration::from_secs(25), || {
-                stream.viewer.sees_more(RATE, SOON) && {
-                    let seen = verdict(&stream, look);
-                    let last = seen.shown.iter().rev().take(RATE / 2);
-                    last.into_iter().all(|it| it.kind == Kind::Finished)
-                }
+                stream.viewer.sees_more(RATE, SOON)
+                    && verdict(&stream, look).ends_finished(RATE / 2)
             });
             assert!(well, "it does not recover\n{}", why(&play));
         }

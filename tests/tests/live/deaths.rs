@@ -2,15 +2,15 @@
 //!
 //! `FRAMERILL_SEED` repeats a run.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framerill_tests::{
     live::{
         clip::distance,
         now,
-        orchestrator::{Orchestrator, Stream},
+        orchestrator::Orchestrator,
         runner::{Role, Setup, signal},
-        verdict::{Kind, Look, Verdict},
+        verdict::Look,
     },
     wait_until,
 };
@@ -20,28 +20,12 @@ use serde_json::json;
 use crate::{
     dice::Dice,
     scene::{FIRST, RATE, SOON, assert_whole, clip, verdict},
+    workers::outage,
 };
 
 const LASTING: Duration = Duration::from_secs(20);
-/// What was on its way to a worker that is lost is bridged, too.
-const ON_ITS_WAY: i64 = 9000;
 /// No outage is longer: three that follow one another at once, and the pauses between restarts.
 const LONGEST: i64 = 10 * 90_000;
-
-/// From the pts that was sent when a worker was lost to the first one that was sent after that and came out finished, which
-/// only a worker that is well again can do; none if there is no such one.
-fn outage(stream: &Stream, seen: &Verdict, lost_at: Instant) -> Option<(u64, i64)> {
-    let sent = stream.camera.sent();
-    let lost = sent.iter().find(|it| it.at >= lost_at)?.pts;
-    let finished = seen.shown.iter().filter(|it| it.kind == Kind::Finished);
-    let back = finished
-        .map(|it| distance(lost, it.pts))
-        .find(|it| *it > 0)?;
-    Some((
-        (lost + (1 << 33) - ON_ITS_WAY.unsigned_abs()) % (1 << 33),
-        ON_ITS_WAY + back,
-    ))
-}
 
 #[test]
 fn workers_die_and_stand_still_at_random_and_every_pts_appears() {

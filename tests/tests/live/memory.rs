@@ -42,13 +42,14 @@ fn a_picture_for_which_there_is_no_memory_is_lost_alone_and_told() {
     let failed = stream.camera.sent()[48].pts;
     let seen = verdict(&stream, Look::Negative);
     assert_whole(&seen, runner, Some((failed, 90_000)));
-    let last = seen.shown.iter().rev().take(RATE / 2);
-    let finished = framerill_tests::live::verdict::Kind::Finished;
     assert!(
-        last.into_iter().all(|it| it.kind == finished),
+        seen.ends_finished(RATE / 2),
         "{told}\n{}",
         runner.last_words()
     );
+    // Pictures that came while memory was sought are late, and stand in for one another; no other fails.
+    let failed: Vec<_> = stream.session.events_of("error");
+    assert_eq!(failed.len(), 1, "{failed:?}");
     // It is the same worker, and has given back what it took.
     assert_eq!(
         (restarts(runner), runner.find(Role::Worker)),

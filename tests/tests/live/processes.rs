@@ -26,7 +26,7 @@ fn a_media_process_that_is_killed_costs_300_ms_of_output_at_most() {
     let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
     let runner = &orchestrator.runner;
     let stream = orchestrator.stream("media", &clip, &json!({}));
-    stream.viewer.until_more(3 * RATE, FIRST);
+    stream.viewer.until_more(3 * RATE, SOON);
     let media = runner.process(Role::Media);
     let worker = runner.process(Role::Worker);
     kill_9(media).expect("it runs");

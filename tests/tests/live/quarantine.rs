@@ -1,6 +1,9 @@
 //! Parameters that kill a worker.
 
-use framerill_tests::live::{orchestrator::Orchestrator, runner::Setup, verdict::Look};
+use framerill_tests::{
+    live::{orchestrator::Orchestrator, runner::Setup, verdict::Look},
+    wait_until,
+};
 use serde_json::{Value, json};
 
 use crate::scene::{RATE, SOON, assert_whole, clip, verdict};
@@ -26,7 +29,12 @@ fn parameters_that_kill_the_worker_twice_are_quarantined_and_the_good_ones_resto
         .session
         .until_event("error", SOON, |it| says(it, "quarantined"));
     assert!(says(&quarantined, "restored"), "{quarantined}");
-    stream.viewer.until_more(2 * RATE, SOON);
+    let is_restored = || {
+        stream.viewer.until_more(RATE, SOON);
+        verdict(&stream, Look::Negative).ends_finished(RATE)
+    };
+    let last_words = || orchestrator.runner.last_words();
+    assert!(wait_until(SOON, is_restored), "{}", last_words());
     let seen = verdict(&stream, Look::Negative);
     assert_whole(&seen, &orchestrator.runner, None);
     let status = orchestrator.runner.status().expect("infer answers");

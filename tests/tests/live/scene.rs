@@ -1,6 +1,6 @@
 //! What most scenes have in common.
 
-use std::{sync::Arc, time::Duration};
+use std::{process::Command, sync::Arc, time::Duration};
 
 use framerill_tests::{
     http::{self, Answer},
@@ -115,6 +115,36 @@ pub(crate) fn widest_gap(verdict: &Verdict) -> i64 {
         .map(|two| distance(two[0].pts, two[1].pts))
         .max()
         .unwrap_or(0)
+}
+
+/// Codecs of a segment, video first.
+pub(crate) fn codecs(segment: &[u8]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("segment.ts");
+    std::fs::write(&file, segment).expect("a file");
+    let said = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-show_entries",
+            "stream=codec_type,codec_name",
+            "-of",
+            "csv=p=0",
+        ])
+        .arg(&file)
+        .output()
+        .expect("ffprobe runs");
+    let mut lines: Vec<String> = String::from_utf8_lossy(&said.stdout)
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(ToOwned::to_owned)
+        .collect();
+    lines.sort_by_key(|line| !line.ends_with("video"));
+    lines.dedup();
+    lines
+        .into_iter()
+        .map(|line| line.split(',').next().unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// Ticks of 1/90000 s.

@@ -6,7 +6,7 @@ use framerill_tests::{
     live::{
         hostile::{Mode, Peer},
         orchestrator::{Orchestrator, Stream},
-        runner::{Runner, Setup},
+        runner::{Role, Runner, Setup},
         usage::held,
         verdict::{Kind, Look, Verdict},
     },
@@ -14,7 +14,7 @@ use framerill_tests::{
 };
 use serde_json::json;
 
-use crate::scene::{FIRST, RATE, SOON, assert_perfect, clip, film_changed, stop, verdict};
+use crate::scene::{FIRST, RATE, SOON, STOPPED, assert_perfect, clip, film_changed, stop, verdict};
 
 /// What waits for an output at most, and what a busy machine adds.
 const MOST_BYTES: u64 = 24 << 20;
@@ -157,6 +157,9 @@ fn an_output_that_is_not_there_ends_the_stream() {
         .runner
         .until_health(&["IDLE"], Duration::from_secs(40));
     assert_eq!(stream.viewer.pictures(), 0);
+    let over = wait_until(STOPPED, || orchestrator.runner.find(Role::Media).is_none());
+    assert!(over, "{}", orchestrator.runner.last_words());
+    assert!(!stream.session.left().contains(&"gone-events".to_owned()));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use framerill_tests::{
         stalled::Stalled,
         verdict::Look,
     },
+    wait_until,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -156,6 +157,11 @@ fn a_log_that_takes_nothing_holds_up_nobody() {
         stream.viewer.until_more(2 * RATE, SOON);
     });
     assert!(answers.iter().all(|it| *it > 50), "{answers:?}");
+    let is_well = || {
+        stream.viewer.until_more(RATE, SOON);
+        verdict(&stream, Look::Negative).ends_finished(RATE / 2)
+    };
+    assert!(wait_until(SOON, is_well), "the worker does not come back");
     runner.signal(Signal::TERM);
     assert_eq!(orchestrator.runner.ended(LEFT), Some(143));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use framerill_tests::live::{
     orchestrator::Orchestrator,
     runner::{Role, Setup},
-    verdict::Look,
+    verdict::{Look, Verdict},
 };
 use serde_json::json;
 
@@ -30,7 +30,9 @@ fn a_stream_runs_without_control_and_without_events() {
     let viewer =
         framerill_tests::live::viewer::Viewer::start(&orchestrator.channels, &session.output());
     viewer.until_more(3 * RATE, SOON);
-    assert!(!camera.sent().is_empty());
+    let size = clip.source.size;
+    let seen = Verdict::of(&viewer.watched(), &camera.sent(), size, Look::Same);
+    assert_perfect(&seen, &orchestrator.runner);
     let none: [serde_json::Value; 0] = [];
     assert_eq!(session.events(), none);
 }
@@ -87,7 +89,8 @@ fn a_stream_without_any_input_is_idle_again_when_its_channel_is_deleted() {
     let session = orchestrator.open("silent");
     assert_eq!(orchestrator.post(&session, &json!({})).status, 200);
     session.until_event("runner_receive_stream_request", SOON, |_| true);
-    session.close();
+    assert_ne!(orchestrator.runner.health(), "IDLE");
+    orchestrator.channels.delete(&session.name);
     orchestrator.runner.until_health(&["IDLE"], STOPPED);
     assert!(orchestrator.runner.find(Role::Media).is_none());
 }

@@ -18,6 +18,24 @@ use serde_json::json;
 
 use crate::scene::{FIRST, RATE, SOON, TWO_INTERVALS, assert_whole, clip, ticks, verdict};
 
+/// What was on its way to a worker that is lost is bridged, too.
+const ON_ITS_WAY: i64 = 9000;
+
+/// From the pts that was sent when a worker was lost to the first one that was sent after that and came out finished, which
+/// only a worker that is well again can do; none if there is no such one.
+pub(crate) fn outage(stream: &Stream, seen: &Verdict, lost_at: Instant) -> Option<(u64, i64)> {
+    let sent = stream.camera.sent();
+    let lost = sent.iter().find(|it| it.at >= lost_at)?.pts;
+    let finished = seen.shown.iter().filter(|it| it.kind == Kind::Finished);
+    let back = finished
+        .map(|it| distance(lost, it.pts))
+        .find(|it| *it > 0)?;
+    Some((
+        (lost + (1 << 33) - ON_ITS_WAY.unsigned_abs()) % (1 << 33),
+        ON_ITS_WAY + back,
+    ))
+}
+
 /// When the first finished picture behind others that stood in came; none if nothing stood in after that moment.
 fn back_at(seen: &Verdict, from: Instant) -> Option<Instant> {
     let later = seen
@@ -38,12 +56,9 @@ pub(crate) fn assert_bridged(
     at_most: Duration,
 ) {
     let seen = verdict(stream, Look::Negative);
-    let sent = stream.camera.sent();
-    let lost = sent.iter().find(|it| it.at >= lost_at).expect("it goes on");
+    let bridged = outage(stream, &seen, lost_at).expect("the pipeline comes back");
+    assert_whole(&seen, runner, Some(bridged));
     let outage = back_at(&seen, lost_at).map_or(Duration::ZERO, |back| back - lost_at);
-    // What was on its way to the worker is bridged, too.
-    let from = (lost.pts + (1 << 33) - 9000) % (1 << 33);
-    assert_whole(&seen, runner, Some((from, 9000 + ticks(outage))));
     assert!(
         outage <= at_most,
         "away for {outage:?}\n{}",
@@ -70,7 +85,7 @@ fn killed(setup: Setup, at_most: Duration) {
     let orchestrator = Orchestrator::idle(setup);
     let runner = &orchestrator.runner;
     let stream = orchestrator.stream("killed", &clip, &json!({}));
-    stream.viewer.until_more(3 * RATE, FIRST);
+    stream.viewer.until_more(3 * RATE, SOON);
     let worker = runner.process(Role::Worker);
     let lost_at = now();
     kill_9(worker).expect("it runs");
