@@ -8,6 +8,7 @@ use framerill_tests::{
         clip::distance,
         orchestrator::{Orchestrator, Stream},
         runner::Setup,
+        stalled::Stalled,
         usage::held,
         verdict::Look,
     },
@@ -339,10 +340,14 @@ fn parameters_come_from_a_watched_file_and_are_told_where_that_is_asked_for() {
     let setup = Setup::python("live", "Tuned")
         .flag("--params-file", file.to_str().expect("a name"))
         .variable("FRAMERILL_PARAMS_EVENTS", "true");
+    // Nobody writes into it: a watch that opened it would wait for ever.
+    let pipe = Stalled::make(file.clone());
     let orchestrator = Orchestrator::idle(setup);
     let session = orchestrator.open("file");
     let stream = film_changed(&orchestrator, session, &clip, |_| {});
     stream.viewer.until_more(RATE, FIRST);
+    assert!(!pipe.release(), "it is open");
+    std::fs::remove_file(&file).expect("a pipe");
     std::fs::write(&file, json!({"negative": true}).to_string()).expect("a file");
     let told = stream
         .session

@@ -108,10 +108,9 @@ fn names_that_are_never_resolved_hold_up_nobody_else() {
 fn files_that_stall_hold_up_nobody_else() {
     let Some(clip) = clip() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let [params, model, other] = ["params.json", "model.bin", "other.bin"]
-        .map(|name| Stalled::make(folder.path().join(name)));
+    let [model, other] =
+        ["model.bin", "other.bin"].map(|name| Stalled::make(folder.path().join(name)));
     let setup = Setup::python("live", "LoadsFile").flag("--capacity", "3");
-    let setup = setup.flag("--params-file", params.path().to_str().expect("a name"));
     let mut orchestrator = Orchestrator::idle(setup);
     let stream = orchestrator.stream("runs", &clip, &json!({}));
     stream.viewer.until_more(RATE, FIRST);
@@ -126,7 +125,6 @@ fn files_that_stall_hold_up_nobody_else() {
             orchestrator.watch(session, &clip)
         });
         stream.viewer.until_more(5 * RATE, SOON);
-        assert!(params.release(), "nobody reads the parameters");
         assert!(model.release(), "nobody loads the model");
         // It is read now, and its stream runs.
         let [loads, waits] = loads;

@@ -1,15 +1,9 @@
 //! `framerill infer`: the wiring, and the ordered end.
 
-use std::{
-    net::Ipv4Addr,
-    path::PathBuf,
-    thread,
-    time::{Duration, SystemTime},
-};
+use std::{net::Ipv4Addr, path::PathBuf, thread, time::Duration};
 
 use framerill_trickle::http::client::Transport;
 use rustix::net::sockopt::socket_type;
-use serde_json::Value;
 use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
@@ -18,7 +12,7 @@ use tokio::{
 
 use super::{
     engine::{Command, Ended, Engine},
-    leftover, routes,
+    leftover, params_file, routes,
     settings::Settings,
 };
 use crate::{
@@ -33,8 +27,6 @@ use crate::{
 
 /// Requests wait this long for what a runner before has left to be cleared: they may name the same channels.
 const CLEAR_WITHIN: Duration = Duration::from_secs(1);
-/// How often the file of parameters is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often an engine that is busy is told to leave.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -66,7 +58,7 @@ async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Fail
     let (engine, mut ended) = Engine::start(asked.settings, runtime)?;
     let clearing = (!is_resume).then(|| tokio::spawn(clear(engine.clone(), tls)));
     if let Some(file) = asked.params_file {
-        watch_file(file, engine.clone())?;
+        tokio::spawn(watch_file(file, engine.clone()));
     }
     let (stop, stopping) = watch::channel(false);
     let router = routes::router(engine.clone());
@@ -165,46 +157,23 @@ async fn gone(orphaned: &mut Option<oneshot::Receiver<()>>) {
     }
 }
 
-/// Hands parameters on whenever the file changes; also those that are there at the start.
-fn watch_file(file: PathBuf, engine: Engine) -> Result<(), Failure> {
-    let look = move || {
-        let mut seen: Option<SystemTime> = None;
-        loop {
-            let changed = std::fs::metadata(&file).and_then(|it| it.modified()).ok();
-            if changed.is_some() && changed != seen {
-                seen = changed;
-                match read(&file) {
-                    Ok(value) => {
-                        let (reply, _) = oneshot::channel();
-                        // What is wrong with them is told by an event.
-                        if !engine.ask(Command::Params {
-                            to: None,
-                            value,
-                            reply,
-                        }) {
-                            seen = None;
-                        }
-                    }
-                    Err(why) => log(Level::Warning, format_args!("`{}`: {why}", file.display())),
-                }
-            }
-            thread::park_timeout(LOOK_EVERY);
-        }
+/// Hands parameters on for as long as infer runs.
+async fn watch_file(file: PathBuf, engine: Engine) {
+    let name = file.display().to_string();
+    let give = |value| {
+        let (reply, _) = oneshot::channel();
+        // What is wrong with them is told by an event.
+        engine.ask(Command::Params {
+            to: None,
+            value,
+            reply,
+        })
     };
-    let started = thread::Builder::new()
-        .name("params file".into())
-        .spawn(look);
-    started
-        .map(drop)
-        .map_err(|error| Failure::cannot_start("thread", format!("cannot start a thread: {error}")))
-}
-
-fn read(file: &std::path::Path) -> Result<Value, String> {
-    let most = super::transport::CONTROL_MOST;
-    let facts = std::fs::metadata(file).map_err(|error| error.to_string())?;
-    if facts.len() > most as u64 {
-        return Err(format!("it is longer than {most} bytes"));
-    }
-    let text = std::fs::read(file).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&text).map_err(|error| error.to_string())
+    let tell = |why: &str| {
+        log(
+            Level::Warning,
+            format_args!("parameters from `{name}`: {why}"),
+        )
+    };
+    params_file::watch(file, give, tell).await;
 }

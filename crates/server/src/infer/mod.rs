@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`settings`] (what it is told), [`asked`] (a stream that is asked for), [`engine`] (streams and
 //! the processes behind them), [`transport`] (their way to the network), [`routes`] (what is answered), [`status`] and
-//! [`metrics`] (what is told), [`leftover`] (what a killed one leaves), [`command`] (the wiring).
+//! [`metrics`] (what is told), [`params_file`] (parameters from a file), [`leftover`] (what a killed one leaves),
+//! [`command`] (the wiring).
 //!
 //! Invariants: no pixel comes here; the event loop waits for nothing but sockets; a handler never waits for a child.
 
@@ -14,6 +15,7 @@ mod engine;
 mod leftover;
 mod memory;
 mod metrics;
+mod params_file;
 mod refusal;
 mod routes;
 mod settings;

@@ -1,6 +1,6 @@
 //! The table of §5.3: numbers in, the first rule that matches out.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{
     limits::{
@@ -147,6 +147,30 @@ impl Rule {
                 State::DegradedInference
             }
         }
+    }
+}
+
+/// As an operator reads it in the log, beside the state.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accepted => "a stream was accepted",
+            Self::WorkerLost => "the worker is lost",
+            Self::NotReady => "the worker is not ready",
+            Self::LoadOverdue => "the worker has loaded for too long",
+            Self::Ending => "the stream is over, and input came a moment ago",
+            Self::NoStream => "no stream runs",
+            Self::Silent => "no input for a minute",
+            Self::SilentForGood => "no input for a minute and a half",
+            Self::JustLoaded => "the worker was ready a moment ago",
+            Self::NothingToAnswer => "no input since the worker was ready",
+            Self::NothingAnswered => "no output since the worker was ready",
+            Self::OutputBehind => "output stopped, and input did not",
+            Self::Troubled => "an error or a restart a moment ago",
+            Self::InputPoor => "input is late or slow",
+            Self::OutputPoor => "output is late or slow",
+            Self::Well => "input and output are well",
+        })
     }
 }
 
@@ -493,5 +517,33 @@ mod tests {
                 Rule::Well,
             ]
         );
+    }
+
+    #[test]
+    fn the_operators_guide_names_the_reason_of_every_state_as_the_log_does() {
+        let guide = include_str!("../../../../docs/guides/operator.md");
+        let rules = [
+            Rule::Accepted,
+            Rule::WorkerLost,
+            Rule::NotReady,
+            Rule::LoadOverdue,
+            Rule::Ending,
+            Rule::NoStream,
+            Rule::Silent,
+            Rule::SilentForGood,
+            Rule::JustLoaded,
+            Rule::NothingToAnswer,
+            Rule::NothingAnswered,
+            Rule::OutputBehind,
+            Rule::Troubled,
+            Rule::InputPoor,
+            Rule::OutputPoor,
+            Rule::Well,
+        ];
+        for rule in rules {
+            let line = format!("`state {}: {rule}`", rule.state());
+            assert!(guide.contains(&line), "{line}");
+        }
+        assert!(guide.contains(&format!("`state ERROR: {}`", Rule::WorkerLost)));
     }
 }

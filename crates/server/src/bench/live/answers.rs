@@ -1,5 +1,5 @@
-//! How fast `/health` and `/api/status` answer while workers load, die and load again, names are never resolved and files
-//! stall.
+//! How fast `/health` and `/api/status` answer while workers load, die and load again, names are never resolved and a
+//! model's file stalls.
 
 use std::{cell::RefCell, io, process::Command, rc::Rc, time::Duration};
 
@@ -43,15 +43,8 @@ pub(super) async fn measure(rows: &mut Vec<Row>, skipped: &mut Vec<String>) -> i
             Command::new(this()?)
         }
     };
-    let (params, deaths) = (stalls.params(), (10 * DEATHS).to_string());
-    let more = [
-        "--capacity",
-        "3",
-        "--max-restarts",
-        &deaths,
-        "--params-file",
-        &params,
-    ];
+    let deaths = (10 * DEATHS).to_string();
+    let more = ["--capacity", "3", "--max-restarts", &deaths];
     let system = System::start_as(serve, &script.pipeline("Slow"), &more).await?;
     system.create("bench").await?;
     let out = Viewer::start(&system.channel("bench-out"))?;

@@ -1,4 +1,4 @@
-//! What hangs while answers are timed: names that are never resolved, files that cannot be read.
+//! What hangs while answers are timed: names that are never resolved, a model whose file cannot be read.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ const SCRIPT: &str =
     r#"mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/nsswitch.conf && shift && exec "$@""#;
 
 /// Files in whose places pipes are, into which nobody writes: who opens them waits.
-const FILES: [&str; 3] = ["hosts", "params.json", "model.bin"];
+const FILES: [&str; 2] = ["hosts", "model.bin"];
 
 /// Where everything hangs.
 pub(super) struct Stalls(tempfile::TempDir);
@@ -29,11 +29,6 @@ impl Stalls {
             mkfifoat(CWD, stalls.0.path().join(name), Mode::RUSR | Mode::WUSR)?;
         }
         Ok(stalls)
-    }
-
-    /// Parameters that are never read.
-    pub(super) fn params(&self) -> String {
-        self.path("params.json").display().to_string()
     }
 
     /// This program, in a mount namespace where no name is resolved; none where the kernel lends no namespaces.

@@ -38,7 +38,7 @@ impl Driver {
                 log_stream(
                     Level::Info,
                     &self.seats[at].ids,
-                    format_args!("state {state}: {rule:?}"),
+                    format_args!("state {state}: {rule}"),
                 );
             }
             Output::Event(event) => self.tell_event(at, event),

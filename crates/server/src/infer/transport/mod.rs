@@ -1,12 +1,14 @@
 //! One stream's way to and from the network: compressed bytes in and out, control, events. On the event loop.
 //!
 //! Read in this order: [`Transport`] (the handle), `tasks` (all of them), `ingest`, `egress`, `control`, `events` (each),
-//! `output` and `sink` (both ends of `egress`), `ending`, `progress`, `queue`, `replay`, `trouble`, `written` (pure).
+//! `output` and `sink` (both ends of `egress`), `disk` (a sink that is a file), `ending`, `progress`, `queue`, `replay`,
+//! `trouble`, `written` (pure).
 //!
 //! Invariants: nothing here decodes; a peer that is slow or gone holds up nothing but itself; [`Transport::stop`] fixes
 //! one moment by which all of it has ended, whatever its peers do (`deadlines`).
 
 mod control;
+mod disk;
 mod egress;
 mod ending;
 mod events;

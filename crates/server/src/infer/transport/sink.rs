@@ -8,13 +8,9 @@ use framerill_trickle::{
     http::client::{self, PublishError, Publisher, PublisherOptions, Segment},
     publisher::{Backpressure, End, Event},
 };
-use tokio::{
-    fs::File,
-    io::{AsyncWrite, AsyncWriteExt},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
-use super::{Counters, Shared, channel, told, trouble::Trouble};
+use super::{Counters, Shared, channel, disk::Disk, told, trouble::Trouble};
 use crate::{
     deadlines,
     infer::asked::Place,
@@ -65,7 +61,7 @@ pub(super) enum Sink {
         segment: Option<Segment>,
         trouble: Trouble,
     },
-    File(Box<dyn AsyncWrite + Send + Unpin>),
+    File(Disk),
 }
 
 /// What the channel says.
@@ -86,11 +82,8 @@ impl Sink {
                 trouble: Trouble::default(),
             },
             Output::File(path) => {
-                // What is there is not written over: it may be the source.
-                let opened = timeout(FILE_WITHIN, File::create_new(path)).await;
-                Self::File(Box::new(
-                    opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?,
-                ))
+                let wanted = timeout(FILE_WITHIN, Disk::wanted(path)).await;
+                Self::File(wanted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?)
             }
         })
     }
@@ -123,7 +116,7 @@ impl Sink {
                 };
                 open.write(bytes).await.map_err(of_publisher)
             }
-            Self::File(file) => timeout(FILE_WITHIN, file.write_all(&bytes))
+            Self::File(file) => timeout(FILE_WITHIN, file.write(bytes))
                 .await
                 .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
                 .map_err(|error| Some(format!("cannot write: {error}"))),

@@ -12,10 +12,16 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, duplex},
     net::TcpListener,
+    task::spawn_blocking,
     time::Sleep,
 };
 
-use super::{replay::tests::picture, sink::Sink, *};
+use super::{
+    disk::Disk,
+    replay::tests::picture,
+    sink::{Output, Sink},
+    *,
+};
 use crate::deadlines;
 
 const SOON: Duration = Duration::from_millis(1);
@@ -82,7 +88,7 @@ async fn a_disk_that_takes_nothing_delays_no_end_beyond_the_one_deadline_of_the_
     let (wires, outputs) = mpsc::channel(4);
     wires.try_send(wire).ok().unwrap();
     (0..3).for_each(|pts| media.write_all(&record(pts)).unwrap());
-    let sink = async { Ok(Sink::File(Box::new(Slow::default()))) };
+    let sink = async { Ok(Sink::File(Disk::Begun(Box::new(Slow::default())))) };
     let egress = tokio::spawn(egress::run(sink, outputs, shared));
     sleep(SOON).await;
     let stopped = Instant::now();
@@ -135,7 +141,7 @@ async fn what_a_dead_media_left_in_its_pipe_is_not_sent_beside_what_its_successo
     let (sink, mut viewer) = duplex(1 << 20);
     let (wires, outputs) = mpsc::channel(4);
     let progress = Arc::clone(&shared.progress);
-    let sink = async { Ok(Sink::File(Box::new(sink))) };
+    let sink = async { Ok(Sink::File(Disk::Begun(Box::new(sink)))) };
     let egress = tokio::spawn(egress::run(sink, outputs, shared));
 
     let (first, _) = progress.take_over();
@@ -162,4 +168,35 @@ async fn what_a_dead_media_left_in_its_pipe_is_not_sent_beside_what_its_successo
     viewer.read_to_end(&mut sent).await.unwrap();
     assert_eq!(sent, [picture(3000, true), picture(6000, true)].concat());
     assert_eq!(progress.take_over().1, Some(6000));
+}
+
+#[tokio::test]
+async fn a_stream_into_a_file_that_fails_before_its_first_picture_may_be_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.ts");
+    let open = || Sink::open(Output::File(path.clone()));
+    let (failing, stop, _inbox) = shared();
+    let (wires, outputs) = mpsc::channel(4);
+    let egress = tokio::spawn(egress::run(open(), outputs, failing));
+    stop.send_replace(Some(Ending::of(Instant::now())));
+    drop(wires);
+    egress.await.unwrap();
+    assert!(!path.exists());
+
+    let (again, stop, inbox) = shared();
+    let (process, _) = again.progress.take_over();
+    let (mut media, wire) = media(process);
+    let (wires, outputs) = mpsc::channel(4);
+    wires.try_send(wire).ok().unwrap();
+    media.write_all(&record(3000)).unwrap();
+    media.write_all(&record_of_end()).unwrap();
+    drop(media);
+    let egress = tokio::spawn(egress::run(open(), outputs, again));
+    let told = spawn_blocking(move || inbox.recv_timeout(deadlines::TRANSPORT));
+    let told = told.await.unwrap().unwrap();
+    let is_sent = matches!(told, Incoming::Transport(_, News::Trace(..)));
+    assert!(is_sent, "the first picture went out");
+    stop.send_replace(Some(Ending::of(Instant::now())));
+    egress.await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), picture(3000, true));
 }
