@@ -13,6 +13,7 @@ use super::{
     cell::{Cell, own},
     driver::Driver,
     flow::Set,
+    seat::Seat,
     seating::{self, StartId, Wanted},
     stream::{Beginning, Stream},
 };
@@ -236,7 +237,12 @@ impl Driver {
         } else {
             Restarts::Allowed
         };
+        let now = self.moment();
         let seat = &mut self.seats[at];
+        if seat.guardian.refusal().is_some() {
+            // It has a fresh worker with the stream: what the former one did is no part of this one's status.
+            *seat = Seat::new(now, &name);
+        }
         seat.ids = stream.asked.ids.clone();
         seat.cell = Some(cell);
         seat.extras.pipeline = name;
