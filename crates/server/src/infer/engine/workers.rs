@@ -13,6 +13,7 @@ use super::{
     Ended, ParamsStatus,
     cell::{Cell, error_text, sentences},
     driver::Driver,
+    flow::Quarantine,
     seating::{self, Scope, Suspect},
 };
 use crate::{
@@ -163,6 +164,10 @@ impl Driver {
         cell.is_ready = false;
         cell.lost_at.get_or_insert(now);
         let quarantine = cell.flow.worker_lost(now);
+        if let Some(Quarantine { set, .. }) = &quarantine {
+            let pipeline = cell.key.pipeline.clone();
+            self.quarantined.add(pipeline, set.hash.clone());
+        }
         for seat in self.seats_with(id) {
             if let Some(stream) = &mut self.seats[seat].stream {
                 stream.detach();
