@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     engine::{Command, Ended, Engine},
-    leftover, routes,
+    json, leftover, routes,
     settings::Settings,
 };
 use crate::{
@@ -206,5 +206,5 @@ fn read(file: &std::path::Path) -> Result<Value, String> {
         return Err(format!("it is longer than {most} bytes"));
     }
     let text = std::fs::read(file).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&text).map_err(|error| error.to_string())
+    json::read(&text)
 }

@@ -251,6 +251,12 @@ impl Driver {
                 }
             }
             FromChild::Reloading { id: request } => self.reloading(id, request),
+            FromChild::Error(report) if report.code == "link" && !report.fatal => {
+                // Media left before they were joined: what became of it is told as media's.
+                let name = self.cell(id).map(Cell::name).unwrap_or_default();
+                let ids = self.ids_of(id);
+                log_child(Level::Warning, &ids, &name, &report.message);
+            }
             FromChild::Error(report) => self.worker_failed(id, &report),
             FromChild::Log { level, message } => {
                 let name = self.cell(id).map(Cell::name).unwrap_or_default();
