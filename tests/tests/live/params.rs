@@ -355,7 +355,7 @@ fn parameters_come_from_a_watched_file_and_are_told_where_that_is_asked_for() {
 fn what_the_waiting_worker_has_already_is_applied_to_a_stream_that_brings_none() {
     let Some(clip) = clip() else { return };
     let orchestrator = Orchestrator::idle(Setup::pipeline("invert"));
-    let stream = orchestrator.stream("brings none", &clip, &json!({}));
+    let stream = orchestrator.stream("plain", &clip, &json!({}));
     stream.viewer.until_more(RATE, FIRST);
     let streams = api(&orchestrator, "GET", "/v1/streams", &json!({})).json();
     assert_eq!(
