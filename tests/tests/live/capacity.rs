@@ -15,7 +15,9 @@ use framerill_tests::{
 };
 use serde_json::json;
 
-use crate::scene::{FIRST, RATE, SOON, STOPPED, assert_perfect, assert_whole, clip_of, verdict};
+use crate::scene::{
+    FIRST, RATE, SOON, STOPPED, api, assert_perfect, assert_whole, clip_of, verdict,
+};
 
 /// What another stream's trouble may cost on a machine that both share.
 const SLOWER: Duration = Duration::from_millis(150);
@@ -176,4 +178,28 @@ fn a_worker_that_hangs_slows_no_other_stream() {
     assert_eq!(missing, 0);
     first.viewer.until_more(2 * RATE, SOON);
     assert_whole(&verdict(&first, Look::Negative), &orchestrator.runner, None);
+}
+
+#[test]
+fn a_seat_whose_worker_was_lost_for_good_takes_the_next_stream_that_needs_it() {
+    let (Some(one), Some(two)) = (clip_of((640, 360), 1), clip_of((640, 360), 2)) else {
+        return;
+    };
+    let setup = Setup::pipeline("invert").flag("--capacity", "2");
+    let orchestrator = Orchestrator::idle(setup.variable("FRAMERILL_MAX_RESTARTS", "0"));
+    let runner = &orchestrator.runner;
+    let lost = orchestrator.stream("lost", &one, &json!({}));
+    lost.viewer.until_more(RATE, FIRST);
+    let streams = api(&orchestrator, "GET", "/v1/streams", &json!({})).json();
+    let id = streams["streams"][0]["id"].as_u64().expect("it runs");
+    kill_9(runner.process(Role::Worker)).expect("it runs");
+    assert!(lost.viewer.ends(STOPPED), "{}", runner.last_words());
+    let first = orchestrator.stream("first", &one, &json!({}));
+    let second = orchestrator.stream("second", &two, &json!({}));
+    first.viewer.until_more(2 * RATE, SOON);
+    second.viewer.until_more(2 * RATE, SOON);
+    runner.until_health(&["OK"], SOON);
+    let path = format!("/v1/streams/{id}");
+    let told = api(&orchestrator, "GET", &path, &json!({})).json();
+    assert!(told["fault"].is_string(), "{told}");
 }

@@ -16,7 +16,7 @@ use framerill_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{FIRST, RATE, SOON, assert_whole, clip, film_changed, verdict};
+use crate::scene::{FIRST, RATE, SOON, api, assert_whole, clip, film_changed, verdict};
 
 /// A message takes effect within this.
 const EFFECT: Duration = Duration::from_secs(3);
@@ -354,4 +354,17 @@ fn parameters_come_from_a_watched_file_and_are_told_where_that_is_asked_for() {
         .until_event("params_update", SOON, |it| it["params"]["negative"] == true);
     assert_eq!(told["status"], "applied");
     assert_becomes(&stream, true);
+}
+
+#[test]
+fn what_the_waiting_worker_has_already_is_applied_to_a_stream_that_brings_none() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::pipeline("invert"));
+    let stream = orchestrator.stream("plain", &clip, &json!({}));
+    stream.viewer.until_more(RATE, FIRST);
+    let streams = api(&orchestrator, "GET", "/v1/streams", &json!({})).json();
+    assert_eq!(
+        streams["streams"][0]["params_status"], "applied",
+        "{streams}"
+    );
 }

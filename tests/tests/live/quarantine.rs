@@ -6,7 +6,7 @@ use framerill_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{RATE, SOON, assert_whole, clip, verdict};
+use crate::scene::{RATE, SOON, api, assert_whole, clip, verdict};
 
 fn says(event: &Value, what: &str) -> bool {
     event["message"]
@@ -47,4 +47,29 @@ fn parameters_that_kill_the_worker_twice_are_quarantined_and_the_good_ones_resto
     });
     let status = orchestrator.runner.status().expect("infer answers");
     assert_eq!(status["inference_status"]["restart_count"], 2);
+}
+
+/// What killed the worker of one stream twice is known when the next one brings it.
+#[test]
+fn a_start_with_quarantined_parameters_runs_without_them_and_kills_nothing() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Dies"));
+    let deadly = json!({"seconds": 0.001, "deadly": true});
+    let first = orchestrator.stream("first", &clip, &deadly);
+    first
+        .session
+        .until_event("error", 2 * SOON, |it| says(it, "quarantined"));
+    first.viewer.until_more(RATE, SOON);
+    let second = orchestrator.stream("second", &clip, &deadly);
+    second.session.until_event("error", SOON, |it| {
+        says(it, "they are quarantined: the worker")
+    });
+    second.viewer.until_more(2 * RATE, SOON);
+    let none: [Value; 0] = [];
+    assert_eq!(second.session.events_of("restart"), none);
+    let streams = api(&orchestrator, "GET", "/v1/streams", &json!({})).json();
+    let told = streams["streams"].as_array().expect("a list").iter();
+    let told: Vec<_> = told.filter(|it| it["is_ending"] == false).collect();
+    assert_eq!(told[0]["params_status"], "quarantined", "{streams}");
+    orchestrator.runner.until_health(&["OK"], SOON);
 }

@@ -8,7 +8,7 @@ use super::trickle::TlsArgs;
 use crate::{
     exit::Exit,
     failure::Failure,
-    infer::{self, Asked, Infer as Inner, Settings},
+    infer::{self, Asked, Infer as Inner, Settings, json},
     log::Ids,
     run::{self, Pipeline},
 };
@@ -132,7 +132,7 @@ fn protocol(text: &str) -> Result<String, String> {
 impl Infer {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let pipeline = Pipeline::find(&self.pipeline)?;
-        let initial_params = serde_json::from_str(&self.initial_params).map_err(|error| {
+        let initial_params = json::read(self.initial_params.as_bytes()).map_err(|error| {
             let text = format!("--initial-params is no JSON object: {error}");
             Failure::usage("initial_params", text)
                 .hint("give an object such as '{\"strength\": 0.5}'")

@@ -6,6 +6,7 @@ use framerill_worker::message::{EgressMode, FillerPicture};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::json;
 use crate::log::Ids;
 
 /// Frames a second at most, by default (runner contract §8.2).
@@ -159,7 +160,7 @@ impl Asked {
 
     /// Reads the runner's body. An error is one line for its caller.
     pub(super) fn from_runner(body: &[u8]) -> Result<Self, String> {
-        let body: RunnerBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let body: RunnerBody = json::read(body)?;
         let (source, sink) = (body.subscribe_url, body.publish_url);
         let (source, sink) = (Place::Trickle(source), Place::Trickle(sink));
         let asked = Self {
@@ -183,7 +184,7 @@ impl Asked {
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err("it is no JSON object".to_owned());
         }
-        let body: ApiBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let body: ApiBody = json::read(body)?;
         let asked = Self {
             source: Place::parse(body.source),
             sink: Place::parse(body.sink),

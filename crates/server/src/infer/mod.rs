@@ -12,6 +12,7 @@ mod base_params;
 mod command;
 mod digest;
 mod engine;
+pub(crate) mod json;
 mod leftover;
 mod memory;
 mod metrics;

@@ -15,7 +15,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     asked::Asked,
     engine::{Command, Engine, Number, ParamsStatus, Reply, Snapshot, StreamView, wall_ms},
-    memory, metrics,
+    json, memory, metrics,
     refusal::{Refusal, STARTING},
 };
 use crate::{
@@ -181,9 +181,7 @@ async fn begin(engine: &Engine, asked: Asked, received_ms: u64) -> Result<Number
 
 async fn params(State(engine): State<Engine>, request: Request) -> Response {
     let updated = async {
-        let value = read_json(request, |body| {
-            serde_json::from_slice(body).map_err(|error| error.to_string())
-        });
+        let value = read_json(request, json::read);
         let value = value.await.map_err(|why| why.to_string())?;
         let asked = ask(&engine, |reply| Command::Params {
             to: None,
@@ -320,7 +318,7 @@ async fn change(
 
 /// The parameters of a change.
 fn params_of(body: &[u8]) -> Result<Value, String> {
-    let mut value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let mut value: Value = json::read(body)?;
     let params = value.get_mut("params").map(Value::take);
     let params = params.filter(Value::is_object);
     params.ok_or_else(|| "give {\"params\": {…}}".to_owned())

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::{
     Command, Ended, Incoming, Number, Snapshot, StreamView,
     cell::Cell,
+    quarantined::Quarantined,
     seat::Seat,
     seating::{self, Seating, StartId},
     snapshot::Recovery,
@@ -63,6 +64,8 @@ pub(super) struct Driver {
     pub(super) checks: Vec<Check>,
     last_media: u32,
     pub(super) notes: Notes,
+    /// Parameters that no worker is given.
+    pub(super) quarantined: Quarantined,
     pub(super) started: u64,
     pub(super) ended: Option<Ended>,
     pub(super) restarts: BTreeMap<(&'static str, String), u64>,
@@ -100,6 +103,7 @@ impl Driver {
             checks: Vec::new(),
             last_media: u32::MAX,
             notes: Notes::start()?,
+            quarantined: Quarantined::default(),
             started: 0,
             ended: None,
             restarts: BTreeMap::new(),

@@ -5,6 +5,8 @@
 //!             │newest wins                                  └──rejected──> gone; what is in force stays
 //! worker lost soon after a set came: suspect; lost twice so: quarantined, and the good ones come back
 //! ```
+//!
+//! Suspicion ends with the stream; quarantine does not, and is `quarantined`'s to remember.
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
@@ -51,8 +53,6 @@ pub(super) enum Unfit {
     Bound,
     /// A stream's pictures have one size from beginning to end.
     Size { current: Size, requested: Size },
-    /// It killed the worker before.
-    Quarantined,
 }
 
 /// Of the size in the contract's words (§7).
@@ -70,9 +70,6 @@ impl fmt::Display for Unfit {
                 requested.width(),
                 requested.height()
             ),
-            Self::Quarantined => {
-                f.write_str("they are quarantined: the worker died of them twice")
-            }
         }
     }
 }
@@ -134,8 +131,8 @@ impl Flow {
         &self.initial
     }
 
-    /// A new stream: it gets what it brings, or what the worker had at first. What an earlier one's parameters did, and what
-    /// they were, is forgotten. Where others are at work, theirs stay, unless it brings some.
+    /// A new stream: it gets what it brings, or what the worker had at first. What an earlier one's parameters were is
+    /// forgotten, and what they are suspected of. Where others are at work, theirs stay, unless it brings some.
     pub(super) fn begin_stream(&mut self, set: Set, is_explicit: bool, is_alone: bool) {
         if is_alone {
             self.deaths.clear();
@@ -162,19 +159,20 @@ impl Flow {
         if let Some(current) = size.filter(|it| *it != requested) {
             return Err(Unfit::Size { current, requested });
         }
-        if !self.queue(set) {
-            return Err(Unfit::Quarantined);
-        }
+        self.queue(set);
         Ok(())
     }
 
-    /// The newest set that is wanted. False: it killed the worker before, and is not taken.
-    fn queue(&mut self, set: Set) -> bool {
-        if self.is_quarantined(&set.hash) {
-            return false;
-        }
+    /// The newest set that is wanted.
+    fn queue(&mut self, set: Set) {
         self.wanted = Some(set);
-        true
+    }
+
+    /// Whether parameters of a stream are on their way to the worker.
+    pub(super) fn owes(&self, stream: Number) -> bool {
+        let under_way = self.under_way.iter().map(|(_, set)| set);
+        let mut sets = self.wanted.iter().chain(under_way);
+        sets.any(|it| it.is_of(stream))
     }
 
     /// The set to send to a worker that is ready, with this id; none while one is under way or nothing changes.
@@ -223,7 +221,11 @@ impl Flow {
             None => return None,
         };
         self.since = now;
-        if suspect == self.initial || suspect == self.good {
+        // The same parameters are the same, whoever brings them.
+        if [&self.initial, &self.good]
+            .map(|it| &it.hash)
+            .contains(&&suspect.hash)
+        {
             return None;
         }
         if !self.deaths.iter().any(|(hash, _)| *hash == suspect.hash) {
@@ -241,6 +243,7 @@ impl Flow {
         if deaths < DEATHS {
             return None;
         }
+        self.deaths.retain(|(hash, _)| *hash != suspect.hash);
         self.in_force = self.good.clone();
         self.wanted.take_if(|it| it.hash == suspect.hash);
         Some(Quarantine {
@@ -258,11 +261,6 @@ impl Flow {
     /// The worker has loaded.
     pub(super) fn loaded(&mut self, now: Duration) {
         self.since = now;
-    }
-
-    fn is_quarantined(&self, hash: &str) -> bool {
-        let mut known = self.deaths.iter();
-        known.any(|(it, deaths)| it == hash && *deaths >= DEATHS)
     }
 }
 
@@ -296,7 +294,7 @@ mod tests {
     fn of_many_sets_the_newest_is_sent_and_one_at_a_time() {
         let mut flow = Flow::new(set("initial"), false);
         for name in ["a", "b", "c"] {
-            assert!(flow.queue(set(name)));
+            flow.queue(set(name));
         }
         assert_eq!(flow.next(|| 1).unwrap().1.hash, "c");
         flow.queue(set("d"));
@@ -337,11 +335,33 @@ mod tests {
             ("killer", "good")
         );
         assert_eq!(flow.load().hash, "good");
-        assert_eq!(flow.change(set("killer"), None), Err(Unfit::Quarantined));
-        flow.begin_stream(set("another"), true, false);
-        assert_eq!(flow.change(set("killer"), None), Err(Unfit::Quarantined));
-        flow.begin_stream(set("another"), true, true);
-        assert_eq!(flow.change(set("killer"), None), Ok(()));
+    }
+
+    #[test]
+    fn what_is_only_suspected_is_forgotten_with_its_stream() {
+        let mut flow = Flow::new(set("initial"), false);
+        for id in 1..5 {
+            flow.begin_stream(set("a"), true, true);
+            take(&mut flow, id, at(id));
+            assert_eq!(flow.worker_lost(at(id)), None);
+        }
+    }
+
+    #[test]
+    fn parameters_are_owed_to_their_stream_until_the_worker_has_them() {
+        let mut flow = Flow::new(set("initial"), false);
+        flow.begin_stream(set("initial"), false, true);
+        assert!(!flow.owes(1), "the worker has them already");
+        let mine = Set {
+            of: Some(1),
+            ..set("a")
+        };
+        flow.begin_stream(mine, true, true);
+        assert!(flow.owes(1) && !flow.owes(2));
+        flow.next(|| 1);
+        assert!(flow.owes(1));
+        flow.applied(1, at(1));
+        assert!(!flow.owes(1));
     }
 
     #[test]
@@ -358,8 +378,14 @@ mod tests {
     }
 
     #[test]
-    fn initial_parameters_are_never_quarantined() {
+    fn initial_parameters_are_never_quarantined_whoever_brings_them() {
         let mut flow = Flow::new(set("initial"), false);
+        let of = Some(1);
+        flow.queue(Set {
+            of,
+            ..set("initial")
+        });
+        take(&mut flow, 1, at(1));
         for _ in 0..5 {
             assert_eq!(flow.worker_lost(at(1)), None);
             assert_eq!(flow.load().hash, "initial");

@@ -46,7 +46,14 @@ impl Driver {
                 if self.seat_of(stream) == Some(at) {
                     let why = match reason {
                         StopReason::Silence => "nothing came in for a minute",
-                        StopReason::Error => "its worker is lost for good",
+                        StopReason::Error => {
+                            let seat = &mut self.seats[at];
+                            let cause = seat.guardian.refusal().map(ToString::to_string);
+                            if let (Some(stream), Some(cause)) = (&mut seat.stream, cause) {
+                                stream.fault.get_or_insert(cause);
+                            }
+                            "its worker is lost for good"
+                        }
                     };
                     self.end_stream(at, why);
                 }

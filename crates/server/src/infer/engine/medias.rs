@@ -7,7 +7,7 @@ use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
 use framerill_worker::message::{FromChild, MediaStats, ToChild};
 
 use super::{
-    Number,
+    Number, ParamsStatus,
     driver::Driver,
     seating::{self, Suspect},
     workers::level_of,
@@ -217,6 +217,10 @@ impl Driver {
         };
         stream.incarnation += 1;
         stream.attached = true;
+        if stream.params_status() == ParamsStatus::Queued && !cell.flow.owes(stream.number) {
+            // The worker has had them from the beginning, or was loaded with them.
+            stream.params_are(ParamsStatus::Applied);
+        }
         let (name, incarnation) = (stream.name(), stream.incarnation);
         let attach = |id, format, history| ToChild::Attach {
             id,

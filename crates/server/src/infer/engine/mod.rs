@@ -2,7 +2,8 @@
 //! seating (who sits where), lifecycles (when a child is restarted), guardians (what state a stream is in), flows (which
 //! parameters a worker has).
 //!
-//! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `seating` and `flow` (pure), `cell`
+//! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `seating`, `flow` and `quarantined`
+//! (pure), `cell`
 //! (a worker and its parameters), `stream` and `tally` (a
 //! stream, its media and what they counted), `seat` (a place for a stream: a guardian and its
 //! worker), `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream
@@ -24,6 +25,7 @@ mod news;
 mod params;
 mod params_status;
 mod placing;
+mod quarantined;
 mod seat;
 mod seating;
 mod snapshot;

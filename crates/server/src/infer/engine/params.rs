@@ -6,8 +6,8 @@ use framerill_supervisor::{ChildId, guardian::Input};
 use serde_json::Value;
 
 use super::{
-    Number, ParamsStatus, driver::Driver, flow::Set, seat::Seat, seating, start::read_set,
-    stream::Stream, wall_ms,
+    Number, ParamsStatus, driver::Driver, flow::Set, quarantined, seat::Seat, seating,
+    start::read_set, stream::Stream, wall_ms,
 };
 use crate::infer::{digest::digest, refusal::Refusal, status};
 
@@ -55,13 +55,16 @@ impl Driver {
         self.guard(seat, Input::ParamsQueued);
         let stream = self.seats[seat].stream.as_ref();
         let (of, size) = (stream.map(|it| it.number), stream.map(|it| it.size));
-        let Some(cell) = self.cell_mut(cell) else {
+        let Some(cell) = self.cells.iter_mut().find(|it| it.id == cell) else {
             return Err(Refusal::NoWorker.to_string());
         };
         let set = Set {
             of,
             ..read_set(given, &cell.name())?
         };
+        if self.quarantined.has(&cell.key.pipeline, &set.hash) {
+            return Err(quarantined::WHY.to_owned());
+        }
         cell.flow.change(set, size).map_err(|why| why.to_string())?;
         cell.pump();
         if let Some(stream) = &mut self.seats[seat].stream {
@@ -71,8 +74,13 @@ impl Driver {
     }
 
     fn refuse_params(&mut self, seat: usize, why: &str) {
+        self.settle_params(seat, ParamsStatus::Rejected, why);
+    }
+
+    /// The newest parameters of a seat's stream are none.
+    pub(super) fn settle_params(&mut self, seat: usize, status: ParamsStatus, why: &str) {
         if let Some(stream) = &mut self.seats[seat].stream {
-            stream.params_are(ParamsStatus::Rejected);
+            stream.params_are(status);
         }
         self.report(seat, format!("Error updating params: {why}"));
     }

@@ -109,7 +109,10 @@ impl Driver {
     fn set_of(&self, key: &Key, load: Load) -> Result<Set, String> {
         let given = match load {
             Load::Initial => None,
-            Load::Start(start) => self.starts.get(&start).and_then(|it| it.set.clone()),
+            Load::Start(start) => {
+                let brought = self.starts.get(&start).and_then(|it| it.set.clone());
+                brought.filter(|it| !self.quarantined.has(&key.pipeline, &it.hash))
+            }
             Load::Stream(number) => {
                 let stream = self.streams().find(|it| it.number == number);
                 stream.map(|it| it.set.clone())

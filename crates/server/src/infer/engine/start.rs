@@ -9,10 +9,12 @@ use framerill_supervisor::{
 use serde_json::{Map, Value};
 
 use super::{
-    Number, Reply,
+    Number, ParamsStatus, Reply,
     cell::{Cell, own},
     driver::Driver,
     flow::Set,
+    quarantined,
+    seat::Seat,
     seating::{self, StartId, Wanted},
     stream::{Beginning, Stream},
 };
@@ -169,17 +171,16 @@ impl Driver {
         let start = self.starts.get(&id);
         let start = start.ok_or_else(|| gone("nobody asks for it any more"))?;
         let (asked, received_ms) = (start.asked.clone(), start.received_ms);
-        let is_explicit = start.set.is_some();
-        let set = match &start.set {
-            Some(set) => Set {
-                of: Some(number),
-                ..set.clone()
-            },
-            None => self
-                .cell(cell)
-                .map(|it| it.flow.initial().clone())
-                .ok_or_else(|| gone("its worker is gone"))?,
-        };
+        let brought = start.set.clone();
+        let there = self.cell(cell);
+        let there = there.ok_or_else(|| gone("its worker is gone"))?;
+        // A stream that brings what is quarantined begins like one that brings nothing.
+        let is_taken = |it: &Set| !self.quarantined.has(&there.key.pipeline, &it.hash);
+        let taken = brought.clone().filter(is_taken);
+        let is_explicit = taken.is_some();
+        let of = Some(number);
+        let set = taken.map(|it| Set { of, ..it });
+        let set = set.unwrap_or_else(|| there.flow.initial().clone());
         let transport = self.open(number, at, &asked)?;
         self.retire(at);
         let stream = Stream::begin(Beginning {
@@ -202,10 +203,15 @@ impl Driver {
         let stream = number;
         self.guard(at, Input::StreamStarted { stream, restarts });
         self.tell_worker_state(at);
-        if is_explicit {
+        if let Some(brought) = &brought {
             self.guard(at, Input::ParamsQueued);
+            let extras = &mut self.seats[at].extras;
+            extras.show(&brought.params.given, &brought.hash);
         }
         self.give_set(cell, set, is_explicit);
+        if brought.is_some() && !is_explicit {
+            self.settle_params(at, ParamsStatus::Quarantined, quarantined::WHY);
+        }
         if asked.origin == Origin::Runner {
             self.notes.keep(number, &asked);
         }
@@ -236,7 +242,12 @@ impl Driver {
         } else {
             Restarts::Allowed
         };
+        let now = self.moment();
         let seat = &mut self.seats[at];
+        if seat.guardian.refusal().is_some() {
+            // It has a fresh worker with the stream: what the former one did is no part of this one's status.
+            *seat = Seat::new(now, &name);
+        }
         seat.ids = stream.asked.ids.clone();
         seat.cell = Some(cell);
         seat.extras.pipeline = name;

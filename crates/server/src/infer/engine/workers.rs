@@ -13,6 +13,7 @@ use super::{
     Ended, ParamsStatus,
     cell::{Cell, error_text, sentences},
     driver::Driver,
+    flow::Quarantine,
     seating::{self, Scope, Suspect},
 };
 use crate::{
@@ -163,6 +164,10 @@ impl Driver {
         cell.is_ready = false;
         cell.lost_at.get_or_insert(now);
         let quarantine = cell.flow.worker_lost(now);
+        if let Some(Quarantine { set, .. }) = &quarantine {
+            let pipeline = cell.key.pipeline.clone();
+            self.quarantined.add(pipeline, set.hash.clone());
+        }
         for seat in self.seats_with(id) {
             if let Some(stream) = &mut self.seats[seat].stream {
                 stream.detach();
@@ -246,6 +251,12 @@ impl Driver {
                 }
             }
             FromChild::Reloading { id: request } => self.reloading(id, request),
+            FromChild::Error(report) if report.code == "link" && !report.fatal => {
+                // Media left before they were joined: what became of it is told as media's.
+                let name = self.cell(id).map(Cell::name).unwrap_or_default();
+                let ids = self.ids_of(id);
+                log_child(Level::Warning, &ids, &name, &report.message);
+            }
             FromChild::Error(report) => self.worker_failed(id, &report),
             FromChild::Log { level, message } => {
                 let name = self.cell(id).map(Cell::name).unwrap_or_default();

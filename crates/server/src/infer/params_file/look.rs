@@ -11,8 +11,10 @@ use std::{
 use rustix::fs::OFlags;
 use serde_json::Value;
 
+use crate::infer::{json, transport::CONTROL_MOST};
+
 /// Bytes of a file at most: what one message of the control channel may have.
-const MOST: usize = super::super::transport::CONTROL_MOST;
+const MOST: usize = CONTROL_MOST;
 
 /// By which a change is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +64,7 @@ fn change(file: &Path, seen: Option<Stamp>) -> io::Result<Option<Change>> {
     let value = if text.len() > MOST {
         Err(format!("it is longer than {MOST} bytes"))
     } else {
-        serde_json::from_slice(&text).map_err(|error| error.to_string())
+        json::read(&text)
     };
     Ok(Some((stamp, value)))
 }

@@ -10,7 +10,10 @@ use framerill_trickle::{
 use serde_json::{Value, json};
 
 use super::{News, Shared, told};
-use crate::log::{Level, log_stream};
+use crate::{
+    infer::json,
+    log::{Level, log_stream},
+};
 
 /// Bytes of one message (runner contract §12, D2).
 pub(crate) const CONTROL_MOST: usize = 10 << 20;
@@ -126,8 +129,7 @@ impl Message {
         if self.bytes.is_empty() {
             return Ok(None);
         }
-        let value: Value =
-            serde_json::from_slice(&self.bytes).map_err(|error| error.to_string())?;
+        let value: Value = json::read(&self.bytes)?;
         Ok((value != json!({"keep": "alive"})).then_some(value))
     }
 }

@@ -6,7 +6,7 @@ use framerill_supervisor::ChildId;
 
 use super::{
     key::Key,
-    message::{Input, Output},
+    message::{Input, Load, Output},
     starts::Pending,
 };
 use crate::{
@@ -72,22 +72,25 @@ pub(super) struct Worker {
     pub(super) is_ready: bool,
     /// Unknown until it was ready.
     pub(super) shareable: Option<bool>,
-    pub(super) has_defaults: bool,
+    pub(super) load: Load,
     pub(super) is_leaving: bool,
     pub(super) is_over: bool,
+    /// It failed for good and was never ready, with nothing that a caller brought: another one would do the same.
+    pub(super) is_hopeless: bool,
 }
 
 impl Worker {
-    pub(super) fn new(id: ChildId, key: Key) -> Self {
+    pub(super) fn new(id: ChildId, key: Key, load: Load) -> Self {
         Self {
             id,
             key,
             is_added: false,
             is_ready: false,
             shareable: None,
-            has_defaults: false,
+            load,
             is_leaving: false,
             is_over: false,
+            is_hopeless: false,
         }
     }
 }
@@ -110,7 +113,7 @@ impl Seating {
             }],
             workers: vec![Worker {
                 is_added: true,
-                ..Worker::new(worker, key.clone())
+                ..Worker::new(worker, key.clone(), Load::Initial)
             }],
             starts: Vec::new(),
             displaced: Vec::new(),

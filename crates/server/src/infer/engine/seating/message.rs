@@ -121,7 +121,7 @@ pub(in crate::infer::engine) enum Output {
     ForgetWorker { worker: ChildId },
     /// Ask a worker about a start's parameters. Answer `Checked`.
     Check { start: StartId, worker: ChildId },
-    /// Begin a stream; what runs on the seat ends. Answer `Begun`.
+    /// Begin a stream; what runs on the seat ends, and if the seat had failed for good, it begins anew. Answer `Begun`.
     Begin {
         start: StartId,
         stream: Number,

@@ -8,6 +8,7 @@
 //!            └────────┴─────────────────┴────────────────────┴──────────────────┴────> refused, why
 //! seat     free ──accepted──> taken ──ended──> free, until its channels are closed ──closed──> free
 //! worker   added ──> ready <──> busy ──no seat and no start has it──> told to leave ──gone──> forgotten
+//!                      └─────────┴──failed for good──> over; above capacity 1 the seat's next stream has a fresh one
 //! ```
 //!
 //! After every [`Seating::handle`], poll until `WakeAt` or `Idle`. `AddWorker` and `Begin` are answered before anything else

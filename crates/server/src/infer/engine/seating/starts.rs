@@ -92,22 +92,33 @@ impl Seating {
             return Ok(0);
         }
         let is_promised = |at: usize| self.starts.iter().any(|it| it.seat == at);
-        let mut seats = self.seats.iter().enumerate();
-        let is_free = |(at, it): &(usize, &Place)| {
-            it.running().is_none() && refusal(*at).is_none() && !is_promised(*at)
-        };
-        if let Some((free, _)) = seats.find(is_free) {
-            return Ok(free);
+        let is_free = |at: &usize| self.seats[*at].running().is_none() && !is_promised(*at);
+        let free: Vec<_> = (0..self.seats.len()).filter(is_free).collect();
+        if let Some(well) = free.iter().find(|it| refusal(**it).is_none()) {
+            return Ok(*well);
         }
         if self.seats.len() < self.capacity {
             self.seats.push(Place::default());
             self.out.push_back(Output::AddSeat);
             return Ok(self.seats.len() - 1);
         }
-        if (0..self.seats.len()).all(|it| refusal(it).is_some()) {
+        if let Some(failed) = free.iter().find(|it| self.begins_anew(**it)) {
+            return Ok(*failed);
+        }
+        // Here every seat that is free is refused.
+        let Some(why) = free.first().and_then(|it| refusal(*it)) else {
+            return Err(self.in_use());
+        };
+        if free.len() == self.capacity {
             return Err(Refusal::AllFailed);
         }
-        Err(self.in_use())
+        Err(Refusal::FailedForGood { why: why.clone() })
+    }
+
+    /// Whether a seat that failed for good can have a fresh worker: what the last one died of may have been its stream's.
+    fn begins_anew(&self, seat: usize) -> bool {
+        let worker = self.seats[seat].worker.and_then(|it| self.worker(it));
+        worker.is_none_or(|it| it.is_over && !it.is_hopeless)
     }
 
     fn takes_the_place(&self, wanted: &Wanted) -> bool {

@@ -33,10 +33,7 @@ impl Seating {
 
     pub(super) fn add_worker(&mut self, key: Key, load: Load) -> ChildId {
         let worker = self.new_worker();
-        self.workers.push(Worker {
-            has_defaults: load == Load::Defaults,
-            ..Worker::new(worker, key.clone())
-        });
+        self.workers.push(Worker::new(worker, key.clone(), load));
         self.out.push_back(Output::AddWorker { worker, key, load });
         worker
     }
@@ -117,22 +114,26 @@ impl Seating {
     /// A worker that never comes back. What it was for decides what follows.
     pub(super) fn worker_failed(&mut self, id: ChildId, failure: &Failure) {
         let is_leaving = self.is_leaving();
+        let served = self.served.clone();
         let Some(worker) = self.worker_mut(id).filter(|it| !it.is_over) else {
             return;
         };
         worker.is_ready = false;
         worker.is_over = true;
-        let (key, has_defaults) = (worker.key.clone(), worker.has_defaults);
+        let (key, load) = (worker.key.clone(), worker.load);
+        worker.is_hopeless = key.pipeline == served
+            && !failure.was_ready
+            && matches!(load, Load::Initial | Load::Defaults);
         if is_leaving {
             return;
         }
-        if failure.of_params && !failure.was_ready && !has_defaults {
+        if failure.of_params && !failure.was_ready && load != Load::Defaults {
             return self.again_with_defaults(id, key);
         }
         if !failure.was_ready && key.pipeline != self.served {
             self.give_up_another(id, &failure.why);
         }
-        // A seat that has it takes no stream any more.
+        // What waits for a seat that has it waits in vain.
         let seats = self.seats_with(id);
         let why = Refusal::FailedForGood {
             why: failure.why.clone(),

@@ -220,6 +220,63 @@ fn a_seat_that_failed_for_good_takes_no_stream() {
     assert_eq!(refusal(&desk, 2), "every worker failed for good");
 }
 
+/// A seat's stream loses its worker for good and ends.
+fn lose(desk: &mut Desk, start: u64, was_ready: bool) -> ChildId {
+    let stream = desk.run(wanted(start));
+    let worker = desk.worker_of(stream);
+    fail(desk, worker, failure(was_ready, false));
+    end(desk, stream);
+    desk.close(stream);
+    worker
+}
+
+#[test]
+fn above_capacity_one_a_seat_whose_worker_failed_begins_anew_with_the_stream_that_needs_it() {
+    let mut desk = Desk::new(2);
+    desk.ready(FIRST, false);
+    let lost = lose(&mut desk, 1, true);
+    let refused = || vec![Some("no restart left".into())];
+    desk.ask_with(wanted(2), refused());
+    desk.ask_with(wanted(3), refused());
+    let [other, anew] = [2, 3].map(|it| desk.answers[&it].clone().unwrap());
+    assert_eq!(desk.streams[&other].seat, 1, "a whole seat comes first");
+    assert_eq!(desk.streams[&anew].seat, 0);
+    assert_ne!(desk.worker_of(anew), lost);
+    assert!(desk.told.contains(&Output::ForgetWorker { worker: lost }));
+    desk.ask(wanted(4));
+    assert_eq!(refusal(&desk, 4), "capacity 2 in use");
+}
+
+#[test]
+fn a_seat_whose_fresh_worker_was_never_ready_is_refused_as_failed_and_not_as_in_use() {
+    let mut desk = Desk::new(2);
+    lose(&mut desk, 1, false);
+    let refused = || vec![Some("no restart left".into())];
+    desk.ask_with(wanted(2), refused());
+    assert!(desk.answers[&2].is_ok());
+    desk.ask_with(wanted(3), refused());
+    assert_eq!(
+        refusal(&desk, 3),
+        "the pipeline failed for good: no restart left"
+    );
+}
+
+#[test]
+fn what_a_start_brought_to_a_worker_that_never_loaded_costs_no_seat() {
+    let mut desk = Desk::new(2);
+    let poison = desk.run(Wanted {
+        params: "poison".into(),
+        ..bound(1, Binding::Prompt)
+    });
+    let worker = desk.worker_of(poison);
+    fail(&mut desk, worker, failure(false, false));
+    end(&mut desk, poison);
+    let refused = || vec![Some("no restart left".into())];
+    desk.ask_with(wanted(2), refused());
+    desk.ask_with(wanted(3), refused());
+    assert!(desk.answers[&2].is_ok() && desk.answers[&3].is_ok());
+}
+
 #[test]
 fn streams_of_their_own_share_no_worker_and_shared_ones_do() {
     let mut desk = Desk::new(4);

@@ -1,0 +1,96 @@
+//! JSON from outside, without a number that would lose its value: the contract's hash is over integers as Python prints
+//! them, whatever their length (runner contract §6.1), and 64 bits are all that is kept of one. Pure.
+
+use serde::de::DeserializeOwned;
+
+/// Reads it. An error is one line for whoever sent it.
+pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    let value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    match too_long(text) {
+        None => Ok(value),
+        Some(field) => Err(format!(
+            "`{field}` should be a whole number of 64 bits or a float"
+        )),
+    }
+}
+
+/// The field of the first whole number beyond 64 bits in a valid text.
+fn too_long(text: &[u8]) -> Option<String> {
+    let (mut at, mut field) = (0, "");
+    // Of the objects and arrays around; a valid text has no more of them than the parser takes.
+    let mut outer = Vec::new();
+    while let Some(byte) = text.get(at) {
+        let length = match byte {
+            b'"' => string(&text[at..]),
+            b'-' | b'0'..=b'9' => number(&text[at..]),
+            _ => 1,
+        };
+        let token = std::str::from_utf8(&text[at..at + length]).unwrap_or_default();
+        at += length;
+        match byte {
+            b'{' | b'[' => outer.push(field),
+            b'}' | b']' => field = outer.pop().unwrap_or_default(),
+            b'"' if text[at..].trim_ascii_start().first() == Some(&b':') => field = token,
+            b'-' | b'0'..=b'9' if !is_kept(token) => {
+                return Some(serde_json::from_str(field).unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Bytes of a string with its quotes.
+fn string(text: &[u8]) -> usize {
+    let mut is_escaped = false;
+    let inside = text.iter().skip(1).position(|byte| {
+        let is_end = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    });
+    inside.map_or(text.len(), |it| it + 2)
+}
+
+/// Bytes of a number.
+fn number(text: &[u8]) -> usize {
+    let is_of_it = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+    text.iter().take_while(|it| is_of_it(it)).count()
+}
+
+fn is_kept(number: &str) -> bool {
+    let is_float = number.contains(['.', 'e', 'E']);
+    is_float || number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_beyond_64_bits_are_refused_by_the_name_of_their_field() {
+        for (text, field) in [
+            (r#"{"level":12345678901234567890123}"#, "level"),
+            (r#"{"a":[{"b":1,"c":"\"\\"},18446744073709551616]}"#, "a"),
+            (r#"{"a":{"b":2},"x\"y" : -9223372036854775809}"#, "x\"y"),
+            ("[99999999999999999999]", ""),
+        ] {
+            let problem = read::<Value>(text.as_bytes()).unwrap_err();
+            assert!(problem.starts_with(&format!("`{field}` ")), "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_keeps_its_value_is_taken() {
+        for text in [
+            r#"{"a":18446744073709551615,"b":-9223372036854775808,"c":1e22}"#,
+            r#"{"a":12345678901234567890123.0,"b":"12345678901234567890123","12345678901234567890123":1}"#,
+            r#""12345678901234567890123""#,
+            "7",
+        ] {
+            assert!(read::<Value>(text.as_bytes()).is_ok(), "{text}");
+        }
+        assert!(read::<Value>(b"{").is_err());
+    }
+}
