@@ -180,6 +180,7 @@ fn watch_file(file: PathBuf, engine: Engine) -> Result<(), Failure> {
                         if !engine.ask(Command::Params {
                             to: None,
                             value,
+                            by: http::AnswerBy::NEVER,
                             reply,
                         }) {
                             seen = None;
