@@ -217,7 +217,7 @@ fn no_spelling_of_a_file_or_code_walks_around_the_token() {
     for (body, status) in bodies.chain(wrong.map(|it| (it, 422))) {
         let reply = ask(&runner, "POST", "/v1/streams", &[JSON], body);
         assert_eq!(reply.status, status, "{body}: {reply:?}");
-        assert_is(&reply.json(), "HTTPError");
+        assert_is(&reply.json(), "StreamError");
     }
     assert!(runner.asked().is_empty(), "infer was asked");
 }
