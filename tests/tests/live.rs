@@ -14,6 +14,8 @@ mod chaos;
 mod deaths;
 #[path = "live/dice.rs"]
 mod dice;
+#[path = "live/late.rs"]
+mod late;
 #[path = "live/leaks.rs"]
 mod leaks;
 #[path = "live/memory.rs"]

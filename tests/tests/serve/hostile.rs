@@ -62,7 +62,8 @@ fn a_body_that_is_too_long_is_422() {
 #[test]
 fn a_chunked_body_is_read_and_a_broken_one_is_422() {
     let runner = Runner::well(Stage::new());
-    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let head =
+        format!("POST {PATH} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     let body = least().to_string();
     let (first, rest) = body.split_at(10);
     let chunks = format!(
@@ -83,7 +84,7 @@ fn a_chunked_body_is_read_and_a_broken_one_is_422() {
 #[test]
 fn a_body_that_breaks_off_or_never_ends_is_422() {
     let runner = Runner::well(Stage::new());
-    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{");
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{");
     for closes in [true, false] {
         let mut stream = connect(&runner.address);
         stream.write_all(head.as_bytes()).expect("it reads");
@@ -155,7 +156,7 @@ fn more_heads_that_do_not_end_than_there_are_places_keep_no_one_out() {
 
 #[test]
 fn more_bodies_that_do_not_end_than_there_are_places_keep_no_one_out() {
-    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n");
     crowd_keeps_health_from_no_one(&format!("{head}{{"));
     // A long one waits for its turn to be read, too.
     crowd_keeps_health_from_no_one(&format!("{}{{", head.replace("100", "9000000")));
@@ -166,7 +167,9 @@ fn whoever_closes_its_half_behind_a_whole_request_is_answered() {
     let runner = Runner::well(Stage::new());
     let body = least().to_string();
     let length = body.len();
-    let post = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
+    let post = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
     let get = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n".to_owned();
     // An infer that hangs: the end of the input is seen long before the answer.
     for (infer, request, status) in [

@@ -43,6 +43,38 @@ fn a_wrong_value_exits_with_2_and_names_its_field() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_exits_with_2_and_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = folder.path().join("notes.txt");
+    fs::write(&text, "no certificate").expect("a file");
+    let text = text.to_str().expect("a name");
+    let own = folder.path().to_str().expect("a name");
+    let missing = folder.path().join("missing.pem");
+    let missing = missing.to_str().expect("a name");
+    for (file, why) in [
+        (missing, "No such file"),
+        (own, "it is no file"),
+        (text, "it holds no certificate"),
+    ] {
+        for command in ["serve", "infer"] {
+            let ended = framerill_tests::serving::framerill()
+                .args([command, "--pipeline", "noop", "--internal-port", "0"])
+                .args(["--trickle-ca", file])
+                .env("FRAMERILL_PORT", "0")
+                .current_dir(folder.path())
+                .output()
+                .expect("framerill runs");
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(2), "{command}: {said}");
+            assert!(
+                said.contains(file) && said.contains(why),
+                "{command}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_port_that_is_taken_exits_with_3_and_names_the_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("bound").port().to_string();

@@ -52,6 +52,51 @@ fn a_start_is_handed_on_in_infers_words_and_answered_with_six_empty_strings() {
 }
 
 #[test]
+fn a_page_of_some_site_starts_nothing_on_loopback_under_any_name() {
+    let json = ("Content-Type", "application/json");
+    let body = least().to_string();
+    let foreign = [
+        ("Host", "evil.example:8000"),
+        ("Origin", "http://evil.example"),
+        ("Origin", "null"),
+    ];
+    let post = |runner: &Runner, header| {
+        let address = runner.address.replace("0.0.0.0", "127.0.0.1");
+        let path = "/live-video-to-video/";
+        request(&address, "POST", path, &[json, header], body.as_bytes())
+    };
+    let runner = Runner::well(Stage::new());
+    for header in foreign {
+        let reply = post(&runner, header);
+        assert_eq!(reply.status, 400, "{header:?}");
+        assert!(reply.msg().contains("loopback"), "{reply:?}");
+    }
+    assert!(runner.starts().is_empty());
+    assert_eq!(post(&runner, ("Host", "localhost:8000")).status, 200);
+    // A host that others reach has names of its own.
+    let runner = Runner::well(Stage::new().env("HOST", "0.0.0.0"));
+    assert_eq!(post(&runner, foreign[0]).status, 200);
+}
+
+#[test]
+fn infer_is_told_until_when_the_caller_waits() {
+    let runner = Runner::well(Stage::new());
+    assert_eq!(runner.post(&least()).status, 200);
+    let head = runner.starts()[0]["head"].clone();
+    let head = head.as_str().expect("text");
+    let by = head
+        .lines()
+        .find_map(|it| it.strip_prefix("framerill-answer-by: "));
+    let by: u64 = by.and_then(|it| it.parse().ok()).expect("a time");
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let now = u64::try_from(now.tv_sec).expect("since the start") * 1000;
+    assert!(
+        (now.saturating_sub(30_000)..now + 5_000).contains(&by),
+        "{by} at {now}"
+    );
+}
+
+#[test]
 fn d19_params_named_like_ids_stay_params() {
     let runner = Runner::well(Stage::new());
     let mut body = least();

@@ -12,6 +12,7 @@ use crate::{
 };
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
+const ELSEWHERE: (&str, &str) = ("Origin", "http://elsewhere");
 const BEARER: (&str, &str) = ("Authorization", "Bearer hush");
 
 fn ask(runner: &Runner, verb: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -129,10 +130,14 @@ fn a_page_of_another_site_starts_nothing() {
         "application/x-www-form-urlencoded",
         "multipart/form-data",
     ] {
-        let headers = [("Content-Type", kind), ("Origin", "http://elsewhere")];
-        let reply = ask(&runner, "POST", "/v1/streams", &headers, &least());
-        assert_eq!(reply.status, 415, "{kind}");
+        let kind = ("Content-Type", kind);
+        let reply = ask(&runner, "POST", "/v1/streams", &[kind], &least());
+        assert_eq!(reply.status, 415, "{kind:?}");
         assert!(reply.msg().contains("application/json"));
+        for headers in [[kind, ELSEWHERE], [JSON, ELSEWHERE]] {
+            let reply = ask(&runner, "POST", "/v1/streams", &headers, &least());
+            assert_eq!(reply.status, 403, "{headers:?}");
+        }
     }
     let reply = ask(&runner, "POST", "/v1/streams", &[], &least());
     assert_eq!(reply.status, 415);
@@ -212,7 +217,7 @@ fn no_spelling_of_a_file_or_code_walks_around_the_token() {
     for (body, status) in bodies.chain(wrong.map(|it| (it, 422))) {
         let reply = ask(&runner, "POST", "/v1/streams", &[JSON], body);
         assert_eq!(reply.status, status, "{body}: {reply:?}");
-        assert_is(&reply.json(), "HTTPError");
+        assert_is(&reply.json(), "StreamError");
     }
     assert!(runner.asked().is_empty(), "infer was asked");
 }

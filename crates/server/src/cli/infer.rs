@@ -170,7 +170,7 @@ impl Infer {
                 max_frame_time: self.max_frame_time.map(Duration::from_secs_f64),
                 max_fps: self.max_fps,
                 python: self.python,
-                tls: self.tls.transport(),
+                tls: self.tls.transport()?,
                 params_events: self.params_events,
                 stream,
             },

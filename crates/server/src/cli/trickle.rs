@@ -1,6 +1,12 @@
 //! `framerill trickle`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, Subcommand, ValueEnum};
 use framerill_trickle::{
@@ -20,6 +26,9 @@ use crate::{
     run,
     trickle::{self, Certificate, Publish, Serve, Subscribe},
 };
+
+/// Bytes of a file of certificates that are looked at.
+const CERTIFICATES_MOST: u64 = 16 << 20;
 
 /// Live segments over HTTP: the server, and both ends.
 #[derive(Debug, Subcommand)]
@@ -130,17 +139,42 @@ pub(super) struct TlsArgs {
 }
 
 impl TlsArgs {
-    pub(super) fn transport(self) -> Transport {
+    /// A file that cannot be read is told before anything begins.
+    pub(super) fn transport(self) -> Result<Transport, Failure> {
         let verify = match (self.trickle_ca, self.verify_tls) {
-            (Some(file), _) => Verify::Ca(file),
+            (Some(file), _) => Verify::Ca(certificates(file)?),
             (None, true) => Verify::Roots,
             (None, false) => Verify::Off,
         };
-        Transport {
+        Ok(Transport {
             verify,
             ..Transport::default()
-        }
+        })
     }
+}
+
+/// A file of certificates that can be read and holds something of the kind.
+fn certificates(file: PathBuf) -> Result<PathBuf, Failure> {
+    let wrong = |why: String| {
+        let text = format!("--trickle-ca `{}`: {why}", file.display());
+        Failure::usage("trickle_ca", text).hint("give a PEM file of certificates")
+    };
+    let read = || {
+        // A pipe would be waited for, and is empty when the first server is connected to.
+        if !fs::metadata(&file)?.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        let mut text = Vec::new();
+        let opened = File::open(&file)?;
+        opened.take(CERTIFICATES_MOST).read_to_end(&mut text)?;
+        Ok(text)
+    };
+    let text = read().map_err(|error| wrong(error.to_string()))?;
+    let begins = b"-----BEGIN CERTIFICATE-----";
+    if !text.windows(begins.len()).any(|it| it == begins) {
+        return Err(wrong("it holds no certificate".to_owned()));
+    }
+    Ok(file)
 }
 
 #[derive(Debug, Args)]
@@ -242,7 +276,7 @@ impl PublishArgs {
     fn run(self) -> Result<Exit, Failure> {
         let mut options = PublisherOptions {
             mime: Some(self.mime),
-            transport: self.tls.transport(),
+            transport: self.tls.transport()?,
             ..PublisherOptions::default()
         };
         options.config.backpressure = self.backpressure.into();
@@ -272,7 +306,7 @@ impl SubscribeArgs {
             .hint("name a file with -o"));
         }
         let mut options = SubscriberOptions {
-            transport: self.tls.transport(),
+            transport: self.tls.transport()?,
             ..SubscriberOptions::default()
         };
         // A segment may pause as long as its publisher; that the server is there, TCP asks.

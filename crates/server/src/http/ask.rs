@@ -1,5 +1,7 @@
 //! Asking a server: one request, one connection, one deadline.
 
+use std::time::Duration;
+
 use axum::http::{Method, Request, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -11,10 +13,14 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::answer_by::{ANSWER_BY_HEADER, AnswerBy};
+
 /// The header with infer's word for programs.
 pub(crate) const CODE_HEADER: &str = "framerill-code";
 /// Bytes of an answer; a longer one is a broken one. Streams are told with their parameters, which may hold pictures.
 const ANSWER_MAX: usize = 64 << 20;
+/// The way of an answer: what infer did not begin this long before nobody waits, it does not begin.
+const WAY_BACK: Duration = Duration::from_millis(100);
 
 /// What is asked.
 pub(crate) struct Question<'a> {
@@ -67,6 +73,7 @@ pub(crate) async fn ask(
     body: Option<Bytes>,
     until: Instant,
 ) -> Result<Answer, NoAnswer> {
+    let left = until.saturating_duration_since(Instant::now());
     let question = Question {
         authority: &format!("127.0.0.1:{port}"),
         method,
@@ -74,22 +81,37 @@ pub(crate) async fn ask(
         bearer: None,
         body,
     };
-    put(question, until).await
+    // It shares this machine's clock.
+    let by = AnswerBy::within(left.saturating_sub(WAY_BACK));
+    put_by(question, Some(by), until).await
 }
 
 /// Puts a question. After `until` there is no answer.
 pub(crate) async fn put(question: Question<'_>, until: Instant) -> Result<Answer, NoAnswer> {
+    put_by(question, None, until).await
+}
+
+/// The same, to a server that leaves what it has not begun by then.
+async fn put_by(
+    question: Question<'_>,
+    by: Option<AnswerBy>,
+    until: Instant,
+) -> Result<Answer, NoAnswer> {
     let stream = match timeout_at(until, TcpStream::connect(question.authority)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(NoAnswer::Connect(error.to_string())),
         Err(_) => return Err(NoAnswer::Late),
     };
-    timeout_at(until, exchange(stream, question))
+    timeout_at(until, exchange(stream, question, by))
         .await
         .unwrap_or(Err(NoAnswer::Late))
 }
 
-async fn exchange(stream: TcpStream, question: Question<'_>) -> Result<Answer, NoAnswer> {
+async fn exchange(
+    stream: TcpStream,
+    question: Question<'_>,
+    by: Option<AnswerBy>,
+) -> Result<Answer, NoAnswer> {
     let broken = |error: hyper::Error| NoAnswer::Broken(error.to_string());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
@@ -104,6 +126,9 @@ async fn exchange(stream: TcpStream, question: Question<'_>) -> Result<Answer, N
     }
     if let Some(word) = question.bearer {
         request = request.header(header::AUTHORIZATION, format!("Bearer {word}"));
+    }
+    if let Some(by) = by {
+        request = request.header(ANSWER_BY_HEADER, by.millis());
     }
     let request = request
         .body(Full::new(question.body.unwrap_or_default()))

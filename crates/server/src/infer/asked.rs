@@ -6,7 +6,7 @@ use framerill_worker::message::{EgressMode, FillerPicture};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::json;
+use super::fields::Fields;
 use crate::log::Ids;
 
 /// Frames a second at most, by default (runner contract §8.2).
@@ -86,59 +86,6 @@ pub(super) enum Origin {
     Flags,
 }
 
-/// Body of `POST /api/live-video-to-video`.
-#[derive(Deserialize)]
-struct RunnerBody {
-    subscribe_url: String,
-    publish_url: String,
-    #[serde(default)]
-    control_url: String,
-    #[serde(default)]
-    events_url: String,
-    #[serde(default)]
-    params: Map<String, Value>,
-    #[serde(default)]
-    request_id: String,
-    #[serde(default)]
-    manifest_id: String,
-    #[serde(default)]
-    stream_id: String,
-}
-
-/// Body of `POST /v1/streams`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ApiBody {
-    source: String,
-    sink: String,
-    #[serde(default)]
-    control_url: String,
-    #[serde(default)]
-    events_url: String,
-    #[serde(default)]
-    params: Option<Map<String, Value>>,
-    #[serde(default)]
-    pipeline: Option<String>,
-    #[serde(default)]
-    binding: Binding,
-    #[serde(default = "live")]
-    egress: EgressMode,
-    #[serde(default)]
-    filler: FillerPicture,
-    #[serde(default)]
-    max_fps: Option<f64>,
-    #[serde(default)]
-    request_id: String,
-    #[serde(default)]
-    manifest_id: String,
-    #[serde(default)]
-    stream_id: String,
-}
-
-fn live() -> EgressMode {
-    EgressMode::Live
-}
-
 impl Asked {
     /// A stream between two places, and nothing else that anybody asked for.
     fn between(source: Place, sink: Place, origin: Origin) -> Self {
@@ -160,19 +107,15 @@ impl Asked {
 
     /// Reads the runner's body. An error is one line for its caller.
     pub(super) fn from_runner(body: &[u8]) -> Result<Self, String> {
-        let body: RunnerBody = json::read(body)?;
-        let (source, sink) = (body.subscribe_url, body.publish_url);
-        let (source, sink) = (Place::Trickle(source), Place::Trickle(sink));
+        let mut body = Fields::last_counts(body)?;
+        let source = Place::Trickle(body.required_text("subscribe_url")?);
+        let sink = Place::Trickle(body.required_text("publish_url")?);
         let asked = Self {
-            control_url: body.control_url,
-            events_url: body.events_url,
+            control_url: body.text_or_empty("control_url")?,
+            events_url: body.text_or_empty("events_url")?,
             // Empty ones are none: apps that send some send all (D18).
-            params: Some(body.params).filter(|it| !it.is_empty()),
-            ids: Ids {
-                request: body.request_id,
-                manifest: body.manifest_id,
-                stream: body.stream_id,
-            },
+            params: body.object("params")?.filter(|it| !it.is_empty()),
+            ids: read_ids(&mut body)?,
             ..Self::between(source, sink, Origin::Runner)
         };
         asked.checked("subscribe_url", "publish_url")
@@ -180,29 +123,23 @@ impl Asked {
 
     /// Reads the body of our own API.
     pub(crate) fn from_api(body: &[u8]) -> Result<Self, String> {
-        // An array of the values would do for serde.
-        if body.trim_ascii_start().first() != Some(&b'{') {
-            return Err("it is no JSON object".to_owned());
-        }
-        let body: ApiBody = json::read(body)?;
+        let optional = ["params", "pipeline", "max_fps"];
+        let mut body = Fields::each_once(body)?.without_null(&optional);
         let asked = Self {
-            source: Place::parse(body.source),
-            sink: Place::parse(body.sink),
-            control_url: body.control_url,
-            events_url: body.events_url,
-            params: body.params,
-            ids: Ids {
-                request: body.request_id,
-                manifest: body.manifest_id,
-                stream: body.stream_id,
-            },
-            pipeline: body.pipeline,
-            binding: body.binding,
-            egress: body.egress,
-            filler: body.filler,
-            max_fps: body.max_fps,
+            source: Place::parse(body.required_text("source")?),
+            sink: Place::parse(body.required_text("sink")?),
+            control_url: body.text_or_empty("control_url")?,
+            events_url: body.text_or_empty("events_url")?,
+            params: body.object("params")?,
+            ids: read_ids(&mut body)?,
+            pipeline: body.text("pipeline")?,
+            binding: body.word("binding")?.unwrap_or_default(),
+            egress: body.word("egress")?.unwrap_or(EgressMode::Live),
+            filler: body.word("filler")?.unwrap_or_default(),
+            max_fps: body.number("max_fps")?,
             origin: Origin::Api,
         };
+        body.end()?;
         asked.checked("source", "sink")
     }
 
@@ -267,6 +204,13 @@ impl Asked {
             }
         }
         if self
+            .pipeline
+            .as_ref()
+            .is_some_and(|it| it.trim().is_empty())
+        {
+            return Err("`pipeline` is empty".to_owned());
+        }
+        if self
             .max_fps
             .is_some_and(|it| !it.is_finite() || !(0.0..=1000.0).contains(&it))
         {
@@ -285,6 +229,14 @@ impl Asked {
         }
         Ok(self)
     }
+}
+
+fn read_ids(body: &mut Fields<'_>) -> Result<Ids, String> {
+    Ok(Ids {
+        request: body.text_or_empty("request_id")?,
+        manifest: body.text_or_empty("manifest_id")?,
+        stream: body.text_or_empty("stream_id")?,
+    })
 }
 
 /// What the client cannot connect to is told before anything begins.
@@ -349,12 +301,49 @@ mod tests {
             ),
             (
                 json!({"subscribe_url": "http://a/i", "publish_url": "http://a/o", "params": 3}),
-                "map",
+                "`params` should be an object",
             ),
         ] {
             let problem = runner(&body).unwrap_err();
             assert!(problem.contains(name), "{problem}");
         }
+    }
+
+    #[test]
+    fn the_runners_route_takes_objects_only_and_of_a_name_the_last() {
+        let array = br#"["http://a/i", "http://a/o", "", "", {}, "", "", ""]"#;
+        for body in [&array[..], b"[]", b"null"] {
+            let problem = Asked::from_runner(body).unwrap_err();
+            assert_eq!(problem, "the body should be a JSON object");
+        }
+        let twice =
+            br#"{"subscribe_url": 1, "subscribe_url": "http://a/i", "publish_url": "http://a/o"}"#;
+        let asked = Asked::from_runner(twice).unwrap();
+        assert_eq!(asked.source, Place::Trickle("http://a/i".into()));
+    }
+
+    #[test]
+    fn whatever_is_wrong_in_our_api_is_named() {
+        for (field, value, name) in [
+            ("filler", json!(null), "`filler`"),
+            ("filler", json!("red"), "`filler`"),
+            ("binding", json!(1), "`binding`"),
+            ("egress", json!({}), "`egress`"),
+            ("max_fps", json!("x"), "`max_fps`"),
+            ("max_fps", json!(-1), "max_fps"),
+            ("pipeline", json!(""), "`pipeline`"),
+            ("pipeline", json!(3), "`pipeline`"),
+            ("params", json!([]), "`params`"),
+            ("stream_id", json!(7), "`stream_id`"),
+            ("colour", json!(1), "`colour`"),
+        ] {
+            let body = json!({"source": "clip.mp4", "sink": "out.ts", field: value});
+            let problem = Asked::from_api(body.to_string().as_bytes()).unwrap_err();
+            assert!(problem.contains(name), "{problem}");
+        }
+        let wide = br#"{"source": "clip.mp4", "sink": "out.ts", "params": {"width": 1e400}}"#;
+        let problem = Asked::from_api(wide).unwrap_err();
+        assert!(problem.starts_with("`params.width`"), "{problem}");
     }
 
     #[test]

@@ -166,6 +166,7 @@ async fn watch_file(file: PathBuf, engine: Engine) {
         engine.ask(Command::Params {
             to: None,
             value,
+            by: http::AnswerBy::NEVER,
             reply,
         })
     };

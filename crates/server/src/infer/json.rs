@@ -1,10 +1,10 @@
 //! JSON from outside, without a number that would lose its value: the contract's hash is over integers as Python prints
 //! them, whatever their length (runner contract §6.1), and 64 bits are all that is kept of one. Pure.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 /// Reads it. An error is one line for whoever sent it.
-pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
     let value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     match too_long(text) {
         None => Ok(value),

@@ -10,6 +10,8 @@ pub(crate) const STARTING: &str = "Error starting stream: ";
 pub(crate) enum Refusal {
     /// It is about to end.
     Stopping,
+    /// Whoever asked for it waits no longer; nothing was done.
+    Late,
     /// Too many starts wait for an answer.
     StartsWait { most: usize },
     /// Too many streams that were replaced are not over yet.
@@ -41,6 +43,7 @@ impl Refusal {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Stopping => "stopping",
+            Self::Late => "late",
             Self::StartsWait { .. } | Self::StreamsEnd { .. } => "busy",
             Self::Capacity { .. } => "capacity",
             Self::FailedForGood { .. } | Self::AllFailed => "pipeline_failed",
@@ -59,6 +62,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopping => f.write_str("infer is stopping"),
+            Self::Late => f.write_str("whoever asked waits no longer; nothing was done"),
             Self::StartsWait { most } => {
                 write!(f, "{most} starts wait already; try again later")
             }

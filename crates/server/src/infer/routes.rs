@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Path, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
@@ -15,13 +16,15 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     asked::Asked,
     engine::{Command, Engine, Number, ParamsStatus, Reply, Snapshot, StreamView, wall_ms},
+    fields::Fields,
     json, memory, metrics,
     refusal::{Refusal, STARTING},
 };
 use crate::{
     http::{
-        CODE_HEADER,
+        AnswerBy, CODE_HEADER,
         body::{self, Unread},
+        loopback,
     },
     log::{Level, log},
 };
@@ -30,6 +33,8 @@ use crate::{
 const BODY_MOST: usize = 20 << 20;
 /// The engine's answer; whoever forwards a start waits 4 s.
 const ANSWER_WITHIN: Duration = Duration::from_millis(3500);
+/// What the engine has not begun by then it leaves, so that an answer that is late means that nothing was done.
+const BEGUN_WITHIN: Duration = Duration::from_millis(3300);
 
 /// Why a request cannot be put to the engine.
 enum Wrong {
@@ -75,7 +80,7 @@ enum Undone {
     Refused(Refusal),
     /// It has too much to do to be asked.
     Full,
-    /// It may still do it.
+    /// It may just have done it.
     Late,
 }
 
@@ -88,8 +93,8 @@ impl Undone {
             | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             // What was asked for is right, and the stream cannot take it.
             Self::Refused(Refusal::Ended { .. } | Refusal::NoWorker) => StatusCode::CONFLICT,
+            Self::Refused(Refusal::Late) | Self::Late => StatusCode::GATEWAY_TIMEOUT,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
-            Self::Late => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -139,7 +144,20 @@ pub(super) fn router(engine: Engine) -> Router {
             text(StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed")
         })
         .fallback(|| async { text(StatusCode::NOT_FOUND, "404: Not Found") })
+        .layer(middleware::from_fn(of_this_machine))
         .with_state(engine)
+}
+
+/// Any route shows or changes what is this machine's: a start may run code of it.
+async fn of_this_machine(request: Request, next: Next) -> Response {
+    match loopback::check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(why) => {
+            let refused = format_args!("{} refused: {why}", request.method());
+            log(Level::Warning, refused);
+            refusal(StatusCode::FORBIDDEN, "forbidden", &why.to_string())
+        }
+    }
 }
 
 fn text(status: StatusCode, what: impl Into<String>) -> Response {
@@ -153,12 +171,12 @@ fn object(status: StatusCode, value: &Value) -> Response {
 }
 
 async fn start(State(engine): State<Engine>, request: Request) -> Response {
-    let received_ms = wall_ms();
+    let (received_ms, by) = (wall_ms(), AnswerBy::of(request.headers()));
     let asked = match read_asked(request, Asked::from_runner).await {
         Ok(asked) => asked,
         Err(why) => return not_started(why.code(), &why),
     };
-    match begin(&engine, asked, received_ms).await {
+    match begin(&engine, asked, received_ms, by).await {
         Ok(_) => text(StatusCode::OK, "Stream started successfully"),
         Err(why) => not_started(why.code(), &why),
     }
@@ -170,22 +188,30 @@ fn not_started(code: &'static str, why: &dyn fmt::Display) -> Response {
     ([(CODE_HEADER, code)], text).into_response()
 }
 
-async fn begin(engine: &Engine, asked: Asked, received_ms: u64) -> Result<Number, Undone> {
-    ask(engine, |reply| Command::Start {
+async fn begin(
+    engine: &Engine,
+    asked: Asked,
+    received_ms: u64,
+    by: AnswerBy,
+) -> Result<Number, Undone> {
+    ask(engine, by, |by, reply| Command::Start {
         asked: Box::new(asked),
         received_ms,
+        by,
         reply,
     })
     .await
 }
 
 async fn params(State(engine): State<Engine>, request: Request) -> Response {
+    let by = AnswerBy::of(request.headers());
     let updated = async {
-        let value = read_json(request, json::read);
+        let value = read_json(request, |body| json::read(body));
         let value = value.await.map_err(|why| why.to_string())?;
-        let asked = ask(&engine, |reply| Command::Params {
+        let asked = ask(&engine, by, |by, reply| Command::Params {
             to: None,
             value,
+            by,
             reply,
         });
         asked.await.map_err(|why| why.to_string())
@@ -240,11 +266,12 @@ async fn list(State(engine): State<Engine>) -> Response {
 }
 
 async fn create(State(engine): State<Engine>, request: Request) -> Response {
+    let by = AnswerBy::of(request.headers());
     let asked = match read_asked(request, Asked::from_api).await {
         Ok(asked) => asked,
         Err(why) => return why.answer(),
     };
-    match begin(&engine, asked, wall_ms()).await {
+    match begin(&engine, asked, wall_ms(), by).await {
         Ok(id) => match view(&engine, id).await {
             Some(view) => object(StatusCode::CREATED, &json!(view)),
             None => object(StatusCode::CREATED, &json!({"id": id})),
@@ -297,13 +324,15 @@ async fn change(
     let Some(number) = find(&now(&engine), &id).map(|it| it.id) else {
         return unknown(&id);
     };
+    let by = AnswerBy::of(request.headers());
     let value = match read_json(request, params_of).await {
         Ok(value) => value,
         Err(why) => return why.answer(),
     };
-    let updated = ask(&engine, |reply| Command::Params {
+    let updated = ask(&engine, by, |by, reply| Command::Params {
         to: Some(number),
         value,
+        by,
         reply,
     });
     match updated.await {
@@ -318,18 +347,28 @@ async fn change(
 
 /// The parameters of a change.
 fn params_of(body: &[u8]) -> Result<Value, String> {
-    let mut value: Value = json::read(body)?;
-    let params = value.get_mut("params").map(Value::take);
-    let params = params.filter(Value::is_object);
-    params.ok_or_else(|| "give {\"params\": {…}}".to_owned())
+    let mut fields = Fields::each_once(body)?;
+    let params = fields.object("params")?;
+    let params = params.ok_or_else(|| "`params` is missing: give {\"params\": {…}}".to_owned())?;
+    fields.end()?;
+    Ok(Value::Object(params))
 }
 
 /// As often as it is asked for: the answer is the first one's as long as the stream is remembered.
-async fn stop(State(engine): State<Engine>, Path(id): Path<String>) -> Response {
+async fn stop(
+    State(engine): State<Engine>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let Some(number) = find(&now(&engine), &id).map(|it| it.id) else {
         return unknown(&id);
     };
-    match ask(&engine, |reply| Command::Stop { number, reply }).await {
+    let asked = ask(&engine, AnswerBy::of(&headers), |by, reply| Command::Stop {
+        number,
+        by,
+        reply,
+    });
+    match asked.await {
         Ok(()) => object(
             StatusCode::ACCEPTED,
             &json!({"id": number, "is_ending": true}),
@@ -360,9 +399,27 @@ fn refusal(status: StatusCode, code: &str, why: &str) -> Response {
     response
 }
 
-async fn ask<T>(engine: &Engine, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Undone> {
+/// Has the engine do something, unless whoever wants it waits no longer than `by`.
+async fn ask<T>(
+    engine: &Engine,
+    by: AnswerBy,
+    command: impl FnOnce(AnswerBy, Reply<T>) -> Command,
+) -> Result<T, Undone> {
+    let asked = if by.is_past() {
+        Err(Undone::Refused(Refusal::Late))
+    } else {
+        put(engine, by.min(AnswerBy::within(BEGUN_WITHIN)), command).await
+    };
+    asked.inspect_err(|why| log(Level::Warning, format_args!("not done: {why}")))
+}
+
+async fn put<T>(
+    engine: &Engine,
+    by: AnswerBy,
+    command: impl FnOnce(AnswerBy, Reply<T>) -> Command,
+) -> Result<T, Undone> {
     let (reply, answer) = oneshot::channel();
-    if !engine.ask(command(reply)) {
+    if !engine.ask(command(by, reply)) {
         return Err(Undone::Full);
     }
     match timeout(ANSWER_WITHIN, answer).await {
@@ -390,9 +447,26 @@ mod tests {
             (Refusal::Capacity { most: 1 }, 400, None),
             (Refusal::AllFailed, 400, None),
             (Refusal::Ended { stream: 1 }, 409, None),
+            (Refusal::Late, 504, None),
         ] {
             let answer = Undone::Refused(refusal.clone()).answer();
             assert_eq!(told(&answer), (status, retry), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_is_an_object_with_params_and_nothing_else() {
+        assert_eq!(params_of(br#"{"params": {"a": 1}}"#).unwrap()["a"], 1);
+        for (body, name) in [
+            (r#"{"params": {}, "colour": 1}"#, "`colour`"),
+            (r#"{"params": {}, "params": {}}"#, "`params`"),
+            (r#"{"params": null}"#, "`params`"),
+            (r#"{"params": {"width": 1e400}}"#, "`params.width`"),
+            ("{}", "`params`"),
+            ("[]", "a JSON object"),
+        ] {
+            let problem = params_of(body.as_bytes()).unwrap_err();
+            assert!(problem.contains(name), "{problem}");
         }
     }
 

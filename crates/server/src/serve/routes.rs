@@ -37,7 +37,10 @@ use super::{
     streams,
 };
 use crate::{
-    http::{self, NoAnswer, body},
+    http::{
+        self, NoAnswer, body,
+        loopback::{self, Foreign, is_loopback},
+    },
     log::{Ids, Level, log, log_stream},
 };
 
@@ -93,6 +96,14 @@ impl Shared {
             hardware: OnceLock::new(),
             starts: Semaphore::new(STARTS),
         })
+    }
+
+    /// Whether a request may come from there: to a server on loopback only this machine's do.
+    pub(super) fn check_caller(&self, headers: &HeaderMap) -> Result<(), Foreign> {
+        if !is_loopback(&self.settings.host) {
+            return Ok(());
+        }
+        loopback::check(headers)
     }
 
     /// Opens NVML. It blocks.
@@ -163,6 +174,10 @@ async fn start(State(shared): State<Arc<Shared>>, request: Request) -> Response 
 
 async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
+    // Callers of this route know no 403.
+    shared
+        .check_caller(&head.headers)
+        .map_err(|why| refused(&Ids::default(), Refusal::Bad(why.to_string())))?;
     // What is short costs no memory that has to be shared out, and waits for nobody's long body.
     let length = header_text(&head.headers, header::CONTENT_LENGTH);
     let length = length.and_then(|it| it.parse::<u64>().ok());

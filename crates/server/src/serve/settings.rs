@@ -8,7 +8,7 @@ use super::{
     pipeline::{self, Pipeline},
     source::{Name, Sources},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, http::loopback::is_loopback};
 
 /// A word that only its readers see.
 #[derive(Clone, PartialEq, Eq)]
@@ -212,15 +212,6 @@ fn refuse_errands(from: &mut Sources) -> Result<(), Failure> {
             .hint("leave the setting out: a pipeline gets its models when it loads"));
     }
     Ok(())
-}
-
-/// Whether only this machine reaches it.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|it| it.is_loopback())
 }
 
 #[cfg(test)]

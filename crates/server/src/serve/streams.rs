@@ -16,12 +16,12 @@ use super::{
     bearer,
     refusal::answer,
     routes::{BODY_MOST, START_TURN_WITHIN, Shared},
-    settings::is_loopback,
 };
 use crate::{
     http::{
         self, NoAnswer,
         body::{self, Unread},
+        loopback::{Foreign, is_loopback},
     },
     infer::Asked,
     log::{Level, log},
@@ -85,7 +85,7 @@ fn code(status: StatusCode) -> &'static str {
 
 async fn pass(shared: &Shared, path: String, request: Request) -> Result<Response, Refused> {
     let (head, body) = request.into_parts();
-    check_host(shared, &head.headers)?;
+    check_caller(shared, &head.headers)?;
     let authorization = head.headers.get(header::AUTHORIZATION);
     let authorization = authorization.map(HeaderValue::as_bytes);
     if !bearer::is_allowed(shared.settings.token.as_ref(), authorization) {
@@ -111,29 +111,10 @@ async fn pass(shared: &Shared, path: String, request: Request) -> Result<Respons
     hand_on(shared, head.method, &path, Some(body)).await
 }
 
-/// A server on loopback is asked for by a name of loopback. Another one is a name that some site has made this machine's.
-fn check_host(shared: &Shared, headers: &HeaderMap) -> Result<(), Refused> {
-    if !is_loopback(&shared.settings.host) {
-        return Ok(());
-    }
-    for host in headers.get_all(header::HOST) {
-        check_name(&String::from_utf8_lossy(host.as_bytes()))?;
-    }
-    Ok(())
-}
-
-fn check_name(host: &str) -> Result<(), Refused> {
-    let bare = match host.rsplit_once(':') {
-        Some((bare, port)) if port.bytes().all(|it| it.is_ascii_digit()) => bare,
-        _ => host,
-    };
-    if host.is_empty() || is_loopback(bare) {
-        return Ok(());
-    }
-    Err((
-        StatusCode::FORBIDDEN,
-        format!("this server listens on loopback, and is not called `{bare}`"),
-    ))
+/// A server on loopback answers this machine alone.
+fn check_caller(shared: &Shared, headers: &HeaderMap) -> Result<(), Refused> {
+    let refused = |why: Foreign| (StatusCode::FORBIDDEN, why.to_string());
+    shared.check_caller(headers).map_err(refused)
 }
 
 fn unread(why: Unread) -> Refused {

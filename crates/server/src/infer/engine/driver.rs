@@ -30,7 +30,8 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    infer::{leftover::Notes, settings::Settings},
+    http::AnswerBy,
+    infer::{leftover::Notes, refusal::Refusal, settings::Settings},
     program,
 };
 
@@ -126,7 +127,7 @@ impl Driver {
     pub(super) fn run(&mut self) -> Ended {
         if let Some(asked) = self.settings.stream.take() {
             let (reply, mut answer) = tokio::sync::oneshot::channel();
-            self.start(asked, wall_ms(), reply);
+            self.start(asked, wall_ms(), AnswerBy::NEVER, reply);
             // Without parameters of its own it is answered at once.
             if let Ok(Err(why)) = answer.try_recv() {
                 return Ended::Failed(Failure::usage("stream", why.to_string()));
@@ -254,14 +255,27 @@ impl Driver {
             Command::Start {
                 asked,
                 received_ms,
+                by,
                 reply,
-            } => self.start(*asked, received_ms, reply),
-            Command::Params { to, value, reply } => {
-                let answer = self.take_params(to, value);
+            } => self.start(*asked, received_ms, by, reply),
+            Command::Params {
+                to,
+                value,
+                by,
+                reply,
+            } => {
+                let answer = if by.is_past() {
+                    Err(Refusal::Late)
+                } else {
+                    self.take_params(to, value)
+                };
                 // Whoever asked may have gone.
                 reply.send(answer).ok();
             }
-            Command::Stop { number, reply } => {
+            Command::Stop { by, reply, .. } if by.is_past() => {
+                reply.send(Err(Refusal::Late)).ok();
+            }
+            Command::Stop { number, reply, .. } => {
                 // One that has left its seat ends already.
                 if let Some(seat) = self.seat_of(number) {
                     self.end_stream(seat, "it was asked for");

@@ -52,7 +52,7 @@ pub(super) use params_status::ParamsStatus;
 pub(super) use snapshot::{ChildView, Snapshot, StreamView};
 
 use super::{asked::Asked, refusal::Refusal, settings::Settings, transport::News};
-use crate::failure::Failure;
+use crate::{failure::Failure, http::AnswerBy};
 
 /// Names a stream for as long as infer lives.
 pub(super) type Number = u64;
@@ -85,17 +85,24 @@ pub(super) enum Command {
         asked: Box<Asked>,
         /// When the request came, milliseconds since 1970.
         received_ms: u64,
+        /// Refused if it has not begun by then; so are the others.
+        by: AnswerBy,
         reply: Reply<Number>,
     },
     /// Change parameters; none is the newest stream, or the worker without one.
     Params {
         to: Option<Number>,
         value: Value,
+        by: AnswerBy,
         /// Why they were refused, if they were.
         reply: Reply<Option<String>>,
     },
     /// End a stream, unless it ends or has ended.
-    Stop { number: Number, reply: Reply<()> },
+    Stop {
+        number: Number,
+        by: AnswerBy,
+        reply: Reply<()>,
+    },
     /// End everything, in order.
     Leave,
 }

@@ -19,6 +19,7 @@ use super::{
     stream::{Beginning, Stream},
 };
 use crate::{
+    http::AnswerBy,
     infer::{
         asked::{Asked, Origin},
         base_params::Params,
@@ -39,6 +40,7 @@ pub(super) struct Start {
     asked: Asked,
     pub(super) set: Option<Set>,
     received_ms: u64,
+    by: AnswerBy,
     reply: Reply<Number>,
 }
 
@@ -51,7 +53,16 @@ pub(super) struct Check {
 
 impl Driver {
     /// A stream is asked for.
-    pub(super) fn start(&mut self, asked: Asked, received_ms: u64, reply: Reply<Number>) {
+    pub(super) fn start(
+        &mut self,
+        asked: Asked,
+        received_ms: u64,
+        by: AnswerBy,
+        reply: Reply<Number>,
+    ) {
+        if by.is_past() {
+            return refuse(&asked.ids, reply, Refusal::Late);
+        }
         let (set, wanted) = match self.read_start(&asked) {
             Ok(read) => read,
             Err(why) => return refuse(&asked.ids, reply, why),
@@ -60,6 +71,7 @@ impl Driver {
             asked,
             set,
             received_ms,
+            by,
             reply,
         };
         self.starts.insert(wanted.start, start);
@@ -170,6 +182,9 @@ impl Driver {
         };
         let start = self.starts.get(&id);
         let start = start.ok_or_else(|| gone("nobody asks for it any more"))?;
+        if start.by.is_past() {
+            return Err(Refusal::Late);
+        }
         let (asked, received_ms) = (start.asked.clone(), start.received_ms);
         let brought = start.set.clone();
         let there = self.cell(cell);
