@@ -4,9 +4,11 @@ import os
 import socket
 import struct
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
-from parent import Media, Worker, sealed
+from parent import TIMEOUT, Media, Worker, sealed
 
 from framerill import _descriptor as wire
 
@@ -237,6 +239,22 @@ def test_a_closed_link_detaches_and_the_worker_takes_another(target):
         ended = worker.wait_for("detached")
         assert (ended["id"], ended["stream"], ended["incarnation"]) == (None, "s", 1)
         Media(worker, incarnation=2).round_trip(0)
+
+
+@pytest.mark.parametrize("pipeline", ["Noop", "Invert"])
+def test_a_stream_that_is_detached_leaves_no_pool_behind(target, pipeline):
+    with Worker() as worker:
+        worker.load(target(pipeline))
+        media = Media(worker)
+        media.round_trip(0)
+        pools = Path(f"/proc/{worker.process.pid}/maps")
+        assert "memfd" in pools.read_text()
+        deadline = time.monotonic() + TIMEOUT
+        worker.call("detach", "detached", stream="s")
+        while "memfd" in pools.read_text():
+            assert time.monotonic() < deadline
+            # It does what it has to before the next answer, or before the one after that.
+            worker.call("detach", "detached", stream="s")
 
 
 def test_two_streams_are_served_side_by_side(target):

@@ -78,10 +78,14 @@ class Worker:
             if not ready and not self._parent.has_requests:
                 # What woke an idle worker has nothing before it.
                 ready = self._ready()
-            for stream in ready:
-                self._guarded(stream, stream.answer_next)
+            self._answer(ready)
             if self._draining is not None and not came and all(it.is_idle for it in self._streams.values()):
                 return self._drained(self._draining)
+
+    def _answer(self, ready: list[Stream]) -> None:
+        # Not in the loop itself, whose names would keep the last stream with its pools until the next one.
+        for stream in ready:
+            self._guarded(stream, stream.answer_next)
 
     def _ready(self) -> list[Stream]:
         ready = []  # a loop, since a comprehension costs each frame a call
