@@ -371,3 +371,26 @@ pub fn signal(pid: u32, signal: Signal) {
         kill_process(pid, signal).ok();
     }
 }
+
+/// Stops a process, and returns when each of its threads stands still: on a busy machine one may work on for a while.
+///
+/// # Panics
+///
+/// If they do not.
+pub fn halt(pid: u32) {
+    signal(pid, Signal::STOP);
+    let stands = |stat: &str| {
+        // Behind the name, which may hold anything.
+        let state = stat.rsplit(')').next().map(str::trim_start);
+        state.is_some_and(|it| it.starts_with('T'))
+    };
+    let all_stand = || {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let stats = threads.map(|it| fs::read_to_string(it.ok()?.path().join("stat")).ok());
+        stats.collect::<Option<Vec<_>>>()
+    };
+    let stood = wait_until(WITHIN, || {
+        all_stand().is_some_and(|stats| stats.iter().all(|it| stands(it)))
+    });
+    assert!(stood, "process {pid} does not stop");
+}

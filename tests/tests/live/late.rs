@@ -6,7 +6,7 @@ use framerill_tests::{
     http::{self, Answer},
     live::{
         orchestrator::Orchestrator,
-        runner::{Role, Runner, Setup, signal},
+        runner::{Role, Runner, Setup, halt, signal},
     },
 };
 use rustix::process::Signal;
@@ -58,7 +58,7 @@ fn nothing_is_done_late(capacity: &str) {
         ("DELETE", one.as_str(), json!({}), 504),
     ];
     let infer = runner.process(Role::Infer);
-    signal(infer, Signal::STOP);
+    halt(infer);
     thread::scope(|scope| {
         let asked = asked.iter().map(|(verb, path, body, status)| {
             scope.spawn(move || {
