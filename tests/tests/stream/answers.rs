@@ -98,7 +98,7 @@ fn a_refusal_is_422_for_a_wrong_field_and_400_for_the_engines_no() {
         (with("binding", json!("all")), "all"),
         (with("sink", json!("out.mp4")), ".ts"),
         (with("source", json!("-")), "source"),
-        (with("params", json!([1])), "map"),
+        (with("params", json!([1])), "params"),
     ] {
         let reply = rig.ask("POST", "/v1/streams", &body);
         assert_eq!(reply.status, 422, "{body}: {reply:?}");
