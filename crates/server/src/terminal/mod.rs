@@ -18,7 +18,7 @@ const REST_WITHIN: Duration = Duration::from_millis(200);
 /// Of a server: what it tells waits here for whoever reads its stderr.
 static TELLING: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// From now on [`tell`] waits for nobody: a log that is not read, or a disk that stalls below it, holds a server up
+/// From now on [`tell`] waits for no reader: a log that is not read, or a disk that stalls below it, holds a server up
 /// nowhere. Lines that have no room are dropped, and counted.
 pub(crate) fn never_wait() {
     // Without a thread lines are written as before.

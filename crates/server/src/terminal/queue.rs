@@ -1,5 +1,5 @@
-//! Lines on their way to a reader who may not read: whoever writes them never waits. What comes while too much waits is
-//! dropped, and counted.
+//! Lines on their way to a reader who may not read: whoever writes them waits for next to nothing. What comes while too
+//! much waits is dropped, and counted.
 
 use std::{
     collections::VecDeque,
@@ -11,6 +11,9 @@ use std::{
 
 /// Bytes that wait; beyond that a line is dropped.
 const MOST: usize = 1 << 20;
+/// A line is out before whoever wrote it goes on, so that what follows from it is seen after it; a reader who takes longer
+/// is waited for no more, until it takes one again.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The way of the lines.
 #[derive(Debug, Default)]
@@ -25,6 +28,8 @@ struct State {
     bytes: usize,
     dropped: u64,
     is_writing: bool,
+    /// The reader took longer than it is waited for, and nothing since.
+    is_stalled: bool,
 }
 
 impl Queue {
@@ -47,8 +52,10 @@ impl Queue {
         }
         state.tell_dropped();
         state.add(line);
-        drop(state);
         self.changed.notify_all();
+        if !state.is_stalled {
+            self.wait(state, PATIENCE);
+        }
     }
 
     /// Waits until all lines are out, but not for a reader who takes none.
@@ -56,14 +63,22 @@ impl Queue {
         let mut state = self.lock();
         state.tell_dropped();
         self.changed.notify_all();
+        self.wait(state, within);
+    }
+
+    /// Until all lines are out, or that long.
+    fn wait(&self, state: MutexGuard<'_, State>, within: Duration) {
         let is_busy = |state: &mut State| state.is_writing || !state.lines.is_empty();
-        drop(self.changed.wait_timeout_while(state, within, is_busy));
+        let waited = self.changed.wait_timeout_while(state, within, is_busy);
+        let (mut state, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.is_stalled = outcome.timed_out();
     }
 
     fn write(&self, mut to: impl Write) {
         loop {
             let mut state = self.lock();
             state.is_writing = false;
+            state.is_stalled = false;
             self.changed.notify_all();
             let line = loop {
                 match state.lines.pop_front() {
