@@ -24,12 +24,7 @@ impl Process {
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name stands in brackets and may hold any character.
-        let (head, tail) = stat.rsplit_once(')')?;
-        let (_, name) = head.split_once('(')?;
-        let mut fields = tail.split_whitespace();
-        let state = fields.next()?.chars().next()?;
-        let parent = fields.next()?.parse().ok()?;
+        let (name, state, parent) = read_stat(&stat)?;
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let command = command
             .split(|&byte| byte == 0)
@@ -62,6 +57,16 @@ impl Process {
     pub fn is_running(&self) -> bool {
         !matches!(self.state, 'Z' | 'X')
     }
+}
+
+/// Name, state and parent.
+fn read_stat(stat: &str) -> Option<(&str, char, u32)> {
+    // The name stands in brackets and may hold any character.
+    let (head, tail) = stat.rsplit_once(')')?;
+    let (_, name) = head.split_once('(')?;
+    let mut fields = tail.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((name, state, fields.next()?.parse().ok()?))
 }
 
 /// Every process that this one may see.
@@ -113,6 +118,20 @@ pub fn descendants_called(pid: u32, word: &str) -> Vec<Process> {
 #[must_use]
 pub fn is_running(pid: u32) -> bool {
     Process::of(pid).is_some_and(|process| process.is_running())
+}
+
+/// Whether each thread of a process was stopped by a signal.
+#[must_use]
+pub fn is_stopped(pid: u32) -> bool {
+    let states = || {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let state = |thread: io::Result<fs::DirEntry>| {
+            let stat = fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+            read_stat(&stat).map(|(_, state, _)| state)
+        };
+        threads.map(state).collect::<Option<Vec<_>>>()
+    };
+    states().is_some_and(|it| it.iter().all(|state| *state == 'T'))
 }
 
 /// `kill -9`.

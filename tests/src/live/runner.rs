@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{names::HangingNames, stalled::Full};
 use crate::{
     http::{self, Answer},
-    process::{Process, children, descendants, descendants_called, is_running},
+    process::{Process, children, descendants, descendants_called, is_running, is_stopped},
     repository, serving, wait_for, wait_until,
 };
 
@@ -379,18 +379,6 @@ pub fn signal(pid: u32, signal: Signal) {
 /// If they do not.
 pub fn halt(pid: u32) {
     signal(pid, Signal::STOP);
-    let stands = |stat: &str| {
-        // Behind the name, which may hold anything.
-        let state = stat.rsplit(')').next().map(str::trim_start);
-        state.is_some_and(|it| it.starts_with('T'))
-    };
-    let all_stand = || {
-        let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-        let stats = threads.map(|it| fs::read_to_string(it.ok()?.path().join("stat")).ok());
-        stats.collect::<Option<Vec<_>>>()
-    };
-    let stood = wait_until(WITHIN, || {
-        all_stand().is_some_and(|stats| stats.iter().all(|it| stands(it)))
-    });
+    let stood = wait_until(WITHIN, || is_stopped(pid));
     assert!(stood, "process {pid} does not stop");
 }

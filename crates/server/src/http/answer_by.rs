@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use rustix::time::{ClockId, clock_gettime};
+use framerill_worker::runtime::monotonic_ns;
 
 /// The header with it, in milliseconds.
 pub(crate) const ANSWER_BY_HEADER: &str = "framerill-answer-by";
@@ -45,9 +45,7 @@ impl AnswerBy {
 }
 
 fn now() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    let now = Duration::try_from(now).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+    monotonic_ns() / 1_000_000
 }
 
 #[cfg(test)]

@@ -19,6 +19,14 @@ fn bound(start: u64, binding: Binding) -> Wanted {
     }
 }
 
+/// For a pipeline that is not the one that is served.
+fn of_another(start: u64) -> Wanted {
+    Wanted {
+        pipeline: pipeline("another"),
+        ..wanted(start)
+    }
+}
+
 fn failure(was_ready: bool, of_params: bool) -> Failure {
     Failure {
         why: "the model is not there".into(),
@@ -371,10 +379,7 @@ fn a_worker_outlives_its_stream_and_leaves_when_its_seat_has_another() {
     desk.close(stream);
     let stop = Output::StopWorker { worker: FIRST };
     assert!(!desk.told.contains(&stop));
-    desk.run(Wanted {
-        pipeline: pipeline("another"),
-        ..wanted(2)
-    });
+    desk.run(of_another(2));
     assert!(desk.told.contains(&stop));
     desk.workers.get_mut(&FIRST).unwrap().is_over = true;
     desk.give(Input::WorkerGone { worker: FIRST });
@@ -386,8 +391,7 @@ fn a_worker_that_was_told_to_leave_is_no_ones_even_if_its_key_fits() {
     let mut desk = Desk::new(1);
     let another = Wanted {
         replaces: true,
-        pipeline: pipeline("another"),
-        ..wanted(1)
+        ..of_another(1)
     };
     desk.run(another);
     let back = desk.run(Wanted {
@@ -411,11 +415,7 @@ fn initial_parameters_that_cannot_be_loaded_give_way_to_the_pipelines_own_once()
 #[test]
 fn a_named_pipeline_that_never_loads_ends_its_stream_and_the_seat_goes_back() {
     let mut desk = Desk::new(1);
-    let another = Wanted {
-        pipeline: pipeline("another"),
-        ..wanted(1)
-    };
-    let stream = desk.run(another);
+    let stream = desk.run(of_another(1));
     let worker = desk.worker_of(stream);
     fail(&mut desk, worker, failure(false, false));
     assert!(desk.streams[&stream].is_ending);
@@ -428,11 +428,7 @@ fn a_named_pipeline_that_never_loads_ends_its_stream_and_the_seat_goes_back() {
 #[test]
 fn a_named_pipeline_that_loaded_once_and_failed_keeps_its_seat() {
     let mut desk = Desk::new(1);
-    let another = Wanted {
-        pipeline: pipeline("another"),
-        ..wanted(1)
-    };
-    let stream = desk.run(another);
+    let stream = desk.run(of_another(1));
     let worker = desk.worker_of(stream);
     desk.ready(worker, false);
     fail(&mut desk, worker, failure(true, false));
