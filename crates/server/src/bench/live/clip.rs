@@ -10,6 +10,9 @@ use std::{
 use bytes::Bytes;
 use framerill_media::{Pes, Track, transport_pieces};
 
+/// Bits of a picture's pixel: 4 Mbit/s at 1280×720 and 30 pictures a second.
+const BITS_PER_PIXEL: f64 = 4e6 / (1280.0 * 720.0 * 30.0);
+
 /// What a clip shows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
@@ -33,6 +36,7 @@ pub(super) struct Piece {
 #[derive(Debug)]
 pub(super) struct Clip {
     pub(super) pieces: Vec<Piece>,
+    pub(super) size: (u32, u32),
     pub(super) path: PathBuf,
     pub(super) pictures: usize,
     _folder: tempfile::TempDir,
@@ -52,8 +56,9 @@ impl Clip {
             "testsrc2=size={width}x{height}:rate={rate}:duration={seconds},noise=alls=8:allf=t,format=yuv420p"
         );
         let sound = format!("sine=frequency=440:sample_rate=48000:duration={seconds}");
+        let bits = BITS_PER_PIXEL * f64::from(width) * f64::from(height) * f64::from(rate);
         let video = format!(
-            "-c:v libx264 -preset superfast -tune zerolatency -b:v 4M -g {}",
+            "-c:v libx264 -preset superfast -tune zerolatency -b:v {bits:.0} -g {}",
             2 * rate
         );
         let made = Command::new("ffmpeg")
@@ -73,6 +78,7 @@ impl Clip {
         let pictures = pieces.iter().filter(|it| it.track == Track::Video).count();
         Ok(Self {
             pieces,
+            size: wanted.size,
             path,
             pictures,
             _folder: folder,

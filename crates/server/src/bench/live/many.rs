@@ -9,6 +9,7 @@ use super::{
     Row,
     clip::{Clip, Wanted},
     film::{Times, Viewer, shoot},
+    peer,
     stream::count,
     system::System,
 };
@@ -35,6 +36,7 @@ pub(super) async fn measure(
         rate: 24,
         seconds: seconds + 5,
     })?);
+    let peer = peer::cpu(&clip)?;
     let capacity = STREAMS.to_string();
     let system = System::start("noop", &["--capacity", &capacity]).await?;
     let streams = LocalSet::new();
@@ -85,6 +87,8 @@ pub(super) async fn measure(
         "",
         1.5,
     ));
+    let peer = peer.as_secs_f64() * count(STREAMS) / f64::from(seconds + 5);
+    rows.push(Row::told("  FFmpeg, the same eight clips, cores", peer, ""));
     let share = 100.0 * count(lost) / count(sent.max(1));
     rows.push(Row::judged("8 streams, pictures lost", share, "%", 0.1));
     rows.push(Row::told("  pictures", count(sent), ""));

@@ -2,20 +2,21 @@
 
 use std::{
     io,
-    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
-/// CPU time of FFmpeg for the whole clip.
-pub(super) fn cpu(clip: &Path) -> io::Result<Duration> {
+use super::clip::Clip;
+
+/// CPU time of FFmpeg for a whole clip.
+pub(super) fn cpu(clip: &Clip) -> io::Result<Duration> {
+    let (width, height) = clip.size;
+    let side = width.min(height);
+    let filters = format!("fps=24,crop={side}:{side},scale=512:512:flags=bilinear,format=rgb24");
     let done = Command::new("ffmpeg")
         .args(["-v", "info", "-benchmark", "-nostdin", "-y", "-i"])
-        .arg(clip)
-        .args([
-            "-vf",
-            "fps=24,crop=720:720,scale=512:512:flags=bilinear,format=rgb24",
-        ])
+        .arg(&clip.path)
+        .args(["-vf", &filters])
         .args([
             "-c:v",
             "libx264",

@@ -33,10 +33,10 @@ struct Seen {
 /// The Rust worker's rows.
 pub(super) async fn noop(seconds: u32, rows: &mut Vec<Row>) -> io::Result<()> {
     let clip = Rc::new(Clip::make(hd(seconds))?);
-    let before = peer::cpu(&clip.path)?;
+    let before = peer::cpu(&clip)?;
     let seen = film("noop", &clip).await?;
     // Twice, so that a machine that changes its pace changes it for both.
-    let peer = (before + peer::cpu(&clip.path)?) / 2;
+    let peer = (before + peer::cpu(&clip)?) / 2;
     let a_frame = |cpu: Duration, frames: usize| cpu.as_secs_f64() * 1e3 / count(frames);
     let (tree, serve, frames) = seen.cpu;
     let own = a_frame(tree, frames);
