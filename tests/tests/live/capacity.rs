@@ -194,6 +194,8 @@ fn a_seat_whose_worker_was_lost_for_good_takes_the_next_stream_that_needs_it() {
     let id = streams["streams"][0]["id"].as_u64().expect("it runs");
     kill_9(runner.process(Role::Worker)).expect("it runs");
     assert!(lost.viewer.ends(STOPPED), "{}", runner.last_words());
+    // The only worker that there was is lost, and a start would get another one.
+    runner.until_health(&["IDLE"], SOON);
     let first = orchestrator.stream("first", &one, &json!({}));
     let second = orchestrator.stream("second", &two, &json!({}));
     first.viewer.until_more(2 * RATE, SOON);

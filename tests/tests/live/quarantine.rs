@@ -6,7 +6,7 @@ use framerill_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{RATE, SOON, api, assert_whole, clip, verdict};
+use crate::scene::{RATE, SOON, api, assert_whole, bound, clip, verdict};
 
 fn says(event: &Value, what: &str) -> bool {
     event["message"]
@@ -71,5 +71,30 @@ fn a_start_with_quarantined_parameters_runs_without_them_and_kills_nothing() {
     let told = streams["streams"].as_array().expect("a list").iter();
     let told: Vec<_> = told.filter(|it| it["is_ending"] == false).collect();
     assert_eq!(told[0]["params_status"], "quarantined", "{streams}");
+    orchestrator.runner.until_health(&["OK"], SOON);
+}
+
+/// A worker of its own has nothing older to go back to than the pipeline's initial parameters.
+#[test]
+fn parameters_that_kill_the_worker_bound_to_them_cost_neither_stream_nor_seat() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Dies"));
+    let session = orchestrator.open("bound");
+    let deadly = json!({"seconds": 0.001, "deadly": true});
+    let made = bound(&orchestrator, &session, "prompt", &deadly);
+    assert_eq!(made.status, 201, "{}", made.text());
+    let stream = orchestrator.watch(session, &clip);
+    let quarantined = stream
+        .session
+        .until_event("error", 2 * SOON, |it| says(it, "quarantined"));
+    assert!(says(&quarantined, "restored"), "{quarantined}");
+    let is_restored = || {
+        stream.viewer.until_more(RATE, SOON);
+        verdict(&stream, Look::Negative).ends_finished(RATE)
+    };
+    let last_words = || orchestrator.runner.last_words();
+    assert!(wait_until(SOON, is_restored), "{}", last_words());
+    let status = orchestrator.runner.status().expect("infer answers");
+    assert_eq!(status["inference_status"]["restart_count"], 2);
     orchestrator.runner.until_health(&["OK"], SOON);
 }

@@ -17,8 +17,8 @@ const LONGEST: usize = 8 << 10;
 /// A stream that is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Asked {
-    pub(super) source: Place,
-    pub(super) sink: Place,
+    pub(super) source: Endpoint,
+    pub(super) sink: Endpoint,
     /// Empty: parameters come another way.
     pub(super) control_url: String,
     /// Empty: nobody wants events.
@@ -38,14 +38,14 @@ pub(crate) struct Asked {
 
 /// Where a stream comes from or goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Endpoint {
     /// A trickle channel.
     Trickle(String),
     /// A file; as a source also a generator of FFmpeg's.
     File(PathBuf),
 }
 
-impl Place {
+impl Endpoint {
     /// What has a scheme is a channel.
     pub(super) fn parse(text: String) -> Self {
         if text.contains("://") {
@@ -87,8 +87,8 @@ pub(super) enum Origin {
 }
 
 impl Asked {
-    /// A stream between two places, and nothing else that anybody asked for.
-    fn between(source: Place, sink: Place, origin: Origin) -> Self {
+    /// A stream between two endpoints, and nothing else that anybody asked for.
+    fn between(source: Endpoint, sink: Endpoint, origin: Origin) -> Self {
         Self {
             source,
             sink,
@@ -108,8 +108,8 @@ impl Asked {
     /// Reads the runner's body. An error is one line for its caller.
     pub(super) fn from_runner(body: &[u8]) -> Result<Self, String> {
         let mut body = Fields::last_counts(body)?;
-        let source = Place::Trickle(body.required_text("subscribe_url")?);
-        let sink = Place::Trickle(body.required_text("publish_url")?);
+        let source = Endpoint::Trickle(body.required_text("subscribe_url")?);
+        let sink = Endpoint::Trickle(body.required_text("publish_url")?);
         let asked = Self {
             control_url: body.text_or_empty("control_url")?,
             events_url: body.text_or_empty("events_url")?,
@@ -126,8 +126,8 @@ impl Asked {
         let optional = ["params", "pipeline", "max_fps"];
         let mut body = Fields::each_once(body)?.without_null(&optional);
         let asked = Self {
-            source: Place::parse(body.required_text("source")?),
-            sink: Place::parse(body.required_text("sink")?),
+            source: Endpoint::parse(body.required_text("source")?),
+            sink: Endpoint::parse(body.required_text("sink")?),
             control_url: body.text_or_empty("control_url")?,
             events_url: body.text_or_empty("events_url")?,
             params: body.object("params")?,
@@ -146,7 +146,10 @@ impl Asked {
     /// A stream that flags of the command name.
     pub(crate) fn from_flags(urls: [String; 4], ids: Ids) -> Result<Self, String> {
         let [subscribe_url, publish_url, control_url, events_url] = urls;
-        let (source, sink) = (Place::Trickle(subscribe_url), Place::Trickle(publish_url));
+        let (source, sink) = (
+            Endpoint::Trickle(subscribe_url),
+            Endpoint::Trickle(publish_url),
+        );
         let asked = Self {
             control_url,
             events_url,
@@ -161,7 +164,7 @@ impl Asked {
         let is_code = |it: &String| it.contains(['/', ':', '.']);
         [&self.source, &self.sink]
             .into_iter()
-            .any(|it| matches!(it, Place::File(_)))
+            .any(|it| matches!(it, Endpoint::File(_)))
             || self.pipeline.as_ref().is_some_and(is_code)
     }
 
@@ -171,23 +174,23 @@ impl Asked {
     }
 
     fn checked(self, source: &str, sink: &str) -> Result<Self, String> {
-        for (name, place) in [(source, &self.source), (sink, &self.sink)] {
-            match place {
-                Place::Trickle(url) => check_url(name, url)?,
-                Place::File(path) if path.as_os_str().is_empty() => {
+        for (name, endpoint) in [(source, &self.source), (sink, &self.sink)] {
+            match endpoint {
+                Endpoint::Trickle(url) => check_url(name, url)?,
+                Endpoint::File(path) if path.as_os_str().is_empty() => {
                     return Err(format!("{name} is empty"));
                 }
-                Place::File(_) => {}
+                Endpoint::File(_) => {}
             }
         }
-        if let Place::File(path) = &self.source
+        if let Endpoint::File(path) = &self.source
             && path.as_os_str().as_encoded_bytes().starts_with(b"-")
         {
             return Err(format!(
                 "{source} begins with `-`; a file of such a name is given as ./-…"
             ));
         }
-        if let Place::File(path) = &self.sink
+        if let Endpoint::File(path) = &self.sink
             && path.extension().is_none_or(|it| it != "ts")
         {
             return Err(format!(
@@ -266,7 +269,7 @@ mod tests {
             "subscribe_url": "http://a/in", "publish_url": "http://a/out", "unknown": 1,
         }))
         .unwrap();
-        assert_eq!(asked.source, Place::Trickle("http://a/in".into()));
+        assert_eq!(asked.source, Endpoint::Trickle("http://a/in".into()));
         assert_eq!((asked.params, asked.origin), (None, Origin::Runner));
         assert_eq!(asked.egress, EgressMode::Live);
     }
@@ -319,7 +322,7 @@ mod tests {
         let twice =
             br#"{"subscribe_url": 1, "subscribe_url": "http://a/i", "publish_url": "http://a/o"}"#;
         let asked = Asked::from_runner(twice).unwrap();
-        assert_eq!(asked.source, Place::Trickle("http://a/i".into()));
+        assert_eq!(asked.source, Endpoint::Trickle("http://a/i".into()));
     }
 
     #[test]
@@ -357,7 +360,7 @@ mod tests {
         let body =
             json!({"source": "clip.mp4", "sink": "out.ts", "binding": "shared", "max_fps": 0});
         let asked = Asked::from_api(body.to_string().as_bytes()).unwrap();
-        assert_eq!(asked.source, Place::File("clip.mp4".into()));
+        assert_eq!(asked.source, Endpoint::File("clip.mp4".into()));
         assert_eq!((asked.binding, asked.max_fps), (Binding::Shared, Some(0.0)));
         for wrong in [
             json!({"source": "clip.mp4", "sink": "out.mp4"}),

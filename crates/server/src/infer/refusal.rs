@@ -31,7 +31,7 @@ pub(crate) enum Refusal {
     /// There is no worker to be had.
     Worker { why: String },
     /// A channel or a file cannot be opened.
-    Place { why: String },
+    Endpoint { why: String },
     /// The stream takes nothing any more.
     Ended { stream: u64 },
     /// There is nobody who could take parameters.
@@ -51,7 +51,7 @@ impl Refusal {
             Self::Binding { .. } => "binding",
             Self::Params { .. } => "params",
             Self::Worker { .. } => "worker",
-            Self::Place { .. } => "place",
+            Self::Endpoint { .. } => "endpoint",
             Self::Ended { .. } => "ended",
             Self::NoWorker => "no_worker",
         }
@@ -79,7 +79,7 @@ impl fmt::Display for Refusal {
             Self::Pipeline { why }
             | Self::Params { why }
             | Self::Worker { why }
-            | Self::Place { why } => f.write_str(why),
+            | Self::Endpoint { why } => f.write_str(why),
             Self::Ended { stream } => {
                 write!(f, "stream {stream} ends or is over; it takes no parameters")
             }

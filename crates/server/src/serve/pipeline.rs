@@ -1,6 +1,6 @@
 //! Which pipeline is served, and by which names it is known.
 
-use super::source::{Found, Place};
+use super::source::{Found, Layer};
 use crate::failure::Failure;
 
 /// What `PIPELINE` says in images whose pipeline `MODEL_ID` names.
@@ -27,7 +27,7 @@ pub(super) fn pipeline(
     pipeline: Option<Found>,
     model: Option<Found>,
 ) -> Result<(Pipeline, Vec<String>), Failure> {
-    let explicit = |found: &Option<Found>| found.as_ref().is_some_and(|it| it.place.is_explicit());
+    let explicit = |found: &Option<Found>| found.as_ref().is_some_and(|it| it.layer.is_explicit());
     if !explicit(&pipeline) && !explicit(&model) {
         for (found, variable) in [(&pipeline, "PIPELINE"), (&model, "MODEL_ID")] {
             if found.is_none() {
@@ -38,13 +38,13 @@ pub(super) fn pipeline(
     let route = pipeline.as_ref().is_some_and(|it| it.value == ROUTE);
     let own = pipeline.as_ref().filter(|_| !route);
     let target = match (own, &model) {
-        (Some(own), _) if own.place.is_explicit() || is_path(&own.value) => &own.value,
+        (Some(own), _) if own.layer.is_explicit() || is_path(&own.value) => &own.value,
         (_, Some(model)) => &model.value,
         (Some(own), None) => &own.value,
         (None, None) => return Err(no_pipeline("MODEL_ID")),
     };
     let name = name_of(target);
-    let from_image = |it: &&Found| !matches!(it.place, Place::Flag(_) | Place::Twin(_));
+    let from_image = |it: &&Found| !matches!(it.layer, Layer::Flag(_) | Layer::Twin(_));
     let shown_pipeline = pipeline.as_ref().filter(from_image);
     let it = Pipeline {
         target: target.clone(),
@@ -58,9 +58,9 @@ pub(super) fn pipeline(
     let notes = named
         .filter(|found| found.value != it.name && found.value != it.target)
         .map(|found| {
-            let Found { value, place } = found;
+            let Found { value, layer } = found;
             format!(
-                "{place} is `{value}`, and the pipeline's name is `{}`; requests are compared with its name",
+                "{layer} is `{value}`, and the pipeline's name is `{}`; requests are compared with its name",
                 it.name
             )
         })
@@ -104,14 +104,14 @@ mod tests {
     fn env(name: &'static str, value: &str) -> Option<Found> {
         Some(Found {
             value: value.into(),
-            place: Place::Contract(name),
+            layer: Layer::Contract(name),
         })
     }
 
     fn flag(value: &str) -> Option<Found> {
         Some(Found {
             value: value.into(),
-            place: Place::Flag("--pipeline"),
+            layer: Layer::Flag("--pipeline"),
         })
     }
 

@@ -195,7 +195,7 @@ fn refuse_errands(from: &mut Sources) -> Result<(), Failure> {
     if let Some(asked) = from.find(INSTALL) {
         let text = format!(
             "{} asks to install a package, which this version cannot",
-            asked.place
+            asked.layer
         );
         return Err(Failure::usage("install", text).hint(format!(
             "install `{}` into the Python that runs pipelines, and leave the setting out",
@@ -206,7 +206,7 @@ fn refuse_errands(from: &mut Sources) -> Result<(), Failure> {
     if let Some(asked) = prepare {
         let text = format!(
             "{} asks to prepare models, which this version cannot",
-            asked.place
+            asked.layer
         );
         return Err(Failure::usage("prepare_models", text)
             .hint("leave the setting out: a pipeline gets its models when it loads"));

@@ -1,10 +1,10 @@
-//! Where a setting may come from, and which place wins.
+//! Where a setting may come from, and which layer wins.
 
 use std::{collections::BTreeMap, fmt};
 
 use crate::failure::Failure;
 
-/// What a setting is called in each place.
+/// What a setting is called in each layer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name {
     /// `--flag`.
@@ -43,26 +43,26 @@ impl Name {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) value: String,
-    pub(super) place: Place,
+    pub(super) layer: Layer,
 }
 
 /// Where a value was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Layer {
     Flag(&'static str),
     Twin(&'static str),
     Contract(&'static str),
     Dotenv(&'static str),
 }
 
-impl Place {
+impl Layer {
     /// Whether it was said to framerill, not to any runner.
     pub(super) fn is_explicit(self) -> bool {
         matches!(self, Self::Flag(_) | Self::Twin(_))
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) | Self::Twin(name) | Self::Contract(name) => write!(f, "`{name}`"),
@@ -82,7 +82,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// The value of the place that comes first. An empty one counts as none.
+    /// The value of the layer that comes first. An empty one counts as none.
     pub(super) fn find(&mut self, name: Name) -> Option<Found> {
         let Name {
             flag,
@@ -92,25 +92,25 @@ impl Sources {
         } = name;
         let names = [Some(twin), contract].into_iter().flatten();
         let mut found = Vec::new();
-        let mut see = |place, value: Option<&String>| {
+        let mut see = |layer, value: Option<&String>| {
             let value = value.filter(|it| !it.is_empty());
             found.extend(value.map(|value| Found {
                 value: value.clone(),
-                place,
+                layer,
             }));
         };
-        see(Place::Flag(flag), self.flags.get(flag));
-        see(Place::Twin(twin), self.env.get(twin));
+        see(Layer::Flag(flag), self.flags.get(flag));
+        see(Layer::Twin(twin), self.env.get(twin));
         if let Some(contract) = contract {
-            see(Place::Contract(contract), self.env.get(contract));
+            see(Layer::Contract(contract), self.env.get(contract));
         }
         for name in names {
-            see(Place::Dotenv(name), self.dotenv.get(name));
+            see(Layer::Dotenv(name), self.dotenv.get(name));
         }
         let mut found = found.into_iter();
         let first = found.next()?;
         for other in found.filter(|other| other.value != first.value) {
-            let (wins, loses) = (first.place, other.place);
+            let (wins, loses) = (first.layer, other.layer);
             self.notes.push(if is_secret {
                 format!("{wins} and {loses} differ; {wins} counts")
             } else {
@@ -133,11 +133,11 @@ impl Sources {
         let Some(found) = self.find(name) else {
             return Ok(None);
         };
-        let Found { value, place } = found;
+        let Found { value, layer } = found;
         match parse(&value) {
             Some(it) => Ok(Some(it)),
             None => {
-                let text = format!("{place} is `{value}`, which is not {wanted}");
+                let text = format!("{layer} is `{value}`, which is not {wanted}");
                 let hint = format!("give {wanted} with `{}`", name.flag);
                 Err(Failure::usage("setting", text).hint(hint))
             }

@@ -1,6 +1,6 @@
 //! A server of streams: where it is, one question to it, and what its answer means.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, time::Duration};
 
 use axum::http::{Method, Uri};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     failure::Failure,
-    http::{self, Answer, NoAnswer, Question},
+    http::{self, Answer, NoAnswer, Question, loopback::is_loopback},
 };
 
 /// One answer; the server gives infer less.
@@ -68,7 +68,7 @@ impl Server {
             url: url.trim_end_matches('/').to_owned(),
             authority: format!("{host}:{port}"),
             base: uri.path().trim_end_matches('/').to_owned(),
-            is_local: is_local(host),
+            is_local: is_loopback(host),
             token: token.filter(|it| !it.is_empty()),
         })
     }
@@ -192,11 +192,6 @@ fn refused(code: &str, said: &str) -> Failure {
     }
 }
 
-fn is_local(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +247,7 @@ mod tests {
             (Refusal::Pipeline { why: why.clone() }, Exit::Usage),
             (Refusal::Binding { pipeline }, Exit::Usage),
             (Refusal::Params { why: why.clone() }, Exit::Usage),
-            (Refusal::Place { why }, Exit::Usage),
+            (Refusal::Endpoint { why }, Exit::Usage),
             (Refusal::Ended { stream: 1 }, Exit::Usage),
         ] {
             let failure = refused(refusal.code(), &refusal.to_string());

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::{
     Command, Ended, Incoming, Number, Snapshot, StreamView,
-    cell::Cell,
+    flow::Flow,
     quarantined::Quarantined,
     seat::Seat,
     seating::{self, Seating, StartId},
@@ -27,6 +27,7 @@ use super::{
     start::{Check, Start},
     stream::Stream,
     wall_ms,
+    worker::Worker,
 };
 use crate::{
     failure::Failure,
@@ -48,7 +49,7 @@ pub(super) struct Driver {
     pub(super) media_program: PathBuf,
     epoch: Instant,
     pub(super) seats: Vec<Seat>,
-    pub(super) cells: Vec<Cell>,
+    pub(super) workers: Vec<Worker>,
     /// Streams whose place is taken, or that are told to end.
     pub(super) leaving: Vec<Stream>,
     /// The last streams that are over.
@@ -93,7 +94,7 @@ impl Driver {
             tell,
             epoch: Instant::now(),
             seats: Vec::new(),
-            cells: Vec::new(),
+            workers: Vec::new(),
             leaving: Vec::new(),
             over: VecDeque::new(),
             seating,
@@ -117,9 +118,10 @@ impl Driver {
         })?;
         let seat = &mut this.seats[0];
         seat.extras.show(&initial.params.given, &initial.hash);
-        seat.cell = Some(worker);
-        let cell = Cell::start(worker, key, initial, &this.settings, this.owner.clone())?;
-        this.cells.push(cell);
+        seat.worker = Some(worker);
+        let flow = Flow::new(initial, this.now());
+        let worker = Worker::start(worker, key, flow, &this.settings, this.owner.clone())?;
+        this.workers.push(worker);
         this.publish();
         Ok(this)
     }
@@ -164,12 +166,12 @@ impl Driver {
         ChildId(self.last_media)
     }
 
-    pub(super) fn cell(&self, id: ChildId) -> Option<&Cell> {
-        self.cells.iter().find(|it| it.id == id)
+    pub(super) fn worker(&self, id: ChildId) -> Option<&Worker> {
+        self.workers.iter().find(|it| it.id == id)
     }
 
-    pub(super) fn cell_mut(&mut self, id: ChildId) -> Option<&mut Cell> {
-        self.cells.iter_mut().find(|it| it.id == id)
+    pub(super) fn worker_mut(&mut self, id: ChildId) -> Option<&mut Worker> {
+        self.workers.iter_mut().find(|it| it.id == id)
     }
 
     /// Takes what has come, or waits for it until the next deadline.
@@ -178,7 +180,10 @@ impl Driver {
         let now = Instant::now();
         let own = |at: Duration| self.epoch + at;
         let mut next = now + Duration::from_secs(1);
-        let children = self.cells.iter().filter_map(|it| it.worker.next_deadline());
+        let children = self
+            .workers
+            .iter()
+            .filter_map(|it| it.child.next_deadline());
         let streams = self.streams().filter_map(|it| it.media.next_deadline());
         let seats = self.seats.iter().map(|it| own(it.wake));
         let seating = self.place_by.map(own);
@@ -224,10 +229,10 @@ impl Driver {
         self.seats.iter().position(is_there)
     }
 
-    pub(super) fn seats_with(&self, cell: ChildId) -> Vec<usize> {
+    pub(super) fn seats_with(&self, worker: ChildId) -> Vec<usize> {
         let seats = self.seats.iter().enumerate();
         seats
-            .filter(|(_, it)| it.cell == Some(cell))
+            .filter(|(_, it)| it.worker == Some(worker))
             .map(|(at, _)| at)
             .collect()
     }
@@ -243,8 +248,8 @@ impl Driver {
     }
 
     fn take_notice(&mut self, notice: Notice) {
-        if let Some(cell) = self.cells.iter_mut().find(|it| it.id == notice.child) {
-            cell.worker.handle(notice);
+        if let Some(worker) = self.workers.iter_mut().find(|it| it.id == notice.child) {
+            worker.child.handle(notice);
         } else if let Some(stream) = self.streams_mut().find(|it| it.media_id == notice.child) {
             stream.media.handle(notice);
         }
@@ -294,9 +299,9 @@ impl Driver {
     fn updates(&mut self) {
         loop {
             if let Some((id, update)) = self
-                .cells
+                .workers
                 .iter_mut()
-                .find_map(|it| Some((it.id, it.worker.next_update()?)))
+                .find_map(|it| Some((it.id, it.child.next_update()?)))
             {
                 self.worker_update(id, update);
                 continue;
@@ -314,10 +319,10 @@ impl Driver {
 
     fn deadlines(&mut self) {
         let now = self.now();
-        for cell in &mut self.cells {
-            cell.worker.on_deadline();
-            if cell.is_ready {
-                cell.flow.well(now);
+        for worker in &mut self.workers {
+            worker.child.on_deadline();
+            if worker.is_ready {
+                worker.flow.well(now);
             }
         }
         for stream in self.streams_mut() {

@@ -112,17 +112,26 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// A worker that is loaded with these, and perhaps bound to them.
-    pub(super) fn new(initial: Set, is_bound: bool) -> Self {
+    /// A worker that is loaded with these from now on.
+    pub(super) fn new(initial: Set, now: Duration) -> Self {
         Self {
-            is_bound,
+            is_bound: false,
             wanted: None,
             under_way: None,
             in_force: initial.clone(),
-            since: Duration::ZERO,
+            since: now,
             good: initial.clone(),
             initial,
             deaths: VecDeque::new(),
+        }
+    }
+
+    /// It is loaded with what a stream brought, and perhaps bound to it.
+    pub(super) fn loaded_with(self, first: Set, is_bound: bool) -> Self {
+        Self {
+            in_force: first,
+            is_bound,
+            ..self
         }
     }
 
@@ -143,9 +152,9 @@ impl Flow {
         }
     }
 
-    /// Nobody is at work: the worker gets what it had at first.
+    /// Nobody is at work: the worker gets the initial set, unless it is bound to another one.
     pub(super) fn reset(&mut self) {
-        if self.in_force != self.initial {
+        if !self.is_bound && self.in_force != self.initial {
             self.queue(self.initial.clone());
         }
     }
@@ -292,7 +301,7 @@ mod tests {
 
     #[test]
     fn of_many_sets_the_newest_is_sent_and_one_at_a_time() {
-        let mut flow = Flow::new(set("initial"), false);
+        let mut flow = Flow::new(set("initial"), at(0));
         for name in ["a", "b", "c"] {
             flow.queue(set(name));
         }
@@ -305,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_rejected_set_leaves_the_running_one() {
-        let mut flow = Flow::new(set("initial"), false);
+        let mut flow = Flow::new(set("initial"), at(0));
         flow.queue(set("a"));
         take(&mut flow, 1, at(1));
         flow.queue(set("bad"));
@@ -317,7 +326,7 @@ mod tests {
 
     #[test]
     fn the_same_set_that_kills_twice_is_quarantined_and_the_good_one_restored() {
-        let mut flow = Flow::new(set("initial"), false);
+        let mut flow = Flow::new(set("initial"), at(0));
         flow.queue(set("good"));
         take(&mut flow, 1, at(1));
         flow.well(at(12));
@@ -339,7 +348,7 @@ mod tests {
 
     #[test]
     fn what_is_only_suspected_is_forgotten_with_its_stream() {
-        let mut flow = Flow::new(set("initial"), false);
+        let mut flow = Flow::new(set("initial"), at(0));
         for id in 1..5 {
             flow.begin_stream(set("a"), true, true);
             take(&mut flow, id, at(id));
@@ -349,7 +358,7 @@ mod tests {
 
     #[test]
     fn parameters_are_owed_to_their_stream_until_the_worker_has_them() {
-        let mut flow = Flow::new(set("initial"), false);
+        let mut flow = Flow::new(set("initial"), at(0));
         flow.begin_stream(set("initial"), false, true);
         assert!(!flow.owes(1), "the worker has them already");
         let mine = Set {
@@ -366,7 +375,7 @@ mod tests {
 
     #[test]
     fn deaths_long_after_a_set_came_are_not_its_doing() {
-        let mut flow = Flow::new(set("initial"), false);
+        let mut flow = Flow::new(set("initial"), at(0));
         flow.queue(set("a"));
         take(&mut flow, 1, at(1));
         for n in 1..5 {
@@ -379,7 +388,7 @@ mod tests {
 
     #[test]
     fn initial_parameters_are_never_quarantined_whoever_brings_them() {
-        let mut flow = Flow::new(set("initial"), false);
+        let mut flow = Flow::new(set("initial"), at(0));
         let of = Some(1);
         flow.queue(Set {
             of,
@@ -389,6 +398,35 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(flow.worker_lost(at(1)), None);
             assert_eq!(flow.load().hash, "initial");
+        }
+    }
+
+    #[test]
+    fn what_a_stream_brought_to_its_own_worker_is_quarantined_even_if_it_never_loads() {
+        for is_bound in [false, true] {
+            let flow = Flow::new(set("initial"), at(100));
+            let mut flow = flow.loaded_with(set("killer"), is_bound);
+            assert_eq!(flow.load().hash, "killer");
+            assert_eq!(flow.worker_lost(at(101)), None);
+            assert_eq!(flow.load().hash, "killer", "once is no proof");
+            let quarantine = flow.worker_lost(at(102)).unwrap();
+            assert_eq!(
+                (
+                    quarantine.set.hash.as_str(),
+                    quarantine.restored.hash.as_str()
+                ),
+                ("killer", "initial")
+            );
+            assert_eq!(flow.load().hash, "initial");
+        }
+    }
+
+    #[test]
+    fn a_worker_without_streams_gets_the_initial_set_unless_it_is_bound() {
+        for (is_bound, next) in [(false, Some("initial")), (true, None)] {
+            let mut flow = Flow::new(set("initial"), at(0)).loaded_with(set("mine"), is_bound);
+            flow.reset();
+            assert_eq!(take(&mut flow, 1, at(1)).as_deref(), next);
         }
     }
 
@@ -407,9 +445,9 @@ mod tests {
 
     #[test]
     fn a_bound_worker_and_a_size_never_change() {
-        let mut flow = Flow::new(set("initial"), true);
+        let mut flow = Flow::new(set("initial"), at(0)).loaded_with(set("mine"), true);
         assert_eq!(flow.change(set("a"), None), Err(Unfit::Bound));
-        let mut flow = Flow::new(set("initial"), false);
+        let mut flow = Flow::new(set("initial"), at(0));
         let requested = set("a").params.base.size;
         let current = Size::new(64, 64).unwrap();
         assert_eq!(
@@ -423,7 +461,7 @@ mod tests {
 
     #[test]
     fn a_new_stream_without_parameters_gets_the_first_ones_unless_others_are_at_work() {
-        let mut flow = Flow::new(set("initial"), false);
+        let mut flow = Flow::new(set("initial"), at(0));
         flow.queue(set("a"));
         take(&mut flow, 1, at(1));
         flow.begin_stream(set("initial"), false, false);

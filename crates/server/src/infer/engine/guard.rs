@@ -61,20 +61,22 @@ impl Driver {
             Output::ResetWorker => {
                 self.seats[at].ids = Ids::default();
                 // Others may still be at work there.
-                let cell = self.seats[at].cell.filter(|it| !self.is_used(*it));
-                if let Some(cell) = cell.and_then(|it| self.cell_mut(it)) {
-                    cell.flow.reset();
-                    cell.pump();
+                let worker = self.seats[at].worker.filter(|it| !self.is_used(*it));
+                if let Some(worker) = worker.and_then(|it| self.worker_mut(it)) {
+                    worker.flow.reset();
+                    worker.pump();
                 }
             }
             Output::RestartWorker => {
-                if let Some(cell) = self.seats[at].cell.and_then(|it| self.cell_mut(it)) {
-                    cell.worker.violated("it did not finish loading".to_owned());
+                if let Some(worker) = self.seats[at].worker.and_then(|it| self.worker_mut(it)) {
+                    worker
+                        .child
+                        .violated("it did not finish loading".to_owned());
                 }
             }
             Output::StopWorker => {
-                if let Some(cell) = self.seats[at].cell.and_then(|it| self.cell_mut(it)) {
-                    cell.worker.stop(Duration::ZERO);
+                if let Some(worker) = self.seats[at].worker.and_then(|it| self.worker_mut(it)) {
+                    worker.child.stop(Duration::ZERO);
                 }
             }
             // `guard` takes it.
@@ -125,8 +127,8 @@ impl Driver {
 
     /// The guardian sees where the worker is in its life.
     pub(super) fn tell_worker_state(&mut self, seat: usize) {
-        let cell = self.seats[seat].cell.and_then(|it| self.cell(it));
-        if let Some(state) = cell.map(|it| it.worker.state()) {
+        let worker = self.seats[seat].worker.and_then(|it| self.worker(it));
+        if let Some(state) = worker.map(|it| it.child.state()) {
             self.guard(seat, Input::WorkerState(state));
         }
     }

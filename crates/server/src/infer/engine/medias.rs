@@ -118,9 +118,9 @@ impl Driver {
                 log_child(level_of(level), &ids, "media", &message);
             }
             FromChild::Error(error) if error.code == "link" && !error.fatal => {
-                let cell = seat.and_then(|it| self.seats[it].cell);
-                if let Some(cell) = cell.and_then(|it| self.cell_mut(it)) {
-                    cell.worker.violated(error.message);
+                let worker = seat.and_then(|it| self.seats[it].worker);
+                if let Some(worker) = worker.and_then(|it| self.worker_mut(it)) {
+                    worker.child.violated(error.message);
                 }
             }
             FromChild::Error(error) => {
@@ -159,7 +159,7 @@ impl Driver {
 
     /// The worker of a seat is watched by what the media of its streams count.
     fn tell_progress(&mut self, seat: usize) {
-        let Some(id) = self.seats[seat].cell else {
+        let Some(id) = self.seats[seat].worker else {
             return;
         };
         let (mut answered, mut waiting) = (0_u64, 0_u64);
@@ -172,15 +172,15 @@ impl Driver {
             }
         }
         let now = self.now();
-        let Some(cell) = self.cell_mut(id) else {
+        let Some(worker) = self.worker_mut(id) else {
             return;
         };
-        cell.worker.progress(answered, waiting);
-        let is_output = answered > cell.answered;
-        cell.answered = answered;
+        worker.child.progress(answered, waiting);
+        let is_output = answered > worker.answered;
+        worker.answered = answered;
         if is_output
-            && cell.is_ready
-            && let Some(lost) = cell.lost_at.take()
+            && worker.is_ready
+            && let Some(lost) = worker.lost_at.take()
         {
             let seconds = now.saturating_sub(lost).as_secs_f64();
             self.recovery.count += 1;
@@ -189,21 +189,25 @@ impl Driver {
         }
     }
 
-    pub(super) fn attach_all(&mut self, cell: ChildId) {
-        for seat in self.seats_with(cell) {
+    pub(super) fn attach_all(&mut self, worker: ChildId) {
+        for seat in self.seats_with(worker) {
             self.attach(seat);
         }
     }
 
     /// Joins a stream's media and its worker when both are there.
     pub(super) fn attach(&mut self, seat: usize) {
-        let Some(id) = self.seats[seat].cell else {
+        let Some(id) = self.seats[seat].worker else {
             return;
         };
-        let Some(cell) = self.cells.iter_mut().find(|it| it.id == id && it.is_ready) else {
+        let Some(worker) = self
+            .workers
+            .iter_mut()
+            .find(|it| it.id == id && it.is_ready)
+        else {
             return;
         };
-        let (Some(description), Some(stream)) = (&cell.description, &mut self.seats[seat].stream)
+        let (Some(description), Some(stream)) = (&worker.description, &mut self.seats[seat].stream)
         else {
             return;
         };
@@ -217,7 +221,7 @@ impl Driver {
         };
         stream.incarnation += 1;
         stream.attached = true;
-        if stream.params_status() == ParamsStatus::Queued && !cell.flow.owes(stream.number) {
+        if stream.params_status() == ParamsStatus::Queued && !worker.flow.owes(stream.number) {
             // The worker has had them from the beginning, or was loaded with them.
             stream.params_are(ParamsStatus::Applied);
         }
@@ -232,9 +236,9 @@ impl Driver {
             fds: 1,
         };
         let to_media = attach(stream.media.request_id(), format, history);
-        let to_worker = attach(cell.worker.request_id(), None, None);
+        let to_worker = attach(worker.child.request_id(), None, None);
         // A child that does not take it meets the lifecycle's rules, and the other one sees its link end.
         drop(stream.media.send(&to_media, &[near.as_fd()]));
-        drop(cell.worker.send(&to_worker, &[far.as_fd()]));
+        drop(worker.child.send(&to_worker, &[far.as_fd()]));
     }
 }

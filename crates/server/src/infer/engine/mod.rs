@@ -3,20 +3,17 @@
 //! parameters a worker has).
 //!
 //! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `seating`, `flow` and `quarantined`
-//! (pure), `cell`
-//! (a worker and its parameters), `stream` and `tally` (a
-//! stream, its media and what they counted), `seat` (a place for a stream: a guardian and its
-//! worker), `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream
+//! (pure), `worker` (a worker and its parameters), `stream` and `tally` (a stream, its media and what they counted), `seat` (a
+//! guardian, a worker and the stream that sits there), `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream
 //! begins), `workers`, `medias` and `news` (what follows from what children and transports say).
 //!
 //! ```text
 //! seat ── guardian
-//!  ├── cell ── worker process        outlives streams; several seats share one where a stream asks for it
+//!  ├── worker ── worker process      outlives streams; several seats share one where a stream asks for it
 //!  └── stream ── media process       one stream long
 //!         └───── transport           on the event loop
 //! ```
 
-mod cell;
 mod driver;
 pub(super) mod flow;
 mod guard;
@@ -33,6 +30,7 @@ mod start;
 mod stream;
 mod tally;
 mod view;
+mod worker;
 mod workers;
 
 use std::{

@@ -28,10 +28,10 @@ impl Driver {
             }
             None => self.newest_seat(),
         };
-        let Some(cell) = self.seats[seat].cell else {
+        let Some(worker) = self.seats[seat].worker else {
             return Err(Refusal::NoWorker);
         };
-        match self.queue_params(seat, cell, value) {
+        match self.queue_params(seat, worker, value) {
             Ok(()) => Ok(None),
             Err(why) => {
                 self.refuse_params(seat, &why);
@@ -45,7 +45,7 @@ impl Driver {
         newest(numbers).unwrap_or(0)
     }
 
-    fn queue_params(&mut self, seat: usize, cell: ChildId, value: Value) -> Result<(), String> {
+    fn queue_params(&mut self, seat: usize, worker: ChildId, value: Value) -> Result<(), String> {
         let Value::Object(given) = value else {
             return Err("they should be an object".to_owned());
         };
@@ -55,18 +55,21 @@ impl Driver {
         self.guard(seat, Input::ParamsQueued);
         let stream = self.seats[seat].stream.as_ref();
         let (of, size) = (stream.map(|it| it.number), stream.map(|it| it.size));
-        let Some(cell) = self.cells.iter_mut().find(|it| it.id == cell) else {
+        let Some(worker) = self.workers.iter_mut().find(|it| it.id == worker) else {
             return Err(Refusal::NoWorker.to_string());
         };
         let set = Set {
             of,
-            ..read_set(given, &cell.name())?
+            ..read_set(given, &worker.name())?
         };
-        if self.quarantined.has(&cell.key.pipeline, &set.hash) {
+        if self.quarantined.has(&worker.key.pipeline, &set.hash) {
             return Err(quarantined::WHY.to_owned());
         }
-        cell.flow.change(set, size).map_err(|why| why.to_string())?;
-        cell.pump();
+        worker
+            .flow
+            .change(set, size)
+            .map_err(|why| why.to_string())?;
+        worker.pump();
         if let Some(stream) = &mut self.seats[seat].stream {
             stream.params_are(ParamsStatus::Queued);
         }
@@ -88,14 +91,14 @@ impl Driver {
     pub(super) fn applied(&mut self, id: ChildId, request: u64) {
         let now = self.now();
         let Some(set) = self
-            .cell_mut(id)
+            .worker_mut(id)
             .and_then(|it| it.flow.applied(request, now).cloned())
         else {
             return;
         };
         self.taken(id, &set, ParamsStatus::Applied);
-        if let Some(cell) = self.cell_mut(id) {
-            cell.pump();
+        if let Some(worker) = self.worker_mut(id) {
+            worker.pump();
         }
     }
 
@@ -123,8 +126,8 @@ impl Driver {
     }
 
     pub(super) fn rejected(&mut self, id: ChildId, request: u64, why: &str) {
-        let cell = self.cell_mut(id);
-        let Some(set) = cell.and_then(|it| it.flow.rejected(request)) else {
+        let worker = self.worker_mut(id);
+        let Some(set) = worker.and_then(|it| it.flow.rejected(request)) else {
             return;
         };
         for seat in self.seats_with(id) {
@@ -132,18 +135,18 @@ impl Driver {
                 self.refuse_params(seat, why);
             }
         }
-        if let Some(cell) = self.cell_mut(id) {
-            cell.pump();
+        if let Some(worker) = self.worker_mut(id) {
+            worker.pump();
         }
     }
 
     pub(super) fn reloading(&mut self, id: ChildId, request: u64) {
         let now = self.now();
-        let Some(cell) = self.cell_mut(id) else {
+        let Some(worker) = self.worker_mut(id) else {
             return;
         };
-        cell.is_ready = false;
-        let set = cell.flow.applied(request, now).cloned();
+        worker.is_ready = false;
+        let set = worker.flow.applied(request, now).cloned();
         if let Some(set) = set {
             self.taken(id, &set, ParamsStatus::Reloading);
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use framerill_supervisor::{ChildId, lifecycle::Reason};
 
 use super::{
-    cell::Cell,
     driver::Driver,
-    flow::Set,
+    flow::Flow,
     seat::Seat,
-    seating::{Failure, Input, Key, Load, Output},
+    seating::{Failure, Input, Key, Load, Output, Scope},
     start::read_set,
+    worker::Worker,
     workers::LEAVES_WITHIN,
 };
 use crate::log::{Level, log};
@@ -32,7 +32,7 @@ impl Driver {
         };
         self.is_placing = false;
         debug_assert!(
-            (0..self.seats.len()).all(|it| self.seats[it].cell == self.seating.worker_of(it)),
+            (0..self.seats.len()).all(|it| self.seats[it].worker == self.seating.worker_of(it)),
             "the engine's seats are those of the seating"
         );
     }
@@ -44,15 +44,15 @@ impl Driver {
                 self.seats.push(seat);
             }
             Output::AddWorker { worker, key, load } => {
-                let outcome = self.add_cell(worker, key, load);
+                let outcome = self.add_worker(worker, key, load);
                 self.place(Input::WorkerAdded { worker, outcome });
             }
             Output::StopWorker { worker } => {
-                if let Some(cell) = self.cell_mut(worker) {
-                    cell.worker.stop(LEAVES_WITHIN);
+                if let Some(worker) = self.worker_mut(worker) {
+                    worker.child.stop(LEAVES_WITHIN);
                 }
             }
-            Output::ForgetWorker { worker } => self.cells.retain(|it| it.id != worker),
+            Output::ForgetWorker { worker } => self.workers.retain(|it| it.id != worker),
             Output::Check { start, worker } => self.check(start, worker),
             Output::Begin {
                 start,
@@ -91,24 +91,25 @@ impl Driver {
         }
     }
 
-    fn add_cell(&mut self, id: ChildId, key: Key, load: Load) -> Result<(), String> {
-        let initial = self.set_of(&key, load)?;
+    fn add_worker(&mut self, id: ChildId, key: Key, load: Load) -> Result<(), String> {
+        let flow = self.flow_of(&key, load)?;
         let has_defaults = load == Load::Defaults;
         if has_defaults {
             let told =
                 "the initial parameters cannot be loaded: the pipeline's own are used instead";
             log(Level::Warning, told);
         }
-        let cell = Cell::start(id, key, initial, &self.settings, self.owner.clone());
-        let mut cell = cell.map_err(|failure| failure.to_string())?;
-        cell.has_defaults = has_defaults;
-        self.cells.push(cell);
+        let worker = Worker::start(id, key, flow, &self.settings, self.owner.clone());
+        let mut worker = worker.map_err(|failure| failure.to_string())?;
+        worker.has_defaults = has_defaults;
+        self.workers.push(worker);
         Ok(())
     }
 
-    fn set_of(&self, key: &Key, load: Load) -> Result<Set, String> {
-        let given = match load {
-            Load::Initial => None,
+    /// What a worker is loaded with. What a stream brought may be what kills it: then the initial set comes back.
+    fn flow_of(&self, key: &Key, load: Load) -> Result<Flow, String> {
+        let brought = match load {
+            Load::Initial | Load::Defaults => None,
             Load::Start(start) => {
                 let brought = self.starts.get(&start).and_then(|it| it.set.clone());
                 brought.filter(|it| !self.quarantined.has(&key.pipeline, &it.hash))
@@ -117,21 +118,26 @@ impl Driver {
                 let stream = self.streams().find(|it| it.number == number);
                 stream.map(|it| it.set.clone())
             }
-            Load::Defaults => Some(read_set(Arc::default(), &key.pipeline.short_name())?),
         };
-        given.map_or_else(|| self.initial_for(&key.pipeline), Ok)
+        let initial = match load {
+            Load::Defaults => read_set(Arc::default(), &key.pipeline.short_name())?,
+            _ => self.initial_for(&key.pipeline)?,
+        };
+        let first = brought.unwrap_or_else(|| initial.clone());
+        let is_bound = matches!(key.scope, Scope::Prompt(_));
+        Ok(Flow::new(initial, self.now()).loaded_with(first, is_bound))
     }
 
     /// A seat gets another worker, and its stream with it.
     fn move_to(&mut self, at: usize, worker: Option<ChildId>, error: Option<String>) {
         let has_defaults = worker
-            .and_then(|it| self.cell(it))
+            .and_then(|it| self.worker(it))
             .is_some_and(|it| it.has_defaults);
         let seat = &mut self.seats[at];
         if let Some(stream) = &mut seat.stream {
             stream.detach();
         }
-        seat.cell = worker;
+        seat.worker = worker;
         if has_defaults {
             seat.extras.forget_params();
         }
@@ -144,14 +150,14 @@ impl Driver {
 
     /// A worker is lost, and no restart is left.
     pub(super) fn place_failed(&mut self, worker: ChildId, reason: &Reason) {
-        let Some(cell) = self.cell(worker) else {
+        let Some(it) = self.worker(worker) else {
             return;
         };
         let is_params = reason.fault.as_ref().is_some_and(|it| it.code == "params");
         let failure = Failure {
             why: reason.to_string(),
-            was_ready: cell.was_ready,
-            of_params: is_params && !cell.flow.initial().params.own.is_empty(),
+            was_ready: it.was_ready,
+            of_params: is_params && !it.flow.load().params.own.is_empty(),
         };
         self.place(Input::WorkerFailed { worker, failure });
     }

@@ -15,7 +15,7 @@ pub(super) struct Seat {
     pub(super) guardian: Guardian,
     /// When its guardian wants to be asked.
     pub(super) wake: Duration,
-    pub(super) cell: Option<ChildId>,
+    pub(super) worker: Option<ChildId>,
     pub(super) stream: Option<Stream>,
     pub(super) extras: Extras,
     /// Of the stream, for the log; empty without one.
@@ -27,7 +27,7 @@ impl Seat {
         Self {
             guardian: Guardian::new(now),
             wake: now.at,
-            cell: None,
+            worker: None,
             stream: None,
             extras: Extras {
                 pipeline: pipeline.to_owned(),

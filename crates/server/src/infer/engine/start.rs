@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 
 use super::{
     Number, ParamsStatus, Reply,
-    cell::{Cell, own},
     driver::Driver,
     flow::Set,
     quarantined,
     seat::Seat,
     seating::{self, StartId, Wanted},
     stream::{Beginning, Stream},
+    worker::{Worker, own},
 };
 use crate::{
     http::AnswerBy,
@@ -122,8 +122,8 @@ impl Driver {
     /// Asks a worker about a start's parameters.
     pub(super) fn check(&mut self, start: StartId, worker: ChildId) {
         let set = self.starts.get(&start).and_then(|it| it.set.clone());
-        let cell = self.cell_mut(worker);
-        let request = cell.zip(set).and_then(|(cell, set)| cell.check(&set));
+        let asked = self.worker_mut(worker).zip(set);
+        let request = asked.and_then(|(it, set)| it.check(&set));
         match request {
             Some(request) => self.checks.push(Check {
                 start,
@@ -175,7 +175,7 @@ impl Driver {
         id: StartId,
         number: Number,
         at: usize,
-        cell: ChildId,
+        worker: ChildId,
     ) -> Result<(), Refusal> {
         let gone = |why: &str| Refusal::Worker {
             why: why.to_owned(),
@@ -187,7 +187,7 @@ impl Driver {
         }
         let (asked, received_ms) = (start.asked.clone(), start.received_ms);
         let brought = start.set.clone();
-        let there = self.cell(cell);
+        let there = self.worker(worker);
         let there = there.ok_or_else(|| gone("its worker is gone"))?;
         // A stream that brings what is quarantined begins like one that brings nothing.
         let is_taken = |it: &Set| !self.quarantined.has(&there.key.pipeline, &it.hash);
@@ -209,7 +209,7 @@ impl Driver {
             owner: self.owner.clone(),
             transport,
         });
-        let restarts = self.take_seat(at, cell, stream);
+        let restarts = self.take_seat(at, worker, stream);
         // What the guardian wants done of the stream is about one that has its seat.
         self.place(seating::Input::Begun {
             start: id,
@@ -223,7 +223,7 @@ impl Driver {
             let extras = &mut self.seats[at].extras;
             extras.show(&brought.params.given, &brought.hash);
         }
-        self.give_set(cell, set, is_explicit);
+        self.give_set(worker, set, is_explicit);
         if brought.is_some() && !is_explicit {
             self.settle_params(at, ParamsStatus::Quarantined, quarantined::WHY);
         }
@@ -244,14 +244,14 @@ impl Driver {
             owner: self.owner.clone(),
             after: former.map(|it| it.transport.closed()),
         };
-        Transport::open(&self.runtime, opening).map_err(|why| Refusal::Place { why })
+        Transport::open(&self.runtime, opening).map_err(|why| Refusal::Endpoint { why })
     }
 
     /// A stream gets an empty seat and a worker. Whether that may be restarted while it runs.
-    fn take_seat(&mut self, at: usize, cell: ChildId, stream: Stream) -> Restarts {
+    fn take_seat(&mut self, at: usize, worker: ChildId, stream: Stream) -> Restarts {
         let trace = status::trace("runner_receive_stream_request", stream.started_ms);
         stream.transport.emit(trace);
-        let name = self.cell(cell).map(Cell::name).unwrap_or_default();
+        let name = self.worker(worker).map(Worker::name).unwrap_or_default();
         let restarts = if name == COMFYUI && stream.asked.origin == Origin::Runner {
             Restarts::Forbidden
         } else {
@@ -264,7 +264,7 @@ impl Driver {
             *seat = Seat::new(now, &name);
         }
         seat.ids = stream.asked.ids.clone();
-        seat.cell = Some(cell);
+        seat.worker = Some(worker);
         seat.extras.pipeline = name;
         seat.extras.show(&stream.set.params.given, &stream.set.hash);
         seat.stream = Some(stream);
@@ -272,9 +272,9 @@ impl Driver {
     }
 
     /// A worker gets what a new stream brings, or what it had at first.
-    fn give_set(&mut self, cell: ChildId, set: Set, is_explicit: bool) {
-        let is_alone = self.streams_of(cell) == 1;
-        if let Some(it) = self.cell_mut(cell) {
+    fn give_set(&mut self, worker: ChildId, set: Set, is_explicit: bool) {
+        let is_alone = self.streams_of(worker) == 1;
+        if let Some(it) = self.worker_mut(worker) {
             it.flow.begin_stream(set, is_explicit, is_alone);
             it.pump();
         }

@@ -15,10 +15,10 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
         .all_streams()
         .map(|(seat, stream)| stream_view(driver, seat, stream))
         .collect();
-    let workers = driver.cells.iter().map(|it| ChildView {
+    let workers = driver.workers.iter().map(|it| ChildView {
         role: "worker",
-        pid: it.worker.pid(),
-        state: it.worker.state().as_str(),
+        pid: it.child.pid(),
+        state: it.child.state().as_str(),
     });
     let medias = driver.all_streams().map(|(_, it)| ChildView {
         role: "media",
@@ -26,8 +26,8 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
         state: it.media.state().as_str(),
     });
     let is_ready = |it: &Seat| {
-        let cell = it.cell.and_then(|it| driver.cell(it));
-        cell.is_some_and(|it| it.worker.state() == lifecycle::State::Ready)
+        let worker = it.worker.and_then(|it| driver.worker(it));
+        worker.is_some_and(|it| it.child.state() == lifecycle::State::Ready)
     };
     Snapshot {
         status: merged(driver),
@@ -43,7 +43,8 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
 }
 
 /// The status object of the whole process: that of the newest stream that runs; else of what is worst among the seats, but
-/// one that can take a stream outweighs one that failed.
+/// one that can take a stream outweighs one that failed. Nor is it an error that all of them failed while a start would
+/// get a fresh worker: whoever polls `/health` would give up a process that works.
 fn merged(driver: &Driver) -> Option<StatusView> {
     let newest = driver
         .seats
@@ -57,7 +58,12 @@ fn merged(driver: &Driver) -> Option<StatusView> {
         State::Error => 1,
     };
     let seat = newest.or_else(|| driver.seats.iter().max_by_key(rank));
-    seat.map(of_seat)
+    let mut view = seat.map(of_seat)?;
+    let is_idle = seat.is_some_and(|it| it.stream.is_none());
+    if is_idle && view.status.state == State::Error && driver.seating.begins_anew_somewhere() {
+        view.status.state = State::Offline;
+    }
+    Some(view)
 }
 
 fn of_seat(seat: &Seat) -> StatusView {
@@ -71,14 +77,16 @@ pub(super) fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream)
     let asked = &stream.asked;
     let counters = &stream.transport.counters;
     let count = |it: &AtomicU64| it.load(Ordering::Relaxed);
-    let cell = seat.and_then(|it| it.cell).and_then(|it| driver.cell(it));
+    let worker = seat
+        .and_then(|it| it.worker)
+        .and_then(|it| driver.worker(it));
     StreamView {
         id: stream.number,
         state: seat.map_or("OFFLINE", |it| it.guardian.state().as_str()),
         is_ending: stream.is_ending,
         is_over: false,
         fault: stream.fault.clone(),
-        pipeline: cell.map_or_else(|| driver.settings.name.clone(), |it| it.name()),
+        pipeline: worker.map_or_else(|| driver.settings.name.clone(), |it| it.name()),
         binding: asked.binding,
         source: asked.source.as_text(),
         sink: asked.sink.as_text(),

@@ -11,10 +11,10 @@ use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, ToChild}
 
 use super::{
     Ended, ParamsStatus,
-    cell::{Cell, error_text, sentences},
     driver::Driver,
     flow::Quarantine,
     seating::{self, Scope, Suspect},
+    worker::{Worker, error_text, sentences},
 };
 use crate::{
     exit::Exit,
@@ -28,39 +28,39 @@ pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 impl Driver {
     /// The worker forgets a stream.
     pub(super) fn leave_worker(&mut self, seat: usize, stream: String) {
-        let Some(cell) = self.seats[seat].cell else {
+        let Some(worker) = self.seats[seat].worker else {
             return;
         };
-        if let Some(cell) = self.cell_mut(cell).filter(|it| it.is_ready) {
-            let id = cell.worker.request_id();
+        if let Some(worker) = self.worker_mut(worker).filter(|it| it.is_ready) {
+            let id = worker.child.request_id();
             // A worker that does not take it meets the lifecycle's rules.
-            drop(cell.worker.send(&ToChild::Detach { id, stream }, &[]));
+            drop(worker.child.send(&ToChild::Detach { id, stream }, &[]));
         }
     }
 
     pub(super) fn worker_update(&mut self, id: ChildId, update: Update) {
         match update {
             Update::Load { id: request } => {
-                let Some(cell) = self.cell_mut(id) else {
+                let Some(worker) = self.worker_mut(id) else {
                     return;
                 };
-                let set = cell.flow.load();
+                let set = worker.flow.load();
                 let load = ToChild::Load {
                     id: request,
-                    pipeline: Some(cell.key.pipeline.target().to_owned()),
-                    params: cell.own(&set),
+                    pipeline: Some(worker.key.pipeline.target().to_owned()),
+                    params: worker.own(&set),
                     media: None,
                     fds: 0,
                 };
                 // A worker that does not take its load meets the lifecycle's rules.
-                drop(cell.worker.send(&load, &[]));
+                drop(worker.child.send(&load, &[]));
             }
             Update::LogLine(line) => {
-                let Some(cell) = self.cell_mut(id) else {
+                let Some(worker) = self.worker_mut(id) else {
                     return;
                 };
-                cell.keep_line(&line);
-                let name = cell.name();
+                worker.keep_line(&line);
+                let name = worker.name();
                 let ids = self.ids_of(id);
                 log_child(Level::Info, &ids, &name, &line);
             }
@@ -72,8 +72,8 @@ impl Driver {
         }
     }
 
-    fn ids_of(&self, cell: ChildId) -> Ids {
-        let seat = self.seats.iter().find(|it| it.cell == Some(cell));
+    fn ids_of(&self, worker: ChildId) -> Ids {
+        let seat = self.seats.iter().find(|it| it.worker == Some(worker));
         seat.map(|it| it.ids.clone()).unwrap_or_default()
     }
 
@@ -113,13 +113,13 @@ impl Driver {
     /// It has loaded, or reloaded.
     fn worker_ready(&mut self, id: ChildId, reloaded: bool) {
         let now = self.now();
-        let Some(cell) = self.cell_mut(id) else {
+        let Some(worker) = self.worker_mut(id) else {
             return;
         };
-        cell.is_ready = true;
-        cell.was_ready = true;
-        cell.flow.loaded(now);
-        let shareable = cell.description.as_ref().is_some_and(|it| it.shareable);
+        worker.is_ready = true;
+        worker.was_ready = true;
+        worker.flow.loaded(now);
+        let shareable = worker.description.as_ref().is_some_and(|it| it.shareable);
         self.place(seating::Input::WorkerReady {
             worker: id,
             shareable,
@@ -128,15 +128,15 @@ impl Driver {
             self.reloaded(id);
         }
         self.attach_all(id);
-        if let Some(cell) = self.cell_mut(id) {
-            cell.pump();
+        if let Some(worker) = self.worker_mut(id) {
+            worker.pump();
         }
     }
 
     /// The guardians of its seats hear that it is lost; what it said last goes with the news of its restart.
     fn tell_guardians(&mut self, id: ChildId, input: Option<Input>) {
         let Some(input) = input else { return };
-        let lines = self.cell_mut(id).map(Cell::take_lines);
+        let lines = self.worker_mut(id).map(Worker::take_lines);
         for seat in self.seats_with(id) {
             if matches!(input, Input::WorkerRestarting { .. }) {
                 let extras = &mut self.seats[seat].extras;
@@ -158,14 +158,14 @@ impl Driver {
     /// The worker is gone: its streams let go of it, and what it may have died of is judged.
     fn worker_lost(&mut self, id: ChildId) {
         let now = self.now();
-        let Some(cell) = self.cell_mut(id) else {
+        let Some(worker) = self.worker_mut(id) else {
             return;
         };
-        cell.is_ready = false;
-        cell.lost_at.get_or_insert(now);
-        let quarantine = cell.flow.worker_lost(now);
+        worker.is_ready = false;
+        worker.lost_at.get_or_insert(now);
+        let quarantine = worker.flow.worker_lost(now);
         if let Some(Quarantine { set, .. }) = &quarantine {
-            let pipeline = cell.key.pipeline.clone();
+            let pipeline = worker.key.pipeline.clone();
             self.quarantined.add(pipeline, set.hash.clone());
         }
         for seat in self.seats_with(id) {
@@ -204,7 +204,7 @@ impl Driver {
         let Some(fault) = &reason.fault else {
             return false;
         };
-        let is_own = self.cell(id).is_some_and(|it| {
+        let is_own = self.worker(id).is_some_and(|it| {
             it.key.pipeline == self.settings.pipeline
                 && !it.was_ready
                 && it.key.scope == Scope::Seat(0)
@@ -230,10 +230,10 @@ impl Driver {
     fn worker_says(&mut self, id: ChildId, message: FromChild) {
         match message {
             FromChild::Ready { description, .. } => {
-                let Some(cell) = self.cell_mut(id) else {
+                let Some(worker) = self.worker_mut(id) else {
                     return;
                 };
-                cell.description = description.or(cell.description.take());
+                worker.description = description.or(worker.description.take());
             }
             FromChild::Applied { id: request } => {
                 let was_check = self.checked(id, request, None);
@@ -253,13 +253,13 @@ impl Driver {
             FromChild::Reloading { id: request } => self.reloading(id, request),
             FromChild::Error(report) if report.code == "link" && !report.fatal => {
                 // Media left before they were joined: what became of it is told as media's.
-                let name = self.cell(id).map(Cell::name).unwrap_or_default();
+                let name = self.worker(id).map(Worker::name).unwrap_or_default();
                 let ids = self.ids_of(id);
                 log_child(Level::Warning, &ids, &name, &report.message);
             }
             FromChild::Error(report) => self.worker_failed(id, &report),
             FromChild::Log { level, message } => {
-                let name = self.cell(id).map(Cell::name).unwrap_or_default();
+                let name = self.worker(id).map(Worker::name).unwrap_or_default();
                 let ids = self.ids_of(id);
                 log_child(level_of(level), &ids, &name, &message);
             }
@@ -268,16 +268,16 @@ impl Driver {
     }
 
     fn worker_failed(&mut self, id: ChildId, report: &ErrorReport) {
-        let Some(cell) = self.cell_mut(id) else {
+        let Some(worker) = self.worker_mut(id) else {
             return;
         };
-        let text = error_text(report, cell.was_ready, cell.has_defaults);
+        let text = error_text(report, worker.was_ready, worker.has_defaults);
         if let Some(traceback) = &report.traceback
-            && cell.last_traceback.as_ref() != Some(traceback)
+            && worker.last_traceback.as_ref() != Some(traceback)
         {
-            cell.last_traceback = Some(traceback.clone());
+            worker.last_traceback = Some(traceback.clone());
             for line in traceback.lines() {
-                cell.keep_line(line);
+                worker.keep_line(line);
                 log(Level::Error, line);
             }
         }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::note::{all, is_alive, read, turn};
 use crate::{
-    infer::asked::Place,
+    infer::asked::Endpoint,
     log::{Level, log},
 };
 
@@ -64,7 +64,7 @@ pub(in crate::infer) async fn end(
 
 fn channels(note: &Value) -> impl Iterator<Item = &str> {
     let named = ["publish_url", "events_url"].map(|name| note[name].as_str().unwrap_or_default());
-    let is_channel = |url: &&str| matches!(Place::parse((*url).to_owned()), Place::Trickle(url) if !url.is_empty());
+    let is_channel = |url: &&str| matches!(Endpoint::parse((*url).to_owned()), Endpoint::Trickle(url) if !url.is_empty());
     named.into_iter().filter(is_channel)
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     exit::Exit,
-    infer::{asked::Place, engine::wall_ms},
+    infer::{asked::Endpoint, engine::wall_ms},
     log::{Level, log_stream},
     trickle::Source,
 };
@@ -49,9 +49,13 @@ enum Came {
 }
 
 impl Input {
-    pub(super) fn of(place: &Place, tls: &client::Transport, is_api: bool) -> Result<Self, String> {
-        let Some(url) = channel(place) else {
-            return Ok(Self::File(place.as_text()));
+    pub(super) fn of(
+        endpoint: &Endpoint,
+        tls: &client::Transport,
+        is_api: bool,
+    ) -> Result<Self, String> {
+        let Some(url) = channel(endpoint) else {
+            return Ok(Self::File(endpoint.as_text()));
         };
         let mut options = SubscriberOptions {
             transport: tls.clone(),

@@ -51,7 +51,7 @@ use self::{
     tasks::{Channels, Inboxes},
 };
 use super::{
-    asked::{Asked, Place},
+    asked::{Asked, Endpoint},
     engine::{Incoming, Number},
 };
 use crate::log::Ids;
@@ -292,10 +292,10 @@ fn told(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Whether a place is a trickle channel, and which.
-fn channel(place: &Place) -> Option<&str> {
-    match place {
-        Place::Trickle(url) => Some(url),
-        Place::File(_) => None,
+/// Whether an endpoint is a trickle channel, and which.
+fn channel(endpoint: &Endpoint) -> Option<&str> {
+    match endpoint {
+        Endpoint::Trickle(url) => Some(url),
+        Endpoint::File(_) => None,
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::{Counters, Shared, channel, disk::Disk, told, trouble::Trouble};
 use crate::{
     deadlines,
-    infer::asked::Place,
+    infer::asked::Endpoint,
     log::{Level, log_stream},
 };
 
@@ -24,16 +24,20 @@ const SEGMENTS: usize = 4;
 /// A disk that takes longer is given up.
 pub(super) const FILE_WITHIN: Duration = Duration::from_secs(2);
 
-/// A place that is not open yet.
+/// An endpoint that is not open yet.
 pub(super) enum Output {
     Trickle(Box<Publisher>),
     File(PathBuf),
 }
 
 impl Output {
-    pub(super) fn of(place: &Place, tls: &client::Transport, is_api: bool) -> Result<Self, String> {
-        let Some(url) = channel(place) else {
-            return Ok(Self::File(place.as_text().into()));
+    pub(super) fn of(
+        endpoint: &Endpoint,
+        tls: &client::Transport,
+        is_api: bool,
+    ) -> Result<Self, String> {
+        let Some(url) = channel(endpoint) else {
+            return Ok(Self::File(endpoint.as_text().into()));
         };
         let mut options = PublisherOptions {
             mime: Some("video/mp2t".to_owned()),
@@ -54,7 +58,7 @@ impl Output {
     }
 }
 
-/// A place that is open.
+/// An endpoint that is open.
 pub(super) enum Sink {
     Trickle {
         publisher: Box<Publisher>,

@@ -26,7 +26,7 @@ pub(in crate::infer::engine) struct Seating {
     pub(super) capacity: usize,
     /// The pipeline that seats go back to.
     pub(super) served: Pipeline,
-    pub(super) seats: Vec<Place>,
+    pub(super) seats: Vec<Seat>,
     pub(super) workers: Vec<Worker>,
     pub(super) starts: Vec<Pending>,
     /// Streams whose seat another one took before their channels were closed.
@@ -40,12 +40,12 @@ pub(in crate::infer::engine) struct Seating {
 
 /// A seat.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct Seat {
     pub(super) worker: Option<ChildId>,
     pub(super) stream: Option<Seated>,
 }
 
-impl Place {
+impl Seat {
     /// The stream that runs there and is not being ended.
     pub(super) fn running(&self) -> Option<&Seated> {
         self.stream.as_ref().filter(|it| !it.is_ending)
@@ -107,7 +107,7 @@ impl Seating {
         let this = Self {
             capacity,
             served,
-            seats: vec![Place {
+            seats: vec![Seat {
                 worker: Some(worker),
                 stream: None,
             }],
@@ -168,6 +168,14 @@ impl Seating {
             && (self.is_late || (are_closed && self.workers.iter().all(|it| it.is_over)))
     }
 
+    /// Whether a start gets a seat with a fresh worker, whatever became of those that were there.
+    pub(in crate::infer::engine) fn begins_anew_somewhere(&self) -> bool {
+        let is_free = |it: &usize| self.seats[*it].running().is_none();
+        let mut free = (0..self.seats.len()).filter(is_free);
+        let is_new = self.seats.len() < self.capacity || free.any(|it| self.begins_anew(it));
+        self.capacity > 1 && is_new && !self.is_leaving()
+    }
+
     /// The worker of a seat.
     pub(in crate::infer::engine) fn worker_of(&self, seat: usize) -> Option<ChildId> {
         self.seats.get(seat).and_then(|it| it.worker)
@@ -175,7 +183,7 @@ impl Seating {
 
     fn due(&self) -> Option<Duration> {
         let checks = self.starts.iter().filter_map(Pending::checked_until);
-        let rests = self.seats.iter().filter_map(Place::running);
+        let rests = self.seats.iter().filter_map(Seat::running);
         let leave = self.leave_by.filter(|_| !self.is_late);
         checks
             .chain(rests.filter_map(|it| it.rest_by))
@@ -187,7 +195,7 @@ impl Seating {
         self.is_late = self.leave_by.is_some_and(|at| at <= now);
         self.give_up_checks(|it| it.checked_until().is_some_and(|at| at <= now));
         let rested = |it: &&Seated| it.rest_by.is_some_and(|at| at <= now);
-        let running = self.seats.iter().filter_map(Place::running);
+        let running = self.seats.iter().filter_map(Seat::running);
         let rested: Vec<_> = running.filter(rested).map(|it| it.number).collect();
         for stream in rested {
             self.end(stream, "its input ended".to_owned(), None);
@@ -230,7 +238,7 @@ impl Seating {
         for it in std::mem::take(&mut self.starts) {
             self.refuse(it.wanted.start, Refusal::Stopping);
         }
-        let running = self.seats.iter().filter_map(Place::running);
+        let running = self.seats.iter().filter_map(Seat::running);
         for stream in running.map(|it| it.number).collect::<Vec<_>>() {
             self.end(stream, "infer stops".to_owned(), None);
         }

@@ -7,7 +7,7 @@ use framerill_supervisor::ChildId;
 
 use super::{
     key::Key,
-    machine::{Place, Seating},
+    machine::{Seat, Seating},
     message::{Load, Output, StartId, Wanted},
 };
 use crate::infer::{asked::Binding, engine::Number, refusal::Refusal};
@@ -98,7 +98,7 @@ impl Seating {
             return Ok(*well);
         }
         if self.seats.len() < self.capacity {
-            self.seats.push(Place::default());
+            self.seats.push(Seat::default());
             self.out.push_back(Output::AddSeat);
             return Ok(self.seats.len() - 1);
         }
@@ -116,7 +116,7 @@ impl Seating {
     }
 
     /// Whether a seat that failed for good can have a fresh worker: what the last one died of may have been its stream's.
-    fn begins_anew(&self, seat: usize) -> bool {
+    pub(super) fn begins_anew(&self, seat: usize) -> bool {
         let worker = self.seats[seat].worker.and_then(|it| self.worker(it));
         worker.is_none_or(|it| it.is_over && !it.is_hopeless)
     }

@@ -238,7 +238,7 @@ impl Desk {
         assert!(!hand.is_told && !hand.is_over, "{hand:?} is on its way out");
         let (wanted, _) = self.asked[&start].clone();
         let outcome = if self.is_out_of_order {
-            Err(Refusal::Place {
+            Err(Refusal::Endpoint {
                 why: "out of order".to_owned(),
             })
         } else {

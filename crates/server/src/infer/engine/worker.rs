@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{
     Incoming,
     flow::{Flow, Set},
-    seating::{Key, Scope},
+    seating::Key,
 };
 use crate::{
     failure::Failure,
@@ -27,10 +27,10 @@ const LINES: usize = 100;
 const LINE: usize = 2000;
 
 /// A worker and its parameters.
-pub(super) struct Cell {
+pub(super) struct Worker {
     pub(super) id: ChildId,
     pub(super) key: Key,
-    pub(super) worker: Supervised<Incoming>,
+    pub(super) child: Supervised<Incoming>,
     pub(super) description: Option<Box<Description>>,
     pub(super) flow: Flow,
     /// It takes streams.
@@ -48,12 +48,12 @@ pub(super) struct Cell {
     lines: VecDeque<String>,
 }
 
-impl Cell {
+impl Worker {
     /// Starts it.
     pub(super) fn start(
         id: ChildId,
         key: Key,
-        initial: Set,
+        flow: Flow,
         settings: &Settings,
         owner: SyncSender<Incoming>,
     ) -> Result<Self, Failure> {
@@ -64,9 +64,9 @@ impl Cell {
         };
         let command = worker_command(&key.pipeline, settings.python.as_deref())?;
         Ok(Self {
-            worker: Supervised::start(config, command, id, owner),
+            child: Supervised::start(config, command, id, owner),
             id,
-            flow: Flow::new(initial, matches!(key.scope, Scope::Prompt(_))),
+            flow,
             key,
             description: None,
             is_ready: false,
@@ -117,13 +117,13 @@ impl Cell {
         if !self.is_ready {
             return None;
         }
-        let id = self.worker.request_id();
+        let id = self.child.request_id();
         let update = ToChild::Update {
             id,
             params: self.whole(set),
             check: true,
         };
-        self.worker.send(&update, &[]).ok().map(|()| id)
+        self.child.send(&update, &[]).ok().map(|()| id)
     }
 
     /// Sends the parameters that are wanted, if it can take some.
@@ -131,8 +131,8 @@ impl Cell {
         if !self.is_ready {
             return;
         }
-        let (worker, flow) = (&mut self.worker, &mut self.flow);
-        let Some((id, set)) = flow.next(|| worker.request_id()) else {
+        let (child, flow) = (&mut self.child, &mut self.flow);
+        let Some((id, set)) = flow.next(|| child.request_id()) else {
             return;
         };
         let update = ToChild::Update {
@@ -141,7 +141,7 @@ impl Cell {
             check: false,
         };
         // A worker that does not take it meets the lifecycle's rules, and the flow hears of its end.
-        drop(self.worker.send(&update, &[]));
+        drop(self.child.send(&update, &[]));
     }
 }
 
