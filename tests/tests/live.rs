@@ -40,5 +40,7 @@ mod sources;
 mod stalls;
 #[path = "live/starts.rs"]
 mod starts;
+#[path = "live/volley.rs"]
+mod volley;
 #[path = "live/workers.rs"]
 mod workers;

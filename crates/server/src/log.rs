@@ -1,10 +1,8 @@
 //! The runner's log: one line a record, in the contract's form (§4.5).
 
-use std::{
-    fmt::Display,
-    sync::OnceLock,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt::Display, panic::Location, sync::OnceLock};
+
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::terminal;
 
@@ -17,13 +15,25 @@ const PIECE: usize = 6 << 10;
 /// Records for one thing that a child says.
 const PIECES: usize = 16;
 
-/// Which process speaks, and whether it says everything.
-static SPEAKER: OnceLock<(&str, bool)> = OnceLock::new();
+/// Who speaks.
+struct Speaker {
+    process: &'static str,
+    /// Debug lines, too.
+    verbose: bool,
+    /// Of this machine: `TZ`, or what the system says.
+    zone: TimeZone,
+}
+
+static SPEAKER: OnceLock<Speaker> = OnceLock::new();
 
 /// Names the process, before its first line. `verbose` lets debug lines through. Whoever logs waits for no reader from
 /// now on.
 pub(crate) fn speak_as(process: &'static str, verbose: bool) {
-    SPEAKER.get_or_init(|| (process, verbose));
+    SPEAKER.get_or_init(|| Speaker {
+        process,
+        verbose,
+        zone: TimeZone::system(),
+    });
     terminal::never_wait();
 }
 
@@ -59,16 +69,19 @@ impl Level {
 }
 
 /// One line on stderr.
+#[track_caller]
 pub(crate) fn log(level: Level, message: impl Display) {
     tell(level, &Ids::default(), &message);
 }
 
 /// The same about one stream.
+#[track_caller]
 pub(crate) fn log_stream(level: Level, ids: &Ids, message: impl Display) {
     tell(level, ids, &message);
 }
 
 /// The same, said by a child: in as many records as it takes, each with the child's name.
+#[track_caller]
 pub(crate) fn log_child(level: Level, ids: &Ids, name: &str, said: &str) {
     for piece in pieces(name, said) {
         tell(level, ids, &piece);
@@ -93,15 +106,19 @@ fn pieces(name: &str, mut said: &str) -> Vec<String> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+#[track_caller]
 fn tell(level: Level, ids: &Ids, message: &dyn Display) {
-    let (location, verbose) = SPEAKER.get().copied().unwrap_or(("framerill", false));
-    if matches!(level, Level::Debug) && !verbose {
+    let speaker = SPEAKER.get_or_init(|| Speaker {
+        process: "framerill",
+        verbose: false,
+        zone: TimeZone::UTC,
+    });
+    if matches!(level, Level::Debug) && !speaker.verbose {
         return;
     }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let time = stamp(since.map_or(0, |it| it.as_secs()));
-    terminal::tell(record(&time, level, location, ids, &message.to_string()));
+    let location = place(Location::caller(), speaker.process);
+    let time = stamp(Timestamp::now(), &speaker.zone);
+    terminal::tell(record(&time, level, &location, ids, &message.to_string()));
 }
 
 fn record(time: &str, level: Level, location: &str, ids: &Ids, message: &str) -> String {
@@ -134,27 +151,18 @@ fn one_line(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-/// Seconds since 1970 as `YYYY-mm-dd HH:MM:SS`, UTC.
-fn stamp(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days count from 1 March of a year 0 here, so that the leap day is a year's last.
-    let day = days + 719_468;
-    let (era, of_era) = (day / 146_097, day % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year + era * 400 + u64::from(month <= 2);
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!(
-        "{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{:02}",
-        second % 60
-    )
+/// A moment as `YYYY-mm-dd HH:MM:SS` in a time zone.
+fn stamp(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
+/// Where in the source a record was made, and by which process: `<file>:<line>:<func>` in the contract's form.
+fn place(caller: &Location<'_>, process: &str) -> String {
+    let file = caller.file();
+    let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
+    format!("{name}:{}:{process}", caller.line())
 }
 
 #[cfg(test)]
@@ -162,16 +170,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_become_a_date() {
-        for (seconds, text) in [
-            (0, "1970-01-01 00:00:00"),
-            (951_782_399, "2000-02-28 23:59:59"),
-            (951_782_400, "2000-02-29 00:00:00"),
-            (1_767_225_599, "2025-12-31 23:59:59"),
-            (4_107_542_400, "2100-03-01 00:00:00"),
-        ] {
-            assert_eq!(stamp(seconds), text);
+    fn a_moment_is_told_in_the_machines_time_zone() {
+        let at = Timestamp::from_second(1_767_225_599).unwrap();
+        let new_york = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
+        assert_eq!(stamp(at, &TimeZone::UTC), "2025-12-31 23:59:59");
+        assert_eq!(stamp(at, &new_york), "2025-12-31 18:59:59");
+    }
+
+    #[test]
+    fn a_location_is_that_of_whoever_logs() {
+        #[track_caller]
+        fn logs() -> String {
+            place(Location::caller(), "infer")
         }
+        let told = logs();
+        assert!(
+            told.starts_with("log.rs:") && told.ends_with(":infer"),
+            "{told}"
+        );
+        let line = told.split(':').nth(1).and_then(|it| it.parse::<u32>().ok());
+        assert!(line.is_some_and(|it| it > 1), "{told}");
     }
 
     #[test]
@@ -182,7 +200,7 @@ mod tests {
             manifest: id.clone(),
             stream: id.clone(),
         };
-        let time = stamp(0);
+        let time = stamp(Timestamp::UNIX_EPOCH, &TimeZone::UTC);
         let record = |message: &str| record(&time, Level::Warning, "framerill", &ids, message);
         assert!(record(&id).len() < framerill_supervisor::MAX_LINE);
         assert!(record(&id).ends_with('…'));

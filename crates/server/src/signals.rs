@@ -1,14 +1,21 @@
 //! Ctrl-C, SIGTERM and SIGHUP: what ends a command.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::{Handle, Signals},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, sleep_until},
+};
 
 use crate::{exit::Exit, failure::Failure};
+
+/// Signals that come within this time of the first are the same wish: service managers signal a whole group of processes,
+/// and each of them tells its children as well.
+const VOLLEY: Duration = Duration::from_secs(1);
 
 /// Something to wait for.
 pub(crate) struct Stop {
@@ -34,6 +41,18 @@ impl Stop {
             _ = self.interrupt.recv() => Exit::Interrupted,
             _ = self.terminate.recv() => Exit::Terminated,
             _ = self.hang_up.recv() => Exit::Terminated,
+        }
+    }
+
+    /// One that insists: it comes when the one before is a while ago.
+    pub(crate) async fn again(&mut self) -> Exit {
+        let over = sleep_until(Instant::now() + VOLLEY);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                _ = self.next() => {}
+                () = &mut over => return self.next().await,
+            }
         }
     }
 }

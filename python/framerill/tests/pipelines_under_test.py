@@ -143,6 +143,23 @@ class Collects(Pipeline):
         return frame
 
 
+class Talkative(Pipeline):
+    """Says things through `logging`."""
+
+    def load(self) -> None:
+        import logging
+
+        log = logging.getLogger("talkative")
+        log.debug("not said")
+        log.info("two\nlines")
+        logging.warning("of %s", "the root")
+        log.error("%d is told", 7, extra={"report_error": True})
+        log.error("never %s %s", "formatted")  # noqa: PLE1206
+
+    def process(self, frame):
+        return frame
+
+
 class Async(Pipeline):
     """Runs a task of its own between frames."""
 

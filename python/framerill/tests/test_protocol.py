@@ -35,6 +35,29 @@ def test_load_describes_the_pipeline(target):
     assert (description["shareable"], description["max_frame_time"]) == (False, 10.0)
 
 
+def test_what_a_pipeline_logs_keeps_its_level_and_reported_errors_are_told(target):
+    with Worker() as worker:
+        number = worker.ask("load", pipeline=target("Talkative"))
+        said = []
+        while not said or said[-1].get("id") != number:
+            said.append(worker.read())
+    logged = [(it["level"], it["message"]) for it in said if it["type"] == "log"]
+    assert logged == [
+        ("info", "talkative: two"),
+        ("info", "talkative: lines"),
+        ("warn", "of the root"),
+        ("error", "talkative: 7 is told"),
+    ]
+    reported = [it for it in said if it["type"] == "error"]
+    assert [(it["code"], it["message"], it["fatal"]) for it in reported] == [("reported", "7 is told", False)]
+
+
+def test_debug_records_are_said_when_verbose(target):
+    with Worker(env={**os.environ, "VERBOSE_LOGGING": "1"}) as worker:
+        worker.ask("load", pipeline=target("Talkative"))
+        assert worker.wait_for("log") == {"type": "log", "level": "debug", "message": "talkative: not said"}
+
+
 def test_describe_loads_nothing(target):
     with Worker() as worker:
         answer = worker.call("describe", "description", pipeline=target("LoadsForEver"))

@@ -172,11 +172,11 @@ impl Infer {
                 python: self.python,
                 tls: self.tls.transport()?,
                 params_events: self.params_events,
+                verbose,
                 stream,
             },
             port: self.internal_port,
             params_file: self.params_file,
-            verbose,
         })
     }
 }

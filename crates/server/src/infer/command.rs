@@ -37,12 +37,11 @@ pub(crate) struct Infer {
     pub(crate) port: u16,
     /// Parameters are read from it whenever it changes.
     pub(crate) params_file: Option<PathBuf>,
-    pub(crate) verbose: bool,
 }
 
 /// Serves until a signal, the end of its parent, or the end of the one stream that it was started for.
 pub(crate) fn infer(asked: Infer) -> Result<Exit, Failure> {
-    speak_as("infer", asked.verbose);
+    speak_as("infer", asked.settings.verbose);
     let runtime = runtime::of_two_threads()?;
     let done = runtime.block_on(run(asked, runtime.handle().clone()));
     runtime.shutdown_timeout(deadlines::BLOCKING);
@@ -95,7 +94,7 @@ async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Fail
     let is_late = tokio::select! {
         left = timeout(deadlines::INFER, leave) => left.is_err(),
         // Once more is at once.
-        _ = signals.next() => true,
+        _ = signals.again() => true,
     };
     stop.send_replace(true);
     if is_late {

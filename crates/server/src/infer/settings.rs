@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) max_fps: Option<f64>,
     /// The Python to run pipelines with.
     pub(crate) python: Option<PathBuf>,
+    /// Whether children say more, too.
+    pub(crate) verbose: bool,
     /// How trickle clients connect.
     pub(crate) tls: Transport,
     /// Whether events tell of parameters that were taken.

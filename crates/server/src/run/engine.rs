@@ -371,6 +371,9 @@ impl<'a> Engine<'a> {
             Update::Message(FromChild::Log { message, .. }, _) => {
                 progress.say(&format!("[{}] {message}", self.plan.pipeline.short_name()));
             }
+            Update::Message(FromChild::Error(error), _) if error.code == "reported" => {
+                progress.insist(&format!("framerill: {}", error.message));
+            }
             Update::Message(FromChild::Error(error), _) => {
                 self.tell_traceback(&error, progress);
                 self.last_error = Some(error);

@@ -130,7 +130,7 @@ async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
         left = timeout(deadlines::SERVE, leave) => if left.is_err() {
             log(Level::Warning, "not all of it ended in time");
         },
-        _ = signals.next() => {}
+        _ = signals.again() => log(Level::Warning, "stopping at once: infer goes on ending what it has"),
     }
     Ok(exit)
 }

@@ -37,31 +37,47 @@ impl Start {
     }
 }
 
+/// A body that is no start request: what is wrong with it, and whose it is as far as it says so.
+#[derive(Debug)]
+pub(super) struct Invalid {
+    pub(super) ids: Ids,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl From<Problem> for Invalid {
+    fn from(problem: Problem) -> Self {
+        Self {
+            ids: Ids::default(),
+            problems: vec![problem],
+        }
+    }
+}
+
 /// Reads a body. No content type at all is JSON.
-pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Start, Vec<Problem>> {
+pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Start, Invalid> {
     if body.is_empty() {
-        return Err(vec![Problem::no_body()]);
+        return Err(Problem::no_body().into());
     }
     if content_type.is_some_and(|it| !it.is_empty() && !is_json(it)) {
         let text = String::from_utf8_lossy(body);
         let text = serde_json::value::to_raw_value(&text);
         let text = text.unwrap_or_else(|_| RawValue::NULL.to_owned());
-        return Err(vec![Problem::not_an_object(&text)]);
+        return Err(Problem::not_an_object(&text).into());
     }
     let raw: &RawValue = serde_json::from_slice(body).map_err(|error| {
         let at = offset(body, error.line(), error.column());
-        vec![Problem::not_json(at, &bare(&error.to_string()))]
+        Problem::not_json(at, &bare(&error.to_string()))
     })?;
     match raw.get() {
-        "null" => return Err(vec![Problem::no_body()]),
+        "null" => return Err(Problem::no_body().into()),
         text if text.starts_with('{') => {}
-        _ => return Err(vec![Problem::not_an_object(raw)]),
+        _ => return Err(Problem::not_an_object(raw).into()),
     }
     let mut fields = Fields {
         // The last of a name counts.
         values: serde_json::from_str(raw.get()).map_err(|error| {
             let at = offset(body, error.line(), error.column());
-            vec![Problem::not_json(at, &bare(&error.to_string()))]
+            Problem::not_json(at, &bare(&error.to_string()))
         })?,
         body: raw,
         problems: Vec::new(),
@@ -79,7 +95,10 @@ pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Start, Ve
     };
     match fields.problems {
         none if none.is_empty() => Ok(start),
-        problems => Err(problems),
+        problems => Err(Invalid {
+            ids: start.ids(),
+            problems,
+        }),
     }
 }
 
@@ -148,10 +167,10 @@ mod tests {
     use super::*;
 
     fn problems(content_type: Option<&str>, body: &[u8]) -> Value {
-        serde_json::to_value(parse(content_type, body).unwrap_err()).unwrap()
+        serde_json::to_value(parse(content_type, body).unwrap_err().problems).unwrap()
     }
 
-    fn of(body: &Value) -> Result<Start, Vec<Problem>> {
+    fn of(body: &Value) -> Result<Start, Invalid> {
         parse(Some("application/json"), body.to_string().as_bytes())
     }
 
@@ -213,6 +232,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_is_told_of_whoever_it_names() {
+        let body = json!({"subscribe_url": "a", "manifest_id": "m", "stream_id": 7});
+        let invalid = of(&body).unwrap_err();
+        let expected = Ids {
+            manifest: "m".into(),
+            ..Ids::default()
+        };
+        assert_eq!(invalid.ids, expected);
+    }
+
+    #[test]
     fn null_is_wrong_for_every_field() {
         for field in [
             "subscribe_url",
@@ -226,7 +256,7 @@ mod tests {
         ] {
             let mut body = least();
             body[field] = Value::Null;
-            let got = serde_json::to_value(of(&body).unwrap_err()).unwrap();
+            let got = serde_json::to_value(of(&body).unwrap_err().problems).unwrap();
             assert_eq!(
                 got,
                 json!([{"type": "string_type", "loc": ["body", field], "msg": "Input should be a valid string", "input": null}])
@@ -234,7 +264,7 @@ mod tests {
         }
         let mut body = least();
         body["params"] = Value::Null;
-        let got = serde_json::to_value(of(&body).unwrap_err()).unwrap();
+        let got = serde_json::to_value(of(&body).unwrap_err().problems).unwrap();
         assert_eq!(
             got,
             json!([{"type": "dict_type", "loc": ["body", "params"], "msg": "Input should be a valid dictionary", "input": null}])
@@ -246,7 +276,7 @@ mod tests {
         let mut body = least();
         body["stream_id"] = json!(7);
         body["params"] = json!(["a"]);
-        let got = serde_json::to_value(of(&body).unwrap_err()).unwrap();
+        let got = serde_json::to_value(of(&body).unwrap_err().problems).unwrap();
         assert_eq!(got[0]["loc"], json!(["body", "params"]));
         assert_eq!(got[0]["input"], json!(["a"]));
         assert_eq!(got[1]["type"], "string_type");

@@ -32,7 +32,7 @@ use super::{
     problem::Problem,
     proc,
     refusal::{FAILED, Refusal, answer},
-    request,
+    request::{self, Invalid},
     settings::Settings,
     streams,
 };
@@ -98,9 +98,10 @@ impl Shared {
         })
     }
 
-    /// Whether a request may come from there: to a server on loopback only this machine's do.
+    /// Whether a request may come from there: to a server on loopback only this machine's do, or those that have to bring
+    /// the token, which no page of another site knows.
     pub(super) fn check_caller(&self, headers: &HeaderMap) -> Result<(), Foreign> {
-        if !is_loopback(&self.settings.host) {
+        if !is_loopback(&self.settings.host) || self.settings.token.is_some() {
             return Ok(());
         }
         loopback::check(headers)
@@ -190,9 +191,9 @@ async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusa
     let Ok(Ok(_turn)) = timeout(START_TURN_WITHIN, turn).await else {
         return Err(refused(&Ids::default(), Refusal::Failed(FAILED)));
     };
-    let invalid = |problems| refused(&Ids::default(), Refusal::Invalid(problems));
+    let invalid = |it: Invalid| refused(&it.ids, Refusal::Invalid(it.problems));
     let body = body::read(body, BODY_MOST).await;
-    let body = body.map_err(|why| invalid(vec![Problem::unread(&why)]))?;
+    let body = body.map_err(|why| invalid(Problem::unread(&why).into()))?;
     let content_type = header_text(&head.headers, header::CONTENT_TYPE);
     let start = request::parse(content_type.as_deref(), &body).map_err(invalid)?;
     let ids = start.ids();

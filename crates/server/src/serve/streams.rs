@@ -36,7 +36,8 @@ type Refused = (StatusCode, String);
 
 /// All streams, or a new one.
 pub(super) async fn all(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    told(pass(&shared, PATH.to_owned(), request).await)
+    let method = request.method().clone();
+    told(&method, pass(&shared, PATH.to_owned(), request).await)
 }
 
 /// One stream: what it is, other parameters, its end.
@@ -45,16 +46,24 @@ pub(super) async fn one(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
+    let method = request.method().clone();
     // What goes into another request's path is a number, and nothing else.
     let Ok(number) = id.parse::<u64>() else {
         let text = format!("there is no stream `{id}`");
-        return told(Err((StatusCode::NOT_FOUND, text)));
+        return told(&method, Err((StatusCode::NOT_FOUND, text)));
     };
-    told(pass(&shared, format!("{PATH}/{number}"), request).await)
+    told(
+        &method,
+        pass(&shared, format!("{PATH}/{number}"), request).await,
+    )
 }
 
-fn told(answered: Result<Response, Refused>) -> Response {
+fn told(method: &Method, answered: Result<Response, Refused>) -> Response {
     let mut response = answered.unwrap_or_else(|(status, why)| {
+        // Who only looks is told, and nobody else has to be.
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            log(Level::Error, format_args!("{method} {PATH} refused: {why}"));
+        }
         answer(
             status,
             &json!({"detail": {"msg": why, "code": code(status)}}),
@@ -128,10 +137,8 @@ fn check_places(shared: &Shared, body: &[u8]) -> Result<(), Refused> {
     if settings.token.is_some() || is_loopback(&settings.host) {
         return Ok(());
     }
-    let asked = Asked::from_api(body).map_err(|why| {
-        log(Level::Error, format_args!("start refused: {why}"));
-        (StatusCode::UNPROCESSABLE_ENTITY, why)
-    })?;
+    let unread = |why| (StatusCode::UNPROCESSABLE_ENTITY, why);
+    let asked = Asked::from_api(body).map_err(unread)?;
     if asked.is_local() {
         let text = "files and code of this machine are for a runner with a token: set AUTH_TOKEN";
         return Err((StatusCode::FORBIDDEN, text.to_owned()));

@@ -69,6 +69,10 @@ class Parent:
         """A line for the log: `error`, `warn`, `info` or `debug`."""
         self.say({"type": "log", "level": level, "message": text})
 
+    def report(self, text: str) -> None:
+        """An error for the stream's owner, which ends nothing."""
+        self.say(_session.error(None, "reported", text))
+
     def set_busy(self, what: str | None) -> None:
         """Declares long work, or that it is over. A heartbeat says so before the work begins."""
         self._busy = what

@@ -40,6 +40,7 @@ class Worker:
         self._waiter = Waiter()
         self._notices = Notices(log=parent.log, stopping=parent.wants_detach, failed=self._frame_failed)
         self._draining: int | None = None
+        self._is_forwarding = False
 
     # What other threads ask
 
@@ -202,9 +203,13 @@ class Worker:
 
     def _load(self, number: int, target: str, params: dict[str, Any]) -> None:
         from ._describe import describe
+        from ._logging import forward
         from ._target import find
 
         self._parent.set_busy(f"loading {target}")
+        if not self._is_forwarding:
+            self._is_forwarding = True
+            forward(self._parent)
         failure: dict[str, Any] | None = None
         engine: Engine | None = None
         try:

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Number, ParamsStatus, driver::Driver, flow::Set, quarantined, seat::Seat, seating,
-    start::read_set, stream::Stream, wall_ms,
+    start::read_set, stream::Stream, wall_ms, worker::Worker,
 };
 use crate::infer::{digest::digest, refusal::Refusal, status};
 
@@ -28,7 +28,9 @@ impl Driver {
             }
             None => self.newest_seat(),
         };
-        let Some(worker) = self.seats[seat].worker else {
+        // One that failed for good takes nothing any more.
+        let is_there = |it: &ChildId| self.worker(*it).is_some_and(Worker::is_kept);
+        let Some(worker) = self.seats[seat].worker.filter(is_there) else {
             return Err(Refusal::NoWorker);
         };
         match self.queue_params(seat, worker, value) {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use framerill_supervisor::{ChildId, Config, Supervised};
+use framerill_supervisor::{ChildId, Config, Supervised, lifecycle};
 use framerill_worker::message::{Description, ErrorReport, Problem, ToChild};
 use serde_json::{Map, Value};
 
@@ -62,7 +62,10 @@ impl Worker {
             max_frame_time_override: settings.max_frame_time,
             ..Config::default()
         };
-        let command = worker_command(&key.pipeline, settings.python.as_deref())?;
+        let mut command = worker_command(&key.pipeline, settings.python.as_deref())?;
+        if settings.verbose {
+            command = command.env("VERBOSE_LOGGING", "1");
+        }
         Ok(Self {
             child: Supervised::start(config, command, id, owner),
             id,
@@ -77,6 +80,12 @@ impl Worker {
             last_traceback: None,
             lines: VecDeque::new(),
         })
+    }
+
+    /// Whether it comes back when it is lost.
+    pub(super) fn is_kept(&self) -> bool {
+        let state = self.child.state();
+        !matches!(state, lifecycle::State::Failed | lifecycle::State::Stopped)
     }
 
     /// The pipeline's name.
@@ -154,8 +163,11 @@ pub(super) fn own(pipeline: &Pipeline, set: &Set) -> Map<String, Value> {
     Map::clone(&set.params.own)
 }
 
-/// How the contract calls an error of a worker (§6.4).
+/// How the contract calls an error of a worker (§6.4). What a pipeline reports itself is told as it is (§4.5).
 pub(super) fn error_text(report: &ErrorReport, was_ready: bool, with_defaults: bool) -> String {
+    if report.code == "reported" {
+        return report.message.clone();
+    }
     let prefix = match (report.code.as_str(), was_ready) {
         ("load_failed" | "import_failed" | "unknown_pipeline" | "params", false)
             if with_defaults =>

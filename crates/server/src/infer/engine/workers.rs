@@ -92,6 +92,9 @@ impl Driver {
                 if self.is_unknown(id, &reason) {
                     return;
                 }
+                let name = self.worker(id).map(Worker::name).unwrap_or_default();
+                let told = format!("it is lost, and no restart is left: {reason}");
+                log_child(Level::Error, &self.ids_of(id), &name, &told);
                 // Whoever still has it afterwards has lost it.
                 self.place_failed(id, &reason);
                 self.worker_lost(id);

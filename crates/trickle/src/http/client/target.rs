@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// It does not begin with `http://` or `https://`.
+    /// It does not begin with `http://`, `https://`, `ws://` or `wss://`.
     #[error("`{0}` does not begin with `http://` or `https://`")]
     Scheme(String),
     /// There is no host, or it holds what no host does. User names and passwords are not taken.
@@ -43,9 +43,13 @@ pub fn check_url(url: &str) -> Result<(), TargetError> {
 impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, TargetError> {
         let told = || url.to_owned();
-        let (is_tls, rest) = match url.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
+        let (scheme, rest) = url
+            .split_once("://")
+            .ok_or_else(|| TargetError::Scheme(told()))?;
+        // Some callers write a channel's address as that of a web socket: the same host and path speak trickle.
+        let is_tls = match scheme.to_ascii_lowercase().as_str() {
+            "http" | "ws" => false,
+            "https" | "wss" => true,
             _ => return Err(TargetError::Scheme(told())),
         };
         let rest = rest.split('#').next().unwrap_or_default();
@@ -145,10 +149,19 @@ mod tests {
     }
 
     #[test]
+    fn an_address_of_a_web_socket_is_the_channel_of_that_host_and_path() {
+        for (text, is_tls, port) in [("ws://h/c", false, 80), ("WSS://h/c", true, 443)] {
+            let target = Target::parse(text).unwrap();
+            assert_eq!((target.is_tls, target.port), (is_tls, port), "{text}");
+            assert_eq!(target.channel(), "/c");
+        }
+    }
+
+    #[test]
     fn what_is_no_channel_is_refused() {
         let url = |text: &str| Target::parse(text).unwrap_err();
         let told = |text: &str| text.to_owned();
-        for text in ["", "/c", "ws://h/c", "h/c", "http:/h/c"] {
+        for text in ["", "/c", "ftp://h/c", "h/c", "http:/h/c"] {
             assert_eq!(url(text), TargetError::Scheme(told(text)));
         }
         for text in [
