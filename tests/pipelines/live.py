@@ -154,6 +154,12 @@ class Dies(Negative):
         return super().process(frame)
 
 
+class SharedDies(Dies):
+    """The same for several streams at once."""
+
+    shareable = True
+
+
 class Reloads(Negative):
     """Loads anew, for a second, when it is to use another model."""
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use framerill_trickle::{
     http::server::{Config, Server},
-    relay::Hub,
+    relay::{self, Hub},
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -29,6 +29,23 @@ impl Channels {
     /// If there is no port.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(relay::Config::default())
+    }
+
+    /// Starts one that makes a channel when something is posted to it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no port.
+    #[must_use]
+    pub fn start_making() -> Self {
+        Self::with(relay::Config {
+            autocreate: true,
+            ..relay::Config::default()
+        })
+    }
+
+    fn with(relay: relay::Config) -> Self {
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -36,6 +53,7 @@ impl Channels {
             .expect("a runtime");
         let config = Config {
             base_path: BASE.to_owned(),
+            relay,
             stop_timeout: Duration::from_millis(100),
             ..Config::default()
         };

@@ -74,6 +74,53 @@ fn a_start_with_quarantined_parameters_runs_without_them_and_kills_nothing() {
     orchestrator.runner.until_health(&["OK"], SOON);
 }
 
+/// The stream that brought them leaves the worker that it shares; whoever only shared it stays.
+#[test]
+fn parameters_that_kill_a_shared_worker_are_those_of_the_stream_that_brought_them() {
+    let Some(clip) = clip() else { return };
+    let setup = Setup::python("live", "SharedDies").flag("--capacity", "2");
+    let orchestrator = Orchestrator::idle(setup);
+    let start = |name: &str| {
+        let session = orchestrator.open(name);
+        let made = bound(
+            &orchestrator,
+            &session,
+            "shared",
+            &json!({"seconds": 0.001}),
+        );
+        assert_eq!(made.status, 201, "{}", made.text());
+        let path = format!("/v1/streams/{}", made.json()["id"]);
+        let stream = orchestrator.watch(session, &clip);
+        stream.viewer.until_more(RATE, SOON);
+        (stream, path)
+    };
+    let (innocent, _) = start("innocent");
+    let (guilty, path) = start("guilty");
+    let deadly = json!({"params": {"seconds": 0.001, "deadly": true}});
+    assert!(api(&orchestrator, "PATCH", &path, &deadly).status < 300);
+    let told = guilty
+        .session
+        .until_event("error", 2 * SOON, |it| says(it, "quarantined"));
+    assert!(says(&told, "restored"), "{told}");
+    guilty
+        .session
+        .until_event("error", SOON, |it| says(it, "a worker of its own now"));
+    for stream in [&innocent, &guilty] {
+        let is_restored = || {
+            stream.viewer.until_more(RATE, SOON);
+            verdict(stream, Look::Negative).ends_finished(RATE)
+        };
+        assert!(
+            wait_until(SOON, is_restored),
+            "{}",
+            orchestrator.runner.last_words()
+        );
+    }
+    let of_innocent = innocent.session.events_of("error");
+    let moved = of_innocent.iter().filter(|it| says(it, "of its own now"));
+    assert_eq!(moved.count(), 0, "{of_innocent:?}");
+}
+
 /// A worker of its own has nothing older to go back to than the pipeline's initial parameters.
 #[test]
 fn parameters_that_kill_the_worker_bound_to_them_cost_neither_stream_nor_seat() {

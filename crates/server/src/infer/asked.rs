@@ -105,6 +105,13 @@ impl Asked {
         }
     }
 
+    /// Whether both of them write to one channel or file.
+    pub(super) fn shares_channels(&self, other: &Self) -> bool {
+        let events = |it: &Self| it.events_url.trim().to_owned();
+        let both = !events(self).is_empty() && events(self) == events(other);
+        both || self.sink == other.sink
+    }
+
     /// Reads the runner's body. An error is one line for its caller.
     pub(super) fn from_runner(body: &[u8]) -> Result<Self, String> {
         let mut body = Fields::last_counts(body)?;

@@ -53,7 +53,7 @@ pub struct Config {
     pub write_time: Duration,
     /// From the end of a body to its answer.
     pub answer_time: Duration,
-    /// From the close until everything is sent and answered.
+    /// From the close until everything is sent and answered, and as long again for the channel's delete.
     pub drain_time: Duration,
 }
 

@@ -218,6 +218,6 @@ impl Publisher {
         self.abort_asks();
         self.phase = Phase::Deleting;
         self.retry.succeed();
-        self.closing = Some(self.now + self.config.connect_time + self.config.answer_time);
+        self.closing = Some(self.now + self.config.drain_time);
     }
 }

@@ -109,6 +109,8 @@ pub(super) struct Flow {
     good: Set,
     /// By hash, the newest suspect first.
     deaths: VecDeque<(String, u32)>,
+    /// The last death is laid to parameters.
+    is_blamed: bool,
 }
 
 impl Flow {
@@ -123,6 +125,7 @@ impl Flow {
             good: initial.clone(),
             initial,
             deaths: VecDeque::new(),
+            is_blamed: false,
         }
     }
 
@@ -218,6 +221,7 @@ impl Flow {
 
     /// The worker is lost. What it dies of twice is quarantined.
     pub(super) fn worker_lost(&mut self, now: Duration) -> Option<Quarantine> {
+        self.is_blamed = false;
         let sent = self.under_way.take();
         let is_new = now.saturating_sub(self.since) < SUSPECT_WITHIN;
         let suspect = match sent {
@@ -237,6 +241,7 @@ impl Flow {
         {
             return None;
         }
+        self.is_blamed = true;
         if !self.deaths.iter().any(|(hash, _)| *hash == suspect.hash) {
             self.deaths.truncate(REMEMBERED - 1);
             self.deaths.push_front((suspect.hash.clone(), 0));
@@ -259,6 +264,11 @@ impl Flow {
             restored: self.good.clone(),
             set: suspect,
         })
+    }
+
+    /// Whether the last death is laid to parameters.
+    pub(super) fn is_blamed(&self) -> bool {
+        self.is_blamed
     }
 
     /// What the next worker is loaded with: the set that the last one took or was sent. One that none was sent follows as an

@@ -6,12 +6,7 @@ use framerill_frames::Link;
 use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
 use framerill_worker::message::{FromChild, MediaStats, ToChild};
 
-use super::{
-    Number, ParamsStatus,
-    driver::Driver,
-    seating::{self, Suspect},
-    workers::level_of,
-};
+use super::{Number, ParamsStatus, driver::Driver, seating, workers::level_of};
 use crate::log::{Ids, Level, log_child};
 
 impl Driver {
@@ -91,10 +86,7 @@ impl Driver {
             }
             FromChild::Detached { id, held, .. } => {
                 if !held.is_empty() {
-                    self.place(seating::Input::Suspected {
-                        stream: number,
-                        of: Suspect::Frame,
-                    });
+                    self.had_a_frame_at_work(number, id.is_none());
                 }
                 let Some(stream) = self.stream_mut(number) else {
                     return;
@@ -135,6 +127,23 @@ impl Driver {
             }
             _ => {}
         }
+    }
+
+    /// A stream's worker was lost with a frame of it at work. Media may know it before the worker's end is noticed: what
+    /// the worker died of is judged then.
+    fn had_a_frame_at_work(&mut self, stream: Number, is_news: bool) {
+        let id = self.seat_of(stream).and_then(|it| self.seats[it].worker);
+        let Some(worker) = id.and_then(|it| self.worker_mut(it)) else {
+            return;
+        };
+        if is_news && worker.is_ready {
+            if !worker.had_frames_of.contains(&stream) {
+                worker.had_frames_of.push(stream);
+            }
+            return;
+        }
+        let of = worker.suspect();
+        self.place(seating::Input::Suspected { stream, of });
     }
 
     pub(super) fn take_stats(&mut self, number: Number, stats: MediaStats) {

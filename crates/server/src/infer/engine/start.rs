@@ -236,13 +236,19 @@ impl Driver {
 
     /// Opens a stream's channels; they wait for the end of those that the seat has.
     fn open(&self, number: Number, at: usize, asked: &Asked) -> Result<Transport, Refusal> {
-        let former = self.seats[at].stream.as_ref();
+        let former = self.seats[at].number();
+        let ending = self
+            .streams()
+            .filter(|it| it.is_ending || Some(it.number) == former);
+        let after =
+            ending.filter(|it| Some(it.number) == former || it.asked.shares_channels(asked));
+        let after = after.map(|it| it.transport.closed()).collect();
         let opening = Opening {
             number,
             asked,
             tls: self.settings.tls.clone(),
             owner: self.owner.clone(),
-            after: former.map(|it| it.transport.closed()),
+            after,
         };
         Transport::open(&self.runtime, opening).map_err(|why| Refusal::Endpoint { why })
     }

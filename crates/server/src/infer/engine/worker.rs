@@ -11,9 +11,9 @@ use framerill_worker::message::{Description, ErrorReport, Problem, ToChild};
 use serde_json::{Map, Value};
 
 use super::{
-    Incoming,
+    Incoming, Number,
     flow::{Flow, Set},
-    seating::Key,
+    seating::{Key, Suspect},
 };
 use crate::{
     failure::Failure,
@@ -41,6 +41,8 @@ pub(super) struct Worker {
     pub(super) has_defaults: bool,
     /// When it was lost, until the next one's first answer.
     pub(super) lost_at: Option<Duration>,
+    /// Streams that had a frame at work when it was lost, as far as media said so before its end was noticed.
+    pub(super) had_frames_of: Vec<Number>,
     /// Answers of all its streams.
     pub(super) answered: u64,
     /// What it says is to be said no more than once.
@@ -76,6 +78,7 @@ impl Worker {
             was_ready: false,
             has_defaults: false,
             lost_at: None,
+            had_frames_of: Vec::new(),
             answered: 0,
             last_traceback: None,
             lines: VecDeque::new(),
@@ -86,6 +89,15 @@ impl Worker {
     pub(super) fn is_kept(&self) -> bool {
         let state = self.child.state();
         !matches!(state, lifecycle::State::Failed | lifecycle::State::Stopped)
+    }
+
+    /// What a stream that had a frame at work at its last death is suspected of.
+    pub(super) fn suspect(&self) -> Suspect {
+        if self.flow.is_blamed() {
+            Suspect::FrameOrParams
+        } else {
+            Suspect::Frame
+        }
     }
 
     /// The pipeline's name.

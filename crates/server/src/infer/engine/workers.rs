@@ -1,6 +1,6 @@
 //! What workers do, and what follows.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use framerill_supervisor::{
     ChildId, Update,
@@ -167,9 +167,14 @@ impl Driver {
         worker.is_ready = false;
         worker.lost_at.get_or_insert(now);
         let quarantine = worker.flow.worker_lost(now);
+        let (suspect, had_frames_of) = (worker.suspect(), mem::take(&mut worker.had_frames_of));
         if let Some(Quarantine { set, .. }) = &quarantine {
             let pipeline = worker.key.pipeline.clone();
             self.quarantined.add(pipeline, set.hash.clone());
+        }
+        for stream in had_frames_of {
+            let of = suspect;
+            self.place(seating::Input::Suspected { stream, of });
         }
         for seat in self.seats_with(id) {
             if let Some(stream) = &mut self.seats[seat].stream {

@@ -9,18 +9,19 @@ use framerill_trickle::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{Shared, told};
+use super::{Shared, outlet::Outlet, told};
 use crate::{
     infer::status,
     log::{Level, log_stream},
 };
 
-/// What waits at the stop gets out within this, or is lost; so long, too, the channel's end is waited for.
+/// What waits at the stop gets out within this, or is lost; so long, too, the channel's end is waited for. A stream that
+/// runs gives its peer more time.
 const DRAIN_WITHIN: Duration = Duration::from_millis(750);
 /// Events that wait for the channel; the oldest give way.
 const WAITING: usize = 64;
 
-pub(super) fn open(url: &str, tls: &client::Transport) -> Result<Publisher, String> {
+pub(super) fn outlet(url: &str, tls: &client::Transport) -> Outlet {
     let mut options = PublisherOptions {
         mime: Some("application/json".to_owned()),
         transport: tls.clone(),
@@ -29,12 +30,18 @@ pub(super) fn open(url: &str, tls: &client::Transport) -> Result<Publisher, Stri
     options.config.backpressure = Backpressure::DropOldest;
     options.config.buffer_segments = WAITING;
     options.config.drain_time = DRAIN_WITHIN;
-    options.config.answer_time = DRAIN_WITHIN;
-    Publisher::connect(url, options).map_err(|error| told(&error))
+    Outlet::new(url, options)
 }
 
 /// Sends until the stream stops; then what waits, and the channel is closed.
-pub(super) async fn run(publisher: Publisher, queue: mpsc::Receiver<Value>, shared: Shared) {
+pub(super) async fn run(outlet: Outlet, queue: mpsc::Receiver<Value>, shared: Shared) {
+    let publisher = match outlet.open() {
+        Ok(publisher) => publisher,
+        Err(why) => {
+            let what = format_args!("there is no events channel: {why}");
+            return log_stream(Level::Warning, &shared.ids, what);
+        }
+    };
     let work = run_to_end(publisher, queue, &shared);
     if shared.within(|it| it.closed_by, work).await.is_none() {
         let what = "the events channel could not be closed in time";

@@ -13,6 +13,7 @@ mod egress;
 mod ending;
 mod events;
 mod ingest;
+mod outlet;
 mod output;
 mod progress;
 mod queue;
@@ -188,8 +189,8 @@ pub(super) struct Opening<'a> {
     pub(super) asked: &'a Asked,
     pub(super) tls: client::Transport,
     pub(super) owner: SyncSender<Incoming>,
-    /// The transport whose place this one takes.
-    pub(super) after: Option<watch::Receiver<bool>>,
+    /// Of transports whose channels this one takes over: whether they are closed.
+    pub(super) after: Vec<watch::Receiver<bool>>,
 }
 
 impl Transport {

@@ -10,7 +10,7 @@ use framerill_trickle::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Counters, Shared, channel, disk::Disk, told, trouble::Trouble};
+use super::{Counters, Shared, channel, disk::Disk, outlet::Outlet, told, trouble::Trouble};
 use crate::{
     deadlines,
     infer::asked::Endpoint,
@@ -26,18 +26,14 @@ pub(super) const FILE_WITHIN: Duration = Duration::from_secs(2);
 
 /// An endpoint that is not open yet.
 pub(super) enum Output {
-    Trickle(Box<Publisher>),
+    Trickle(Box<Outlet>),
     File(PathBuf),
 }
 
 impl Output {
-    pub(super) fn of(
-        endpoint: &Endpoint,
-        tls: &client::Transport,
-        is_api: bool,
-    ) -> Result<Self, String> {
+    pub(super) fn of(endpoint: &Endpoint, tls: &client::Transport, is_api: bool) -> Self {
         let Some(url) = channel(endpoint) else {
-            return Ok(Self::File(endpoint.as_text().into()));
+            return Self::File(endpoint.as_text().into());
         };
         let mut options = PublisherOptions {
             mime: Some("video/mp2t".to_owned()),
@@ -49,12 +45,11 @@ impl Output {
         options.config.buffer_bytes = WAITING;
         options.config.buffer_segments = SEGMENTS;
         let closing = deadlines::TRANSPORT.saturating_sub(deadlines::OUTPUT);
+        // What waits, and the channel's end; a stream that runs gives its peer more time.
         options.config.drain_time = closing / 2;
-        options.config.answer_time = closing / 2;
         // An orchestrator makes the channels of the runner's route.
         options.config.create = is_api;
-        let publisher = Publisher::connect(url, options).map_err(|error| told(&error))?;
-        Ok(Self::Trickle(Box::new(publisher)))
+        Self::Trickle(Box::new(Outlet::new(url, options)))
     }
 }
 
@@ -80,8 +75,8 @@ pub(super) enum Heard {
 impl Sink {
     pub(super) async fn open(output: Output) -> io::Result<Self> {
         Ok(match output {
-            Output::Trickle(publisher) => Self::Trickle {
-                publisher,
+            Output::Trickle(outlet) => Self::Trickle {
+                publisher: Box::new(outlet.open().map_err(io::Error::other)?),
                 segment: None,
                 trouble: Trouble::default(),
             },

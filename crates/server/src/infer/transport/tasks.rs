@@ -2,7 +2,7 @@
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
-use framerill_trickle::http::client::{self, Publisher, Subscriber};
+use framerill_trickle::http::client::{self, Subscriber};
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     Latest, News, PLACE_WITHIN, Shared, Wire, control, egress, events,
     ingest::{self, Input},
+    outlet::Outlet,
     sink::{Output, Sink},
 };
 use crate::infer::asked::{Asked, Origin};
@@ -21,7 +22,7 @@ pub(super) struct Channels {
     pub(super) source: Input,
     pub(super) sink: Output,
     pub(super) control: Option<Subscriber>,
-    pub(super) events: Option<Publisher>,
+    pub(super) events: Option<Outlet>,
 }
 
 impl Channels {
@@ -30,12 +31,12 @@ impl Channels {
         let is_api = asked.origin == Origin::Api;
         let wanted = |url: &str| Some(url.trim().to_owned()).filter(|it| !it.is_empty());
         let control = wanted(&asked.control_url).map(|url| control::open(&url, tls));
-        let events = wanted(&asked.events_url).map(|url| events::open(&url, tls));
+        let events = wanted(&asked.events_url).map(|url| events::outlet(&url, tls));
         Ok(Self {
             source: Input::of(&asked.source, tls, is_api)?,
-            sink: Output::of(&asked.sink, tls, is_api)?,
+            sink: Output::of(&asked.sink, tls, is_api),
             control: control.transpose()?,
-            events: events.transpose()?,
+            events,
         })
     }
 }
@@ -47,18 +48,21 @@ pub(super) struct Inboxes {
     pub(super) events: mpsc::Receiver<Value>,
     /// Parameters go there.
     pub(super) params: Arc<Latest>,
-    /// The transport whose place this one takes.
-    pub(super) after: Option<watch::Receiver<bool>>,
+    /// Of transports whose channels this one takes over: whether they are closed.
+    pub(super) after: Vec<watch::Receiver<bool>>,
 }
 
 /// Runs them until the stream stops and its channels are closed.
 pub(super) async fn run(channels: Channels, inboxes: Inboxes, shared: Shared) {
-    if let Some(mut before) = inboxes.after {
-        let over = timeout(PLACE_WITHIN, before.wait_for(|it| *it));
-        tokio::select! {
-            _ = over => {}
-            _ = shared.stopped() => {}
+    let before = async {
+        for mut it in inboxes.after {
+            // Who told of it is gone when there is nothing left to close.
+            drop(it.wait_for(|is_closed| *is_closed).await);
         }
+    };
+    tokio::select! {
+        _ = timeout(PLACE_WITHIN, before) => {}
+        _ = shared.stopped() => {}
     }
     let events = channels
         .events

@@ -112,7 +112,7 @@ async fn peers_that_never_answer_delay_no_end_beyond_the_one_deadline_of_the_sto
         asked: &asked,
         tls: client::Transport::default(),
         owner,
-        after: None,
+        after: Vec::new(),
     };
     let transport = Transport::open(&Handle::current(), opening).unwrap();
     let (process, _) = transport.take_over();

@@ -85,10 +85,12 @@ pub(in crate::infer::engine) struct Failure {
 /// What a stream is suspected of.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::infer::engine) enum Suspect {
-    /// A frame of it was at work.
-    Frame,
-    /// Its parameters are quarantined.
+    /// Its parameters.
     Params,
+    /// A frame of it, which was at work.
+    Frame,
+    /// The same, where somebody's parameters are suspected first.
+    FrameOrParams,
 }
 
 /// What a worker is loaded with.

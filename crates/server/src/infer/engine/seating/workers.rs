@@ -183,6 +183,8 @@ impl Seating {
                 stream,
                 "The shared worker died twice of this stream's parameters",
             ),
+            // Once the parameters are out of suspicion, one more is enough.
+            Suspect::FrameOrParams => it.deaths = SHARED_DEATHS - 1,
             Suspect::Frame => {
                 it.deaths += 1;
                 if it.deaths >= SHARED_DEATHS {

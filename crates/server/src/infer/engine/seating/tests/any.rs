@@ -59,7 +59,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         was_ready,
         of_params,
     });
-    let suspect = prop_oneof![3 => Just(Suspect::Frame), 1 => Just(Suspect::Params)];
+    let suspect = prop_oneof![
+        3 => Just(Suspect::Frame), 1 => Just(Suspect::FrameOrParams), 1 => Just(Suspect::Params)
+    ];
     let at = || 0..16usize;
     prop_oneof![
         12 => any_start(),
