@@ -10,7 +10,7 @@ use super::{
     Number, ParamsStatus,
     driver::Driver,
     seating::{self, Suspect},
-    workers::level_of,
+    workers::{level_of, out_of_place},
 };
 use crate::log::{Ids, Level, log_child};
 
@@ -72,7 +72,11 @@ impl Driver {
                     self.end_stream(seat, "its media process is lost");
                 }
             }
-            _ => {}
+            // It is the worker that is late, and whoever stops media ends its stream.
+            lifecycle::Event::Started { .. }
+            | lifecycle::Event::Late { .. }
+            | lifecycle::Event::Recovered { .. }
+            | lifecycle::Event::Stopped { .. } => {}
         }
     }
 
@@ -84,11 +88,14 @@ impl Driver {
                     stream.source = Some(*source);
                 }
             }
-            FromChild::Stats { stats } => {
-                if let Ok(stats) = serde_json::from_value::<MediaStats>(stats) {
-                    self.take_stats(number, stats);
+            FromChild::Stats { stats } => match serde_json::from_value::<MediaStats>(stats) {
+                Ok(stats) => self.take_stats(number, stats),
+                Err(error) => {
+                    let ids = self.ids_of_stream(number);
+                    let said = format!("counters that cannot be read are left out: {error}");
+                    log_child(Level::Warning, &ids, "media", &said);
                 }
-            }
+            },
             FromChild::Detached { id, held, .. } => {
                 if !held.is_empty() {
                     self.place(seating::Input::Suspected {
@@ -133,7 +140,21 @@ impl Driver {
                     self.report(seat, message);
                 }
             }
-            _ => {}
+            // The lifecycle lives by these, or they answer what needs no answer.
+            FromChild::Hello { .. }
+            | FromChild::Ready { .. }
+            | FromChild::Heartbeat { .. }
+            | FromChild::Attached { .. }
+            | FromChild::Applied { .. }
+            | FromChild::Flushed { .. }
+            | FromChild::Drained { .. }
+            | FromChild::Bye { .. } => {}
+            FromChild::Description { .. }
+            | FromChild::Reloading { .. }
+            | FromChild::Rejected { .. } => {
+                let ids = self.ids_of_stream(number);
+                log_child(Level::Warning, &ids, "media", &out_of_place(&message));
+            }
         }
     }
 

@@ -263,7 +263,21 @@ impl Driver {
                 let ids = self.ids_of(id);
                 log_child(level_of(level), &ids, &name, &message);
             }
-            _ => {}
+            // The lifecycle lives by these, or media tells the same.
+            FromChild::Hello { .. }
+            | FromChild::Description { .. }
+            | FromChild::Attached { .. }
+            | FromChild::Detached { .. }
+            | FromChild::Flushed { .. }
+            | FromChild::Heartbeat { .. }
+            | FromChild::Stats { .. }
+            | FromChild::Drained { .. }
+            | FromChild::Bye { .. } => {}
+            FromChild::Source { .. } | FromChild::Done { .. } => {
+                let name = self.worker(id).map(Worker::name).unwrap_or_default();
+                let ids = self.ids_of(id);
+                log_child(Level::Warning, &ids, &name, &out_of_place(&message));
+            }
         }
     }
 
@@ -289,6 +303,13 @@ impl Driver {
             self.report(seat, text.clone());
         }
     }
+}
+
+/// What the log says of a message that only the other role sends.
+pub(super) fn out_of_place(message: &FromChild) -> String {
+    let message = serde_json::to_value(message).unwrap_or_default();
+    let kind = message["type"].as_str().unwrap_or("?");
+    format!("a message that is not its to send is left out: {kind}")
 }
 
 pub(super) fn level_of(level: Grave) -> Level {
