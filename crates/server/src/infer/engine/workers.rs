@@ -320,3 +320,17 @@ pub(super) fn level_of(level: Grave) -> Level {
         Grave::Debug => Level::Debug,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_the_other_role_is_told_by_its_name() {
+        let said = out_of_place(&FromChild::Reloading { id: 7 });
+        assert_eq!(
+            said,
+            "a message that is not its to send is left out: reloading"
+        );
+    }
+}
