@@ -171,7 +171,7 @@ fn before_the_first_finished_picture_nothing_comes_out_unless_the_original_may()
     assert_eq!((stats.decoded, stats.filler, stats.encoded), (10, 0, 0));
     assert_eq!(stats.dropped_unseen, 10);
 
-    let mut stage = Stage::load(&json!({}), json!({"filler": "original"}));
+    let mut stage = Stage::load(&json!({}), json!({"on_worker_loss": "original"}));
     assert_eq!(stage.publish(&clip, 10), clip.pts[..10]);
     let stats = stage.end();
     assert_eq!((stats.decoded, stats.filler, stats.answered), (10, 10, 0));

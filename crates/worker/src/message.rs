@@ -276,7 +276,7 @@ pub enum EgressMode {
     Fill,
     /// The newest finished picture at each input pts.
     Hold,
-    /// `strict` while the worker is well; fillers while it is late, reloading or gone.
+    /// The live runner's default: `strict` while the worker is well; fillers while it is late, reloading or gone.
     Live,
 }
 
@@ -508,8 +508,8 @@ pub struct SoundPlan {
 pub struct LivePlan {
     /// Frames a second at most, by their pts; 0 takes all.
     pub max_fps: f64,
-    /// What fills in for pictures that nobody finished.
-    pub filler: FillerPicture,
+    /// What is held where nobody finished a picture: while the worker is late, reloading or gone.
+    pub on_worker_loss: FillerPicture,
     /// Seconds without a finished picture after which an overlay is drawn over the filler.
     pub overlay_after: f64,
     /// An earlier media process wrote the stream up to here.
@@ -520,7 +520,7 @@ impl Default for LivePlan {
     fn default() -> Self {
         Self {
             max_fps: 24.0,
-            filler: FillerPicture::default(),
+            on_worker_loss: FillerPicture::default(),
             overlay_after: 1.0,
             resume: None,
         }

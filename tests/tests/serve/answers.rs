@@ -105,6 +105,8 @@ fn every_answer_is_what_the_committed_description_says() {
     let runner = Runner::well(Stage::new().env("AUTH_TOKEN", "hush"));
     assert_eq!(runner.get("/openapi.json").json(), openapi());
     assert_is(&runner.get("/health").json(), "HealthCheck");
+    assert_is(&runner.get("/healthz").json(), "Liveness");
+    assert_is(&runner.get("/readyz").json(), "Readiness");
     assert_is(&runner.post(&json!({})).json(), "HTTPValidationError");
     assert_is(&runner.post(&least()).json(), "HTTPError");
     assert_is(&least(), "LiveVideoToVideoParams");
@@ -154,6 +156,9 @@ fn the_description_has_the_names_that_generated_clients_rely_on() {
     assert_eq!(started["x-speakeasy-name-override"], "data");
     for (path, id) in [
         ("/health", "health"),
+        ("/healthz", "healthz"),
+        ("/readyz", "readyz"),
+        ("/metrics", "metrics"),
         ("/version", "version"),
         ("/hardware/info", "hardware_info"),
         ("/hardware/stats", "hardware_stats"),

@@ -13,7 +13,7 @@ fn every_answer_is_what_the_committed_description_says() {
     let rig = Rig::ready(&["--capacity", "2"]);
     let asked = json!({
         "source": rig.channel("in"), "sink": rig.channel("out"), "params": {}, "binding": "stream", "egress": "hold",
-        "filler": "original", "max_fps": 12.5, "request_id": "r", "manifest_id": "m", "stream_id": "s",
+        "on_worker_loss": "original", "max_fps": 12.5, "request_id": "r", "manifest_id": "m", "stream_id": "s",
     });
     assert_is(&asked, "StreamRequest");
     let created = rig.ask("POST", "/v1/streams/", &asked.to_string());
@@ -32,6 +32,7 @@ fn every_answer_is_what_the_committed_description_says() {
         "source",
         "sink",
         "egress",
+        "on_worker_loss",
         "binding",
         "request_id",
         "manifest_id",

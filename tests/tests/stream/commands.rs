@@ -17,6 +17,8 @@ fn a_stream_is_started_listed_and_stopped() {
         "10",
         "--egress",
         "hold",
+        "--on-worker-loss",
+        "original",
     ]);
     assert_eq!(started.code, Some(0), "{started:?}");
     let stop = started.stdout.split("framerill stream stop ").nth(1);
@@ -27,9 +29,14 @@ fn a_stream_is_started_listed_and_stopped() {
         assert!(list.stdout.contains(word), "{word}: {list:?}");
     }
     let list = rig.stream(&["list", "--json"]).json();
+    let stream = &list["streams"][0];
     assert_eq!(
-        (&list["capacity"], &list["streams"][0]["egress"]),
-        (&json!(1), &json!("hold"))
+        [
+            &list["capacity"],
+            &stream["egress"],
+            &stream["on_worker_loss"]
+        ],
+        [&json!(1), &json!("hold"), &json!("original")]
     );
     let stopped = rig.stream(&["stop", id]);
     assert_eq!(stopped.code, Some(0), "{stopped:?}");

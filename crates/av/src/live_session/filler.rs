@@ -48,7 +48,7 @@ impl Wish {
         )]
         let overlay_after = (plan.overlay_after * 1e9) as u64;
         Self {
-            picture: plan.filler,
+            picture: plan.on_worker_loss,
             overlay_after,
         }
     }
@@ -93,7 +93,7 @@ mod tests {
 
     fn wish(picture: FillerPicture) -> Wish {
         Wish::of(&LivePlan {
-            filler: picture,
+            on_worker_loss: picture,
             ..LivePlan::default()
         })
     }

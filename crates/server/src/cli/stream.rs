@@ -58,9 +58,9 @@ pub(super) struct StartArgs {
     /// What is shown where no finished picture is; docs/concepts/runtime-overview.md says more [default: live]
     #[arg(long, value_name = "MODE", value_parser = ["strict", "fill", "hold", "live"])]
     egress: Option<String>,
-    /// The picture that fills in [default: last_good]
+    /// The picture that is held meanwhile [default: last_good]
     #[arg(long, value_name = "PICTURE", value_parser = ["last_good", "original", "overlay"])]
-    filler: Option<String>,
+    on_worker_loss: Option<String>,
     /// Frames a second at most; 0 takes all [default: the server's, 24]
     #[arg(long, value_name = "FPS")]
     max_fps: Option<f64>,
@@ -127,7 +127,7 @@ impl StartArgs {
             params: self.params.as_deref().map(run::params).transpose()?,
             binding: self.binding,
             egress: self.egress,
-            filler: self.filler,
+            on_worker_loss: self.on_worker_loss,
             max_fps: self.max_fps,
             control_url: self.control_url,
             events_url: self.events_url,

@@ -141,8 +141,10 @@ async fn run(stage: &mut Stage, args: &[&str]) -> Result<Value, Failure> {
                 return Err(stage.failure(Part::Runner, &format!("ended: {reason}")));
             }
             Came::Signal(exit) => {
-                let failure = Failure::failed("interrupted", "interrupted before its files");
-                return Err(Failure { exit, ..failure });
+                return Err(Failure {
+                    exit,
+                    ..Failure::failed("interrupted", "interrupted before its files")
+                });
             }
             _ => {}
         }

@@ -30,7 +30,7 @@ pub(crate) struct Asked {
     pub(super) pipeline: Option<String>,
     pub(super) binding: Binding,
     pub(super) egress: EgressMode,
-    pub(super) filler: FillerPicture,
+    pub(super) on_worker_loss: FillerPicture,
     /// 0 takes all; none what infer was started with.
     pub(super) max_fps: Option<f64>,
     pub(super) origin: Origin,
@@ -99,7 +99,7 @@ impl Asked {
             pipeline: None,
             binding: Binding::default(),
             egress: EgressMode::Live,
-            filler: FillerPicture::default(),
+            on_worker_loss: FillerPicture::default(),
             max_fps: None,
             origin,
         }
@@ -142,7 +142,7 @@ impl Asked {
             pipeline: body.text("pipeline")?,
             binding: body.word("binding")?.unwrap_or_default(),
             egress: body.word("egress")?.unwrap_or(EgressMode::Live),
-            filler: body.word("filler")?.unwrap_or_default(),
+            on_worker_loss: body.word("on_worker_loss")?.unwrap_or_default(),
             max_fps: body.number("max_fps")?,
             origin: Origin::Api,
         };
@@ -335,8 +335,8 @@ mod tests {
     #[test]
     fn whatever_is_wrong_in_our_api_is_named() {
         for (field, value, name) in [
-            ("filler", json!(null), "`filler`"),
-            ("filler", json!("red"), "`filler`"),
+            ("on_worker_loss", json!(null), "`on_worker_loss`"),
+            ("on_worker_loss", json!("red"), "`on_worker_loss`"),
             ("binding", json!(1), "`binding`"),
             ("egress", json!({}), "`egress`"),
             ("max_fps", json!("x"), "`max_fps`"),

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// NVML, or none.
 pub(super) struct Hardware(Option<Nvml>);
 
-/// A GPU's abilities.
+/// A GPU's abilities; `memory_*` in bytes, `major` and `minor` of its compute capability.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct GpuComputeInfo {
     id: String,
@@ -19,7 +19,7 @@ pub(super) struct GpuComputeInfo {
     minor: i32,
 }
 
-/// A GPU's load, in percent.
+/// A GPU's load: `memory_*` in bytes, `utilization_*` in percent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct GpuUtilizationInfo {
     id: String,

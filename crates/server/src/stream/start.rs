@@ -21,7 +21,7 @@ pub(crate) struct Start {
     pub(crate) params: Option<Map<String, Value>>,
     pub(crate) binding: Option<String>,
     pub(crate) egress: Option<String>,
-    pub(crate) filler: Option<String>,
+    pub(crate) on_worker_loss: Option<String>,
     pub(crate) max_fps: Option<f64>,
     pub(crate) control_url: Option<String>,
     pub(crate) events_url: Option<String>,
@@ -68,7 +68,10 @@ fn body(asked: &Start) -> Value {
         ("params", asked.params.as_ref().map(|it| json!(it))),
         ("binding", asked.binding.as_ref().map(|it| json!(it))),
         ("egress", asked.egress.as_ref().map(|it| json!(it))),
-        ("filler", asked.filler.as_ref().map(|it| json!(it))),
+        (
+            "on_worker_loss",
+            asked.on_worker_loss.as_ref().map(|it| json!(it)),
+        ),
         ("max_fps", asked.max_fps.map(|it| json!(it))),
         (
             "control_url",

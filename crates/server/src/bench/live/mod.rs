@@ -122,7 +122,7 @@ pub(crate) fn live(asked: &Asked) -> Result<Exit, Failure> {
         let before = report.rows.len();
         let measured = async {
             match part {
-                "noop" => stream::noop(asked.seconds, &mut report.rows).await,
+                "noop" => stream::noop(asked.seconds, &mut report.rows, &mut report.skipped).await,
                 "python" => stream::python(asked.seconds, &mut report.rows).await,
                 "answers" => answers::measure(&mut report.rows, &mut report.skipped).await,
                 "many" => many::measure(asked.seconds, &mut report.rows, &mut report.skipped).await,

@@ -6,7 +6,12 @@ use framerill_frames::Link;
 use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
 use framerill_worker::message::{FromChild, MediaStats, ToChild};
 
-use super::{Number, ParamsStatus, driver::Driver, seating, workers::level_of};
+use super::{
+    Number, ParamsStatus,
+    driver::Driver,
+    seating,
+    workers::{level_of, out_of_place},
+};
 use crate::log::{Ids, Level, log_child};
 
 impl Driver {
@@ -67,7 +72,11 @@ impl Driver {
                     self.end_stream(seat, "its media process is lost");
                 }
             }
-            _ => {}
+            // It is the worker that is late, and whoever stops media ends its stream.
+            lifecycle::Event::Started { .. }
+            | lifecycle::Event::Late { .. }
+            | lifecycle::Event::Recovered { .. }
+            | lifecycle::Event::Stopped { .. } => {}
         }
     }
 
@@ -79,11 +88,14 @@ impl Driver {
                     stream.source = Some(*source);
                 }
             }
-            FromChild::Stats { stats } => {
-                if let Ok(stats) = serde_json::from_value::<MediaStats>(stats) {
-                    self.take_stats(number, stats);
+            FromChild::Stats { stats } => match serde_json::from_value::<MediaStats>(stats) {
+                Ok(stats) => self.take_stats(number, stats),
+                Err(error) => {
+                    let ids = self.ids_of_stream(number);
+                    let said = format!("counters that cannot be read are left out: {error}");
+                    log_child(Level::Warning, &ids, "media", &said);
                 }
-            }
+            },
             FromChild::Detached { id, held, .. } => {
                 if !held.is_empty() {
                     self.had_a_frame_at_work(number, id.is_none());
@@ -125,7 +137,21 @@ impl Driver {
                     self.report(seat, message);
                 }
             }
-            _ => {}
+            // The lifecycle lives by these, or they answer what needs no answer.
+            FromChild::Hello { .. }
+            | FromChild::Ready { .. }
+            | FromChild::Heartbeat { .. }
+            | FromChild::Attached { .. }
+            | FromChild::Applied { .. }
+            | FromChild::Flushed { .. }
+            | FromChild::Drained { .. }
+            | FromChild::Bye { .. } => {}
+            FromChild::Description { .. }
+            | FromChild::Reloading { .. }
+            | FromChild::Rejected { .. } => {
+                let ids = self.ids_of_stream(number);
+                log_child(Level::Warning, &ids, "media", &out_of_place(&message));
+            }
         }
     }
 

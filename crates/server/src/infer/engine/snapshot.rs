@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use framerill_worker::message::{MediaStats, SourceInfo};
+use framerill_worker::message::{EgressMode, FillerPicture, MediaStats, SourceInfo};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -54,7 +54,8 @@ pub(in crate::infer) struct StreamView {
     pub(in crate::infer) binding: Binding,
     pub(in crate::infer) source: String,
     pub(in crate::infer) sink: String,
-    pub(in crate::infer) egress: framerill_worker::message::EgressMode,
+    pub(in crate::infer) egress: EgressMode,
+    pub(in crate::infer) on_worker_loss: FillerPicture,
     pub(in crate::infer) started_ms: u64,
     pub(in crate::infer) request_id: String,
     pub(in crate::infer) manifest_id: String,

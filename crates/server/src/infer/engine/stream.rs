@@ -173,7 +173,7 @@ impl Stream {
             preview_fd: None,
             live: Some(Box::new(LivePlan {
                 max_fps: self.max_fps,
-                filler: self.asked.filler,
+                on_worker_loss: self.asked.on_worker_loss,
                 resume,
                 ..LivePlan::default()
             })),

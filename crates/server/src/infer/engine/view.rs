@@ -91,6 +91,7 @@ pub(super) fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream)
         source: asked.source.as_text(),
         sink: asked.sink.as_text(),
         egress: asked.egress,
+        on_worker_loss: asked.on_worker_loss,
         started_ms: stream.started_ms,
         request_id: asked.ids.request.clone(),
         manifest_id: asked.ids.manifest.clone(),

@@ -271,7 +271,21 @@ impl Driver {
                 let ids = self.ids_of(id);
                 log_child(level_of(level), &ids, &name, &message);
             }
-            _ => {}
+            // The lifecycle lives by these, or media tells the same.
+            FromChild::Hello { .. }
+            | FromChild::Description { .. }
+            | FromChild::Attached { .. }
+            | FromChild::Detached { .. }
+            | FromChild::Flushed { .. }
+            | FromChild::Heartbeat { .. }
+            | FromChild::Stats { .. }
+            | FromChild::Drained { .. }
+            | FromChild::Bye { .. } => {}
+            FromChild::Source { .. } | FromChild::Done { .. } => {
+                let name = self.worker(id).map(Worker::name).unwrap_or_default();
+                let ids = self.ids_of(id);
+                log_child(Level::Warning, &ids, &name, &out_of_place(&message));
+            }
         }
     }
 
@@ -299,11 +313,32 @@ impl Driver {
     }
 }
 
+/// What the log says of a message that only the other role sends.
+pub(super) fn out_of_place(message: &FromChild) -> String {
+    let message = serde_json::to_value(message).unwrap_or_default();
+    let kind = message["type"].as_str().unwrap_or("?");
+    format!("a message that is not its to send is left out: {kind}")
+}
+
 pub(super) fn level_of(level: Grave) -> Level {
     match level {
         Grave::Error => Level::Error,
         Grave::Warn => Level::Warning,
         Grave::Info => Level::Info,
         Grave::Debug => Level::Debug,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_the_other_role_is_told_by_its_name() {
+        let said = out_of_place(&FromChild::Reloading { id: 7 });
+        assert_eq!(
+            said,
+            "a message that is not its to send is left out: reloading"
+        );
     }
 }
