@@ -14,7 +14,7 @@ use super::{
     Counters, News, Shared, channel, queue::ByteQueue, replay::Replay, told, trouble::Trouble,
 };
 use crate::{
-    infer::{asked::Endpoint, engine::wall_ms},
+    infer::{asked::Endpoint, engine::wall_ms, event::Step},
     log::{Ids, Level, log_child, log_stream},
     trickle::Source,
 };
@@ -151,8 +151,8 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
                 }
                 Came::Whole => {
                     if std::mem::take(&mut is_first) {
-                        let trace = "runner_receive_first_ingest_segment";
-                        shared.tell(News::Trace(trace, wall_ms())).await;
+                        let trace = News::Trace(Step::ReceiveFirstIngestSegment, wall_ms());
+                        shared.tell(trace).await;
                     }
                 }
                 Came::Missing(count) => {

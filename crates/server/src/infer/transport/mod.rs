@@ -35,7 +35,6 @@ use std::{
 };
 
 use framerill_trickle::http::client;
-use serde_json::Value;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
@@ -53,6 +52,7 @@ use self::{
 use super::{
     asked::{Asked, Endpoint},
     engine::{Incoming, Number},
+    event::{Event, Step},
 };
 use crate::log::Ids;
 
@@ -77,7 +77,7 @@ pub(super) enum News {
     /// Something that the stream's watcher should hear of.
     Trouble(String),
     /// A trace, and when it was; milliseconds since 1970.
-    Trace(&'static str, u64),
+    Trace(Step, u64),
     /// All tasks have ended, and the channels are closed.
     Closed,
 }
@@ -171,7 +171,7 @@ struct Wire {
 pub(super) struct Transport {
     inputs: mpsc::Sender<OwnedFd>,
     outputs: mpsc::Sender<Wire>,
-    events: Option<mpsc::Sender<Value>>,
+    events: Option<mpsc::Sender<Event>>,
     stop: watch::Sender<Option<Ending>>,
     closed: watch::Receiver<bool>,
     progress: Arc<Progress>,
@@ -256,7 +256,7 @@ impl Transport {
     }
 
     /// Sends an event, if anybody wants them.
-    pub(super) fn emit(&self, event: Value) {
+    pub(super) fn emit(&self, event: Event) {
         let Some(events) = &self.events else { return };
         if events.try_send(event).is_err() {
             Counters::add(&self.counters.events_dropped, 1);

@@ -3,7 +3,6 @@
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use framerill_trickle::http::client::{self, Publisher, Subscriber};
-use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -14,7 +13,10 @@ use super::{
     ingest::{self, Input},
     sink::{Output, Sink},
 };
-use crate::infer::asked::{Asked, Origin};
+use crate::infer::{
+    asked::{Asked, Origin},
+    event::Event,
+};
 
 /// What they read from and write to.
 pub(super) struct Channels {
@@ -44,7 +46,7 @@ impl Channels {
 pub(super) struct Inboxes {
     pub(super) inputs: mpsc::Receiver<OwnedFd>,
     pub(super) outputs: mpsc::Receiver<Wire>,
-    pub(super) events: mpsc::Receiver<Value>,
+    pub(super) events: mpsc::Receiver<Event>,
     /// Parameters go there.
     pub(super) params: Arc<Latest>,
     /// The transport whose place this one takes.

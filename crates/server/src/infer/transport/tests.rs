@@ -120,7 +120,7 @@ async fn peers_that_never_answer_delay_no_end_beyond_the_one_deadline_of_the_sto
     let (_reads, writes) = std::io::pipe().unwrap();
     assert!(transport.rewire(process, writes.into(), wire.fd));
     media.write_all(&record(0)).unwrap();
-    transport.emit(json!({"type": "status"}));
+    transport.emit(Event::Trace(Step::ReceiveStreamRequest, 0));
     sleep(SOON).await;
     let stopped = Instant::now();
     transport.stop();
