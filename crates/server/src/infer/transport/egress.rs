@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Counters, News, Shared, Wire,
-    output::{Read, Reader},
+    reader::{Read, Reader},
     sink::{Heard, Sink},
 };
 use crate::{

@@ -10,9 +10,7 @@ use framerill_trickle::{
 };
 use tokio::{net::unix::pipe, sync::mpsc, time::Instant};
 
-use super::{
-    Counters, News, Shared, channel, queue::ByteQueue, replay::Replay, told, trouble::Trouble,
-};
+use super::{Counters, News, Shared, queue::ByteQueue, replay::Replay, told, trouble::Trouble};
 use crate::{
     infer::{asked::Endpoint, engine::wall_ms, event::Step},
     log::{Ids, Level, log_child, log_stream},
@@ -49,7 +47,7 @@ impl Input {
         tls: &client::Transport,
         is_api: bool,
     ) -> Result<Self, String> {
-        let Some(url) = channel(endpoint) else {
+        let Some(url) = endpoint.channel() else {
             return Ok(Self::File(endpoint.as_text()));
         };
         let mut options = SubscriberOptions {

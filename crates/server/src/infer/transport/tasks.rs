@@ -1,6 +1,6 @@
 //! The tasks of one transport, from the first to the last.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use framerill_trickle::http::client::{self, Publisher, Subscriber};
 use tokio::{
@@ -9,19 +9,22 @@ use tokio::{
 };
 
 use super::{
-    Latest, News, PLACE_WITHIN, Shared, Wire, control, egress, events,
+    Latest, News, Shared, Wire, control, egress, events,
     ingest::{self, Input},
-    sink::{Output, Sink},
+    sink::{Sink, SinkTarget},
 };
 use crate::infer::{
     asked::{Asked, Origin},
     event::Event,
 };
 
+/// A stream that takes another one's place waits so long for its channels to be closed.
+const PLACE_WITHIN: Duration = Duration::from_secs(5);
+
 /// What they read from and write to.
 pub(super) struct Channels {
     pub(super) source: Input,
-    pub(super) sink: Output,
+    pub(super) sink: SinkTarget,
     pub(super) control: Option<Subscriber>,
     pub(super) events: Option<Publisher>,
 }
@@ -35,7 +38,7 @@ impl Channels {
         let events = wanted(&asked.events_url).map(|url| events::open(&url, tls));
         Ok(Self {
             source: Input::of(&asked.source, tls, is_api)?,
-            sink: Output::of(&asked.sink, tls, is_api)?,
+            sink: SinkTarget::of(&asked.sink, tls, is_api)?,
             control: control.transpose()?,
             events: events.transpose()?,
         })
