@@ -16,6 +16,8 @@ mod chaos;
 mod deaths;
 #[path = "live/dice.rs"]
 mod dice;
+#[path = "live/files.rs"]
+mod files;
 #[path = "live/late.rs"]
 mod late;
 #[path = "live/leaks.rs"]

@@ -20,6 +20,16 @@ use crate::scene::{
     FIRST, RATE, SOON, STOPPED, assert_perfect, clip, clip_of, codecs, stop, verdict,
 };
 
+/// Types of events and the queue of each (runner contract §6.3).
+const QUEUES: [(&str, &str); 6] = [
+    ("status", "ai_stream_events"),
+    ("error", "ai_stream_events"),
+    ("restart", "ai_stream_events"),
+    ("runner_receive_stream_request", "stream_trace"),
+    ("runner_receive_first_ingest_segment", "stream_trace"),
+    ("runner_send_first_processed_segment", "stream_trace"),
+];
+
 #[test]
 fn a_stream_runs_from_its_start_to_its_end_as_orchestrators_drive_it() {
     let source = Source {
@@ -83,15 +93,10 @@ fn a_stream_runs_from_its_start_to_its_end_as_orchestrators_drive_it() {
         (&json!("noop"), &json!("ONLINE"))
     );
     for events in stream.session.events() {
-        let kind = if events["event"]["type"]
-            .as_str()
-            .is_some_and(|it| it.starts_with("runner_"))
-        {
-            "stream_trace"
-        } else {
-            "ai_stream_events"
-        };
-        assert_eq!(events["queue_event_type"], kind, "{events}");
+        let kind = events["event"]["type"].as_str();
+        let queue = QUEUES.iter().find(|(it, _)| kind == Some(*it));
+        let queue = queue.map(|(_, queue)| *queue);
+        assert_eq!(events["queue_event_type"].as_str(), queue, "{events}");
     }
     // Output and events are ended by the runner, the rest is the orchestrator's.
     assert!(!stream.session.left().contains(&stream.session.output()));

@@ -69,9 +69,6 @@ pub(super) struct Run {
     /// Print errors only
     #[arg(short, long)]
     quiet: bool,
-    /// With `-o -`: segments as records (schema/segments.md), for `trickle publish`
-    #[arg(long, hide = true)]
-    segments: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -91,9 +88,6 @@ impl Run {
                 Failure::usage("usage", "--json and `-o -` both want stdout")
                     .hint("write the video to a file"),
             );
-        }
-        if self.segments && !to_stdout {
-            return Err(Failure::usage("usage", "--segments goes with `-o -`"));
         }
         let pipeline = Pipeline::find(&self.pipeline)?;
         let output = self
@@ -124,7 +118,6 @@ impl Run {
             max_frame_time: self.max_frame_time.map(Duration::from_secs_f64),
             python: self.python,
             in_process: self.in_process,
-            segments: self.segments,
         };
         run::command(plan, self.json, self.quiet)
     }

@@ -54,6 +54,14 @@ impl Endpoint {
         Self::File(text.into())
     }
 
+    /// Its URL, if it is a trickle channel.
+    pub(super) fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Trickle(url) => Some(url),
+            Self::File(_) => None,
+        }
+    }
+
     pub(super) fn as_text(&self) -> String {
         match self {
             Self::Trickle(url) => url.clone(),

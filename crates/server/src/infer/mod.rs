@@ -1,7 +1,7 @@
 //! `framerill infer`: the inner process of the live runner. Streams, the guardian, trickle clients, status and events.
 //!
 //! Read in this order: [`settings`] (what it is told), [`asked`] (a stream that is asked for, out of [`fields`]), [`engine`] (streams and
-//! the processes behind them), [`transport`] (their way to the network), [`routes`] (what is answered), [`status`] and
+//! the processes behind them), [`transport`] (their way to the network), [`routes`] (what is answered), [`status`], [`event`] and
 //! [`metrics`] (what is told), [`params_file`] (parameters from a file), [`leftover`] (what a killed one leaves),
 //! [`command`] (the wiring).
 //!
@@ -12,6 +12,7 @@ mod base_params;
 mod command;
 mod digest;
 mod engine;
+mod event;
 mod fields;
 pub(crate) mod json;
 mod leftover;

@@ -2,11 +2,14 @@
 
 use std::os::fd::OwnedFd;
 
-use framerill_worker::message::{Container, EgressMode, MediaPlan, Sink, SoundPlan, VideoPlan};
+use framerill_worker::message::{
+    Container, EgressMode, MediaPlan, Sink, SoundPlan, Source, VideoPlan,
+};
 
 use super::{
     Plan, Report,
     engine::{Ended, Engine},
+    inbox::{Inbox, Incoming},
     input::Input,
     output::{self, Partial},
     plan::Pace,
@@ -14,7 +17,7 @@ use super::{
     progress::Progress,
     report::{Problem, counted},
 };
-use crate::{exit::Exit, failure::Failure};
+use crate::{exit::Exit, failure::Failure, signals};
 
 /// Runs a plan and prints what it did.
 pub fn command(plan: Plan, json: bool, quiet: bool) -> Result<Exit, Failure> {
@@ -66,11 +69,7 @@ fn start(plan: &Plan, quiet: bool, report: &mut Report) -> Result<Exit, Failure>
         let sink = output::stdout()?;
         let fd = files.push(Some(sink)).unwrap_or(0);
         let sink = Sink {
-            container: if plan.segments {
-                Container::Segments
-            } else {
-                Container::Mpegts
-            },
+            container: Container::Mpegts,
             fd,
             final_fd: None,
             name: "stdout".into(),
@@ -112,8 +111,34 @@ fn start(plan: &Plan, quiet: bool, report: &mut Report) -> Result<Exit, Failure>
     };
 
     let media_plan = MediaPlan {
+        preview_fd,
+        ..media_plan(plan, source, writing.sink.clone())
+    };
+    let mut progress = Progress::new(quiet);
+    let ended = run(plan, media_plan, files, report, &mut progress);
+    progress.end();
+    writing.settle(ended, report)
+}
+
+/// Until it is done, or a signal ended it.
+fn run(
+    plan: &Plan,
+    media_plan: MediaPlan,
+    files: Files,
+    report: &mut Report,
+    progress: &mut Progress,
+) -> Result<Ended, Failure> {
+    let inbox = Inbox::new();
+    let owner = inbox.owner();
+    let _signals = signals::Told::listen(move |exit| owner.send(Incoming::Signal(exit)).is_ok())?;
+    Engine::start(plan, media_plan, files.0, inbox)?.run(report, progress)
+}
+
+/// What media is to do for a plan.
+pub(super) fn media_plan(plan: &Plan, source: Source, sink: Sink) -> MediaPlan {
+    MediaPlan {
         source,
-        sink: Some(writing.sink.clone()),
+        sink: Some(sink),
         size: plan.size,
         fps: plan.fps,
         start: plan.start,
@@ -125,22 +150,17 @@ fn start(plan: &Plan, quiet: bool, report: &mut Report) -> Result<Exit, Failure>
         policy: plan.policy,
         audio: true,
         video: VideoPlan::default(),
-        preview_fd,
-    };
-    let mut progress = Progress::new(quiet);
-    let ended = Engine::start(plan, media_plan, files.0)
-        .and_then(|engine| engine.run(report, &mut progress));
-    progress.end();
-    writing.settle(ended, report)
+        preview_fd: None,
+    }
 }
 
 /// Descriptors that go to media, in order.
 #[derive(Default)]
-struct Files(Vec<OwnedFd>);
+pub(super) struct Files(pub(super) Vec<OwnedFd>);
 
 impl Files {
     /// Adds one; returns its index.
-    fn push(&mut self, file: Option<OwnedFd>) -> Option<u32> {
+    pub(super) fn push(&mut self, file: Option<OwnedFd>) -> Option<u32> {
         self.0.push(file?);
         u32::try_from(self.0.len() - 1).ok()
     }
@@ -177,8 +197,9 @@ impl Writing {
             self.discard();
             return match ended {
                 Ended::Interrupted(exit) => Ok(exit),
-                Ended::Done => Err(Failure::failed("no_frames", "no frame came out")
-                    .hint("look at --start, --duration and the pipeline's skips")),
+                Ended::Done => {
+                    Err(no_frames().hint("look at --start, --duration and the pipeline's skips"))
+                }
             };
         }
         if let Some(partial) = self.partial.take() {
@@ -215,6 +236,11 @@ impl Writing {
         };
         failure.hint(hint)
     }
+}
+
+/// A run that made nothing.
+pub(super) fn no_frames() -> Failure {
+    Failure::failed("no_frames", "no frame came out")
 }
 
 /// The report: one JSON object on stdout, or a few lines.

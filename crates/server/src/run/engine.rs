@@ -10,7 +10,7 @@
 
 use std::{
     os::fd::{AsFd, OwnedFd},
-    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    sync::mpsc::RecvTimeoutError,
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,8 @@ use framerill_worker::message::{
 
 use super::{
     Plan, Report,
-    members::{DRAIN_WITHIN, Incoming, LEAVE_WITHIN, MEDIA, Worker, start_media, start_worker},
+    inbox::{Inbox, Incoming},
+    members::{DRAIN_WITHIN, LEAVE_WITHIN, MEDIA, Worker, start_media, start_worker},
     progress::Progress,
     report::{Frames, counted},
 };
@@ -34,13 +35,10 @@ use crate::{
     failure::Failure,
     program,
     python::{NO_MODULE, no_package},
-    signals,
 };
 
 /// The one stream of a run.
 const STREAM: &str = "run";
-/// What children say waits here; while it is full, they wait.
-const WAITING: usize = 1024;
 /// Notices taken before deadlines are looked at again.
 const BATCH: usize = 64;
 
@@ -56,8 +54,7 @@ pub(super) struct Engine<'a> {
     plan: &'a Plan,
     media: Supervised<Incoming>,
     worker: Worker,
-    incoming: Receiver<Incoming>,
-    _signals: signals::Told,
+    inbox: Inbox,
     media_plan: Option<(MediaPlan, Vec<OwnedFd>)>,
     source: Option<SourceInfo>,
     description: Option<Box<Description>>,
@@ -90,25 +87,20 @@ enum Ending {
 }
 
 impl<'a> Engine<'a> {
-    /// Starts both children.
+    /// Starts both children; they, and whoever ends the run, speak to `inbox`.
     pub(super) fn start(
         plan: &'a Plan,
         media_plan: MediaPlan,
         files: Vec<OwnedFd>,
+        inbox: Inbox,
     ) -> Result<Self, Failure> {
-        let (owner, incoming) = sync_channel(WAITING);
-        let signals = {
-            let owner = owner.clone();
-            signals::Told::listen(move |exit| owner.send(Incoming::Signal(exit)).is_ok())?
-        };
-        let media = start_media(owner.clone())?;
-        let worker = start_worker(plan, owner)?;
+        let media = start_media(inbox.owner())?;
+        let worker = start_worker(plan, inbox.owner())?;
         Ok(Self {
             plan,
             media,
             worker,
-            incoming,
-            _signals: signals,
+            inbox,
             media_plan: Some((media_plan, files)),
             source: None,
             description: None,
@@ -144,6 +136,9 @@ impl<'a> Engine<'a> {
         loop {
             self.wait(progress)?;
             self.updates(report, progress)?;
+            if self.inbox.is_abandoned() {
+                return Err(Failure::failed("abandoned", "nobody wants it any more"));
+            }
             if self.at_once || (self.media.state().is_terminal() && self.worker.is_over()) {
                 return self.conclusion();
             }
@@ -178,10 +173,16 @@ impl<'a> Engine<'a> {
             .map_or(Duration::from_secs(1), |at| {
                 at.saturating_duration_since(Instant::now())
             });
-        match self.incoming.recv_timeout(wait) {
+        match self.inbox.incoming.recv_timeout(wait) {
             Ok(incoming) => {
                 self.take(incoming, progress)?;
-                for incoming in self.incoming.try_iter().take(BATCH).collect::<Vec<_>>() {
+                for incoming in self
+                    .inbox
+                    .incoming
+                    .try_iter()
+                    .take(BATCH)
+                    .collect::<Vec<_>>()
+                {
                     self.take(incoming, progress)?;
                 }
             }
@@ -199,6 +200,7 @@ impl<'a> Engine<'a> {
         match incoming {
             Incoming::Child(notice) if notice.child == MEDIA => self.media.handle(notice),
             Incoming::Child(notice) => self.worker.handle(notice),
+            Incoming::Abandoned => {}
             Incoming::Signal(signal) => match self.ending {
                 Some(Ending::Signal(_)) => {
                     return Err(Failure {

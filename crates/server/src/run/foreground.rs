@@ -21,7 +21,7 @@ use framerill_worker::{
     message::{FromChild, ToChild},
 };
 
-use super::members::{Incoming, WORKER};
+use super::{inbox::Incoming, members::WORKER};
 use crate::failure::Failure;
 
 const SEND_WITHIN: Duration = Duration::from_secs(5);

@@ -12,29 +12,15 @@ use framerill_worker::{ChannelError, message::ToChild};
 
 use super::{
     foreground::Foreground,
+    inbox::Incoming,
     plan::{Pipeline, Plan},
 };
-use crate::{exit::Exit, failure::Failure, program};
+use crate::{failure::Failure, program};
 
 /// Media's id among the children of a run.
 pub(super) const MEDIA: ChildId = ChildId(0);
 /// The worker's id.
 pub(super) const WORKER: ChildId = ChildId(1);
-
-/// What comes to the loop of a run.
-#[derive(Debug)]
-pub(super) enum Incoming {
-    /// From a child.
-    Child(Notice),
-    /// Ctrl-C or SIGTERM.
-    Signal(Exit),
-}
-
-impl From<Notice> for Incoming {
-    fn from(notice: Notice) -> Self {
-        Self::Child(notice)
-    }
-}
 
 /// Starts media. It decodes and encodes for this run alone: without it there is nothing to go on with.
 pub(super) fn start_media(owner: SyncSender<Incoming>) -> Result<Supervised<Incoming>, Failure> {

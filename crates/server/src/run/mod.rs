@@ -2,7 +2,9 @@
 
 mod command;
 mod engine;
+mod feed;
 mod foreground;
+mod inbox;
 mod input;
 mod members;
 mod output;
@@ -12,8 +14,10 @@ mod progress;
 mod report;
 
 pub use command::command;
+pub(crate) use feed::Feed;
 pub(crate) use members::worker_command;
 pub use plan::{
     Pace, Pipeline, Plan, default_output, fps, params, positive_seconds, preview_path, seconds,
 };
+pub(crate) use progress::Tell;
 pub use report::Report;

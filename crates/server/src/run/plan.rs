@@ -49,8 +49,6 @@ pub struct Plan {
     pub python: Option<PathBuf>,
     /// One pipeline in the foreground, without deadlines.
     pub in_process: bool,
-    /// To stdout as records of segments (`schema/segments.md`).
-    pub segments: bool,
 }
 
 /// How fast the source is read.

@@ -1,14 +1,19 @@
-//! How far a run is: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+//! How far a run is: a bar on a terminal, plain lines elsewhere, nothing when quiet; within another command its lines only.
 
 use std::{io::IsTerminal, time::Duration};
 
 use framerill_worker::message::{MediaStats, SourceInfo};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::log::Level;
+
 /// Plain lines come this often.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Shows how far a run is, on stderr.
+/// Who hears the lines of a run within another command.
+pub(crate) type Tell = Box<dyn Fn(Level, &str) + Send>;
+
+/// Shows how far a run is, on stderr or to who started it.
 pub(crate) struct Progress {
     shown: Shown,
     total: Option<u64>,
@@ -19,6 +24,7 @@ enum Shown {
     Bar(ProgressBar),
     Lines,
     Nothing,
+    Told(Tell),
 }
 
 impl Progress {
@@ -35,6 +41,16 @@ impl Progress {
         } else {
             Shown::Lines
         };
+        Self::showing(shown)
+    }
+
+    /// Lines to whoever hears them.
+    #[must_use]
+    pub(super) fn told(tell: Tell) -> Self {
+        Self::showing(Shown::Told(tell))
+    }
+
+    fn showing(shown: Shown) -> Self {
         Self {
             shown,
             total: None,
@@ -79,7 +95,7 @@ impl Progress {
                 };
                 self.say(&format!("{done} frames{left}, {:.1} fps", stats.fps));
             }
-            Shown::Lines | Shown::Nothing => {}
+            Shown::Lines | Shown::Nothing | Shown::Told(_) => {}
         }
     }
 
@@ -89,6 +105,7 @@ impl Progress {
             Shown::Bar(bar) => bar.suspend(|| crate::terminal::tell(format_args!("{line}"))),
             Shown::Lines => crate::terminal::tell(format_args!("{line}")),
             Shown::Nothing => {}
+            Shown::Told(tell) => tell(Level::Info, line),
         }
     }
 
@@ -97,6 +114,7 @@ impl Progress {
         match &self.shown {
             Shown::Bar(bar) => bar.suspend(|| crate::terminal::tell(format_args!("{line}"))),
             Shown::Lines | Shown::Nothing => crate::terminal::tell(format_args!("{line}")),
+            Shown::Told(tell) => tell(Level::Warning, line),
         }
     }
 

@@ -23,7 +23,7 @@ enum Form {
 
 /// Cuts one stream.
 #[derive(Debug)]
-pub(super) struct Cutter {
+pub(crate) struct Cutter {
     longest: Duration,
     form: Form,
     /// Not yet a whole packet.

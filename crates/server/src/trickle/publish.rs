@@ -10,7 +10,9 @@ use framerill_trickle::{
 use serde_json::json;
 
 use super::source::Source;
-use crate::{exit::Exit, failure::Failure, runtime, signals::Stop, terminal};
+use crate::{
+    exit::Exit, failure::Failure, log::Level, run::Tell, runtime, signals::Stop, terminal,
+};
 
 /// A source and the channel that it goes to.
 pub(crate) struct Publish {
@@ -68,14 +70,25 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
         )
     };
     let mut publisher = Publisher::connect(&url, asked.options).map_err(wrong)?;
-    let mut source = Source::open(&asked.input, asked.segment)?;
+    let mut source = match asked.input.as_str() {
+        "-" => Source::stdin(asked.segment),
+        video => Source::video(video, to_terminal())?,
+    };
     let mut segment = None;
     let mut exit = Exit::Done;
+    let mut fault = None;
     loop {
         tokio::select! {
             read = source.next() => {
-                let Some(pieces) = read else { break };
-                for piece in pieces? {
+                let pieces = match read {
+                    Some(Ok(pieces)) => pieces,
+                    Some(Err(failure)) => {
+                        fault = Some(failure);
+                        break;
+                    }
+                    None => break,
+                };
+                for piece in pieces {
                     put(&mut publisher, &mut segment, piece).await.map_err(|it| ended(&url, &it))?;
                 }
             }
@@ -103,10 +116,14 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
     let counters = publisher.close().await.map_err(|it| ended(&url, &it))?;
     let nothing_arrived = counters.segments_sent == 0 && counters.segments_lost > 0;
     let may_lose = asked_policy != Backpressure::Block;
-    let exit = match source.exit() {
+    let exit = match fault {
         _ if exit != Exit::Done => exit,
-        Exit::Done if nothing_arrived || (counters.segments_lost > 0 && !may_lose) => Exit::Failed,
-        ended => ended,
+        Some(fault) => {
+            terminal::tell(format_args!("framerill: {fault}"));
+            fault.exit
+        }
+        None if nothing_arrived || (counters.segments_lost > 0 && !may_lose) => Exit::Failed,
+        None => Exit::Done,
     };
     if asked.json {
         let status = match exit {
@@ -133,6 +150,15 @@ async fn pump(asked: Publish) -> Result<Exit, Failure> {
         ));
     }
     Ok(exit)
+}
+
+/// What a video's run says beyond its progress.
+fn to_terminal() -> Tell {
+    Box::new(|level, line| {
+        if matches!(level, Level::Warning | Level::Error) {
+            terminal::tell(line);
+        }
+    })
 }
 
 async fn put(

@@ -2,127 +2,159 @@
 
 use std::{
     io::{self, Read},
-    os::unix::process::CommandExt as _,
-    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use framerill_media::{Piece, Records};
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
-    sync::mpsc::{Receiver, channel},
+    net::unix::pipe,
+    sync::{
+        mpsc::{Receiver, channel},
+        oneshot,
+    },
     time::Instant,
 };
 
 use super::cutter::Cutter;
-use crate::{exit::Exit, failure::Failure, program};
+use crate::{
+    failure::Failure,
+    run::{Feed, Tell},
+};
 
 /// Reads that wait for the publisher; while there are so many, the source waits.
 const WAITING: usize = 8;
 const READ_BYTES: usize = 64 << 10;
 
-/// Bytes of a source, read by a thread of their own.
-pub(crate) struct Source {
-    reads: Receiver<io::Result<Bytes>>,
-    form: Form,
-    began: Instant,
+/// Bytes of a source, in segments.
+pub(crate) enum Source {
+    /// Read by a thread of its own. A transport stream is cut at its keyframes, anything else by the time.
+    Stdin {
+        reads: Receiver<io::Result<Bytes>>,
+        cutter: Cutter,
+        began: Instant,
+    },
+    /// Media cuts, in the run that makes the stream.
+    Video(Video),
 }
 
-/// Who says where a segment ends.
-enum Form {
-    /// Stdin: a transport stream is cut at its keyframes, anything else by the time.
-    Stdin(Cutter),
-    /// Media, in the run that makes the stream.
-    Run(Child, Records),
+/// What a run within this process makes.
+pub(crate) struct Video {
+    feed: Feed,
+    /// None when it was told.
+    ended: Option<oneshot::Receiver<Result<(), Failure>>>,
+    /// None behind its end.
+    pipe: Option<pipe::Receiver>,
+    records: Records,
+    buffer: BytesMut,
 }
 
 impl Source {
-    /// `-` is stdin; anything else goes through media, in real time, as MPEG-TS with a keyframe every 2 s, where a segment
-    /// begins. What has no keyframes is cut after `longest`.
-    pub(crate) fn open(input: &str, longest: Duration) -> Result<Self, Failure> {
-        let began = Instant::now();
-        if input == "-" {
-            let reads = read(io::stdin());
-            let form = Form::Stdin(Cutter::new(longest));
-            return Ok(Self { reads, form, began });
+    /// Stdin. What has no keyframes is cut after `longest`.
+    pub(super) fn stdin(longest: Duration) -> Self {
+        Self::Stdin {
+            reads: read(io::stdin()),
+            cutter: Cutter::new(longest),
+            began: Instant::now(),
         }
-        let cannot = |error: io::Error| {
-            Failure::cannot_start("no_program", format!("cannot start a run: {error}"))
-        };
-        let mut run = Command::new(program::this()?)
-            .args(["run", input, "--pipeline", "noop", "--policy", "latest"])
-            .args(["--quiet", "-o", "-", "--segments"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            // Ctrl-C is for this process, which asks the run to end.
-            .process_group(0)
-            .spawn()
-            .map_err(cannot)?;
-        let stdout = run.stdout.take().expect("piped above");
-        let reads = read(stdout);
-        let form = Form::Run(run, Records::default());
-        Ok(Self { reads, form, began })
     }
 
-    /// What came next; none at the end.
+    /// A file or a generator in real time, as MPEG-TS with a keyframe every 2 s, where a segment begins. Within a runtime.
+    pub(crate) fn video(input: &str, tell: Tell) -> Result<Self, Failure> {
+        let (tell_end, ended) = oneshot::channel();
+        let tell_end = move |outcome| {
+            // Whoever read it may have gone.
+            tell_end.send(outcome).ok();
+        };
+        let (feed, pipe) = Feed::start(input, tell, tell_end)?;
+        let pipe = pipe::Receiver::from_owned_fd(pipe).map_err(|error| cannot(&error))?;
+        Ok(Self::Video(Video {
+            feed,
+            ended: Some(ended),
+            pipe: Some(pipe),
+            records: Records::default(),
+            buffer: BytesMut::new(),
+        }))
+    }
+
+    /// What came next; none at the end, and an error before it if that is too early. Nothing is lost if the wait is given up.
     pub(crate) async fn next(&mut self) -> Option<Result<Vec<Piece>, Failure>> {
-        let cannot = |error: &dyn std::fmt::Display| {
-            Failure::failed("source", format!("cannot read the source: {error}"))
-        };
-        let bytes = match self.reads.recv().await? {
-            Ok(bytes) => bytes,
-            Err(error) => return Some(Err(cannot(&error))),
-        };
-        Some(match &mut self.form {
-            Form::Stdin(cutter) => Ok(cutter.push(self.began.elapsed(), &bytes)),
-            Form::Run(_, records) => records.push(bytes).map_err(|error| cannot(&error)),
-        })
+        match self {
+            Self::Stdin {
+                reads,
+                cutter,
+                began,
+            } => Some(match reads.recv().await? {
+                Ok(bytes) => Ok(cutter.push(began.elapsed(), &bytes)),
+                Err(error) => Err(cannot(&error)),
+            }),
+            Self::Video(video) => video.next().await,
+        }
     }
 
     /// What is left at the end.
     pub(super) fn rest(&mut self) -> Option<Piece> {
-        match &mut self.form {
-            Form::Stdin(cutter) => cutter.finish().map(Piece::Bytes),
-            Form::Run(..) => None,
+        match self {
+            Self::Stdin { cutter, .. } => cutter.finish().map(Piece::Bytes),
+            Self::Video(_) => None,
         }
     }
 
     /// Asks it to end; what it has still comes.
     pub(super) fn stop(&mut self) {
-        match &self.form {
-            Form::Run(run, _) => {
-                let pid = i32::try_from(run.id()).ok().and_then(Pid::from_raw);
-                // One that has ended needs no signal.
-                pid.map(|pid| kill_process(pid, Signal::TERM).ok());
-            }
-            Form::Stdin(_) => self.reads.close(),
-        }
-    }
-
-    /// How it ended. A run has told itself why; its code is the command's.
-    pub(crate) fn exit(mut self) -> Exit {
-        let Form::Run(run, records) = &mut self.form else {
-            return Exit::Done;
-        };
-        let code = run.wait().ok().and_then(|status| status.code());
-        match code.and_then(|code| u8::try_from(code).ok()) {
-            Some(0) if records.finish().is_ok() => Exit::Done,
-            Some(code @ 1..) => Exit::OfChild(code),
-            _ => Exit::Failed,
+        match self {
+            Self::Stdin { reads, .. } => reads.close(),
+            Self::Video(video) => video.feed.stop(),
         }
     }
 }
 
-impl Drop for Source {
-    fn drop(&mut self) {
-        if let Form::Run(run, _) = &mut self.form {
-            // A run that is left over has nobody to write for.
-            drop(run.kill());
-            drop(run.wait());
+impl Video {
+    async fn next(&mut self) -> Option<Result<Vec<Piece>, Failure>> {
+        match self.read().await {
+            Some(Ok(bytes)) => Some(self.records.push(bytes).map_err(|error| cannot(&error))),
+            Some(Err(error)) => Some(Err(cannot(&error))),
+            None => self.end().await.err().map(Err),
         }
     }
+
+    /// None at the pipe's end and from then on.
+    async fn read(&mut self) -> Option<io::Result<Bytes>> {
+        let pipe = self.pipe.as_ref()?;
+        let read = loop {
+            let ready = pipe.readable().await;
+            self.buffer.reserve(READ_BYTES);
+            match ready.and_then(|()| pipe.try_read_buf(&mut self.buffer)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => break read,
+            }
+        };
+        match read {
+            Ok(1..) => return Some(Ok(self.buffer.split().freeze())),
+            Ok(0) => self.pipe = None,
+            Err(error) => {
+                self.pipe = None;
+                return Some(Err(error));
+            }
+        }
+        None
+    }
+
+    /// What the run says of its end is the cause of what may be missing; it is told once.
+    async fn end(&mut self) -> Result<(), Failure> {
+        let Some(ended) = &mut self.ended else {
+            return Ok(());
+        };
+        let outcome = ended.await;
+        self.ended = None;
+        outcome.unwrap_or_else(|_| Err(cannot(&"its reader ended without a word")))?;
+        self.records.finish().map_err(|error| cannot(&error))
+    }
+}
+
+fn cannot(error: &dyn std::fmt::Display) -> Failure {
+    Failure::failed("source", format!("cannot read the source: {error}"))
 }
 
 fn read(mut from: impl Read + Send + 'static) -> Receiver<io::Result<Bytes>> {

@@ -6,7 +6,7 @@ use framerill_supervisor::guardian::{self, Input, Output, StopReason};
 
 use super::{driver::Driver, wall_ms};
 use crate::{
-    infer::status,
+    infer::{event::Event, status::StatusView},
     log::{Ids, Level, log_stream},
 };
 
@@ -93,15 +93,30 @@ impl Driver {
                 stream,
                 last_status_ms,
             } => {
-                let status = seat.guardian.status().clone();
-                let event = status::event(&status, &mut seat.extras, last_status_ms, now_ms);
+                let view = StatusView {
+                    status: seat.guardian.status().clone(),
+                    extras: seat.extras.take_shown(),
+                };
+                let event = Event::Status {
+                    view: Box::new(view),
+                    last_ms: last_status_ms,
+                    now_ms,
+                };
                 (event, Some(stream))
             }
             guardian::Event::Error {
                 stream,
                 message,
                 time_ms,
-            } => (status::error(&pipeline, &message, time_ms, now_ms), stream),
+            } => {
+                let event = Event::Error {
+                    pipeline,
+                    message,
+                    at_ms: time_ms,
+                    now_ms,
+                };
+                (event, stream)
+            }
             guardian::Event::Restart {
                 stream,
                 restart_count,
@@ -113,11 +128,14 @@ impl Driver {
                     &seat.ids,
                     format_args!("worker restarted: {reason}"),
                 );
-                let lines = seat.extras.last_restart_logs.clone().unwrap_or_default();
-                (
-                    status::restart(&pipeline, restart_count, restart_time_ms, &lines, now_ms),
-                    stream,
-                )
+                let event = Event::Restart {
+                    pipeline,
+                    count: restart_count,
+                    at_ms: restart_time_ms,
+                    logs: seat.extras.last_restart_logs.clone().unwrap_or_default(),
+                    now_ms,
+                };
+                (event, stream)
             }
         };
         if let Some(stream) = seat.stream.as_ref().filter(|it| Some(it.number) == of) {

@@ -6,7 +6,7 @@ use framerill_supervisor::guardian::Input;
 
 use super::{Number, StreamView, driver::Driver, seating, view::stream_view};
 use crate::{
-    infer::{asked::Origin, status, transport::News},
+    infer::{asked::Origin, event::Event, transport::News},
     log::{Level, log_stream},
 };
 
@@ -50,9 +50,9 @@ impl Driver {
                     self.report(seat, what);
                 }
             }
-            News::Trace(what, at_ms) => {
+            News::Trace(step, at_ms) => {
                 if let Some(stream) = self.stream_mut(number) {
-                    stream.transport.emit(status::trace(what, at_ms));
+                    stream.transport.emit(Event::Trace(step, at_ms));
                 }
             }
         }

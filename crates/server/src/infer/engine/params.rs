@@ -9,7 +9,7 @@ use super::{
     Number, ParamsStatus, driver::Driver, flow::Set, quarantined, seat::Seat, seating,
     start::read_set, stream::Stream, wall_ms, worker::Worker,
 };
-use crate::infer::{digest::digest, refusal::Refusal, status};
+use crate::infer::{digest::digest, event::Event, refusal::Refusal};
 
 impl Driver {
     /// Parameters for a stream, or for the worker of the newest one, or without one. Why they were refused, which an event
@@ -117,11 +117,13 @@ impl Driver {
                 stream.set = set.clone();
                 stream.params_are(outcome);
                 if with_events {
-                    let given = &set.params.given;
-                    let outcome = outcome.as_str();
-                    let event =
-                        status::params_update(&pipeline, outcome, &set.hash, given, wall_ms());
-                    stream.transport.emit(event);
+                    stream.transport.emit(Event::ParamsUpdate {
+                        pipeline,
+                        outcome: outcome.as_str(),
+                        hash: set.hash.clone(),
+                        params: Arc::clone(&set.params.given),
+                        now_ms: wall_ms(),
+                    });
                 }
             }
         }

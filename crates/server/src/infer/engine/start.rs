@@ -24,8 +24,8 @@ use crate::{
         asked::{Asked, Origin},
         base_params::Params,
         digest::digest,
+        event::{Event, Step},
         refusal::Refusal,
-        status,
         transport::{Opening, Transport},
     },
     log::{Ids, Level, log_stream},
@@ -255,7 +255,7 @@ impl Driver {
 
     /// A stream gets an empty seat and a worker. Whether that may be restarted while it runs.
     fn take_seat(&mut self, at: usize, worker: ChildId, stream: Stream) -> Restarts {
-        let trace = status::trace("runner_receive_stream_request", stream.started_ms);
+        let trace = Event::Trace(Step::ReceiveStreamRequest, stream.started_ms);
         stream.transport.emit(trace);
         let name = self.worker(worker).map(Worker::name).unwrap_or_default();
         let restarts = if name == COMFYUI && stream.asked.origin == Origin::Runner {

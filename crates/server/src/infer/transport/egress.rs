@@ -7,11 +7,11 @@ use tokio::sync::mpsc;
 
 use super::{
     Counters, News, Shared, Wire,
-    output::{Read, Reader},
+    reader::{Read, Reader},
     sink::{Heard, Sink},
 };
 use crate::{
-    infer::engine::wall_ms,
+    infer::{engine::wall_ms, event::Step},
     log::{Level, log_stream},
 };
 
@@ -100,8 +100,8 @@ impl Egress<'_> {
         if let Err(why) = sink.put(read.pieces, self.shared).await {
             self.end(why).await;
         } else if has_bytes && !std::mem::replace(&mut self.has_begun, true) {
-            let trace = "runner_send_first_processed_segment";
-            self.shared.tell(News::Trace(trace, wall_ms())).await;
+            let trace = News::Trace(Step::SendFirstProcessedSegment, wall_ms());
+            self.shared.tell(trace).await;
         }
     }
 

@@ -6,12 +6,11 @@ use framerill_trickle::{
     http::client::{self, Publisher, PublisherOptions},
     publisher::Backpressure,
 };
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{Shared, outlet::Outlet, told};
 use crate::{
-    infer::status,
+    infer::event::Event,
     log::{Level, log_stream},
 };
 
@@ -34,7 +33,7 @@ pub(super) fn outlet(url: &str, tls: &client::Transport) -> Outlet {
 }
 
 /// Sends until the stream stops; then what waits, and the channel is closed.
-pub(super) async fn run(outlet: Outlet, queue: mpsc::Receiver<Value>, shared: Shared) {
+pub(super) async fn run(outlet: Outlet, queue: mpsc::Receiver<Event>, shared: Shared) {
     let publisher = match outlet.open() {
         Ok(publisher) => publisher,
         Err(why) => {
@@ -49,7 +48,7 @@ pub(super) async fn run(outlet: Outlet, queue: mpsc::Receiver<Value>, shared: Sh
     }
 }
 
-async fn run_to_end(mut publisher: Publisher, mut queue: mpsc::Receiver<Value>, shared: &Shared) {
+async fn run_to_end(mut publisher: Publisher, mut queue: mpsc::Receiver<Event>, shared: &Shared) {
     let mut is_over = false;
     loop {
         tokio::select! {
@@ -77,8 +76,8 @@ async fn run_to_end(mut publisher: Publisher, mut queue: mpsc::Receiver<Value>, 
     }
 }
 
-async fn send(publisher: &mut Publisher, event: &Value) -> Result<(), client::PublishError> {
+async fn send(publisher: &mut Publisher, event: &Event) -> Result<(), client::PublishError> {
     let mut segment = publisher.segment().await?;
-    segment.write(status::envelope(event)).await?;
+    segment.write(event.envelope()).await?;
     segment.finish().await
 }

@@ -1,6 +1,6 @@
 //! Compressed bytes from the source to media.
 
-use std::{collections::VecDeque, io, os::fd::OwnedFd, time::Duration};
+use std::{collections::VecDeque, io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use framerill_media::Piece;
@@ -10,13 +10,10 @@ use framerill_trickle::{
 };
 use tokio::{net::unix::pipe, sync::mpsc, time::Instant};
 
-use super::{
-    Counters, News, Shared, channel, queue::ByteQueue, replay::Replay, told, trouble::Trouble,
-};
+use super::{Counters, News, Shared, queue::ByteQueue, replay::Replay, told, trouble::Trouble};
 use crate::{
-    exit::Exit,
-    infer::{asked::Endpoint, engine::wall_ms},
-    log::{Level, log_stream},
+    infer::{asked::Endpoint, engine::wall_ms, event::Step},
+    log::{Ids, Level, log_child, log_stream},
     trickle::Source,
 };
 
@@ -26,13 +23,11 @@ const WAITING: usize = 1 << 20;
 const ABSENCE: Duration = Duration::from_secs(2);
 /// The same for our own API, where a person may start the source last.
 const API_ABSENCE: Duration = Duration::from_secs(60);
-/// Segments of a file without keyframes.
-const SEGMENT: Duration = Duration::from_secs(2);
 
 /// Where bytes come from.
 pub(super) enum Input {
     Trickle(Box<Subscriber>),
-    /// Opened when the stream begins: it is a process of its own.
+    /// Opened when the stream begins: its reader has children of its own.
     File(String),
 }
 
@@ -44,8 +39,6 @@ enum Came {
     Missing(u64),
     Trouble(String),
     End(Option<String>),
-    /// A file: how its reader ended has to be asked.
-    Over,
 }
 
 impl Input {
@@ -54,7 +47,7 @@ impl Input {
         tls: &client::Transport,
         is_api: bool,
     ) -> Result<Self, String> {
-        let Some(url) = channel(endpoint) else {
+        let Some(url) = endpoint.channel() else {
             return Ok(Self::File(endpoint.as_text()));
         };
         let mut options = SubscriberOptions {
@@ -75,13 +68,17 @@ enum Open {
 }
 
 impl Open {
-    fn new(input: Input) -> Result<Self, String> {
+    fn new(input: Input, ids: &Arc<Ids>) -> Result<Self, String> {
         match input {
             Input::Trickle(subscriber) => Ok(Self::Trickle(subscriber)),
-            Input::File(name) => match Source::open(&name, SEGMENT) {
-                Ok(source) => Ok(Self::File(Box::new(source), VecDeque::new())),
-                Err(failure) => Err(failure.to_string()),
-            },
+            Input::File(name) => {
+                let ids = Arc::clone(ids);
+                let tell = move |level, line: &str| log_child(level, &ids, "source", line);
+                match Source::video(&name, Box::new(tell)) {
+                    Ok(source) => Ok(Self::File(Box::new(source), VecDeque::new())),
+                    Err(failure) => Err(failure.to_string()),
+                }
+            }
         }
     }
 
@@ -111,7 +108,7 @@ impl Open {
                 match source.next().await {
                     Some(Ok(more)) => pieces.extend(more),
                     Some(Err(failure)) => return Came::End(Some(failure.to_string())),
-                    None => return Came::Over,
+                    None => return Came::End(None),
                 }
             },
         }
@@ -120,10 +117,7 @@ impl Open {
 
 /// Reads until the source ends or the stream stops. The pipe is closed behind the last byte.
 pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared: Shared) {
-    // A file's reader is a process.
-    let opened = tokio::task::spawn_blocking(move || Open::new(input)).await;
-    let opened = opened.unwrap_or_else(|_| Err("the input could not be opened".to_owned()));
-    let mut source = match opened {
+    let mut source = match Open::new(input, &shared.ids) {
         Ok(source) => Some(source),
         Err(why) => {
             shared.tell(News::InputEnded(Some(why))).await;
@@ -141,10 +135,10 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
         let may_read = pump.pending.len() < WAITING;
         tokio::select! {
             biased;
-            _ = shared.stopped() => return put_away(source.take()),
+            _ = shared.stopped() => return,
             wire = wires.recv() => match wire {
                 Some(fd) => pump.rewire(fd, &shared),
-                None => return put_away(source.take()),
+                None => return,
             },
             () = pump.write(), if pump.can_write() => {}
             came = next(&mut source), if may_read && source.is_some() => match came {
@@ -155,8 +149,8 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
                 }
                 Came::Whole => {
                     if std::mem::take(&mut is_first) {
-                        let trace = "runner_receive_first_ingest_segment";
-                        shared.tell(News::Trace(trace, wall_ms())).await;
+                        let trace = News::Trace(Step::ReceiveFirstIngestSegment, wall_ms());
+                        shared.tell(trace).await;
                     }
                 }
                 Came::Missing(count) => {
@@ -170,32 +164,11 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
                     }
                 }
                 Came::End(why) => {
-                    put_away(source.take());
-                    shared.tell(News::InputEnded(why)).await;
-                }
-                Came::Over => {
-                    let why = ended(source.take()).await;
+                    source = None;
                     shared.tell(News::InputEnded(why)).await;
                 }
             },
         }
-    }
-}
-
-/// How a file's reader ended; it has told why on stderr.
-async fn ended(source: Option<Open>) -> Option<String> {
-    let Some(Open::File(source, _)) = source else {
-        return None;
-    };
-    let exit = tokio::task::spawn_blocking(move || source.exit()).await;
-    let is_done = exit.is_ok_and(|it| it == Exit::Done);
-    (!is_done).then(|| "the file could not be read to its end; the log says why".to_owned())
-}
-
-/// Ending a reader waits for its process.
-fn put_away(source: Option<Open>) {
-    if let Some(source @ Open::File(..)) = source {
-        tokio::task::spawn_blocking(move || drop(source));
     }
 }
 

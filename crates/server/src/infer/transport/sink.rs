@@ -10,7 +10,7 @@ use framerill_trickle::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Counters, Shared, channel, disk::Disk, outlet::Outlet, told, trouble::Trouble};
+use super::{Counters, Shared, disk::Disk, outlet::Outlet, told, trouble::Trouble};
 use crate::{
     deadlines,
     infer::asked::Endpoint,
@@ -25,14 +25,14 @@ const SEGMENTS: usize = 4;
 pub(super) const FILE_WITHIN: Duration = Duration::from_secs(2);
 
 /// An endpoint that is not open yet.
-pub(super) enum Output {
+pub(super) enum SinkTarget {
     Trickle(Box<Outlet>),
     File(PathBuf),
 }
 
-impl Output {
+impl SinkTarget {
     pub(super) fn of(endpoint: &Endpoint, tls: &client::Transport, is_api: bool) -> Self {
-        let Some(url) = channel(endpoint) else {
+        let Some(url) = endpoint.channel() else {
             return Self::File(endpoint.as_text().into());
         };
         let mut options = PublisherOptions {
@@ -73,14 +73,14 @@ pub(super) enum Heard {
 }
 
 impl Sink {
-    pub(super) async fn open(output: Output) -> io::Result<Self> {
-        Ok(match output {
-            Output::Trickle(outlet) => Self::Trickle {
+    pub(super) async fn open(target: SinkTarget) -> io::Result<Self> {
+        Ok(match target {
+            SinkTarget::Trickle(outlet) => Self::Trickle {
                 publisher: Box::new(outlet.open().map_err(io::Error::other)?),
                 segment: None,
                 trouble: Trouble::default(),
             },
-            Output::File(path) => {
+            SinkTarget::File(path) => {
                 let wanted = timeout(FILE_WITHIN, Disk::wanted(path)).await;
                 Self::File(wanted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?)
             }

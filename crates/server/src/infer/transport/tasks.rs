@@ -1,26 +1,31 @@
 //! The tasks of one transport, from the first to the last.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use framerill_trickle::http::client::{self, Subscriber};
-use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
 };
 
 use super::{
-    Latest, News, PLACE_WITHIN, Shared, Wire, control, egress, events,
+    Latest, News, Shared, Wire, control, egress, events,
     ingest::{self, Input},
     outlet::Outlet,
-    sink::{Output, Sink},
+    sink::{Sink, SinkTarget},
 };
-use crate::infer::asked::{Asked, Origin};
+use crate::infer::{
+    asked::{Asked, Origin},
+    event::Event,
+};
+
+/// A stream that takes another one's place waits so long for its channels to be closed.
+const PLACE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What they read from and write to.
 pub(super) struct Channels {
     pub(super) source: Input,
-    pub(super) sink: Output,
+    pub(super) sink: SinkTarget,
     pub(super) control: Option<Subscriber>,
     pub(super) events: Option<Outlet>,
 }
@@ -34,7 +39,7 @@ impl Channels {
         let events = wanted(&asked.events_url).map(|url| events::outlet(&url, tls));
         Ok(Self {
             source: Input::of(&asked.source, tls, is_api)?,
-            sink: Output::of(&asked.sink, tls, is_api),
+            sink: SinkTarget::of(&asked.sink, tls, is_api),
             control: control.transpose()?,
             events,
         })
@@ -45,7 +50,7 @@ impl Channels {
 pub(super) struct Inboxes {
     pub(super) inputs: mpsc::Receiver<OwnedFd>,
     pub(super) outputs: mpsc::Receiver<Wire>,
-    pub(super) events: mpsc::Receiver<Value>,
+    pub(super) events: mpsc::Receiver<Event>,
     /// Parameters go there.
     pub(super) params: Arc<Latest>,
     /// Of transports whose channels this one takes over: whether they are closed.

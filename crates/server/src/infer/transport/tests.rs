@@ -3,26 +3,42 @@
 use std::{
     io::Write,
     pin::Pin,
-    sync::mpsc::{Receiver, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, sync_channel},
+    },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use framerill_media::{record_of, record_of_end};
+use framerill_trickle::http::client;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, duplex},
     net::TcpListener,
+    runtime::Handle,
+    sync::{mpsc, watch},
     task::spawn_blocking,
-    time::Sleep,
+    time::{Instant, Sleep, sleep},
 };
 
 use super::{
     disk::Disk,
+    ending::Ending,
+    progress::Process,
     replay::tests::picture,
-    sink::{Output, Sink},
+    sink::{Sink, SinkTarget},
     *,
 };
-use crate::deadlines;
+use crate::{
+    deadlines,
+    infer::{
+        asked::Asked,
+        engine::Incoming,
+        event::{Event, Step},
+    },
+};
 
 const SOON: Duration = Duration::from_millis(1);
 
@@ -120,7 +136,7 @@ async fn peers_that_never_answer_delay_no_end_beyond_the_one_deadline_of_the_sto
     let (_reads, writes) = std::io::pipe().unwrap();
     assert!(transport.rewire(process, writes.into(), wire.fd));
     media.write_all(&record(0)).unwrap();
-    transport.emit(json!({"type": "status"}));
+    transport.emit(Event::Trace(Step::ReceiveStreamRequest, 0));
     sleep(SOON).await;
     let stopped = Instant::now();
     transport.stop();
@@ -174,7 +190,7 @@ async fn what_a_dead_media_left_in_its_pipe_is_not_sent_beside_what_its_successo
 async fn a_stream_into_a_file_that_fails_before_its_first_picture_may_be_started_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.ts");
-    let open = || Sink::open(Output::File(path.clone()));
+    let open = || Sink::open(SinkTarget::File(path.clone()));
     let (failing, stop, _inbox) = shared();
     let (wires, outputs) = mpsc::channel(4);
     let egress = tokio::spawn(egress::run(open(), outputs, failing));

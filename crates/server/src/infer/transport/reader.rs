@@ -12,7 +12,7 @@ use crate::log::{Level, log_stream};
 /// Bytes of one read.
 const READ: usize = 64 << 10;
 
-/// The reader: a picture that media wrote in part before it died is not told.
+/// A picture that media wrote in part before it died is not told.
 #[derive(Default)]
 pub(super) struct Reader {
     pipe: Option<pipe::Receiver>,
