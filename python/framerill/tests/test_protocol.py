@@ -121,6 +121,16 @@ def test_a_failed_load_is_answered_with_its_traceback(target):
         worker.load(target("Tunable"))
 
 
+def test_a_failed_reload_is_fatal_and_told_as_a_load(target):
+    with Worker() as worker:
+        worker.load(target("Tunable"))
+        worker.call("update", "reloading", params={"model": "broken"})
+        error = worker.wait_for("error")
+        assert (error["code"], error["fatal"], error["id"]) == ("load_failed", True, None)
+        assert error["message"].startswith("`tunable` failed in `load`: ")
+        assert worker.exit_code() == 1
+
+
 def test_a_failed_import_is_answered_with_its_traceback_and_what_to_install(target):
     with Worker(env={"FRAMERILL_TEST_IMPORT": "1"}) as worker:
         answer = worker.call("load", "error", pipeline=target("Noop"))

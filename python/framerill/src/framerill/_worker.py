@@ -306,7 +306,8 @@ class Worker:
                 None, "internal", f"the worker failed: {said}", traceback=_traceback(error), fatal=True
             )
         text = f"`{name}` failed in `{step}`: {said}"
-        return _session.error(None, "process_failed", text, traceback=_traceback(error), fatal=True)
+        code = "load_failed" if step == "load" else "process_failed"
+        return _session.error(None, code, text, traceback=_traceback(error), fatal=True)
 
 
 def _of_target(number: int, error: TargetError) -> dict[str, Any]:
