@@ -106,6 +106,12 @@ async fn an_output_that_takes_nothing_keeps_8_mib_and_its_oldest_segments_give_w
     // The newest still wait.
     let newest = (begun - 1) as u64;
     assert!(lost.iter().all(|it| *it + 2 < newest), "{lost:?}");
+
+    // Of these, as many would be too much.
+    let (lost, begun) = crowded(4 * SEGMENT).await;
+    let newest = (begun - 1) as u64;
+    assert!(lost.len() > begun / 2, "{lost:?}");
+    assert!(!lost.contains(&newest), "{lost:?}");
 }
 
 #[tokio::test]
