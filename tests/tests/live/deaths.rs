@@ -27,9 +27,13 @@ use crate::{
 const STREAM: Duration = Duration::from_secs(60);
 /// Outages of a stream: fewer are too little.
 const LEAST: usize = 10;
-/// A worker that nothing more happens to is back by then: the pause before its restart is ten seconds at most, where many
-/// were killed in a row, and then it loads.
-const LONGEST: i64 = 15 * 90_000;
+/// So many are hit in a row, perhaps while they load; the next one is left alone until it has worked for a while. The pause
+/// before a restart stays below a second, then, and no picture is held until its number comes again.
+const IN_A_ROW: usize = 3;
+/// Pictures for which it then works: enough to be restarted at once again.
+const SETTLED: usize = 60;
+/// A worker that nothing more happens to is back by then.
+const LONGEST: i64 = 10 * 90_000;
 
 struct Play {
     orchestrator: Orchestrator,
@@ -74,10 +78,26 @@ impl Play {
                     signal(worker, Signal::CONT);
                 }
             }
+            if lost.len().is_multiple_of(IN_A_ROW) {
+                self.settle(stream);
+            }
             let pictures = self.pictures();
             stream.camera.until_more(pictures);
         }
         lost
+    }
+
+    /// Until a worker has worked for a while.
+    fn settle(&self, stream: &Stream) {
+        let runner = &self.orchestrator.runner;
+        let output = || {
+            let status = runner.status().unwrap_or_default();
+            status["inference_status"]["last_output_time"].as_u64()
+        };
+        let last = output();
+        let back = wait_until(SOON, || output() > last);
+        assert!(back, "no worker comes back\n{}", self.why());
+        stream.camera.until_more(SETTLED);
     }
 
     /// One stream whose workers are lost, and of which no pts is missing while one is away.

@@ -101,7 +101,9 @@ fn killed_for_its_memory(bounded: Option<&Bounded>) {
     let event = stream.session.until_event("restart", SOON, |_| true);
     assert_eq!(event["restart_count"], 1, "{event}");
     stream.viewer.until_more(4 * RATE, SOON);
-    assert_bridged(&stream, runner, Loss { at, found, load });
+    let mut loss = Loss { at, found, load };
+    loss.measure_again(&target);
+    assert_bridged(&stream, runner, loss);
     assert_eq!(restarts(runner), 1);
     // Nobody else was.
     assert_eq!([runner.process(Role::Infer), runner.pid()], others);

@@ -25,8 +25,8 @@ use crate::{
 const ON_ITS_WAY: i64 = 9000;
 /// The first finished picture is there so long after the pipeline's own load.
 const BACK_WITHIN: Duration = Duration::from_millis(100);
-/// What a build for tests adds on a machine that has other work, where nothing takes as long twice: the end is noticed, a
-/// namespace made, and a picture decoded, encoded and carried.
+/// What a build for tests adds to that: the end is noticed, a namespace made, and a picture decoded, encoded and carried. On a
+/// machine that has other work, which changes from one second to the next, the load may also take twice as long as beside it.
 const BUSY: Duration = Duration::from_millis(500);
 
 /// How a worker was lost.
@@ -50,9 +50,14 @@ impl Loss {
         }
     }
 
+    /// Its pipeline is loaded alone once more: on a machine that has become busier that takes longer.
+    pub(crate) fn measure_again(&mut self, target: &str) {
+        self.load = self.load.max(bare::load(target));
+    }
+
     /// How long it is away at most.
     fn at_most(&self) -> Duration {
-        self.found.duration_since(self.at) + self.load + BACK_WITHIN + BUSY
+        self.found.duration_since(self.at) + self.load + BACK_WITHIN + self.load + BUSY
     }
 }
 
@@ -120,9 +125,10 @@ fn killed(setup: Setup) {
     let stream = orchestrator.stream("killed", &clip, &json!({}));
     stream.viewer.until_more(3 * RATE, SOON);
     let worker = runner.process(Role::Worker);
-    let loss = Loss::now(bare::load(&target));
+    let mut loss = Loss::now(bare::load(&target));
     kill_9(worker).expect("it runs");
     stream.viewer.until_more(4 * RATE, SOON);
+    loss.measure_again(&target);
     let event = stream.session.until_event("restart", SOON, |_| true);
     assert_eq!(event["restart_count"], 1, "{event}");
     assert!(
@@ -166,6 +172,7 @@ fn a_worker_that_is_stopped_is_replaced_and_every_pts_appears() {
     );
     loss.found = now();
     stream.viewer.until_more(4 * RATE, SOON);
+    loss.measure_again(&target);
     assert_bridged(&stream, runner, loss);
     assert!(!runner.all(Role::Worker).contains(&worker));
 }
@@ -217,7 +224,9 @@ fn a_pipeline_that_hangs_is_killed_after_its_time_and_the_stream_goes_on() {
         "{killed_after:?}"
     );
     stream.viewer.until_more(4 * RATE, SOON);
-    assert_bridged(&stream, runner, Loss { at, found, load });
+    let mut loss = Loss { at, found, load };
+    loss.measure_again(&target);
+    assert_bridged(&stream, runner, loss);
 }
 
 #[test]
