@@ -145,7 +145,7 @@ fn longest_alone(outages: &[(u64, i64)]) -> i64 {
     alone.map(|((_, length), _)| *length).max().unwrap_or(0)
 }
 
-fn deaths(setup: Setup, streams: u32) {
+fn deaths(setup: Setup, lasting: Duration) {
     let Some(clip) = clip() else { return };
     let setup = setup.variable("FRAMERILL_MAX_RESTARTS", "1000");
     let mut play = Play {
@@ -154,8 +154,10 @@ fn deaths(setup: Setup, streams: u32) {
         began: now(),
         log: Vec::new(),
     };
-    for number in 1..=streams {
-        let name = format!("deaths-{number}");
+    let mut streams = 0;
+    while play.began.elapsed() < lasting {
+        streams += 1;
+        let name = format!("deaths-{streams}");
         let stream = play.orchestrator.stream(&name, &clip, &json!({}));
         play.scene(&stream);
         stop(&play.orchestrator, &stream);
@@ -164,11 +166,11 @@ fn deaths(setup: Setup, streams: u32) {
 
 #[test]
 fn workers_die_and_stand_still_at_random_and_every_pts_appears() {
-    deaths(Setup::pipeline("invert"), 1);
+    deaths(Setup::pipeline("invert"), STREAM);
 }
 
 #[test]
 #[ignore = "twenty minutes: make soak"]
 fn python_workers_die_and_stand_still_for_twenty_minutes_and_every_pts_appears() {
-    deaths(Setup::python("live", "Negative"), 20);
+    deaths(Setup::python("live", "Negative"), 20 * STREAM);
 }
