@@ -54,7 +54,7 @@ bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same
 	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; $(PYTHON) benches/live.py || missed=$$?; exit $$missed
 
 .PHONY: soak
-soak: tools ## Ten minutes of recorded video with 30 dead workers, twenty of live streams in chaos, judged by the checker
+soak: tools ## Ten minutes of recorded video with 30 dead workers, twenty of live streams in chaos, twenty whose workers die, judged by the checker
 	cargo build --release --workspace --bins
 	cargo nextest run --release -p framerill-tests --test judged --test live --run-ignored only
 

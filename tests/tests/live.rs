@@ -4,8 +4,12 @@
 //! Each claim is the contract's (runner contract §1 to §11) or DESIGN's; what stands around the runner is
 //! [`framerill_tests::live`], which is shown to notice lies in `live_judge.rs`.
 
+#[path = "live/acts.rs"]
+mod acts;
 #[path = "live/again.rs"]
 mod again;
+#[path = "live/bare.rs"]
+mod bare;
 #[path = "live/bindings.rs"]
 mod bindings;
 #[path = "live/capacity.rs"]

@@ -17,6 +17,7 @@ pub struct Command {
     cwd: Option<PathBuf>,
     namespace: Namespace,
     launcher: Option<PathBuf>,
+    oom_raise: u16,
 }
 
 impl Command {
@@ -29,6 +30,7 @@ impl Command {
             cwd: None,
             namespace: Namespace::None,
             launcher: None,
+            oom_raise: 0,
         }
     }
 
@@ -83,6 +85,14 @@ impl Command {
         self
     }
 
+    /// How much sooner than its parent the kernel is to end it, and all that it starts, where memory runs out: what is
+    /// added to the parent's own `oom_score_adj`, of which a thousand stand for all the memory there is. Default 0.
+    #[must_use]
+    pub fn oom_raise(mut self, by: u16) -> Self {
+        self.oom_raise = by;
+        self
+    }
+
     /// What is started, for messages.
     #[must_use]
     pub fn program(&self) -> &OsStr {
@@ -97,7 +107,7 @@ impl Command {
             None => launch::own_executable()?,
         };
         let mut shim = process::Command::new(launcher);
-        shim.args(launch::shim_args(self.namespace))
+        shim.args(launch::shim_args(self.namespace, self.oom_raise))
             .arg(&self.program)
             .args(&self.args)
             .stdin(Stdio::from(control))

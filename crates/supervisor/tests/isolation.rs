@@ -65,3 +65,26 @@ fn a_program_gets_its_three_descriptors_and_no_other_of_its_parents() {
     }
     drop(secret);
 }
+
+#[test]
+fn where_memory_runs_out_a_child_goes_before_its_parent_as_much_sooner_as_it_was_told() {
+    let score = |text: &str| text.trim().parse::<i32>().ok();
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+    let own = score(&own).unwrap();
+    for namespace in namespaces() {
+        for raise in [0, 300, u16::MAX] {
+            let command = Command::new("cat")
+                .arg("/proc/self/oom_score_adj")
+                .namespace(namespace)
+                .oom_raise(raise)
+                .launcher(CHILD);
+            let (events, _) = Running::start(&command).to_end();
+            let line = |event: &Event| match event {
+                Event::LogLine(line) => score(line),
+                _ => None,
+            };
+            let childs: Vec<_> = events.iter().filter_map(line).collect();
+            assert_eq!(childs, [1000.min(own + i32::from(raise))], "{namespace}");
+        }
+    }
+}

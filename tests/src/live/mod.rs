@@ -12,8 +12,9 @@
 //! keeps the bytes. A [`Verdict`](verdict::Verdict) decodes them and compares the two. Nothing is asked of the runner.
 //!
 //! Reading order: [`clip`], [`channels`], [`camera`], [`viewer`], [`verdict`]; then [`runner`], [`orchestrator`],
-//! [`hostile`], [`stalled`], [`names`], [`usage`].
+//! [`hostile`], [`stalled`], [`names`], [`usage`], [`bounded`].
 
+pub mod bounded;
 pub mod camera;
 pub mod channels;
 pub mod clip;

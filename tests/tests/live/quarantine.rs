@@ -6,7 +6,7 @@ use framerill_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{RATE, SOON, api, assert_whole, bound, clip, verdict};
+use crate::scene::{RATE, SOON, api, assert_nearly_all_there, bound, clip, verdict};
 
 fn says(event: &Value, what: &str) -> bool {
     event["message"]
@@ -36,7 +36,7 @@ fn parameters_that_kill_the_worker_twice_are_quarantined_and_the_good_ones_resto
     let last_words = || orchestrator.runner.last_words();
     assert!(wait_until(SOON, is_restored), "{}", last_words());
     let seen = verdict(&stream, Look::Negative);
-    assert_whole(&seen, &orchestrator.runner, None);
+    assert_nearly_all_there(&seen, &orchestrator.runner, None);
     let status = orchestrator.runner.status().expect("infer answers");
     assert_eq!(status["inference_status"]["restart_count"], 2);
     stream

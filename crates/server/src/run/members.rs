@@ -22,6 +22,10 @@ pub(super) const MEDIA: ChildId = ChildId(0);
 /// The worker's id.
 pub(super) const WORKER: ChildId = ChildId(1);
 
+/// Where memory runs out, workers go first, then media: models are what fills it, and either is started anew without it.
+const WORKER_OOM_RAISE: u16 = 600;
+const MEDIA_OOM_RAISE: u16 = 300;
+
 /// Starts media. It decodes and encodes for this run alone: without it there is nothing to go on with.
 pub(super) fn start_media(owner: SyncSender<Incoming>) -> Result<Supervised<Incoming>, Failure> {
     let config = Config {
@@ -30,10 +34,15 @@ pub(super) fn start_media(owner: SyncSender<Incoming>) -> Result<Supervised<Inco
     };
     Ok(Supervised::start(
         config,
-        Command::new(program::media()?),
+        media_command(&program::media()?),
         MEDIA,
         owner,
     ))
+}
+
+/// How media is started.
+pub(crate) fn media_command(program: &Path) -> Command {
+    Command::new(program).oom_raise(MEDIA_OOM_RAISE)
 }
 
 /// A worker under supervision, or in the foreground for a debugger.
@@ -90,7 +99,8 @@ pub(crate) fn worker_command(
     let command = Command::new(program)
         .args(args)
         // What lies in the current folder is no part of Python's library.
-        .env("PYTHONSAFEPATH", "1");
+        .env("PYTHONSAFEPATH", "1")
+        .oom_raise(WORKER_OOM_RAISE);
     Ok(command.namespace(isolation::probe().namespace))
 }
 

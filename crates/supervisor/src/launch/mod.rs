@@ -10,6 +10,8 @@
 //!   and with its init a namespace dies, whole. An init that finds the control socket hung up does not begin.
 //! * Neither `unshare` nor the init holds the control socket while the program runs, so the parent sees its end as soon as
 //!   the program lets go of it; it passes through `unshare` inside another socket's queue.
+//! * The shim raises its `oom_score_adj`, which all that comes after it inherits: where memory runs out, a child goes before
+//!   its parent. Raising takes no right.
 //! * The init is not the program itself: pid 1 ignores the signals that its own namespace sends.
 //! * The shim's stdout is a pipe that carries one `Record` and nothing else: how the program ended, or why it
 //!   did not begin. An exit code cannot say that a signal did it; the record can. The program's stdout is its stderr.
@@ -17,6 +19,7 @@
 //! An executable offers this as `launch`, its first argument, before it parses anything else.
 
 mod init;
+mod oom;
 mod parcel;
 pub(crate) mod record;
 mod shim;
@@ -45,10 +48,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
     let text = |at: usize| words.get(at).and_then(|word| word.to_str());
     match (text(0), words.get(1..)) {
-        (Some(PARENT), Some([_, _, program @ ..])) if !program.is_empty() => {
+        (Some(PARENT), Some([_, _, _, program @ ..])) if !program.is_empty() => {
             let parent = text(1).and_then(|pid| pid.parse().ok());
-            match (parent, text(2).and_then(Namespace::parse)) {
-                (Some(parent), Some(namespace)) => shim::run(parent, namespace, program),
+            let namespace = text(2).and_then(Namespace::parse);
+            let oom_raise = text(3).and_then(|by| by.parse().ok());
+            match (parent, namespace, oom_raise) {
+                (Some(parent), Some(namespace), Some(oom_raise)) => {
+                    shim::run(parent, namespace, oom_raise, program)
+                }
                 _ => ExitCode::from(2),
             }
         }
@@ -59,12 +66,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// The arguments that come before the program.
-pub(crate) fn shim_args(namespace: Namespace) -> [String; 4] {
+pub(crate) fn shim_args(namespace: Namespace, oom_raise: u16) -> [String; 5] {
     [
         "launch".into(),
         PARENT.into(),
         process::id().to_string(),
         namespace.as_str().into(),
+        oom_raise.to_string(),
     ]
 }
 

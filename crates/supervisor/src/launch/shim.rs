@@ -15,14 +15,19 @@ use std::{
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use super::{INIT, NOT_STARTED, own_executable, parcel, record::Record};
+use super::{INIT, NOT_STARTED, oom, own_executable, parcel, record::Record};
 use crate::isolation::Namespace;
 
-pub(super) fn run(parent: i32, namespace: Namespace, program: &[&OsStr]) -> ExitCode {
+pub(super) fn run(
+    parent: i32,
+    namespace: Namespace,
+    oom_raise: u16,
+    program: &[&OsStr],
+) -> ExitCode {
     let Ok(record) = io::stdout().as_fd().try_clone_to_owned() else {
         return ExitCode::from(NOT_STARTED);
     };
-    let Err(why) = become_program(parent, namespace, program) else {
+    let Err(why) = become_program(parent, namespace, oom_raise, program) else {
         return ExitCode::SUCCESS;
     };
     tell(record, &Record::SpawnFailed(why))
@@ -40,11 +45,23 @@ pub(super) fn tell(to: OwnedFd, record: &Record) -> ExitCode {
 }
 
 /// Returns only why it failed; `Ok` when the parent is gone and there is nobody to tell.
-fn become_program(parent: i32, namespace: Namespace, program: &[&OsStr]) -> Result<(), String> {
+fn become_program(
+    parent: i32,
+    namespace: Namespace,
+    oom_raise: u16,
+    program: &[&OsStr],
+) -> Result<(), String> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|errno| format!("cannot bind its life to its parent's: {errno}"))?;
     if getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(parent) {
         return Ok(());
+    }
+    if let Err(error) = oom::raise(oom_raise) {
+        // It runs without; whoever reads its log knows.
+        drop(writeln!(
+            io::stderr(),
+            "cannot raise oom_score_adj: {error}"
+        ));
     }
     let (mut command, name) = if namespace == Namespace::None {
         (own(program)?, program[0])

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use framerill_supervisor::{
-    ChildId, Command as Program,
+    ChildId,
     guardian::{Input, Restarts},
 };
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ use crate::{
         transport::{Opening, Transport},
     },
     log::{Ids, Level, log_stream},
-    run::Pipeline,
+    run::{Pipeline, media_command},
 };
 
 /// The pipeline that the contract treats on its own (§2.1, §4.4).
@@ -205,7 +205,7 @@ impl Driver {
             set: set.clone(),
             started_ms: received_ms,
             media_id: self.new_media(),
-            command: Program::new(&self.media_program),
+            command: media_command(&self.media_program),
             owner: self.owner.clone(),
             transport,
         });

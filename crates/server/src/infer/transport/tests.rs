@@ -1,5 +1,7 @@
 //! Ends that stall, in virtual time.
 
+mod crowd;
+
 use std::{
     io::Write,
     pin::Pin,
