@@ -20,8 +20,8 @@ const PIECES: usize = 16;
 /// Which process speaks, and whether it says everything.
 static SPEAKER: OnceLock<(&str, bool)> = OnceLock::new();
 
-/// Names the process, before its first line. `verbose` lets debug lines through. Whoever logs waits for no reader from
-/// now on.
+/// Names the process, before its first line. `verbose` lets debug lines through. Whoever logs waits for nobody from now
+/// on.
 pub(crate) fn speak_as(process: &'static str, verbose: bool) {
     SPEAKER.get_or_init(|| (process, verbose));
     terminal::never_wait();
