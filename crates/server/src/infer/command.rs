@@ -111,7 +111,8 @@ async fn clear(engine: Engine, tls: Transport) {
     let notes = tokio::task::spawn_blocking(leftover::take).await;
     let is_taken = |url: &str| {
         let now = engine.snapshot.borrow();
-        now.streams.iter().any(|it| it.sink == url)
+        let mut streams = now.streams.iter();
+        streams.any(|it| it.sink == url || it.events_url == url)
     };
     leftover::end(notes.unwrap_or_default(), tls, is_taken).await;
 }
