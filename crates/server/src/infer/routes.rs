@@ -33,8 +33,12 @@ use crate::{
 const BODY_MOST: usize = 20 << 20;
 /// The engine's answer; whoever forwards a start waits 4 s.
 const ANSWER_WITHIN: Duration = Duration::from_millis(3500);
-/// What the engine has not begun by then it leaves, so that an answer that is late means that nothing was done.
+/// What the engine has not begun by then it leaves. A start that it comes to nevertheless is ended when its answer finds
+/// nobody: what was told as late is not there afterwards.
 const BEGUN_WITHIN: Duration = Duration::from_millis(3300);
+/// A stream that began is shown as soon as the engine tells of it; its number is enough for whoever forwards the start
+/// and waits 4 s.
+const SHOWN_WITHIN: Duration = Duration::from_millis(300);
 
 /// Why a request cannot be put to the engine.
 enum Wrong {
@@ -80,7 +84,7 @@ enum Undone {
     Refused(Refusal),
     /// It has too much to do to be asked.
     Full,
-    /// It may just have done it.
+    /// It did not answer in time. A start is not carried out then; a change or a stop may just have been.
     Late,
 }
 
@@ -304,7 +308,7 @@ async fn read_json<T>(
 async fn view(engine: &Engine, id: Number) -> Option<StreamView> {
     let mut snapshot = engine.snapshot.clone();
     let is_there = |it: &Arc<Snapshot>| it.streams.iter().any(|it| it.id == id);
-    let seen = timeout(Duration::from_secs(1), snapshot.wait_for(is_there)).await;
+    let seen = timeout(SHOWN_WITHIN, snapshot.wait_for(is_there)).await;
     let seen = seen.ok()?.ok()?;
     seen.streams.iter().find(|it| it.id == id).cloned()
 }

@@ -36,6 +36,8 @@ use crate::{
     program,
 };
 
+/// Children want to be looked at so often, whether they say anything or not.
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
 /// Notices taken before deadlines are looked at again.
 const BATCH: usize = 64;
 
@@ -127,8 +129,9 @@ impl Driver {
     }
 
     pub(super) fn run(&mut self) -> Ended {
+        // Waits for as long as infer runs.
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
         if let Some(asked) = self.settings.stream.take() {
-            let (reply, mut answer) = tokio::sync::oneshot::channel();
             self.start(asked, wall_ms(), AnswerBy::NEVER, reply);
             // Without parameters of its own it is answered at once.
             if let Ok(Err(why)) = answer.try_recv() {
@@ -179,7 +182,7 @@ impl Driver {
     fn wait(&mut self) {
         let now = Instant::now();
         let own = |at: Duration| self.epoch + at;
-        let mut next = now + Duration::from_secs(1);
+        let mut next = now + LOOKS_EVERY;
         let children = self
             .workers
             .iter()

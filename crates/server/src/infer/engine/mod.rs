@@ -83,7 +83,7 @@ pub(super) enum Command {
         asked: Box<Asked>,
         /// When the request came, milliseconds since 1970.
         received_ms: u64,
-        /// Refused if it has not begun by then; so are the others.
+        /// Refused if it has not begun by then, or if nobody waits for the reply any more; so are the others.
         by: AnswerBy,
         reply: Reply<Number>,
     },
