@@ -27,6 +27,7 @@ use crate::{
         loopback,
     },
     log::{Level, log},
+    turn::Turn,
 };
 
 /// Bytes of a body: room for pictures in base64 and large graphs (runner contract §12, D20).
@@ -39,6 +40,8 @@ const BEGUN_WITHIN: Duration = Duration::from_millis(3300);
 /// A stream that began is shown as soon as the engine tells of it; its number is enough for whoever forwards the start
 /// and waits 4 s.
 const SHOWN_WITHIN: Duration = Duration::from_millis(300);
+/// What the kernel counts of all processes; `serve` waits 600 ms for the page.
+const MEMORY_WITHIN: Duration = Duration::from_millis(400);
 
 /// Why a request cannot be put to the engine.
 enum Wrong {
@@ -128,6 +131,8 @@ impl fmt::Display for Undone {
 
 /// All routes, each with and without a slash at its end.
 pub(super) fn router(engine: Engine) -> Router {
+    let reading = Turn::default();
+    let scrape = move |engine| scrape(engine, reading.clone());
     let routes: [(&str, MethodRouter<Engine>); 6] = [
         ("/api/live-video-to-video", post(start)),
         ("/api/params", post(params)),
@@ -248,10 +253,11 @@ async fn readyz(State(engine): State<Engine>) -> Response {
     object(status, &json!({"ready": is_ready}))
 }
 
-async fn scrape(State(engine): State<Engine>) -> Response {
+async fn scrape(State(engine): State<Engine>, reading: Turn) -> Response {
     let snapshot = now(&engine);
     let seen = Arc::clone(&snapshot);
-    let memory = tokio::task::spawn_blocking(move || memory::read(&seen.children)).await;
+    let memory = reading.spawn_blocking(MEMORY_WITHIN, move || memory::read(&seen.children));
+    let memory = memory.await;
     let page = metrics::text(&snapshot, &memory.unwrap_or_default());
     let kind = [(
         header::CONTENT_TYPE,

@@ -87,9 +87,7 @@ async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
     let (keeper, News { infer, mut ended }) = Keeper::start(&settings)?;
     let keeper = Arc::new(keeper);
     let shared = Shared::new(settings, infer.clone());
-    let opening = Arc::clone(&shared);
-    // Opening NVML takes a while; who asks for it waits for less then.
-    tokio::task::spawn_blocking(move || drop(opening.hardware().info()));
+    tokio::spawn(routes::open_hardware(Arc::clone(&shared)));
     tokio::spawn(attend(Arc::clone(&keeper), infer));
     let (stop, stopping) = watch::channel(false);
     let serving = tokio::spawn(http::serve(listener, routes::router(shared), stopping));
