@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::{
     net::TcpListener,
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -31,6 +31,8 @@ use crate::{
 
 /// How often infer is asked until it first answers.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// Its answer, the first of which may come while it still has much to do.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// A container process that is asked for.
 pub(crate) struct Serve {
@@ -111,10 +113,8 @@ async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
         "stopping: infer ends its stream; once more to stop at once",
     );
     stop.send_replace(true);
+    keeper.stop();
     let leave = async {
-        while !keeper.stop() {
-            sleep(ASK_EVERY).await;
-        }
         // Whatever became of each, all of them are over.
         drop(ended.await);
         drop(serving.await);
@@ -188,7 +188,7 @@ async fn attend(keeper: Arc<Keeper>, mut infer: watch::Receiver<Infer>) {
                 }
             }
             Some(port) => {
-                let until = Instant::now() + Duration::from_secs(2);
+                let until = Instant::now() + ANSWER_WITHIN;
                 let asked = http::ask(port, Method::GET, "/api/status", None, until).await;
                 let answers = asked.is_ok_and(|it| it.into_status().is_some());
                 if answers && keeper.answered(seen.incarnation) && told != seen.incarnation {

@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender},
     },
     time::{Duration, Instant},
@@ -48,6 +49,8 @@ pub(super) struct Driver {
     pub(super) owner: SyncSender<Incoming>,
     incoming: Receiver<Incoming>,
     tell: watch::Sender<Arc<Snapshot>>,
+    /// It was told to end everything.
+    is_to_leave: Arc<AtomicBool>,
     pub(super) media_program: PathBuf,
     epoch: Instant,
     pub(super) seats: Vec<Seat>,
@@ -84,6 +87,7 @@ impl Driver {
         owner: SyncSender<Incoming>,
         incoming: Receiver<Incoming>,
         tell: watch::Sender<Arc<Snapshot>>,
+        is_to_leave: Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
         let (capacity, pipeline) = (settings.capacity as usize, settings.pipeline.clone());
         let (seating, worker, key) = Seating::new(capacity, pipeline.clone(), first_number());
@@ -94,6 +98,7 @@ impl Driver {
             owner,
             incoming,
             tell,
+            is_to_leave,
             epoch: Instant::now(),
             seats: Vec::new(),
             workers: Vec::new(),
@@ -139,6 +144,9 @@ impl Driver {
             }
         }
         loop {
+            if self.is_to_leave.swap(false, Ordering::Acquire) {
+                self.leave();
+            }
             self.updates();
             self.publish();
             if let Some(ended) = self.ended.take() {
@@ -290,7 +298,8 @@ impl Driver {
                 }
                 reply.send(Ok(())).ok();
             }
-            Command::Leave => self.leave(),
+            // The loop looks now.
+            Command::Leave => {}
         }
     }
 

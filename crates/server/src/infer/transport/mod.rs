@@ -39,7 +39,8 @@ use serde_json::Value;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
-    time::{Instant, sleep, sleep_until},
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
 };
 
 pub(super) use control::{CONTROL_MOST, Latest};
@@ -60,8 +61,6 @@ use crate::log::Ids;
 const PLACE_WITHIN: Duration = Duration::from_secs(5);
 /// Events that wait to be sent; later ones are dropped and counted.
 const EVENTS: usize = 256;
-/// How often a full inbox of the engine is tried again.
-const AGAIN: Duration = Duration::from_millis(2);
 
 /// What a transport tells the engine.
 #[derive(Debug)]
@@ -120,15 +119,14 @@ struct Shared {
 }
 
 impl Shared {
-    /// Tells the engine; waits while its inbox is full.
+    /// Tells the engine; while its inbox is full, waits for room on a thread for that. Nothing of a stream goes on without
+    /// the engine, and its end ends the wait.
     async fn tell(&self, news: News) {
-        let mut incoming = Incoming::Transport(self.number, news);
-        loop {
-            match self.owner.try_send(incoming) {
-                Ok(()) | Err(TrySendError::Disconnected(_)) => return,
-                Err(TrySendError::Full(back)) => incoming = back,
-            }
-            sleep(AGAIN).await;
+        let incoming = Incoming::Transport(self.number, news);
+        if let Err(TrySendError::Full(incoming)) = self.owner.try_send(incoming) {
+            let owner = self.owner.clone();
+            // An engine that has ended needs no news.
+            drop(spawn_blocking(move || owner.send(incoming).is_ok()).await);
         }
     }
 

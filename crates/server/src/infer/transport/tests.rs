@@ -13,7 +13,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWrite, duplex},
     net::TcpListener,
     task::spawn_blocking,
-    time::Sleep,
+    time::{Sleep, sleep},
 };
 
 use super::{
