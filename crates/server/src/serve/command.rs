@@ -1,6 +1,6 @@
 //! `framerill serve`: the wiring, and the ordered end.
 
-use std::{collections::BTreeMap, env, fs, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, env, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use framerill_trickle::http::server::{Config, Server};
@@ -61,16 +61,8 @@ fn sources(flags: BTreeMap<&'static str, String>, dotenv: bool) -> Result<Source
     let env = env::vars_os();
     let env =
         env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let text = match dotenv.then(|| fs::read_to_string(".env")) {
-        None => String::new(),
-        Some(Ok(text)) => text,
-        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Some(Err(error)) => {
-            let text = format!("cannot read `.env`: {error}");
-            return Err(Failure::usage("dotenv", text).hint("mend it, or take it away"));
-        }
-    };
-    let (dotenv, odd) = dotenv::parse(&text);
+    let text = dotenv.then(dotenv::read).transpose()?;
+    let (dotenv, odd) = dotenv::parse(&text.unwrap_or_default());
     let odd = odd.into_iter();
     Ok(Sources {
         flags,
