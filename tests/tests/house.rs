@@ -17,6 +17,42 @@ const UNSAFE: [&str; 5] = [
     "crates/frames/tests/lease_model.rs",
 ];
 
+/// What runs on an event loop: there nothing waits for a disk or a name.
+const EVENT_LOOPS: [&str; 7] = [
+    "crates/server/src/http/",
+    "crates/server/src/infer/command.rs",
+    "crates/server/src/infer/params_file/watch.rs",
+    "crates/server/src/infer/routes.rs",
+    "crates/server/src/infer/transport/",
+    "crates/server/src/serve/",
+    "crates/trickle/src/http/",
+];
+
+/// What is read before the loop begins, and the keeper of infer, which has a thread of its own.
+const BESIDE_EVENT_LOOPS: [&str; 2] = [
+    "crates/server/src/serve/dotenv.rs",
+    "crates/server/src/serve/keeper.rs",
+];
+
+/// What waits for a disk, a name or somebody else's thread. A function of ours that does says in its last line of docs that
+/// it blocks; it is one of these then.
+const BLOCKING: [&str; 14] = [
+    "fs::",
+    "File::open",
+    "File::create",
+    "OpenOptions",
+    ".metadata(",
+    ".symlink_metadata(",
+    ".exists(",
+    ".try_exists(",
+    ".is_file(",
+    ".is_dir(",
+    ".canonicalize(",
+    ".to_socket_addrs(",
+    ".recv_timeout(",
+    "access(",
+];
+
 /// Names that say nothing about what a file holds.
 const EMPTY_NAMES: [&str; 8] = [
     "util", "utils", "helper", "helpers", "common", "misc", "manager", "types",
@@ -313,4 +349,121 @@ fn documents_name_paths_that_are_there() {
     }
     assert!(named > 40, "only {named} paths are named");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Names of the functions that say that they block, and the text without them.
+fn without_blocking_functions(text: &str) -> (Vec<String>, String) {
+    let (mut names, mut rest) = (Vec::new(), String::new());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let says_so = line.trim_start().starts_with("///") && line.ends_with("t blocks.");
+        let head = says_so.then(|| lines.by_ref().find(|it| it.contains("fn ")));
+        let Some(head) = head.flatten() else {
+            rest = rest + line + "\n";
+            continue;
+        };
+        let name = head.split("fn ").nth(1).unwrap_or_default();
+        let name = name.split(['(', '<']).next().unwrap_or_default();
+        names.push(name.to_owned());
+        let indent = &head[..head.len() - head.trim_start().len()];
+        let end = format!("{indent}}}");
+        // What follows its end is looked at again.
+        lines.by_ref().find(|it| *it == end);
+    }
+    (names, rest)
+}
+
+/// Code without comments, strings, imports and inline tests.
+fn bare(text: &str) -> String {
+    let code = text.split("\n#[cfg(test)]\nmod tests {").next();
+    let mut bare = String::new();
+    let mut is_import = false;
+    for line in code.unwrap_or_default().lines() {
+        let line = without_strings(line);
+        let line = line.split("//").next().unwrap_or_default().trim();
+        is_import |= line.starts_with("use ") || line.contains(") use ");
+        if !is_import {
+            bare = bare + line + "\n";
+        }
+        is_import &= !line.ends_with(';');
+    }
+    bare
+}
+
+/// Whether a statement has the word as a whole; an event loop's own files are no word.
+fn calls(statement: &str, word: &str) -> bool {
+    statement.match_indices(word).any(|(at, _)| {
+        let before = &statement[..at];
+        let inside = |it: char| it.is_alphanumeric() || it == '_';
+        let is_whole = word.starts_with('.') || !before.ends_with(inside);
+        is_whole && !before.ends_with("tokio::") && !before.ends_with("fn ")
+    })
+}
+
+/// What waits for a disk or a name on an event loop, one line each: files by path, all that may be called, and those that
+/// run there.
+fn waits(files: &[(String, String)], on_loop: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut parted = Vec::new();
+    let mut words: Vec<String> = BLOCKING.map(ToOwned::to_owned).to_vec();
+    for (file, text) in files {
+        let (names, rest) = without_blocking_functions(text);
+        let path = Path::new(file);
+        let rooms = [path.file_stem(), path.parent().and_then(Path::file_name)];
+        let rooms = rooms.into_iter().flatten().filter_map(|it| it.to_str());
+        words.extend(rooms.flat_map(|room| names.iter().map(move |it| format!("{room}::{it}"))));
+        parted.push((file, names, bare(&rest)));
+    }
+    let mut found = Vec::new();
+    for (file, names, code) in parted.iter().filter(|(file, ..)| on_loop(file)) {
+        let own = names.iter().map(|name| format!("{name}("));
+        let words: Vec<_> = words.iter().cloned().chain(own).collect();
+        for statement in code.split([';', '{', '}']) {
+            if !statement.contains("blocking(") && words.iter().any(|it| calls(statement, it)) {
+                let line = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+                found.push(format!("{file}: {line}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_on_an_event_loop_waits_for_a_disk_or_a_name() {
+    let files = texts(&["rs"]);
+    let is_on_loop = |file: &str| {
+        EVENT_LOOPS.iter().any(|it| file.starts_with(it))
+            && !BESIDE_EVENT_LOOPS.contains(&file)
+            && !file.ends_with("/tests.rs")
+    };
+    let found = waits(&files, is_on_loop);
+    assert_none(&found, "put it into `spawn_blocking`");
+}
+
+#[test]
+fn what_waits_on_an_event_loop_is_found_where_it_is_hidden() {
+    let disk = "/// Makes it. It blocks.\npub(super) fn make(path: &Path) {\n    fs::write(path, b\"\");\n}\n";
+    let found = |code: &str| {
+        let files = [("a/disk.rs", disk), ("a/loop.rs", code)];
+        let files = files.map(|(file, text)| (file.to_owned(), text.to_owned()));
+        waits(&files, |_| true).len()
+    };
+    for waits in [
+        "async fn a() {\n    let all = fs::read(path)?;\n}",
+        "async fn a() {\n    if path\n        .exists()\n    {\n        b();\n    }\n}",
+        "async fn a() {\n    disk::make(&path);\n}",
+        "/// It blocks.\nfn b() {\n    fs::read(path);\n}\n\nasync fn a() {\n    b();\n}",
+        "async fn a() {\n    let all = tokio::spawn(async { fs::read(path) }).await;\n}",
+    ] {
+        assert_eq!(found(waits), 1, "{waits}");
+    }
+    for goes_on in [
+        "use std::{\n    fs::{self, OpenOptions},\n};\n",
+        "async fn a() {\n    let all = spawn_blocking(move || fs::read(path)).await?;\n}",
+        "async fn a() {\n    spawn_blocking(move || disk::make(&path)).await;\n}",
+        "/// It blocks.\nfn b() {\n    fs::read(path);\n}\n\nasync fn a() {\n    blocking(move || b()).await;\n}",
+        "async fn a() {\n    // fs::read waits.\n    tokio::fs::read(path).await;\n}",
+        "fn a() {\n    say(\"fs::read\");\n}\n\n#[cfg(test)]\nmod tests {\n    fn b() {\n        fs::read(path);\n    }\n}",
+    ] {
+        assert_eq!(found(goes_on), 0, "{goes_on}");
+    }
 }

@@ -26,6 +26,7 @@ mod signals;
 mod stream;
 mod terminal;
 mod trickle;
+mod turn;
 
 pub use exit::Exit;
 pub use failure::Failure;

@@ -26,8 +26,8 @@ struct Speaker {
 
 static SPEAKER: OnceLock<Speaker> = OnceLock::new();
 
-/// Names the process, before its first line. `verbose` lets debug lines through. Whoever logs waits for no reader from
-/// now on.
+/// Names the process, before its first line. `verbose` lets debug lines through. Whoever logs waits for nobody from now
+/// on.
 pub(crate) fn speak_as(process: &'static str, verbose: bool) {
     SPEAKER.get_or_init(|| Speaker {
         process,

@@ -99,3 +99,36 @@ fn a_start_that_was_refused_as_late_replaces_nothing() {
 fn what_was_refused_as_late_is_not_begun_beside_what_runs_either() {
     nothing_is_done_late("3");
 }
+
+#[test]
+fn a_start_whose_caller_waits_no_longer_when_it_could_begin_replaces_nothing() {
+    let orchestrator = Orchestrator::idle(Setup::pipeline("blur"));
+    let runner = &orchestrator.runner;
+    let good = orchestrator.open("good");
+    assert_eq!(orchestrator.post(&good, &json!({})).status, 200);
+    let before = streams(runner);
+    let late = orchestrator.open("late");
+    let body = late.request(&json!({"radius": 7})).to_string();
+    let inner = runner.inner().expect("infer runs");
+    // Infer asks its worker about the parameters, and begins without an answer 1.5 s later: nobody waits any more then.
+    let worker = runner.process(Role::Worker);
+    halt(worker);
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let by = now.tv_sec * 1000 + now.tv_nsec / 1_000_000 + 1000;
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Framerill-Answer-By", &by.to_string()),
+    ];
+    let path = "/api/live-video-to-video";
+    let answer = http::send(&inner, "POST", path, &headers, body.as_bytes(), LATE);
+    let answer = answer.expect("it answers");
+    signal(worker, Signal::CONT);
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(
+        answer.text().contains("waits no longer"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(streams(runner), before, "{}", runner.last_words());
+    assert_eq!(late.events(), Vec::<Value>::new());
+}

@@ -94,6 +94,8 @@ fn the_bare_command_listens_on_loopback_and_host_is_consent() {
     assert!(!runner.stderr().contains("AUTH_TOKEN"));
     let runner = Stage::new().env("HOST", "0.0.0.0").noop();
     assert!(runner.address.starts_with("0.0.0.0:"));
+    // What was noted at the start comes before this line.
+    runner.until_infer_answered(1);
     let warnings = runner.stderr();
     assert_eq!(warnings.matches("set AUTH_TOKEN").count(), 1, "{warnings}");
 }

@@ -8,11 +8,12 @@ use crate::rig::Rig;
 
 /// Where infer says that it listens.
 fn infer(rig: &Rig) -> String {
-    let said = std::fs::read_to_string(rig.path("stderr.txt")).expect("a file");
-    let line = said
-        .lines()
-        .find_map(|it| it.split_once("message=listening on "));
-    line.expect("it says where").1.to_owned()
+    rig.until("infer says where it listens", || {
+        let said = std::fs::read_to_string(rig.path("stderr.txt")).expect("a file");
+        let mut lines = said.lines();
+        let line = lines.find_map(|it| it.split_once("message=listening on "));
+        line.map(|(_, addr)| addr.to_owned())
+    })
 }
 
 fn post(to: &str, path: &str, kind: &str, body: &[u8]) -> Answer {

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-use crate::{exit::Exit, failure::Failure};
+use crate::{exit::Exit, failure::Failure, terminal::LastLines};
 
 /// Runs AI on live and recorded video, each model in its own supervised process.
 #[derive(Debug, Parser)]
@@ -69,9 +69,8 @@ pub fn main() -> ExitCode {
     if args.next().is_some_and(|first| first == "launch") {
         return framerill_supervisor::launch::main(args);
     }
-    let exit = command();
-    crate::terminal::finish();
-    exit.into()
+    let _last_lines = LastLines;
+    command().into()
 }
 
 fn command() -> Exit {

@@ -38,7 +38,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    if let Some(permit) = permits.take() {
+                    if let Some(permit) = permits.take().await {
                         connections.spawn(connection(stream, permit, router.clone(), stopping.clone()));
                     }
                 }

@@ -16,6 +16,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Permits {
     most: usize,
     state: Mutex<State>,
+    /// A place was given back.
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -65,16 +67,35 @@ impl Phase {
 
 impl Permits {
     pub(crate) fn new(most: usize) -> Arc<Self> {
-        let state = Mutex::default();
-        Arc::new(Self { most, state })
+        Arc::new(Self {
+            most,
+            state: Mutex::default(),
+            freed: Notify::new(),
+        })
     }
 
-    /// A place. When all are taken, a connection whose peer has something to send leaves; none if all answer requests.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Arc<Permit>> {
+    /// A place, for the one who takes them. When all are taken, a connection whose peer has something to send leaves, and
+    /// its place is waited for; none if all answer requests.
+    pub(crate) async fn take(self: &Arc<Self>) -> Option<Arc<Permit>> {
+        if let Some(permit) = self.free() {
+            return Some(permit);
+        }
+        let (_, first) = lock(&self.state).waiting.pop_first()?;
+        first.notify_one();
+        loop {
+            // Whoever gave a place back before that is no loss: places are counted.
+            self.freed.notified().await;
+            if let Some(permit) = self.free() {
+                return Some(permit);
+            }
+        }
+    }
+
+    /// A place that nobody has.
+    fn free(self: &Arc<Self>) -> Option<Arc<Permit>> {
         let mut state = lock(&self.state);
         if state.taken >= self.most {
-            let (_, first) = state.waiting.pop_first()?;
-            first.notify_one();
+            return None;
         }
         state.taken += 1;
         let leave = Arc::default();
@@ -175,6 +196,8 @@ impl Drop for Permit {
         if let Some(turn) = lock(&self.phase).turn {
             state.waiting.remove(&turn);
         }
+        drop(state);
+        self.permits.freed.notify_one();
     }
 }
 
@@ -186,6 +209,18 @@ fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    /// A place that is free.
+    fn place(permits: &Arc<Permits>) -> Arc<Permit> {
+        permits.free().expect("a place is free")
+    }
+
+    /// A place after this one was given back, as its connection is told to do.
+    async fn instead(permits: &Arc<Permits>, gone: Arc<Permit>) -> Arc<Permit> {
+        let leaves = async move { gone.unwelcome().await };
+        let (newcomer, ()) = tokio::join!(permits.take(), leaves);
+        newcomer.expect("somebody gives way")
+    }
+
     async fn goes_at_once(permit: &Permit) -> bool {
         tokio::time::timeout(Duration::from_millis(1), permit.unwelcome())
             .await
@@ -195,60 +230,75 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn when_all_places_are_taken_the_oldest_idle_connection_leaves() {
         let permits = Permits::new(2);
-        let (first, second) = (permits.take().unwrap(), permits.take().unwrap());
+        let (first, second) = (place(&permits), place(&permits));
         first.begin(false);
         first.end();
-        let third = permits.take().expect("second was idle for longest");
-        assert!(goes_at_once(&second).await);
+        let third = instead(&permits, second).await;
         assert!(!goes_at_once(&first).await);
         assert!(!goes_at_once(&third).await);
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_burst_never_takes_more_places_than_there_are() {
+        let permits = Permits::new(2);
+        let stay = |permit: Arc<Permit>| async move {
+            permit.unwelcome().await;
+            // It has something to close before it goes.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(permit);
+        };
+        for _ in 0..20 {
+            let permit = permits.take().await.expect("all are idle");
+            assert!(lock(&permits.state).taken <= 2);
+            tokio::spawn(stay(permit));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn whoever_sent_least_gives_way_and_a_running_request_does_not() {
         let permits = Permits::new(5);
-        let [busy, body, head, later_head, idle] = [(); 5].map(|()| permits.take().unwrap());
+        let [busy, body, head, later_head, idle] = [(); 5].map(|()| place(&permits));
         busy.begin(true);
         busy.arrived();
         body.begin(true);
         head.received();
         later_head.received();
         let mut newcomers = Vec::new();
-        for (nth, gone) in [&idle, &head, &later_head, &body].into_iter().enumerate() {
-            assert!(!goes_at_once(gone).await, "{nth}");
-            let newcomer = permits.take().expect("somebody gives way");
-            assert!(goes_at_once(gone).await, "{nth}");
+        for gone in [idle, head, later_head, body] {
+            assert!(!goes_at_once(&gone).await);
+            let newcomer = instead(&permits, gone).await;
             newcomer.begin(false);
             newcomers.push(newcomer);
         }
         assert!(!goes_at_once(&busy).await);
-        assert!(permits.take().is_none(), "all answer requests");
+        assert!(permits.take().await.is_none(), "all answer requests");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_end_of_a_body_after_its_answer_changes_nothing() {
         let permits = Permits::new(1);
-        let only = permits.take().unwrap();
+        let only = place(&permits);
         only.begin(true);
         only.end();
         only.arrived();
-        assert!(permits.take().is_some(), "it is idle");
+        // It is idle.
+        instead(&permits, only).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_busy_connection_keeps_its_place() {
         let permits = Permits::new(1);
-        let only = permits.take().unwrap();
+        let only = place(&permits);
         only.begin(false);
-        assert!(permits.take().is_none());
+        assert!(permits.take().await.is_none());
         drop(only);
-        assert!(permits.take().is_some());
+        assert!(permits.take().await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_has_ten_seconds_from_its_first_byte_and_silence_has_no_end() {
         let permits = Permits::new(1);
-        let permit = permits.take().unwrap();
+        let permit = place(&permits);
         let wait = |seconds| tokio::time::timeout(Duration::from_secs(seconds), permit.unwelcome());
         assert!(wait(3600).await.is_err());
         permit.received();
@@ -261,7 +311,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_may_take_as_long_as_it_takes() {
         let permits = Permits::new(1);
-        let permit = permits.take().unwrap();
+        let permit = place(&permits);
         permit.received();
         permit.begin(false);
         permit.received();

@@ -27,8 +27,6 @@ use crate::{
 
 /// Requests wait this long for what a runner before has left to be cleared: they may name the same channels.
 const CLEAR_WITHIN: Duration = Duration::from_secs(1);
-/// How often an engine that is busy is told to leave.
-const AGAIN: Duration = Duration::from_millis(20);
 
 /// An inner process that is asked for.
 pub(crate) struct Infer {
@@ -78,21 +76,9 @@ async fn run(asked: Infer, runtime: tokio::runtime::Handle) -> Result<Exit, Fail
         },
     };
     log(Level::Info, "stopping: streams end in order");
-    let leave = async {
-        // An inbox that is full is tried again; an engine that has ended answers below.
-        while !engine.ask(Command::Leave) {
-            tokio::time::sleep(AGAIN).await;
-        }
-        std::future::pending::<()>().await;
-    };
-    let leave = async {
-        tokio::select! {
-            () = leave => {}
-            _ = &mut ended => {}
-        }
-    };
+    engine.leave();
     let is_late = tokio::select! {
-        left = timeout(deadlines::INFER, leave) => left.is_err(),
+        left = timeout(deadlines::INFER, &mut ended) => left.is_err(),
         // Once more is at once.
         _ = signals.again() => true,
     };
@@ -110,7 +96,8 @@ async fn clear(engine: Engine, tls: Transport) {
     let notes = tokio::task::spawn_blocking(leftover::take).await;
     let is_taken = |url: &str| {
         let now = engine.snapshot.borrow();
-        now.streams.iter().any(|it| it.sink == url)
+        let mut streams = now.streams.iter();
+        streams.any(|it| it.sink == url || it.events_url == url)
     };
     leftover::end(notes.unwrap_or_default(), tls, is_taken).await;
 }

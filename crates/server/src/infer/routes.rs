@@ -27,14 +27,21 @@ use crate::{
         loopback,
     },
     log::{Level, log},
+    turn::Turn,
 };
 
 /// Bytes of a body: room for pictures in base64 and large graphs (runner contract §12, D20).
 const BODY_MOST: usize = 20 << 20;
 /// The engine's answer; whoever forwards a start waits 4 s.
 const ANSWER_WITHIN: Duration = Duration::from_millis(3500);
-/// What the engine has not begun by then it leaves, so that an answer that is late means that nothing was done.
+/// What the engine has not begun by then it leaves. A start that it comes to nevertheless is ended when its answer finds
+/// nobody: what was told as late is not there afterwards.
 const BEGUN_WITHIN: Duration = Duration::from_millis(3300);
+/// A stream that began is shown as soon as the engine tells of it; its number is enough for whoever forwards the start
+/// and waits 4 s.
+const SHOWN_WITHIN: Duration = Duration::from_millis(300);
+/// What the kernel counts of all processes; `serve` waits 600 ms for the page.
+const MEMORY_WITHIN: Duration = Duration::from_millis(400);
 
 /// Why a request cannot be put to the engine.
 enum Wrong {
@@ -80,7 +87,7 @@ enum Undone {
     Refused(Refusal),
     /// It has too much to do to be asked.
     Full,
-    /// It may just have done it.
+    /// It did not answer in time. A start is not carried out then; a change or a stop may just have been.
     Late,
 }
 
@@ -124,6 +131,8 @@ impl fmt::Display for Undone {
 
 /// All routes, each with and without a slash at its end.
 pub(super) fn router(engine: Engine) -> Router {
+    let reading = Turn::default();
+    let scrape = move |engine| scrape(engine, reading.clone());
     let routes: [(&str, MethodRouter<Engine>); 6] = [
         ("/api/live-video-to-video", post(start)),
         ("/api/params", post(params)),
@@ -244,10 +253,11 @@ async fn readyz(State(engine): State<Engine>) -> Response {
     object(status, &json!({"ready": is_ready}))
 }
 
-async fn scrape(State(engine): State<Engine>) -> Response {
+async fn scrape(State(engine): State<Engine>, reading: Turn) -> Response {
     let snapshot = now(&engine);
     let seen = Arc::clone(&snapshot);
-    let memory = tokio::task::spawn_blocking(move || memory::read(&seen.children)).await;
+    let memory = reading.spawn_blocking(MEMORY_WITHIN, move || memory::read(&seen.children));
+    let memory = memory.await;
     let page = metrics::text(&snapshot, &memory.unwrap_or_default());
     let kind = [(
         header::CONTENT_TYPE,
@@ -304,7 +314,7 @@ async fn read_json<T>(
 async fn view(engine: &Engine, id: Number) -> Option<StreamView> {
     let mut snapshot = engine.snapshot.clone();
     let is_there = |it: &Arc<Snapshot>| it.streams.iter().any(|it| it.id == id);
-    let seen = timeout(Duration::from_secs(1), snapshot.wait_for(is_there)).await;
+    let seen = timeout(SHOWN_WITHIN, snapshot.wait_for(is_there)).await;
     let seen = seen.ok()?.ok()?;
     seen.streams.iter().find(|it| it.id == id).cloned()
 }

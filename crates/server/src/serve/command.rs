@@ -1,6 +1,6 @@
 //! `framerill serve`: the wiring, and the ordered end.
 
-use std::{collections::BTreeMap, env, fs, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, env, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use framerill_trickle::http::server::{Config, Server};
@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::{
     net::TcpListener,
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -31,6 +31,8 @@ use crate::{
 
 /// How often infer is asked until it first answers.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// Its answer, the first of which may come while it still has much to do.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// A container process that is asked for.
 pub(crate) struct Serve {
@@ -59,16 +61,8 @@ fn sources(flags: BTreeMap<&'static str, String>, dotenv: bool) -> Result<Source
     let env = env::vars_os();
     let env =
         env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let text = match dotenv.then(|| fs::read_to_string(".env")) {
-        None => String::new(),
-        Some(Ok(text)) => text,
-        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Some(Err(error)) => {
-            let text = format!("cannot read `.env`: {error}");
-            return Err(Failure::usage("dotenv", text).hint("mend it, or take it away"));
-        }
-    };
-    let (dotenv, odd) = dotenv::parse(&text);
+    let text = dotenv.then(dotenv::read).transpose()?;
+    let (dotenv, odd) = dotenv::parse(&text.unwrap_or_default());
     let odd = odd.into_iter();
     Ok(Sources {
         flags,
@@ -87,9 +81,7 @@ async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
     let (keeper, News { infer, mut ended }) = Keeper::start(&settings)?;
     let keeper = Arc::new(keeper);
     let shared = Shared::new(settings, infer.clone());
-    let opening = Arc::clone(&shared);
-    // Opening NVML takes a while; who asks for it waits for less then.
-    tokio::task::spawn_blocking(move || drop(opening.hardware().info()));
+    tokio::spawn(routes::open_hardware(Arc::clone(&shared)));
     tokio::spawn(attend(Arc::clone(&keeper), infer));
     let (stop, stopping) = watch::channel(false);
     let serving = tokio::spawn(http::serve(listener, routes::router(shared), stopping));
@@ -113,10 +105,8 @@ async fn run(settings: Settings, json: bool) -> Result<Exit, Failure> {
         "stopping: infer ends its stream; once more to stop at once",
     );
     stop.send_replace(true);
+    keeper.stop();
     let leave = async {
-        while !keeper.stop() {
-            sleep(ASK_EVERY).await;
-        }
         // Whatever became of each, all of them are over.
         drop(ended.await);
         drop(serving.await);
@@ -190,7 +180,7 @@ async fn attend(keeper: Arc<Keeper>, mut infer: watch::Receiver<Infer>) {
                 }
             }
             Some(port) => {
-                let until = Instant::now() + Duration::from_secs(2);
+                let until = Instant::now() + ANSWER_WITHIN;
                 let asked = http::ask(port, Method::GET, "/api/status", None, until).await;
                 let answers = asked.is_ok_and(|it| it.into_status().is_some());
                 if answers && keeper.answered(seen.incarnation) && told != seen.incarnation {

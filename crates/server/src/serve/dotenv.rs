@@ -1,6 +1,19 @@
 //! `.env`: one `NAME=value` a line.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, io};
+
+use crate::failure::Failure;
+
+/// The file of this folder; nothing if there is none. Read before anything runs.
+pub(super) fn read() -> Result<String, Failure> {
+    match fs::read_to_string(".env") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|error| {
+            let text = format!("cannot read `.env`: {error}");
+            Failure::usage("dotenv", text).hint("mend it, or take it away")
+        }),
+    }
+}
 
 /// Names and values, and the numbers of the lines that are neither a value nor a comment. The last of a name counts.
 pub(super) fn parse(text: &str) -> (BTreeMap<String, String>, Vec<usize>) {

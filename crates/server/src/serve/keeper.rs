@@ -5,7 +5,11 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     os::fd::OwnedFd,
     path::PathBuf,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -59,6 +63,7 @@ pub(super) enum Ended {
 enum Incoming {
     Child(Notice),
     Answered(u32),
+    /// Look whether infer is to leave.
     Stop,
 }
 
@@ -71,6 +76,7 @@ impl From<Notice> for Incoming {
 /// The thread that keeps infer.
 pub(super) struct Keeper {
     inbox: SyncSender<Incoming>,
+    is_to_stop: Arc<AtomicBool>,
 }
 
 /// What the keeper tells.
@@ -95,12 +101,14 @@ impl Keeper {
             restarts: 0,
         });
         let (tell_end, ended) = oneshot::channel();
+        let is_to_stop = Arc::<AtomicBool>::default();
         let mut watch = Watch {
             program,
             args,
             env,
             internal_port: settings.internal_port,
             owner: inbox.clone(),
+            is_to_stop: Arc::clone(&is_to_stop),
             messages,
             tell,
             restarts: Restarts::default(),
@@ -114,7 +122,7 @@ impl Keeper {
                 tell_end.send(ended).ok();
             })
             .map_err(cannot)?;
-        Ok((Self { inbox }, News { infer, ended }))
+        Ok((Self { inbox, is_to_stop }, News { infer, ended }))
     }
 
     /// This process of infer has answered. Whether that was taken in.
@@ -122,9 +130,11 @@ impl Keeper {
         self.inbox.try_send(Incoming::Answered(incarnation)).is_ok()
     }
 
-    /// Tells infer to leave. Whether that was taken in; infer goes with this process in any case.
-    pub(super) fn stop(&self) -> bool {
-        self.inbox.try_send(Incoming::Stop).is_ok()
+    /// Has infer leave.
+    pub(super) fn stop(&self) {
+        self.is_to_stop.store(true, Ordering::Release);
+        // The keeper looks as soon as something comes: when its inbox is full, that is what is there already.
+        self.inbox.try_send(Incoming::Stop).ok();
     }
 }
 
@@ -191,6 +201,7 @@ struct Watch {
     env: Vec<(&'static str, Option<PathBuf>)>,
     internal_port: u16,
     owner: SyncSender<Incoming>,
+    is_to_stop: Arc<AtomicBool>,
     messages: Receiver<Incoming>,
     tell: watch::Sender<Infer>,
     restarts: Restarts,
@@ -271,6 +282,12 @@ impl Watch {
         let mut handle = open(child);
         let mut kill_at: Option<Instant> = None;
         loop {
+            if kill_at.is_none() && self.is_to_stop() {
+                kill_at = Some(now() + deadlines::KEEPER);
+                if !terminate(handle.take()) {
+                    child.kill(KillReason::StopTime);
+                }
+            }
             let message = match kill_at {
                 None => self.messages.recv().ok(),
                 Some(at) => match self
@@ -289,14 +306,8 @@ impl Watch {
             };
             match message {
                 None => return End::Stopped,
-                Some(Incoming::Stop) => {
-                    kill_at.get_or_insert_with(|| now() + deadlines::KEEPER);
-                    if !terminate(handle.take()) {
-                        child.kill(KillReason::StopTime);
-                    }
-                }
                 Some(Incoming::Answered(which)) if which == incarnation => self.answered(),
-                Some(Incoming::Answered(_)) => {}
+                Some(Incoming::Stop | Incoming::Answered(_)) => {}
                 Some(Incoming::Child(notice)) if notice.incarnation == incarnation => {
                     match notice.event {
                         Event::LogLine(line) => terminal::tell(line),
@@ -321,14 +332,21 @@ impl Watch {
         self.tell.send_modify(|it| it.has_answered = true);
     }
 
+    fn is_to_stop(&self) -> bool {
+        self.is_to_stop.load(Ordering::Acquire)
+    }
+
     fn is_stopped_within(&self, pause: Duration) -> bool {
         let until = now() + pause;
         loop {
+            if self.is_to_stop() {
+                return true;
+            }
             match self
                 .messages
                 .recv_timeout(until.saturating_duration_since(now()))
             {
-                Ok(Incoming::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Disconnected) => return true,
                 Ok(Incoming::Child(Notice {
                     event: Event::LogLine(line),
                     ..

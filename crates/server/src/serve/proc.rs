@@ -14,7 +14,7 @@ pub(super) struct Proc {
     pub(super) max_fds: u64,
 }
 
-/// Reads `/proc`. What cannot be read is 0.
+/// Reads `/proc`. What cannot be read is 0. It blocks.
 pub(super) fn read() -> Proc {
     let text = |path| fs::read_to_string(path).unwrap_or_default();
     let folder = fs::read_dir("/proc/self/fd");

@@ -42,6 +42,7 @@ use crate::{
         loopback::{self, Foreign, is_loopback},
     },
     log::{Ids, Level, log, log_stream},
+    turn::Turn,
 };
 
 /// Infer's answer to a question about its state. With what follows, `/health` stays below a second.
@@ -56,8 +57,10 @@ const STARTS: usize = 8;
 const SHORT: u64 = 1 << 20;
 /// How long the next one waits.
 pub(super) const START_TURN_WITHIN: Duration = Duration::from_secs(5);
-/// A driver that hangs is given up.
+/// A driver that hangs is given up; so is one that is still busy with who asked before.
 const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
+/// What the kernel counts of this process; a page without it is better than none.
+const PROC_WITHIN: Duration = Duration::from_millis(400);
 
 /// The routes that are counted by name; everything else is `other`.
 const ROUTES: [&str; 13] = [
@@ -84,6 +87,8 @@ pub(super) struct Shared {
     pub(super) infer: watch::Receiver<Infer>,
     counters: Counters,
     hardware: OnceLock<Hardware>,
+    asking_hardware: Turn,
+    reading_proc: Turn,
     pub(super) starts: Semaphore,
 }
 
@@ -94,6 +99,8 @@ impl Shared {
             infer,
             counters: Counters::default(),
             hardware: OnceLock::new(),
+            asking_hardware: Turn::default(),
+            reading_proc: Turn::default(),
             starts: Semaphore::new(STARTS),
         })
     }
@@ -108,7 +115,7 @@ impl Shared {
     }
 
     /// Opens NVML. It blocks.
-    pub(super) fn hardware(&self) -> &Hardware {
+    fn hardware(&self) -> &Hardware {
         self.hardware.get_or_init(Hardware::open)
     }
 }
@@ -333,18 +340,22 @@ async fn hardware_stats(State(shared): State<Arc<Shared>>) -> Response {
     served(&shared, "gpu_stats", gpus)
 }
 
+/// Opens NVML, which takes a while: who asks for it waits for less then.
+pub(super) async fn open_hardware(shared: Arc<Shared>) {
+    drop(ask_hardware(&shared, |it| json!(it.info())).await);
+}
+
 async fn ask_hardware(shared: &Arc<Shared>, of: fn(&Hardware) -> Value) -> Value {
-    let shared = Arc::clone(shared);
-    let asked = tokio::task::spawn_blocking(move || of(shared.hardware()));
-    match timeout(HARDWARE_WITHIN, asked).await {
-        Ok(Ok(gpus)) => gpus,
-        _ => json!({}),
-    }
+    let asked = Arc::clone(shared);
+    let turn = &shared.asking_hardware;
+    let gpus = turn.spawn_blocking(HARDWARE_WITHIN, move || of(asked.hardware()));
+    gpus.await.unwrap_or_else(|| json!({}))
 }
 
 async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
     let infer = *shared.infer.borrow();
-    let proc = tokio::task::spawn_blocking(proc::read).await;
+    let turn = &shared.reading_proc;
+    let proc = turn.spawn_blocking(PROC_WITHIN, proc::read).await;
     let infers = infers_page(infer).await;
     let page = metrics::text(&Scrape {
         version: &shared.settings.version,

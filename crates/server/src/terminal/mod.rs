@@ -5,7 +5,9 @@ mod queue;
 use std::{
     fmt::Display,
     io::{self, Write},
+    panic,
     sync::{Arc, OnceLock},
+    thread,
     time::Duration,
 };
 
@@ -18,19 +20,29 @@ const REST_WITHIN: Duration = Duration::from_millis(200);
 /// Of a server: what it tells waits here for whoever reads its stderr.
 static TELLING: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// From now on [`tell`] waits for no reader: a log that is not read, or a disk that stalls below it, holds a server up
-/// nowhere. Lines that have no room are dropped, and counted.
+/// From now on [`tell`] waits for nobody: a log that is not read, or a disk that stalls below it, holds a server up
+/// nowhere. Lines that have no room are dropped, and counted. What a thread says when it panics goes the same way.
 pub(crate) fn never_wait() {
     // Without a thread lines are written as before.
     if let Ok(queue) = Queue::start(io::stderr()) {
         TELLING.get_or_init(|| queue);
+        panic::set_hook(Box::new(|it| {
+            let thread = thread::current();
+            let name = thread.name().unwrap_or("without a name");
+            tell(format_args!("thread `{name}` {it}"));
+        }));
     }
 }
 
-/// Lets the last lines go out, unless nobody takes them.
-pub(crate) fn finish() {
-    if let Some(queue) = TELLING.get() {
-        queue.finish(REST_WITHIN);
+/// Dropped, it lets the last lines go out, unless nobody takes them: by whatever way a command ends.
+#[must_use = "it waits when it is dropped"]
+pub(crate) struct LastLines;
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        if let Some(queue) = TELLING.get() {
+            queue.finish(REST_WITHIN);
+        }
     }
 }
 

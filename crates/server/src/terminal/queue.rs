@@ -1,5 +1,5 @@
-//! Lines on their way to a reader who may not read: whoever writes them waits for next to nothing. What comes while too
-//! much waits is dropped, and counted.
+//! Lines on their way to a reader who may be slow, or not read at all: whoever writes them waits for nothing. What comes
+//! while too much waits is dropped, and counted.
 
 use std::{
     collections::VecDeque,
@@ -11,9 +11,6 @@ use std::{
 
 /// Bytes that wait; beyond that a line is dropped.
 const MOST: usize = 1 << 20;
-/// A line is out before whoever wrote it goes on, so that what follows from it is seen after it; a reader who takes longer
-/// is waited for no more, until it takes one again.
-const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The way of the lines.
 #[derive(Debug, Default)]
@@ -28,8 +25,6 @@ struct State {
     bytes: usize,
     dropped: u64,
     is_writing: bool,
-    /// The reader took longer than it is waited for, and nothing since.
-    is_stalled: bool,
 }
 
 impl Queue {
@@ -43,7 +38,7 @@ impl Queue {
         Ok(queue)
     }
 
-    /// A line for the reader.
+    /// A line for the reader. It is not out when this returns: only [`Queue::finish`] waits.
     pub(super) fn push(&self, line: String) {
         let mut state = self.lock();
         if state.bytes + line.len() > MOST {
@@ -52,48 +47,42 @@ impl Queue {
         }
         state.tell_dropped();
         state.add(line);
+        drop(state);
         self.changed.notify_all();
-        if !state.is_stalled {
-            self.wait(state, PATIENCE);
-        }
     }
 
-    /// Waits until all lines are out, but not for a reader who takes none.
+    /// Waits until all lines are out, but not for a reader who takes longer.
     pub(super) fn finish(&self, within: Duration) {
         let mut state = self.lock();
         state.tell_dropped();
         self.changed.notify_all();
-        self.wait(state, within);
-    }
-
-    /// Until all lines are out, or that long.
-    fn wait(&self, state: MutexGuard<'_, State>, within: Duration) {
         let is_busy = |state: &mut State| state.is_writing || !state.lines.is_empty();
-        let waited = self.changed.wait_timeout_while(state, within, is_busy);
-        let (mut state, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.is_stalled = outcome.timed_out();
+        drop(self.changed.wait_timeout_while(state, within, is_busy));
     }
 
     fn write(&self, mut to: impl Write) {
         loop {
-            let mut state = self.lock();
-            state.is_writing = false;
-            state.is_stalled = false;
-            self.changed.notify_all();
-            let line = loop {
-                match state.lines.pop_front() {
-                    Some(line) => break line,
-                    None => {
-                        let woken = self.changed.wait(state);
-                        state = woken.unwrap_or_else(PoisonError::into_inner);
-                    }
-                }
-            };
-            state.bytes -= line.len();
-            state.is_writing = true;
-            drop(state);
+            let mut line = self.next();
+            // One write a line: another process that writes there, too, comes between lines only.
+            line.push('\n');
             // Without a reader there is nobody to tell that there is none.
-            writeln!(to, "{line}").ok();
+            to.write_all(line.as_bytes()).ok();
+        }
+    }
+
+    /// The line before is out; the next one, as soon as there is one.
+    fn next(&self) -> String {
+        let mut state = self.lock();
+        state.is_writing = false;
+        self.changed.notify_all();
+        loop {
+            if let Some(line) = state.lines.pop_front() {
+                state.bytes -= line.len();
+                state.is_writing = true;
+                return line;
+            }
+            let woken = self.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -120,7 +109,8 @@ impl State {
 #[cfg(test)]
 mod tests {
     use std::{
-        io::{BufRead, BufReader, PipeWriter, pipe},
+        io::{self, BufRead, BufReader, PipeWriter, pipe},
+        sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
         time::Duration,
     };
 
@@ -156,7 +146,6 @@ mod tests {
     fn a_reader_who_reads_nothing_holds_nobody_up_and_what_waits_is_bounded() {
         let (queue, _read, _) = stalled();
         assert!(queue.lock().bytes <= MOST);
-        queue.finish(Duration::from_millis(1));
     }
 
     #[test]
@@ -169,5 +158,51 @@ mod tests {
         let rest: Vec<_> = lines.skip_while(|it| it.len() == LINE).take(2).collect();
         let told = format!("({dropped} lines were lost: nobody took them)");
         assert_eq!(rest, [told, "after".to_owned()]);
+    }
+
+    /// A reader who takes a line every 20 ms.
+    struct Slow {
+        /// Counts what was taken.
+        taken: Sender<()>,
+        /// Never says anything; gone when it is to be quick.
+        pace: Receiver<()>,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            match self.pace.recv_timeout(Duration::from_millis(20)) {
+                Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            self.taken.send(()).ok();
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_who_takes_a_line_every_20_ms_slows_nobody_and_gets_all_of_them() {
+        const LINES: usize = 1000;
+        let (taken, took) = channel();
+        let (quick, pace) = channel();
+        let queue = Queue::start(Slow { taken, pace }).unwrap();
+        for n in 0..LINES {
+            queue.push(n.to_string());
+        }
+        // Whoever waited for every line, or for every other one, would be far behind the reader now.
+        let so_far = took.try_iter().count();
+        assert!(so_far < LINES / 10, "the reader took {so_far} meanwhile");
+        drop(quick);
+        queue.finish(LONG);
+        assert_eq!(so_far + took.try_iter().count(), LINES);
+    }
+
+    #[test]
+    fn a_reader_who_takes_too_long_is_left_behind_at_the_end() {
+        let (queue, _read, _) = stalled();
+        queue.finish(Duration::from_millis(1));
+        assert!(!queue.lock().lines.is_empty(), "they wait for their reader");
     }
 }

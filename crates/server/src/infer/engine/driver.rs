@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender},
     },
     time::{Duration, Instant},
@@ -36,6 +37,8 @@ use crate::{
     program,
 };
 
+/// Children want to be looked at so often, whether they say anything or not.
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
 /// Notices taken before deadlines are looked at again.
 const BATCH: usize = 64;
 
@@ -46,6 +49,8 @@ pub(super) struct Driver {
     pub(super) owner: SyncSender<Incoming>,
     incoming: Receiver<Incoming>,
     tell: watch::Sender<Arc<Snapshot>>,
+    /// It was told to end everything.
+    is_to_leave: Arc<AtomicBool>,
     pub(super) media_program: PathBuf,
     epoch: Instant,
     pub(super) seats: Vec<Seat>,
@@ -82,6 +87,7 @@ impl Driver {
         owner: SyncSender<Incoming>,
         incoming: Receiver<Incoming>,
         tell: watch::Sender<Arc<Snapshot>>,
+        is_to_leave: Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
         let (capacity, pipeline) = (settings.capacity as usize, settings.pipeline.clone());
         let (seating, worker, key) = Seating::new(capacity, pipeline.clone(), first_number());
@@ -92,6 +98,7 @@ impl Driver {
             owner,
             incoming,
             tell,
+            is_to_leave,
             epoch: Instant::now(),
             seats: Vec::new(),
             workers: Vec::new(),
@@ -127,8 +134,9 @@ impl Driver {
     }
 
     pub(super) fn run(&mut self) -> Ended {
+        // Waits for as long as infer runs.
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
         if let Some(asked) = self.settings.stream.take() {
-            let (reply, mut answer) = tokio::sync::oneshot::channel();
             self.start(asked, wall_ms(), AnswerBy::NEVER, reply);
             // Without parameters of its own it is answered at once.
             if let Ok(Err(why)) = answer.try_recv() {
@@ -136,6 +144,9 @@ impl Driver {
             }
         }
         loop {
+            if self.is_to_leave.swap(false, Ordering::Acquire) {
+                self.leave();
+            }
             self.updates();
             self.publish();
             if let Some(ended) = self.ended.take() {
@@ -179,7 +190,7 @@ impl Driver {
     fn wait(&mut self) {
         let now = Instant::now();
         let own = |at: Duration| self.epoch + at;
-        let mut next = now + Duration::from_secs(1);
+        let mut next = now + LOOKS_EVERY;
         let children = self
             .workers
             .iter()
@@ -287,7 +298,8 @@ impl Driver {
                 }
                 reply.send(Ok(())).ok();
             }
-            Command::Leave => self.leave(),
+            // The loop looks now.
+            Command::Leave => {}
         }
     }
 

@@ -36,6 +36,7 @@ mod workers;
 use std::{
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{SyncSender, sync_channel},
     },
     thread,
@@ -83,7 +84,7 @@ pub(super) enum Command {
         asked: Box<Asked>,
         /// When the request came, milliseconds since 1970.
         received_ms: u64,
-        /// Refused if it has not begun by then; so are the others.
+        /// Refused if it has not begun by then, or if nobody waits for the reply any more; so are the others.
         by: AnswerBy,
         reply: Reply<Number>,
     },
@@ -101,7 +102,7 @@ pub(super) enum Command {
         by: AnswerBy,
         reply: Reply<()>,
     },
-    /// End everything, in order.
+    /// Look whether it is time to leave.
     Leave,
 }
 
@@ -109,6 +110,7 @@ pub(super) enum Command {
 #[derive(Clone)]
 pub(super) struct Engine {
     inbox: SyncSender<Incoming>,
+    is_to_leave: Arc<AtomicBool>,
     /// How everything stands.
     pub(super) snapshot: watch::Receiver<Arc<Snapshot>>,
 }
@@ -133,9 +135,12 @@ impl Engine {
         let (tell_end, ended) = oneshot::channel();
         let engine = Self {
             inbox: inbox.clone(),
+            is_to_leave: Arc::default(),
             snapshot,
         };
-        let mut driver = driver::Driver::new(settings, runtime, inbox, incoming, tell)?;
+        let is_to_leave = Arc::clone(&engine.is_to_leave);
+        let mut driver =
+            driver::Driver::new(settings, runtime, inbox, incoming, tell, is_to_leave)?;
         thread::Builder::new()
             .name("engine".into())
             .spawn(move || {
@@ -153,6 +158,13 @@ impl Engine {
     /// Asks it something. False: it has too much to do, or has ended.
     pub(super) fn ask(&self, command: Command) -> bool {
         self.inbox.try_send(Incoming::Command(command)).is_ok()
+    }
+
+    /// Has it end everything, in order.
+    pub(super) fn leave(&self) {
+        self.is_to_leave.store(true, Ordering::Release);
+        // It looks as soon as something comes: when its inbox is full, that is what is there already.
+        self.ask(Command::Leave);
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     quarantined,
     seat::Seat,
     seating::{self, StartId, Wanted},
-    stream::{Beginning, Stream},
+    stream::{Beginning, Stream, start_media},
     worker::{Worker, own},
 };
 use crate::{
@@ -35,13 +35,21 @@ use crate::{
 /// The pipeline that the contract treats on its own (§2.1, §4.4).
 const COMFYUI: &str = "comfyui";
 
-/// A start that is valid as far as can be told without its worker.
+/// A start that is valid as far as can be told without its worker. It is carried out for as long as whoever asked waits:
+/// what it has begun by then is ended.
 pub(super) struct Start {
     asked: Asked,
     pub(super) set: Option<Set>,
     received_ms: u64,
     by: AnswerBy,
     reply: Reply<Number>,
+}
+
+impl Start {
+    /// Whether nobody waits for its answer any more.
+    fn is_late(&self) -> bool {
+        self.by.is_past() || self.reply.is_closed()
+    }
 }
 
 /// A start whose parameters a worker is being asked about.
@@ -60,7 +68,7 @@ impl Driver {
         by: AnswerBy,
         reply: Reply<Number>,
     ) {
-        if by.is_past() {
+        if by.is_past() || reply.is_closed() {
             return refuse(&asked.ids, reply, Refusal::Late);
         }
         let (set, wanted) = match self.read_start(&asked) {
@@ -162,14 +170,22 @@ impl Driver {
             Ok(number) => {
                 let told = format_args!("stream {number} started");
                 log_stream(Level::Info, &asked.ids, told);
-                // Whoever asked may have gone; the stream is there.
-                reply.send(Ok(number)).ok();
+                if reply.send(Ok(number)).is_err() {
+                    self.end_late(number);
+                }
             }
             Err(why) => refuse(&asked.ids, reply, why),
         }
     }
 
-    /// Ends what runs on a seat, begins a stream there, and tells the seating, unless there is an error.
+    /// Nobody has heard that a stream began, and so it is not there.
+    fn end_late(&mut self, number: Number) {
+        if let Some(seat) = self.seat_of(number) {
+            self.end_stream(seat, &Refusal::Late.to_string());
+        }
+    }
+
+    /// Begins a stream on a seat, ends what ran there, and tells the seating, unless there is an error.
     pub(super) fn begin(
         &mut self,
         id: StartId,
@@ -182,7 +198,7 @@ impl Driver {
         };
         let start = self.starts.get(&id);
         let start = start.ok_or_else(|| gone("nobody asks for it any more"))?;
-        if start.by.is_past() {
+        if start.is_late() {
             return Err(Refusal::Late);
         }
         let (asked, received_ms) = (start.asked.clone(), start.received_ms);
@@ -196,6 +212,13 @@ impl Driver {
         let of = Some(number);
         let set = taken.map(|it| Set { of, ..it });
         let set = set.unwrap_or_else(|| there.flow.initial().clone());
+        let media_id = self.new_media();
+        let program = media_command(&self.media_program);
+        let media = start_media(program, media_id, self.owner.clone());
+        // Its process may have taken a while to start; nothing else has been done so far.
+        if self.starts.get(&id).is_none_or(Start::is_late) {
+            return Err(Refusal::Late);
+        }
         let transport = self.open(number, at, &asked)?;
         self.retire(at);
         let stream = Stream::begin(Beginning {
@@ -204,9 +227,8 @@ impl Driver {
             asked: asked.clone(),
             set: set.clone(),
             started_ms: received_ms,
-            media_id: self.new_media(),
-            command: media_command(&self.media_program),
-            owner: self.owner.clone(),
+            media_id,
+            media,
             transport,
         });
         let restarts = self.take_seat(at, worker, stream);

@@ -68,20 +68,27 @@ pub(super) struct Beginning {
     pub(super) started_ms: u64,
     pub(super) max_fps: f64,
     pub(super) media_id: ChildId,
-    pub(super) command: Command,
-    pub(super) owner: SyncSender<Incoming>,
+    pub(super) media: Supervised<Incoming>,
     pub(super) transport: Transport,
 }
 
+/// Starts a media process for a stream. It may take seconds where the kernel has too much to do.
+pub(super) fn start_media(
+    command: Command,
+    id: ChildId,
+    owner: SyncSender<Incoming>,
+) -> Supervised<Incoming> {
+    let config = Config {
+        max_restarts: MEDIA_RESTARTS,
+        ..Config::default()
+    };
+    Supervised::start(config, command, id, owner)
+}
+
 impl Stream {
-    /// Starts its media process.
     pub(super) fn begin(it: Beginning) -> Self {
-        let config = Config {
-            max_restarts: MEDIA_RESTARTS,
-            ..Config::default()
-        };
         Self {
-            media: Supervised::start(config, it.command, it.media_id, it.owner),
+            media: it.media,
             number: it.number,
             asked: it.asked,
             size: it.set.params.base.size,

@@ -90,6 +90,7 @@ pub(super) fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream)
         binding: asked.binding,
         source: asked.source.as_text(),
         sink: asked.sink.as_text(),
+        events_url: asked.events_url.clone(),
         egress: asked.egress,
         on_worker_loss: asked.on_worker_loss,
         started_ms: stream.started_ms,

@@ -32,8 +32,8 @@ fn take_from(folder: &Path) -> Vec<Value> {
     left.take(MOST_NOTES).collect()
 }
 
-/// Ends the channels that notes name: what goes out, and the events. A stream that has begun meanwhile may go out where
-/// one before it did: its channels are its own.
+/// Ends the channels that notes name: what goes out, and the events. A stream that has begun meanwhile may use any of
+/// them for its output or its events: those are its own.
 pub(in crate::infer) async fn end(
     notes: Vec<Value>,
     tls: Transport,
@@ -41,7 +41,7 @@ pub(in crate::infer) async fn end(
 ) {
     for note in notes {
         for url in channels(&note) {
-            if note["publish_url"].as_str().is_some_and(&is_taken) {
+            if is_taken(url) {
                 log(
                     Level::Info,
                     format_args!("a channel that was left behind is in use again: {url}"),
@@ -110,21 +110,30 @@ mod tests {
         assert_eq!(read(&first(folder)), Some(note));
     }
 
+    /// Answers the next request with this status.
+    async fn answer_next(listener: &TcpListener, status: u16) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 4096];
+        drop(stream.read(&mut head).await);
+        let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
+        drop(stream.write_all(answer.as_bytes()).await);
+    }
+
+    async fn listen() -> (TcpListener, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/channel", listener.local_addr().unwrap());
+        (listener, url)
+    }
+
     /// A server that answers each request with this status; where it is.
     async fn answers(status: u16) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
+        let (listener, url) = listen().await;
         tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let mut head = [0; 4096];
-                    drop(stream.read(&mut head).await);
-                    let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
-                    drop(stream.write_all(answer.as_bytes()).await);
-                });
+            loop {
+                answer_next(&listener, status).await;
             }
         });
-        format!("http://{addr}/channel")
+        url
     }
 
     #[tokio::test]
@@ -137,12 +146,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn channels_that_a_stream_has_taken_again_are_left_alone() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/out", listener.local_addr().unwrap());
-        let note = json!({"publish_url": url, "events_url": format!("{url}-events")});
-        end(vec![note], Transport::default(), |taken| taken == url).await;
-        let asked = timeout(Duration::ZERO, listener.accept()).await;
-        assert!(asked.is_err(), "its server was asked");
+    async fn each_channel_that_a_stream_has_taken_again_is_left_alone_and_the_other_is_ended() {
+        let ((taken, url), (other, other_url)) = (listen().await, listen().await);
+        for note in [
+            json!({"publish_url": url, "events_url": other_url}),
+            json!({"publish_url": other_url, "events_url": url}),
+        ] {
+            let ending = end(vec![note], Transport::default(), |it| it == url);
+            let both = async { tokio::join!(ending, answer_next(&other, 200)) };
+            assert!(timeout(END_WITHIN, both).await.is_ok(), "it is left");
+            let asked = timeout(Duration::ZERO, taken.accept()).await;
+            assert!(asked.is_err(), "its server was asked");
+        }
     }
 }

@@ -25,8 +25,8 @@ pub(super) enum Disk {
 impl Disk {
     /// A file that can be made, as far as that is known before it is.
     pub(super) async fn wanted(path: PathBuf) -> io::Result<Self> {
-        let looked = move || may_be_made(&path).map(|()| path);
-        blocking(looked).await.map(Self::Wanted)
+        let looked = blocking(move || may_be_made(&path).map(|()| path));
+        looked.await.map(Self::Wanted)
     }
 
     pub(super) async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
@@ -50,6 +50,7 @@ impl Disk {
     }
 }
 
+/// Whether it can be made, as far as that is known before it is. It blocks.
 fn may_be_made(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         // What is there is not written over: it may be the source.
@@ -62,6 +63,7 @@ fn may_be_made(path: &Path) -> io::Result<()> {
     Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
+/// Makes it with its first bytes. It blocks.
 fn begin(path: &Path, bytes: &[u8]) -> io::Result<fs::File> {
     let mut file = fs::File::create_new(path)?;
     let written = file.write_all(bytes);

@@ -1,16 +1,14 @@
 //! What the tasks of a transport share: whom they tell, and when they end.
 
-use std::{
-    sync::{
-        Arc,
-        mpsc::{SyncSender, TrySendError},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    mpsc::{SyncSender, TrySendError},
 };
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until},
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
 };
 
 use super::{Counters, News, ending::Ending, progress::Progress};
@@ -18,9 +16,6 @@ use crate::{
     infer::engine::{Incoming, Number},
     log::Ids,
 };
-
-/// How often a full inbox of the engine is tried again.
-const AGAIN: Duration = Duration::from_millis(2);
 
 /// What tasks share.
 #[derive(Clone)]
@@ -37,15 +32,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Tells the engine; waits while its inbox is full.
+    /// Tells the engine; while its inbox is full, waits for room on a thread for that. Nothing of a stream goes on without
+    /// the engine, and its end ends the wait.
     pub(super) async fn tell(&self, news: News) {
-        let mut incoming = Incoming::Transport(self.number, news);
-        loop {
-            match self.owner.try_send(incoming) {
-                Ok(()) | Err(TrySendError::Disconnected(_)) => return,
-                Err(TrySendError::Full(back)) => incoming = back,
-            }
-            sleep(AGAIN).await;
+        let incoming = Incoming::Transport(self.number, news);
+        if let Err(TrySendError::Full(incoming)) = self.owner.try_send(incoming) {
+            let owner = self.owner.clone();
+            // An engine that has ended needs no news.
+            drop(spawn_blocking(move || owner.send(incoming).is_ok()).await);
         }
     }
 
