@@ -187,3 +187,18 @@ fn what_serve_does_not_do_ends_it_before_anything_starts() {
         assert!(stage.boots().is_empty(), "something was started");
     }
 }
+
+/// Twenty seconds without an answer; health says so meanwhile, and the budget counts it.
+#[test]
+fn an_infer_that_answers_no_more_is_replaced() {
+    let runner = Runner::well(Stage::new());
+    let first = runner.infer(1);
+    framerill_tests::live::runner::signal(first, Signal::STOP);
+    let second = runner.infer(2);
+    assert!(second != first && !is_running(first));
+    assert!(
+        runner.stderr().contains("infer answers no more"),
+        "{}",
+        runner.stderr()
+    );
+}

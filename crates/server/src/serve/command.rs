@@ -1,19 +1,15 @@
 //! `framerill serve`: the wiring, and the ordered end.
 
-use std::{collections::BTreeMap, env, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, env, net::SocketAddr, sync::Arc};
 
-use axum::http::Method;
 use framerill_trickle::http::server::{Config, Server};
 use serde_json::json;
-use tokio::{
-    net::TcpListener,
-    sync::watch,
-    time::{Instant, timeout},
-};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use super::{
+    attend::attend,
     dotenv,
-    keeper::{Ended, Infer, Keeper, News},
+    keeper::{Ended, Keeper, News},
     routes::{self, Shared},
     settings::{HOST, PORT, Settings, TRICKLE},
     source::Sources,
@@ -28,11 +24,6 @@ use crate::{
     signals::Stop,
     terminal,
 };
-
-/// How often infer is asked until it first answers.
-const ASK_EVERY: Duration = Duration::from_millis(100);
-/// Its answer, the first of which may come while it still has much to do.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// A container process that is asked for.
 pub(crate) struct Serve {
@@ -165,34 +156,5 @@ fn announce(addr: SocketAddr, trickle: Option<SocketAddr>, json: bool) {
     terminal::answer(format_args!("serving at {url}"));
     if let Some(channels) = channels {
         terminal::answer(format_args!("serving channels at {channels}"));
-    }
-}
-
-/// Finds out when each process of infer first answers.
-async fn attend(keeper: Arc<Keeper>, mut infer: watch::Receiver<Infer>) {
-    let mut told = 0;
-    loop {
-        let seen = *infer.borrow_and_update();
-        match seen.port.filter(|_| !seen.has_answered) {
-            None => {
-                if infer.changed().await.is_err() {
-                    return;
-                }
-            }
-            Some(port) => {
-                let until = Instant::now() + ANSWER_WITHIN;
-                let asked = http::ask(port, Method::GET, "/api/status", None, until).await;
-                let answers = asked.is_ok_and(|it| it.into_status().is_some());
-                if answers && keeper.answered(seen.incarnation) && told != seen.incarnation {
-                    told = seen.incarnation;
-                    log(
-                        Level::Info,
-                        format_args!("infer answers on 127.0.0.1:{port}"),
-                    );
-                }
-                // A change ends the wait early.
-                drop(timeout(ASK_EVERY, infer.changed()).await);
-            }
-        }
     }
 }

@@ -63,6 +63,8 @@ pub(super) enum Ended {
 enum Incoming {
     Child(Notice),
     Answered(u32),
+    /// It has not answered for too long.
+    Silent(u32),
     /// Look whether infer is to leave.
     Stop,
 }
@@ -128,6 +130,12 @@ impl Keeper {
     /// This process of infer has answered. Whether that was taken in.
     pub(super) fn answered(&self, incarnation: u32) -> bool {
         self.inbox.try_send(Incoming::Answered(incarnation)).is_ok()
+    }
+
+    /// This process of infer answers nothing any more: it is ended, and another one started as after any other end.
+    pub(super) fn silent(&self, incarnation: u32) {
+        // A keeper that has much to do is told again.
+        self.inbox.try_send(Incoming::Silent(incarnation)).ok();
     }
 
     /// Has infer leave.
@@ -307,7 +315,10 @@ impl Watch {
             match message {
                 None => return End::Stopped,
                 Some(Incoming::Answered(which)) if which == incarnation => self.answered(),
-                Some(Incoming::Stop | Incoming::Answered(_)) => {}
+                Some(Incoming::Silent(which)) if which == incarnation => {
+                    child.kill(KillReason::NoHeartbeat);
+                }
+                Some(Incoming::Stop | Incoming::Answered(_) | Incoming::Silent(_)) => {}
                 Some(Incoming::Child(notice)) if notice.incarnation == incarnation => {
                     match notice.event {
                         Event::LogLine(line) => terminal::tell(line),

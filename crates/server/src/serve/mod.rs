@@ -6,6 +6,7 @@
 //! Read in this order: [`settings`] (what it is told), [`routes`] (what it answers), [`request`], [`forward`] and
 //! [`health`] (the three rules of the contract), [`streams`] (our own API), [`keeper`] (how infer lives), [`command`] (the wiring).
 
+mod attend;
 mod bearer;
 mod command;
 mod counters;
