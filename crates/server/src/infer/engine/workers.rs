@@ -13,7 +13,7 @@ use super::{
     Ended, ParamsStatus,
     driver::Driver,
     flow::Quarantine,
-    seating::{self, Scope, Suspect},
+    seating::{self, MOVED, Scope, Suspect},
     worker::{Worker, error_text, sentences},
 };
 use crate::{
@@ -182,16 +182,20 @@ impl Driver {
             }
             let stream = self.seats[seat].stream.as_mut();
             if let (Some(it), Some(stream)) = (&quarantine, stream)
-                && let Some(message) = it.told(stream.number)
+                && let Some(mut message) = it.told(stream.number)
             {
                 stream.params_are(ParamsStatus::Quarantined);
                 stream.set.clone_from(&it.restored);
                 let stream = stream.number;
-                self.report(seat, message);
                 self.place(seating::Input::Suspected {
                     stream,
                     of: Suspect::Params,
                 });
+                // Of what is told within a second the last counts, and so this is one line.
+                if self.seating.worker_of(seat) != Some(id) {
+                    message = format!("{message}; {MOVED}");
+                }
+                self.report(seat, message);
             }
         }
     }

@@ -25,3 +25,4 @@ mod workers;
 pub(super) use key::{Key, Scope};
 pub(super) use machine::Seating;
 pub(super) use message::{Failure, Input, Load, Output, StartId, Suspect, Wanted};
+pub(super) use workers::MOVED;

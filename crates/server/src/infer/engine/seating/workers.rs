@@ -13,6 +13,8 @@ use super::{
 };
 use crate::infer::{engine::Number, refusal::Refusal};
 
+/// What a stream that left a shared worker is told.
+pub(in crate::infer::engine) const MOVED: &str = "it has a worker of its own now";
 /// Deaths after which a stream no longer shares a worker.
 const SHARED_DEATHS: u32 = 2;
 
@@ -93,7 +95,7 @@ impl Seating {
         streams.sort_unstable();
         for stream in streams.into_iter().skip(1) {
             let why = "The pipeline does not say that streams may share it (`shareable`)";
-            self.move_out(stream, why);
+            self.move_out(stream, Some(why));
         }
     }
 
@@ -178,20 +180,15 @@ impl Seating {
             return;
         };
         match of {
-            // Quarantine tells of the second death.
-            Suspect::Params => self.move_out(
-                stream,
-                "The shared worker died twice of this stream's parameters",
-            ),
+            // Quarantine tells of it.
+            Suspect::Params => self.move_out(stream, None),
             // Once the parameters are out of suspicion, one more is enough.
             Suspect::FrameOrParams => it.deaths = SHARED_DEATHS - 1,
             Suspect::Frame => {
                 it.deaths += 1;
                 if it.deaths >= SHARED_DEATHS {
-                    self.move_out(
-                        stream,
-                        "The shared worker died twice with a frame of this stream at work",
-                    );
+                    let why = "The shared worker died twice with a frame of this stream at work";
+                    self.move_out(stream, Some(why));
                 }
             }
         }
@@ -205,7 +202,7 @@ impl Seating {
     }
 
     /// A stream leaves its worker for one of its own.
-    fn move_out(&mut self, stream: Number, why: &str) {
+    fn move_out(&mut self, stream: Number, why: Option<&str>) {
         let Some((seat, _)) = self.seated(stream).filter(|(_, it)| !it.is_ending) else {
             return;
         };
@@ -216,8 +213,8 @@ impl Seating {
         let key = Key::of_seat(&pipeline, seat);
         let own = self.worker_with(&key).map(|it| it.id);
         let own = own.unwrap_or_else(|| self.add_worker(key, Load::Stream(stream)));
-        let error = format!("{why}: it has a worker of its own now");
-        self.move_to(seat, own, Some(error));
+        let error = why.map(|why| format!("{why}: {MOVED}"));
+        self.move_to(seat, own, error);
     }
 
     fn move_to(&mut self, seat: usize, worker: ChildId, error: Option<String>) {
