@@ -2,6 +2,8 @@
 
 #[path = "serve/answers.rs"]
 mod answers;
+#[path = "serve/first_process.rs"]
+mod first_process;
 #[path = "serve/hardware.rs"]
 mod hardware;
 #[path = "serve/health.rs"]

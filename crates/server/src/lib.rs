@@ -14,6 +14,7 @@ mod exposition;
 mod failure;
 mod http;
 mod infer;
+mod init;
 mod log;
 mod near;
 pub mod program;

@@ -1,6 +1,10 @@
 //! What comes from outside may be anything; callers still get only what they know.
 
-use std::{io::Write, net::Shutdown, time::Duration};
+use std::{
+    io::Write,
+    net::{Shutdown, TcpStream},
+    time::Duration,
+};
 
 use framerill_tests::{
     http::{connect, read_answer, request},
@@ -57,6 +61,88 @@ fn a_body_that_is_too_long_is_422() {
     let reply = runner.post(&body);
     assert_eq!(reply.status, 422);
     assert_eq!(reply.json()["detail"][0]["type"], "too_long");
+}
+
+#[test]
+fn a_body_that_says_that_it_is_too_long_is_refused_before_it_comes() {
+    let runner = Runner::well(Stage::new());
+    for (path, status) in [(PATH, 422), ("/v1/streams", 413)] {
+        // Those that are being read are not waited for, either.
+        let busy: Vec<_> = (0..30).map(|_| slow_body(&runner, path)).collect();
+        let asked = now();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 17000000\r\n\r\n"
+        );
+        let mut stream = connect(&runner.address);
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let reply = read_answer(&mut stream).expect("an answer");
+        assert_eq!(reply.status, status);
+        assert!(asked.elapsed() < Duration::from_secs(3));
+        drop(busy);
+    }
+}
+
+/// A long body of which nothing comes but its beginning.
+fn slow_body(runner: &Runner, path: &str) -> TcpStream {
+    let mut stream = connect(&runner.address);
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9000000\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).expect("it reads");
+    stream
+}
+
+#[test]
+fn slow_long_bodies_hold_no_short_one_up() {
+    let runner = Runner::well(Stage::new());
+    for (path, body) in [
+        (PATH, least()),
+        (
+            "/v1/streams",
+            json!({"source": "http://127.0.0.1/in", "sink": "http://127.0.0.1/out"}),
+        ),
+    ] {
+        let busy: Vec<_> = (0..30).map(|_| slow_body(&runner, path)).collect();
+        let asked = now();
+        let json = [("Content-Type", "application/json")];
+        let reply = request(
+            &runner.address,
+            "POST",
+            path,
+            &json,
+            body.to_string().as_bytes(),
+        );
+        assert_eq!(reply.status, 200, "{path}");
+        assert!(asked.elapsed() < Duration::from_secs(3), "{path}");
+        drop(busy);
+    }
+}
+
+#[test]
+fn more_values_than_are_read_are_refused_at_once_and_hold_nothing_up() {
+    let runner = Runner::well(Stage::new());
+    let body = format!(
+        r#"{{"subscribe_url":"a","publish_url":"b","params":{{"x":[{}[]]}}}}"#,
+        "[],".repeat(5_000_000)
+    );
+    let json = [("Content-Type", "application/json")];
+    let reply = request(&runner.address, "POST", PATH, &json, body.as_bytes());
+    assert_eq!(reply.status, 422);
+    let text = reply.json()["detail"][0]["msg"].to_string();
+    assert!(text.contains("at most 200000 JSON values"), "{text}");
+    assert!(runner.starts().is_empty());
+}
+
+#[test]
+fn a_whole_url_as_a_target_names_this_machine_or_is_refused() {
+    let runner = Runner::well(Stage::new());
+    for (host, status) in [("127.0.0.1", 200), ("evil.example", 403)] {
+        let head = format!("GET http://{host}/v1/streams HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let mut stream = connect(&runner.address);
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let reply = read_answer(&mut stream).expect("an answer");
+        assert_eq!(reply.status, status, "{host}");
+    }
 }
 
 #[test]

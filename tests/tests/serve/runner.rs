@@ -1,6 +1,7 @@
 //! One `framerill serve` with an infer that a test directs.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -11,7 +12,7 @@ use framerill_tests::{
     bin,
     http::{Answer, request},
     process::is_running,
-    serving, wait_for,
+    serving, skip, wait_for,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -26,6 +27,21 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    is_contained: bool,
+}
+
+/// Lends no further namespaces from here on, and becomes the program.
+const CONTAIN: &str = r#"echo 0 > /proc/sys/user/max_pid_namespaces && exec "$@""#;
+
+/// The program as the first process of a container, which lends it no namespaces.
+fn contain(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--pid", "--fork"])
+        .args(["--kill-child", "--mount-proc", "--"])
+        .args(["sh", "-c", CONTAIN, "sh"])
+        .arg(program);
+    command
 }
 
 /// How it ended.
@@ -49,6 +65,7 @@ impl Stage {
             folder: tempfile::tempdir().expect("a folder"),
             args: Vec::new(),
             env: Vec::new(),
+            is_contained: false,
         }
     }
 
@@ -60,6 +77,17 @@ impl Stage {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// As a container's first process; none, loudly, where the machine lends no namespaces.
+    pub(crate) fn contained(mut self) -> Option<Self> {
+        let tried = contain("true").stderr(Stdio::null()).status();
+        if !tried.is_ok_and(|it| it.success()) {
+            skip("no namespaces for a container");
+            return None;
+        }
+        self.is_contained = true;
+        Some(self)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -80,7 +108,13 @@ impl Stage {
     }
 
     fn command(&self) -> Command {
-        let mut command = serving::framerill();
+        let mut command = if self.is_contained {
+            let mut command = contain(bin("framerill"));
+            serving::told_by_nobody(&mut command);
+            command
+        } else {
+            serving::framerill()
+        };
         command
             .args(["serve", "--json", "--internal-port", "0"])
             .args(&self.args)

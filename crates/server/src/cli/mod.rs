@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-use crate::{exit::Exit, failure::Failure, terminal::LastLines};
+use crate::{exit::Exit, failure::Failure, init, terminal::LastLines};
 
 /// Runs AI on live and recorded video, each model in its own supervised process.
 #[derive(Debug, Parser)]
@@ -93,9 +93,9 @@ fn command() -> Exit {
     let done = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Run(run) => run.run(),
-        Command::Serve(serve) => serve.run(),
+        Command::Serve(serve) => init::beneath(|| serve.run()),
         Command::Stream(stream) => stream.run(),
-        Command::Infer(infer) => infer.run(),
+        Command::Infer(infer) => init::beneath(|| infer.run()),
         Command::Pipelines(pipelines) => pipelines.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Trickle(trickle) => trickle.run(),

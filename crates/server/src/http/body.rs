@@ -1,6 +1,6 @@
 //! Reading a request's body: its type, and bounds of length and time.
 
-use std::time::Duration;
+use std::{panic, time::Duration};
 
 use axum::{
     body::Body,
@@ -8,12 +8,18 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout_at};
+use hyper::body::Body as _;
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout_at},
+};
 
 /// A body that takes longer is given up.
 const WITHIN: Duration = Duration::from_secs(10);
 /// What is too long is still read up to here: a peer that is writing reads no answer.
 const READ_MOST: usize = 64 << 20;
+/// A longer one takes so long to parse that other requests would wait for it.
+const PARSED_AT_ONCE: usize = 64 << 10;
 
 /// Why there is no body to work with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +77,40 @@ pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), Unread> {
     Err(Unread::NotJson(kind))
 }
 
-/// The whole body, or why there is none.
-pub(crate) async fn read(mut body: Body, most: usize) -> Result<Bytes, Unread> {
+/// Its length, if that is known. Of a chunked body none is, whatever its head says besides.
+pub(crate) fn length(body: &Body) -> Option<u64> {
+    body.size_hint().exact()
+}
+
+/// The whole body, or why there is none. One that says itself that it is too long is not waited for.
+pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes, Unread> {
+    if length(&body).is_some_and(|it| it > most as u64) {
+        // What is being written is read all the same, and none of it is kept.
+        tokio::spawn(collect(body, 0));
+        return Err(Unread::TooLong { most });
+    }
+    collect(body, most).await
+}
+
+/// What `parse` makes of a whole body. The event loop goes on meanwhile.
+pub(crate) async fn parse<T: Send + 'static>(
+    body: Bytes,
+    parse: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> T {
+    if body.len() <= PARSED_AT_ONCE {
+        return parse(&body);
+    }
+    match spawn_blocking(move || parse(&body)).await {
+        Ok(parsed) => parsed,
+        Err(error) => match error.try_into_panic() {
+            Ok(why) => panic::resume_unwind(why),
+            // The process ends.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+async fn collect(mut body: Body, most: usize) -> Result<Bytes, Unread> {
     let until = Instant::now() + WITHIN;
     let mut whole = BytesMut::new();
     let mut length = 0;
@@ -108,8 +146,8 @@ mod tests {
 
     use super::*;
 
-    /// A body that does not come.
-    struct Never;
+    /// A body that does not come, of so many bytes.
+    struct Never(u64);
 
     impl hyper::body::Body for Never {
         type Data = Bytes;
@@ -120,6 +158,10 @@ mod tests {
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
             Poll::Pending
+        }
+
+        fn size_hint(&self) -> hyper::body::SizeHint {
+            hyper::body::SizeHint::with_exact(self.0)
         }
     }
 
@@ -132,7 +174,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_end_is_late() {
-        assert_eq!(read(Body::new(Never), 8).await, Err(Unread::Late));
+        assert_eq!(read(Body::new(Never(8)), 8).await, Err(Unread::Late));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_says_that_it_is_too_long_is_not_waited_for() {
+        let begun = Instant::now();
+        let refused = read(Body::new(Never(9)), 8).await;
+        assert_eq!(refused, Err(Unread::TooLong { most: 8 }));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn a_long_body_is_parsed_beside_the_event_loop() {
+        let parsed_by = |length: usize| {
+            let body = Bytes::from(vec![b'x'; length]);
+            parse(body, |body| (body.len(), std::thread::current().id()))
+        };
+        let own = std::thread::current().id();
+        assert_eq!(parsed_by(PARSED_AT_ONCE).await, (PARSED_AT_ONCE, own));
+        let (length, other) = parsed_by(PARSED_AT_ONCE + 1).await;
+        assert!(length > PARSED_AT_ONCE && other != own);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Whom a server on loopback answers. A page of any site reaches it under a name that the site has made this machine's, or by
-//! a request of the page's own: the one shows in `Host`, the other in `Origin`.
+//! a request of the page's own: the one shows in `Host`, or in a target that is a whole URL, the other in `Origin`.
 
 use std::{fmt, net::IpAddr};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 
 /// Why a request is none of this machine's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +41,11 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 }
 
 /// Whether a request to a server on loopback is this machine's. HTTP/1.0 has no `Host`, and only pages have an `Origin`.
-pub(crate) fn check(headers: &HeaderMap) -> Result<(), Foreign> {
-    for host in headers.get_all(header::HOST) {
-        let host = String::from_utf8_lossy(host.as_bytes());
+pub(crate) fn check(target: &Uri, headers: &HeaderMap) -> Result<(), Foreign> {
+    let hosts = headers.get_all(header::HOST).into_iter();
+    let hosts = hosts.map(|it| String::from_utf8_lossy(it.as_bytes()));
+    let within = target.authority().map(|it| it.as_str().into());
+    for host in hosts.chain(within) {
         let name = name_of(&host);
         if !host.is_empty() && !is_loopback(name) {
             return Err(Foreign::Host(name.to_owned()));
@@ -75,15 +77,13 @@ mod tests {
     use super::*;
 
     fn check_one(name: HeaderName, value: &'static str) -> Result<(), Foreign> {
-        check(&HeaderMap::from_iter([(
-            name,
-            HeaderValue::from_static(value),
-        )]))
+        let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(value))]);
+        check(&Uri::from_static("/v1/streams"), &headers)
     }
 
     #[test]
     fn names_of_loopback_are_this_machines_with_and_without_a_port_and_so_is_none() {
-        assert_eq!(check(&HeaderMap::new()), Ok(()));
+        assert_eq!(check(&Uri::default(), &HeaderMap::new()), Ok(()));
         for host in [
             "",
             "127.0.0.1",
@@ -118,7 +118,22 @@ mod tests {
         for (name, value) in both {
             headers.append(name, value);
         }
-        assert!(check(&headers).is_err());
+        assert!(check(&Uri::default(), &headers).is_err());
+    }
+
+    #[test]
+    fn a_target_that_is_a_whole_url_names_a_host_too() {
+        let host = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost"))]);
+        for (target, is_own) in [
+            ("http://127.0.0.1:8888/v1/streams", true),
+            ("http://localhost/v1/streams", true),
+            ("http://evil.example/v1/streams", false),
+            ("http://127.0.0.1@evil.example/v1/streams", false),
+            ("http://evil.example:1@localhost/v1/streams", false),
+        ] {
+            let checked = check(&target.parse().unwrap(), &host);
+            assert_eq!(checked.is_ok(), is_own, "{target}");
+        }
     }
 
     #[test]

@@ -159,7 +159,7 @@ pub(super) fn router(engine: Engine) -> Router {
 
 /// Any route shows or changes what is this machine's: a start may run code of it.
 async fn of_this_machine(request: Request, next: Next) -> Response {
-    match loopback::check(request.headers()) {
+    match loopback::check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(why) => {
             let refused = format_args!("{} refused: {why}", request.method());
@@ -300,14 +300,14 @@ async fn read_asked(
 }
 
 /// Reads a whole body of JSON (§2, common validation).
-async fn read_json<T>(
+async fn read_json<T: Send + 'static>(
     request: Request,
-    parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    parse: impl FnOnce(&[u8]) -> Result<T, String> + Send + 'static,
 ) -> Result<T, Wrong> {
     let (head, body) = request.into_parts();
     body::check_json(&head.headers).map_err(Wrong::Body)?;
     let body = body::read(body, BODY_MOST).await.map_err(Wrong::Body)?;
-    parse(&body).map_err(Wrong::Content)
+    body::parse(body, parse).await.map_err(Wrong::Content)
 }
 
 /// A stream that was just begun, as soon as it is told of.

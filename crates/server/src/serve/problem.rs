@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
-use crate::http::body::Unread;
+use crate::{http::body::Unread, infer::json::TooMany};
 
 /// A longer input is not sent back, nor is one that a reader's parser may refuse (deep, or half a character).
 const INPUT_MAX: usize = 64 << 10;
@@ -96,6 +96,11 @@ impl Problem {
             problem.input = empty;
         }
         problem
+    }
+
+    /// The body has more values than are read.
+    pub(super) fn too_many(why: &TooMany) -> Self {
+        Self::new("too_long", format!("Body: {why}"), RawValue::NULL)
     }
 
     /// The body is too long, or did not arrive whole.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
-use crate::log::Ids;
+use crate::{infer::json, log::Ids};
 
 /// A valid start request. It is written as infer takes it: without `model_id`, and with its own word for the request.
 #[derive(Clone, Debug, Serialize)]
@@ -64,6 +64,7 @@ pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Start, In
         let text = text.unwrap_or_else(|_| RawValue::NULL.to_owned());
         return Err(Problem::not_an_object(&text).into());
     }
+    json::check_values(body).map_err(|why| Problem::too_many(&why))?;
     let raw: &RawValue = serde_json::from_slice(body).map_err(|error| {
         let at = offset(body, error.line(), error.column());
         Problem::not_json(at, &bare(&error.to_string()))
@@ -345,6 +346,15 @@ mod tests {
         for kind in ["text/plain", "json", "application/x-www-form-urlencoded"] {
             assert!(parse(Some(kind), body.as_bytes()).is_err(), "{kind}");
         }
+    }
+
+    #[test]
+    fn more_values_than_are_read_are_one_entry_that_names_the_bound() {
+        let body = format!(r#"{{"params": {{"x": [{}[]]}}}}"#, "[],".repeat(200_000));
+        let got = problems(None, body.as_bytes());
+        assert_eq!(got[0]["type"], "too_long");
+        let text = got[0]["msg"].as_str().unwrap();
+        assert!(text.contains("at most 200000 JSON values"), "{text}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
@@ -16,7 +16,7 @@ use axum::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Semaphore, SemaphorePermit, watch},
     time::{Instant, timeout},
 };
 
@@ -51,12 +51,12 @@ const STATUS_WITHIN: Duration = Duration::from_millis(600);
 const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// Bytes of a request: room for pictures in base64 and for large graphs.
 pub(super) const BODY_MOST: usize = 16 << 20;
-/// Start requests that are read at the same time: a bound of memory.
+/// Long bodies that are read at the same time: a bound of memory.
 const STARTS: usize = 8;
 /// Bytes of a body that waits for no other.
 const SHORT: u64 = 1 << 20;
 /// How long the next one waits.
-pub(super) const START_TURN_WITHIN: Duration = Duration::from_secs(5);
+const START_TURN_WITHIN: Duration = Duration::from_secs(5);
 /// A driver that hangs is given up; so is one that is still busy with who asked before.
 const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
 /// What the kernel counts of this process; a page without it is better than none.
@@ -81,6 +81,9 @@ const ROUTES: [&str; 13] = [
 /// One stream; its number is no part of the name.
 const STREAM: &str = "/v1/streams/{id}";
 
+/// Too many long bodies are read at the same time.
+pub(super) struct NoTurn;
+
 /// What handlers share.
 pub(super) struct Shared {
     pub(super) settings: Settings,
@@ -89,7 +92,7 @@ pub(super) struct Shared {
     hardware: OnceLock<Hardware>,
     asking_hardware: Turn,
     reading_proc: Turn,
-    pub(super) starts: Semaphore,
+    starts: Semaphore,
 }
 
 impl Shared {
@@ -107,11 +110,26 @@ impl Shared {
 
     /// Whether a request may come from there: to a server on loopback only this machine's do, or those that have to bring
     /// the token, which no page of another site knows.
-    pub(super) fn check_caller(&self, headers: &HeaderMap) -> Result<(), Foreign> {
+    pub(super) fn check_caller(&self, head: &Parts) -> Result<(), Foreign> {
         if !is_loopback(&self.settings.host) || self.settings.token.is_some() {
             return Ok(());
         }
-        loopback::check(headers)
+        loopback::check(&head.uri, &head.headers)
+    }
+
+    /// A turn to read a body of this length, if it is known. What is short, or too long to be read, costs no memory that has
+    /// to be shared out, and waits for nobody's long one.
+    pub(super) async fn turn(
+        &self,
+        length: Option<u64>,
+    ) -> Result<Option<SemaphorePermit<'_>>, NoTurn> {
+        if length.is_some_and(|it| it <= SHORT || it > BODY_MOST as u64) {
+            return Ok(None);
+        }
+        match timeout(START_TURN_WITHIN, self.starts.acquire()).await {
+            Ok(Ok(turn)) => Ok(Some(turn)),
+            _ => Err(NoTurn),
+        }
     }
 
     /// Opens NVML. It blocks.
@@ -184,27 +202,20 @@ async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusa
     let (head, body) = request.into_parts();
     // Callers of this route know no 403.
     shared
-        .check_caller(&head.headers)
+        .check_caller(&head)
         .map_err(|why| refused(&Ids::default(), Refusal::Bad(why.to_string())))?;
-    // What is short costs no memory that has to be shared out, and waits for nobody's long body.
-    let length = header_text(&head.headers, header::CONTENT_LENGTH);
-    let length = length.and_then(|it| it.parse::<u64>().ok());
-    let turn = async {
-        match length {
-            Some(0..=SHORT) => Ok(None),
-            _ => shared.starts.acquire().await.map(Some),
-        }
-    };
-    let Ok(Ok(_turn)) = timeout(START_TURN_WITHIN, turn).await else {
-        return Err(refused(&Ids::default(), Refusal::Failed(FAILED)));
-    };
+    let length = body::length(&body);
+    let _turn = shared
+        .turn(length)
+        .await
+        .map_err(|NoTurn| refused(&Ids::default(), Refusal::Failed(FAILED)))?;
     let invalid = |it: Invalid| refused(&it.ids, Refusal::Invalid(it.problems));
     let body = body::read(body, BODY_MOST).await;
     let body = body.map_err(|why| invalid(Problem::unread(&why).into()))?;
     let content_type = header_text(&head.headers, header::CONTENT_TYPE);
-    let start = request::parse(content_type.as_deref(), &body).map_err(invalid)?;
+    let parse = move |body: &[u8]| request::parse(content_type.as_deref(), body);
+    let start = body::parse(body, parse).await.map_err(invalid)?;
     let ids = start.ids();
-    drop(body);
     let authorization = head.headers.get(header::AUTHORIZATION);
     let authorization = authorization.map(header::HeaderValue::as_bytes);
     if !bearer::is_allowed(shared.settings.token.as_ref(), authorization) {

@@ -4,18 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{
     bearer,
     refusal::answer,
-    routes::{BODY_MOST, START_TURN_WITHIN, Shared},
+    routes::{BODY_MOST, NoTurn, Shared},
 };
 use crate::{
     http::{
@@ -94,7 +94,7 @@ fn code(status: StatusCode) -> &'static str {
 
 async fn pass(shared: &Shared, path: String, request: Request) -> Result<Response, Refused> {
     let (head, body) = request.into_parts();
-    check_caller(shared, &head.headers)?;
+    check_caller(shared, &head)?;
     let authorization = head.headers.get(header::AUTHORIZATION);
     let authorization = authorization.map(HeaderValue::as_bytes);
     if !bearer::is_allowed(shared.settings.token.as_ref(), authorization) {
@@ -108,35 +108,37 @@ async fn pass(shared: &Shared, path: String, request: Request) -> Result<Respons
         return hand_on(shared, Method::DELETE, &path, None).await;
     }
     body::check_json(&head.headers).map_err(unread)?;
-    let turn = timeout(START_TURN_WITHIN, shared.starts.acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
+    let length = body::length(&body);
+    let _turn = shared.turn(length).await.map_err(|NoTurn| {
         let text = "too many requests at the same time; try again".to_owned();
-        return Err((StatusCode::SERVICE_UNAVAILABLE, text));
-    };
+        (StatusCode::SERVICE_UNAVAILABLE, text)
+    })?;
     let body = body::read(body, BODY_MOST).await.map_err(unread)?;
-    if head.method == Method::POST {
-        check_places(shared, &body)?;
+    if head.method == Method::POST && !are_places_open(shared) {
+        body::parse(body.clone(), check_places).await?;
     }
     hand_on(shared, head.method, &path, Some(body)).await
 }
 
 /// A server on loopback answers this machine alone.
-fn check_caller(shared: &Shared, headers: &HeaderMap) -> Result<(), Refused> {
+fn check_caller(shared: &Shared, head: &Parts) -> Result<(), Refused> {
     let refused = |why: Foreign| (StatusCode::FORBIDDEN, why.to_string());
-    shared.check_caller(headers).map_err(refused)
+    shared.check_caller(head).map_err(refused)
 }
 
 fn unread(why: Unread) -> Refused {
     (why.status(), why.to_string())
 }
 
+/// Whether whoever may ask at all may name files and code of this machine.
+fn are_places_open(shared: &Shared) -> bool {
+    let settings = &shared.settings;
+    settings.token.is_some() || is_loopback(&settings.host)
+}
+
 /// Files and code of this machine are for those who sit at it, or have the token. It reads as infer does: what one of
 /// them takes for harmless is so for the other.
-fn check_places(shared: &Shared, body: &[u8]) -> Result<(), Refused> {
-    let settings = &shared.settings;
-    if settings.token.is_some() || is_loopback(&settings.host) {
-        return Ok(());
-    }
+fn check_places(body: &[u8]) -> Result<(), Refused> {
     let unread = |why| (StatusCode::UNPROCESSABLE_ENTITY, why);
     let asked = Asked::from_api(body).map_err(unread)?;
     if asked.is_local() {
