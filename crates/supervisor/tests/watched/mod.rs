@@ -429,7 +429,11 @@ impl World {
         });
         let waiting = u64::from(frames > outputs);
         let answered = self.answered_before;
-        self.tell_worker(lifecycle::Input::Progress { answered, waiting });
+        self.tell_worker(lifecycle::Input::Progress {
+            answered,
+            failed: 0,
+            waiting,
+        });
     }
 
     fn trouble(&mut self, counts: Duration) {

@@ -162,12 +162,13 @@ impl Driver {
         let Some(id) = self.seats[seat].worker else {
             return;
         };
-        let (mut answered, mut waiting) = (0_u64, 0_u64);
+        let (mut answered, mut failed, mut waiting) = (0_u64, 0_u64, 0_u64);
         for seat in self.seats_with(id) {
             if let Some(stream) = &self.seats[seat].stream {
                 let stats = stream.stats();
                 answered = answered.saturating_add(stats.answered);
                 answered = answered.saturating_add(stats.skipped);
+                failed = failed.saturating_add(stats.failed);
                 waiting = waiting.saturating_add(stats.waiting);
             }
         }
@@ -175,7 +176,7 @@ impl Driver {
         let Some(worker) = self.worker_mut(id) else {
             return;
         };
-        worker.child.progress(answered, waiting);
+        worker.child.progress(answered, failed, waiting);
         let is_output = answered > worker.answered;
         worker.answered = answered;
         if is_output
