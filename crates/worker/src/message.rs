@@ -565,6 +565,9 @@ pub struct SourceInfo {
     /// Clockwise degrees that were undone.
     #[serde(default)]
     pub rotation: u32,
+    /// FFmpeg's name of the pictures' codec, where it is known.
+    #[serde(default)]
+    pub video: Option<String>,
 }
 
 /// The sound of a source.

@@ -287,6 +287,7 @@ impl Driver {
                 }
                 reply.send(Ok(())).ok();
             }
+            Command::Trouble(what) => self.trouble_of_newest(what),
             Command::Leave => self.leave(),
         }
     }

@@ -3,8 +3,8 @@
 //! parameters a worker has).
 //!
 //! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `seating`, `flow` and `quarantined`
-//! (pure), `worker` and `last_words` (a worker, its parameters, what it said), `stream` and `tally` (a stream, its media
-//! and what they counted), `seat` (a guardian, a worker and the stream that sits there),
+//! (pure), `worker` and `last_words` (a worker, its parameters, what it said), `stream`, `tally` and `troubles` (a stream, its
+//! media, what they counted and what is to be told of that), `seat` (a guardian, a worker and the stream that sits there),
 //! `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream begins),
 //! `workers`, `medias` and `news` (what follows from what children and transports say).
 //!
@@ -31,6 +31,7 @@ mod snapshot;
 mod start;
 mod stream;
 mod tally;
+mod troubles;
 mod view;
 mod worker;
 mod workers;
@@ -103,6 +104,8 @@ pub(super) enum Command {
         by: AnswerBy,
         reply: Reply<()>,
     },
+    /// Something is wrong that concerns the newest stream, or the worker without one.
+    Trouble(String),
     /// End everything, in order.
     Leave,
 }
