@@ -69,7 +69,7 @@ impl Guardian {
             Input::StreamStarted { stream, restarts } => self.stream_started(now, stream, restarts),
             Input::StreamEnding { stream } => {
                 if self.seen.running_number() == Some(stream) {
-                    self.tell_all();
+                    self.tell_last();
                 } else {
                     self.ignored += 1;
                 }
@@ -294,6 +294,23 @@ impl Guardian {
             self.tell_trouble();
         }
         self.tell_error();
+    }
+
+    /// The newest of what waits, and the rest with it: of a channel that is about to be closed, a reader may miss all but the
+    /// next event.
+    fn tell_last(&mut self) {
+        let mut all: Vec<_> = self.troubles.drain(..).collect();
+        if let Some(error) = self.pending.take() {
+            let after = all.iter().filter(|(at, _)| at.at <= error.0.at).count();
+            all.insert(after, error);
+        }
+        let Some((at, newest)) = all.pop() else {
+            return;
+        };
+        let message = all.iter().rev().fold(newest, |text, (_, before)| {
+            format!("{text}; before that: {before}")
+        });
+        self.tell(at, message);
     }
 
     fn tell_trouble(&mut self) {
