@@ -385,8 +385,8 @@ mod tests {
         stream.run(45, &mut refused);
         let told = stream.troubles();
         assert_eq!(told.len(), 4, "{told:?}");
-        assert!(told[0].contains("for 10 s, 5 segments"), "{told:?}");
-        assert!(told[3].contains("for 40 s, 20 segments"), "{told:?}");
+        assert!(told[0].contains("for 10 s, 4 segments"), "{told:?}");
+        assert!(told[3].contains("for 40 s, 19 segments"), "{told:?}");
         stream.counts.segments_out += 1;
         stream.run(5, &mut refused);
         assert!(matches!(stream.told.last(), Some((_, Told::Over(_)))));
