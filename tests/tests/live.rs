@@ -48,6 +48,8 @@ mod sources;
 mod stalls;
 #[path = "live/starts.rs"]
 mod starts;
+#[path = "live/troubles.rs"]
+mod troubles;
 #[path = "live/volley.rs"]
 mod volley;
 #[path = "live/workers.rs"]

@@ -108,9 +108,14 @@ impl<M: From<Notice> + Send + 'static> Supervised<M> {
         }
     }
 
-    /// How the child's frames fare, as media's stats say (sums, if it serves several streams).
-    pub fn progress(&mut self, answered: u64, waiting: u64) {
-        self.input(Input::Progress { answered, waiting });
+    /// How the child's frames fare, as media's stats say (sums, if it serves several streams): answered and failed with so
+    /// far, and waiting now.
+    pub fn progress(&mut self, answered: u64, failed: u64, waiting: u64) {
+        self.input(Input::Progress {
+            answered,
+            failed,
+            waiting,
+        });
     }
 
     /// It broke a rule that the owner watches, such as the frame link's: it is killed, and restarted within its budget.

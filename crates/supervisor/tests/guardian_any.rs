@@ -6,7 +6,7 @@
 mod watched;
 
 use framerill_sim::for_each_seed;
-use framerill_supervisor::guardian::{Health, State, limits::TICK};
+use framerill_supervisor::guardian::{Cause, Health, State, limits::TICK};
 use watched::{Weather, World, millis, secs};
 
 /// Lets everything happen that does, and looks before and after each.
@@ -44,7 +44,7 @@ fn never_online_for_more_than_4_s_without_an_output(world: &World) {
 fn every_error_has_a_cause(world: &World) {
     let is_error = world.guardian.state() == State::Error;
     assert_eq!(is_error, world.truth.failed.is_some(), "{:?}", world.truth);
-    let cause = world.guardian.refusal().map(ToString::to_string);
+    let cause = world.guardian.refusal().map(Cause::message);
     assert_eq!(is_error, cause.is_some());
     if let Some(cause) = cause {
         assert!(world.truth.told.contains(&cause), "its cause is told");

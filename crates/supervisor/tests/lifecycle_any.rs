@@ -33,7 +33,11 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::LoadFailed(fault("load_failed"))),
         Just(Input::LoadFailed(fault("params"))),
         any::<bool>().prop_map(|busy| Input::Heartbeat { busy }),
-        (0..5u64, 0..3u64).prop_map(|(answered, waiting)| Input::Progress { answered, waiting }),
+        (0..5u64, 0..3u64, 0..3u64).prop_map(|(answered, failed, waiting)| Input::Progress {
+            answered,
+            failed,
+            waiting,
+        }),
         Just(Input::FatalError(fault("process_failed"))),
         Just(Input::ProtocolViolation("no".into())),
         Just(Input::ChannelClosed),
@@ -157,6 +161,30 @@ proptest! {
         bare.run_until(asked + millis(drain) + config.exit_time + config.kill_time);
         prop_assert!(bare.machine.state().is_terminal(), "{:?}", bare.machine);
         prop_assert_eq!(bare.spawns(), spawns, "a stop starts nothing");
+    }
+
+    #[test]
+    fn a_child_that_fails_with_every_frame_is_hung_one_frame_time_after_its_first_failure(
+        first in 0..50_000u64, pauses in prop::collection::vec(0..4000u64, 10..100), limit in 1..20u64,
+    ) {
+        let mut bare = Bare::new(Config { heartbeat_time: secs(1000), ..Config::default() });
+        let limit = secs(limit);
+        bare.give(Input::Spawned { pid: 1 });
+        bare.give(Input::Hello);
+        bare.give(Input::Ready { max_frame_time: Some(limit) });
+        let progress = |failed| Input::Progress { answered: 0, failed, waiting: 1 };
+        bare.give(progress(0));
+        bare.run_until(millis(first));
+        for (failed, pause) in (1..).zip(pauses) {
+            bare.give(progress(failed));
+            bare.run_until(bare.now + millis(pause));
+        }
+        bare.run_until(bare.now + limit);
+        let kill = bare.out.iter().find_map(|(at, output)| match output {
+            Output::Kill { why } => Some((*at, *why)),
+            _ => None,
+        });
+        prop_assert_eq!(kill, Some((millis(first) + limit, KillReason::Hung)));
     }
 
     #[test]

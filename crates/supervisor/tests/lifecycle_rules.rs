@@ -65,6 +65,7 @@ fn a_description_that_comes_with_ready_sets_max_frame_time() {
         &mut life,
         Input::Progress {
             answered: 1_000_001,
+            failed: 0,
             waiting: 1,
         },
     );
@@ -89,6 +90,7 @@ fn the_owners_max_frame_time_goes_before_the_descriptions() {
     }));
     life.give(owner(Input::Progress {
         answered: 1_000_001,
+        failed: 0,
         waiting: 1,
     }));
     life.run_until(secs(60));
@@ -179,6 +181,32 @@ fn the_first_frame_has_a_deadline_of_its_own() {
 }
 
 #[test]
+fn a_first_frame_that_fails_ends_its_allowance_and_those_after_it_have_the_usual_time() {
+    for (first, skipped) in [(0, 0), (0, 1), (30, 0), (55, 1)] {
+        let mut life = life(Config::default(), vec![good()]);
+        life.run_until(READY);
+        life.agenda
+            .cancel(|said| !matches!(said.input, Input::Heartbeat { .. }));
+        let progress = |failed| {
+            owner(Input::Progress {
+                answered: 1_000_000 + skipped,
+                failed,
+                waiting: 1,
+            })
+        };
+        life.run_until(READY + secs(first));
+        life.give(progress(1));
+        for n in 2..20 {
+            life.run_until(READY + secs(first) + millis(500 * n));
+            life.give(progress(n));
+        }
+        life.run_until(READY + secs(first) + secs(20));
+        let at = READY + secs(first) + secs(10);
+        assert_eq!(kills(&life)[0], (at, KillReason::Hung), "{first} s");
+    }
+}
+
+#[test]
 fn after_a_reload_the_next_frame_is_a_first_one_again() {
     let script = Script {
         hangs: Some(secs(20)),
@@ -210,6 +238,7 @@ fn a_late_child_is_told_once_and_never_killed() {
     for n in 0..50 {
         life.give(owner(Input::Progress {
             answered: answered + n,
+            failed: 0,
             waiting: 1,
         }));
         let next = life.agenda.now() + millis(9999);
@@ -251,6 +280,7 @@ fn a_child_that_waits_for_frames_is_neither_late_nor_hung() {
         .cancel(|said| matches!(said.input, Input::Progress { .. }));
     life.give(owner(Input::Progress {
         answered: 1_999_999,
+        failed: 0,
         waiting: 0,
     }));
     life.run_until(secs(1000));

@@ -74,7 +74,7 @@ fn a_worker_that_hangs_on_a_frame_is_killed_and_one_that_is_late_is_not() {
     let mut owner = Owner::start(config, command(&["speak"]));
     owner.event(|event| matches!(event, Event::Ready { .. }));
     for answered in 1..=8 {
-        owner.child.progress(answered, 1);
+        owner.child.progress(answered, 0, 1);
     }
     let late = owner.event(|event| !matches!(event, Event::Started { .. }));
     assert!(matches!(late, Event::Late { .. }), "{late:?}");

@@ -1,9 +1,13 @@
 //! The messages of the child protocol. `schema/child-protocol.md` is their reference page.
 
+mod source;
+
 use framerill_media::{PixelFormat, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use source::{SourceAudio, SourceInfo};
 
 /// The protocol's version; a child says it in `hello`.
 pub const PROTOCOL: u32 = 1;
@@ -536,46 +540,6 @@ pub struct Resume {
     pub offset: i64,
     /// Ids of frames begin here.
     pub frame: u64,
-}
-
-/// What media found in the source.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SourceInfo {
-    /// FFmpeg's name of the demuxer.
-    pub container: String,
-    /// What the worker sees, pixels.
-    pub width: u32,
-    /// What the worker sees, pixels.
-    pub height: u32,
-    /// Of the source, upright.
-    pub source_width: u32,
-    /// Of the source, upright.
-    pub source_height: u32,
-    /// Average frames a second as a fraction; zero when unknown.
-    pub fps: [u32; 2],
-    /// Seconds.
-    #[serde(default)]
-    pub duration: Option<f64>,
-    /// An estimate.
-    #[serde(default)]
-    pub frames: Option<u64>,
-    /// The sound, when there is some.
-    #[serde(default)]
-    pub audio: Option<SourceAudio>,
-    /// Clockwise degrees that were undone.
-    #[serde(default)]
-    pub rotation: u32,
-}
-
-/// The sound of a source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SourceAudio {
-    /// FFmpeg's name of the codec.
-    pub codec: String,
-    /// Samples a second.
-    pub rate: u32,
-    /// Channels.
-    pub channels: u32,
 }
 
 /// A frame lost with its worker.

@@ -262,6 +262,7 @@ impl Outlet {
                 source_height: height,
                 fps: [rate.0, rate.1],
                 audio: told.audio.clone(),
+                video: told.video.as_ref().map(|(codec, _)| codec.clone()),
                 ..SourceInfo::default()
             },
             traits,

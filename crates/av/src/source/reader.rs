@@ -374,6 +374,7 @@ impl SourceReader {
                 channels: params.parameters.channels(),
             }),
             rotation: self.traits.turn.degrees(),
+            video: None,
         }
     }
 

@@ -157,10 +157,12 @@ async fn watch_file(file: PathBuf, engine: Engine) {
         })
     };
     let tell = |why: &str| {
-        log(
-            Level::Warning,
-            format_args!("parameters from `{name}`: {why}"),
-        )
+        let what = format!(
+            "Error updating params: those from `{name}` are left as they were: {why}; write a JSON object"
+        );
+        if !engine.ask(Command::Trouble(what.clone())) {
+            log(Level::Error, what);
+        }
     };
     params_file::watch(file, give, tell).await;
 }

@@ -175,7 +175,7 @@ type Row = (
     fn(&StreamView) -> Value,
 );
 
-fn table() -> [Row; 19] {
+fn table() -> [Row; 20] {
     const fn of(name: &'static str, help: &'static str, value: fn(&StreamView) -> Value) -> Row {
         (name, "counter", help, value)
     }
@@ -222,6 +222,12 @@ fn table() -> [Row; 19] {
             "framerill_time_jumps_total",
             "Jumps of the source's times that were closed",
             |it| stat(it).jumps.into(),
+        ),
+        (
+            "framerill_time_offset_seconds",
+            "gauge",
+            "Added to the source's times now, over jumps and wraps of its clock",
+            |it| seconds(stat(it).offset).into(),
         ),
         of(
             "framerill_picture_gaps_total",
@@ -281,6 +287,11 @@ fn table() -> [Row; 19] {
             |it| stat(it).held_seconds.into(),
         ),
     ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "below 2^53 ticks")]
+fn seconds(ticks: i64) -> f64 {
+    ticks as f64 / 90_000.0
 }
 
 fn stream(it: &StreamView) -> String {

@@ -299,7 +299,7 @@ impl<'a> Engine<'a> {
             FromChild::Stats { stats } => {
                 if let Ok(stats) = serde_json::from_value::<MediaStats>(stats) {
                     let answered = stats.answered + stats.skipped;
-                    self.worker.progress(answered, stats.waiting);
+                    self.worker.progress(answered, stats.failed, stats.waiting);
                     let elapsed = self.began.map_or(Duration::ZERO, |began| began.elapsed());
                     progress.update(&stats, elapsed);
                     self.stats = stats;

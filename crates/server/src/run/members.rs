@@ -132,9 +132,9 @@ impl Worker {
         }
     }
 
-    pub(super) fn progress(&mut self, answered: u64, waiting: u64) {
+    pub(super) fn progress(&mut self, answered: u64, failed: u64, waiting: u64) {
         if let Self::Supervised(it) = self {
-            it.progress(answered, waiting);
+            it.progress(answered, failed, waiting);
         }
     }
 

@@ -19,6 +19,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    diagnostics,
     restarts::Restarts,
     settings::{INTERNAL_PORT, Settings},
 };
@@ -240,6 +241,7 @@ impl Watch {
             if let Some(failure) = refused(&reason, incarnation) {
                 return Ended::Failed(failure);
             }
+            diagnostics::tell("infer ended");
             let since = now().saturating_duration_since(self.began);
             let Some(pause) = self.restarts.ended(since) else {
                 return Ended::Failed(gave_up(&reason, self.restarts.total()));

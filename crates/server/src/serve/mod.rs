@@ -4,12 +4,13 @@
 //! pictures.
 //!
 //! Read in this order: [`settings`] (what it is told), [`routes`] (what it answers), [`request`], [`forward`] and
-//! [`health`] (the three rules of the contract), [`streams`] (our own API), [`keeper`] (how infer lives), [`command`] (the wiring).
+//! [`health`] (the three rules of the contract), [`streams`] (our own API), [`keeper`] (how infer lives), [`diagnostics`] (what is logged when it does not), [`command`] (the wiring).
 
 mod attend;
 mod bearer;
 mod command;
 mod counters;
+mod diagnostics;
 mod dotenv;
 mod forward;
 mod hardware;

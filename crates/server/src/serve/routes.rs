@@ -23,7 +23,7 @@ use tokio::{
 use super::{
     bearer,
     counters::Counters,
-    forward,
+    diagnostics, forward,
     hardware::Hardware,
     health::Health,
     keeper::Infer,
@@ -290,6 +290,7 @@ async fn infers_health(shared: &Shared) -> Option<Health> {
         return Some(Health::Loading);
     }
     log(Level::Error, format_args!("no status: {}", why.of("infer")));
+    diagnostics::tell("infer does not say how it is");
     None
 }
 

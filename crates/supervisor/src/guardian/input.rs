@@ -62,6 +62,11 @@ pub enum Input {
         /// With its prefix (§6.4).
         message: String,
     },
+    /// Something is wrong with a peer or with media: it is told like an error, and says nothing of the inference.
+    TroubleReported {
+        /// What, and what comes of it.
+        message: String,
+    },
     /// Where the worker is in its life. The same again changes nothing: hand it in after every step of the worker's
     /// lifecycle, behind the events of the step.
     WorkerState(lifecycle::State),

@@ -40,5 +40,7 @@ pub const OUTPUT_SHARE: f64 = 0.8;
 pub const FPS_WINDOW: Duration = Duration::from_secs(10);
 /// From one status event to the next, and from the start to the first (§6.3).
 pub const STATUS_EVERY: Duration = Duration::from_secs(10);
+/// Troubles that wait to be told, one a second; beyond that the oldest is dropped and counted.
+pub const TROUBLES: usize = 8;
 /// A deadline that comes later than this was missed by the driver, not by the stream (as [`crate::lifecycle`] has it).
 pub const OVERSLEPT: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::{
     input::{Input, Moment, Restarts, StreamNumber},
-    limits::{ONLINE_WITHOUT_OUTPUT, OVERSLEPT, STATUS_EVERY, TICK},
+    limits::{ONLINE_WITHOUT_OUTPUT, OVERSLEPT, STATUS_EVERY, TICK, TROUBLES},
     observation::Observation,
     output::{Cause, Event, Output, StopReason},
     rules::Rule,
@@ -18,8 +18,10 @@ pub struct Guardian {
     status: Status,
     cause: Option<Cause>,
     next_tick: Duration,
-    /// The newest error that no event has told yet.
+    /// The worker's newest error that no event has told yet.
     pending: Option<(Moment, String)>,
+    /// Troubles that no event has told yet; at most [`TROUBLES`].
+    troubles: VecDeque<(Moment, String)>,
     is_stop_told: bool,
     is_reset_due: bool,
     report: Option<Report>,
@@ -51,6 +53,7 @@ impl Guardian {
             cause: None,
             next_tick: now.at + TICK,
             pending: None,
+            troubles: VecDeque::new(),
             is_stop_told: false,
             is_reset_due: false,
             report: None,
@@ -66,7 +69,7 @@ impl Guardian {
             Input::StreamStarted { stream, restarts } => self.stream_started(now, stream, restarts),
             Input::StreamEnding { stream } => {
                 if self.seen.running_number() == Some(stream) {
-                    self.tell_error();
+                    self.tell_last();
                 } else {
                     self.ignored += 1;
                 }
@@ -85,6 +88,7 @@ impl Guardian {
                 let former = self.pending.replace((now, message));
                 self.superseded_errors += u64::from(former.is_some());
             }
+            Input::TroubleReported { message } => self.trouble(now, message),
             Input::WorkerState(state) => self.seen.worker_is(now.at, state),
             Input::WorkerRestarting { reason } => self.worker_restarting(now, reason),
             Input::WorkerFailed { reason } => self.failed(now, Cause::NoRestartLeft(reason)),
@@ -116,7 +120,8 @@ impl Guardian {
         self.cause.as_ref()
     }
 
-    /// Errors that no event told, since a newer one came within the same second (§5.4).
+    /// Errors that no event told, since newer ones came within the same second (§5.4), and troubles for which there was no
+    /// room.
     #[must_use]
     pub fn superseded_errors(&self) -> u64 {
         self.superseded_errors
@@ -134,7 +139,7 @@ impl Guardian {
             return;
         }
         // What was reported before concerns the former stream.
-        self.tell_error();
+        self.tell_all();
         self.seen.stream_started(now.at, stream, restarts);
         self.is_stop_told = false;
         self.is_reset_due = true;
@@ -207,8 +212,8 @@ impl Guardian {
             self.ignored += 1;
             return;
         }
-        self.tell_error();
-        self.pending = Some((now, cause.to_string()));
+        self.tell_all();
+        self.pending = Some((now, cause.message()));
         self.tell_error();
         self.cause = Some(cause);
         self.store(now, State::Error, Rule::WorkerLost);
@@ -231,6 +236,7 @@ impl Guardian {
 
     /// §5.4.
     fn tick(&mut self, now: Moment) {
+        self.tell_trouble();
         self.tell_error();
         self.seen.close_windows(now.at);
         self.status.input.fps = self.seen.fps_in.rate().unwrap_or(0.0);
@@ -275,13 +281,57 @@ impl Guardian {
         }
     }
 
+    fn trouble(&mut self, now: Moment, message: String) {
+        if self.troubles.len() == TROUBLES {
+            self.troubles.pop_front();
+            self.superseded_errors += 1;
+        }
+        self.troubles.push_back((now, message));
+    }
+
+    fn tell_all(&mut self) {
+        while !self.troubles.is_empty() {
+            self.tell_trouble();
+        }
+        self.tell_error();
+    }
+
+    /// The newest of what waits, and the rest with it: of a channel that is about to be closed, a reader may miss all but the
+    /// next event.
+    fn tell_last(&mut self) {
+        let mut all: Vec<_> = self.troubles.drain(..).collect();
+        if let Some(error) = self.pending.take() {
+            let after = all.iter().filter(|(at, _)| at.at <= error.0.at).count();
+            all.insert(after, error);
+        }
+        let Some((at, newest)) = all.pop() else {
+            return;
+        };
+        let message = all.iter().rev().fold(newest, |text, (_, before)| {
+            format!("{text}; before that: {before}")
+        });
+        self.tell(at, message);
+    }
+
+    fn tell_trouble(&mut self) {
+        if let Some((at, message)) = self.troubles.pop_front() {
+            self.tell(at, message);
+        }
+    }
+
     fn tell_error(&mut self) {
         let Some((at, message)) = self.pending.take() else {
             return;
         };
-        // In ERROR nothing is newer than its cause.
         if self.cause.is_none() {
             self.seen.last_error = Some(at);
+        }
+        self.tell(at, message);
+    }
+
+    fn tell(&mut self, at: Moment, message: String) {
+        // In ERROR nothing is newer than its cause.
+        if self.cause.is_none() {
             self.status.inference.last_error_time_ms = Some(at.wall_ms);
             self.status.inference.last_error = Some(message.clone());
         }

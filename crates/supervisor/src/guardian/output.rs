@@ -42,11 +42,11 @@ pub enum Event {
         /// `last_status_timestamp`: wall clock of the event before, or of the stream's start; milliseconds.
         last_status_ms: u64,
     },
-    /// The latest error of this second.
+    /// The worker's latest error of this second, or a trouble.
     Error {
         /// Whose channel.
         stream: Option<StreamNumber>,
-        /// As the worker said it.
+        /// As it was reported.
         message: String,
         /// Wall clock of the error, milliseconds. `time` on the wire is in seconds (§12, D28).
         time_ms: u64,
@@ -82,10 +82,20 @@ pub enum Cause {
     NoRestartAllowed(Reason),
 }
 
+impl Cause {
+    /// The error that it is told as (§6.4).
+    #[must_use]
+    pub fn message(&self) -> String {
+        format!("Error in process run method: {self}")
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoRestartLeft(reason) => write!(f, "worker lost, no restart left: {reason}"),
+            Self::NoRestartLeft(reason) => {
+                write!(f, "worker lost, no restart left: {reason}")
+            }
             Self::NoRestartAllowed(reason) => {
                 write!(f, "worker lost, this stream allows no restart: {reason}")
             }

@@ -40,6 +40,8 @@ pub enum Input {
     Progress {
         /// Frames answered so far.
         answered: u64,
+        /// Frames with which it failed so far, and went on.
+        failed: u64,
         /// Frames that it has and could answer.
         waiting: u64,
     },

@@ -17,6 +17,7 @@ pub(super) struct Liveness {
     answered: u64,
     /// The count when this load began its work.
     answered_before: u64,
+    failed: u64,
     waiting_since: Option<Duration>,
     last_output: Option<Duration>,
     first_frame: bool,
@@ -39,6 +40,7 @@ impl Liveness {
             busy_since: None,
             answered: 0,
             answered_before: 0,
+            failed: 0,
             waiting_since: None,
             last_output: None,
             first_frame: true,
@@ -47,11 +49,12 @@ impl Liveness {
         }
     }
 
-    /// A new process: nothing of the last one counts but the frames answered so far.
+    /// A new process: nothing of the last one counts but its frames so far.
     pub(super) fn restart(&mut self, config: &Config) {
-        let answered = self.answered;
+        let (answered, failed) = (self.answered, self.failed);
         *self = Self {
             answered,
+            failed,
             ..Self::new(config)
         };
     }
@@ -83,9 +86,19 @@ impl Liveness {
         }
     }
 
-    /// Frames answered while nobody watches: the count goes on from here.
-    pub(super) fn note(&mut self, answered: u64) {
+    /// Frames answered, and failed with, while nobody watches: the counts go on from here.
+    pub(super) fn note(&mut self, answered: u64, failed: u64) {
         self.answered = answered;
+        self.failed = failed;
+    }
+
+    /// A first frame that it failed with is over as one that it answered: from then on the next one has the usual time.
+    pub(super) fn failures(&mut self, now: Duration, failed: u64) {
+        let is_more = failed > self.failed;
+        self.failed = failed;
+        if is_more && std::mem::replace(&mut self.first_frame, false) {
+            self.waiting_since = self.waiting_since.map(|_| now);
+        }
     }
 
     /// Returns for how long no output had come if that was late and one came now.

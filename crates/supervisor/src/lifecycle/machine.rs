@@ -212,12 +212,25 @@ impl Lifecycle {
             }
             (phase, Input::ChannelClosed) if phase.is_watched() => self.leave(now, Then::Lost),
             (Phase::Draining { .. }, Input::ChannelClosed) => self.leave(now, Then::Stop),
-            (Phase::Ready, Input::Progress { answered, waiting }) => {
+            (
+                Phase::Ready,
+                Input::Progress {
+                    answered,
+                    failed,
+                    waiting,
+                },
+            ) => {
+                self.liveness.failures(now, failed);
                 if let Some(after) = self.liveness.progress(now, answered, waiting) {
                     self.event(Event::Recovered { after });
                 }
             }
-            (_, Input::Progress { answered, .. }) => self.liveness.note(answered),
+            (
+                _,
+                Input::Progress {
+                    answered, failed, ..
+                },
+            ) => self.liveness.note(answered, failed),
             (_, Input::Heartbeat { busy }) => self.liveness.beat(now, busy),
             // What was under way when the end began.
             (

@@ -3,7 +3,7 @@
 use framerill_supervisor::guardian::{Event, Health, Input, Output, Restarts, State, limits};
 use std::time::Duration;
 
-use crate::watch::{WALL, Watch, error, is_restart, is_stop, millis, secs};
+use crate::watch::{WALL, Watch, error, is_restart, is_stop, millis, secs, trouble};
 
 /// §5.4, action 1.
 #[test]
@@ -26,6 +26,52 @@ fn of_several_errors_in_a_second_the_latest_is_told_and_the_others_are_counted()
         1
     );
     assert_eq!(watch.guardian.superseded_errors(), 4);
+}
+
+#[test]
+fn troubles_are_told_one_a_second_beside_the_workers_error_and_degrade_nothing() {
+    let told = |watch: &Watch| {
+        let errors = watch.out.iter().filter_map(|(_, output)| match output {
+            Output::Event(Event::Error { message, .. }) => Some(message.clone()),
+            _ => None,
+        });
+        errors.collect::<Vec<_>>()
+    };
+    let mut watch = Watch::well();
+    for what in ["a", "b", "c"] {
+        watch.give(trouble(what));
+    }
+    watch.flow(secs(1), 24, 24);
+    assert_eq!(told(&watch), ["a"]);
+    watch.flow(secs(3), 24, 24);
+    assert_eq!(told(&watch), ["a", "b", "c"]);
+    let last = watch.guardian.status().inference.last_error.clone();
+    assert_eq!(last.as_deref(), Some("c"));
+    assert_eq!((watch.state(), watch.states()), (State::Online, vec![]));
+    // The worker's own errors wait for none of them, and degrade.
+    watch.give(trouble("d"));
+    watch.give(trouble("e"));
+    watch.give(error("of the worker"));
+    watch.flow(secs(1), 24, 24);
+    assert_eq!(told(&watch)[3..], ["d", "of the worker"]);
+    assert_eq!(watch.state(), State::DegradedInference);
+    // What waits is told while there is a channel for it, and by one event: the channel may be gone for the next.
+    watch.give(trouble("f"));
+    watch.give(Input::StreamEnding { stream: 1 });
+    assert_eq!(told(&watch)[5..], ["f; before that: e"]);
+}
+
+#[test]
+fn troubles_beyond_what_waits_are_counted_and_the_newest_are_told() {
+    let mut watch = Watch::well();
+    for n in 0..2 * limits::TROUBLES {
+        watch.give(trouble(&n.to_string()));
+    }
+    let most = limits::TROUBLES;
+    assert_eq!(watch.guardian.superseded_errors(), most as u64);
+    watch.flow(secs(2 * most as u64), 24, 24);
+    let is_error = |it: &Output| matches!(it, Output::Event(Event::Error { .. }));
+    assert_eq!(watch.count(is_error), most);
 }
 
 /// §6.3.

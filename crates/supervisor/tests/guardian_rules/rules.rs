@@ -90,7 +90,8 @@ fn rule_1_no_restart_left_is_an_error_with_its_cause_and_stops_the_stream() {
     assert_eq!(watch.count(|output| *output == stop), 1);
     let status = watch.guardian.status();
     let why = status.inference.last_error.clone().unwrap();
-    assert!(why.contains("no restart left: killed by signal 9"), "{why}");
+    let told = "Error in process run method: worker lost, no restart left: killed by signal 9";
+    assert!(why.starts_with(told), "{why}");
     assert_eq!(status.health(), Health::Error);
 }
 

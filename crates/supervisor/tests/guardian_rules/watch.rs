@@ -197,6 +197,11 @@ pub(crate) fn error(message: &str) -> Input {
     Input::ErrorReported { message }
 }
 
+pub(crate) fn trouble(message: &str) -> Input {
+    let message = message.into();
+    Input::TroubleReported { message }
+}
+
 pub(crate) fn is_stop(output: &Output) -> bool {
     matches!(output, Output::StopStream { .. })
 }

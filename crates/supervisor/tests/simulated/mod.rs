@@ -93,6 +93,7 @@ impl Scripted {
                 Act::Beat { busy } => Input::Heartbeat { busy },
                 Act::Answered(answered) | Act::Waits(answered) => Input::Progress {
                     answered,
+                    failed: 0,
                     waiting: 1,
                 },
                 Act::Drained => Input::Drained,
@@ -128,7 +129,14 @@ impl World<Driven> for Scripted {
                 // Media's stats go on while there is no worker.
                 let answered = u64::from(self.incarnation) * 1_000_000;
                 let waiting = 0;
-                agenda.after(Duration::ZERO, owner(Input::Progress { answered, waiting }));
+                agenda.after(
+                    Duration::ZERO,
+                    owner(Input::Progress {
+                        answered,
+                        failed: 0,
+                        waiting,
+                    }),
+                );
                 process.load(answered, agenda, self.said());
             }
             (Output::SendDrain, Some(process)) => {

@@ -39,6 +39,8 @@ enum Happening {
     /// One answer for so many frames; 0: none.
     Answer(u64),
     Error,
+    /// A peer is in trouble, of which the state knows nothing.
+    PeerTrouble,
     Update,
     Applied,
     Reload,
@@ -199,7 +201,7 @@ impl World {
     fn any_happening(&mut self) -> Happening {
         let random = &mut self.random;
         let is_calm = self.weather == Weather::Silence;
-        match random.below(if is_calm { 8 } else { 13 }) {
+        match random.below(if is_calm { 9 } else { 14 }) {
             0 if random.one_in(4) && !is_calm => Happening::Start(Restarts::Forbidden),
             0 => Happening::Start(Restarts::Allowed),
             1 => Happening::End,
@@ -211,10 +213,11 @@ impl World {
             5 => Happening::WallForward(random.duration(millis(1)..DAY)),
             6 => Happening::WallBack(random.duration(millis(1)..DAY)),
             7 => Happening::Stale,
-            8 => Happening::Error,
-            9 => Happening::Update,
-            10 => Happening::Reload,
-            11 => Happening::Answer(*random.pick(&[0, 1, 1, 3])),
+            8 => Happening::PeerTrouble,
+            9 => Happening::Error,
+            10 => Happening::Update,
+            11 => Happening::Reload,
+            12 => Happening::Answer(*random.pick(&[0, 1, 1, 3])),
             _ => Happening::Hang {
                 beats: !random.one_in(3),
             },
@@ -298,6 +301,10 @@ impl World {
                 self.trouble(secs(15));
                 let message = "Error processing input frame: no".into();
                 self.tell(Input::ErrorReported { message });
+            }
+            Happening::PeerTrouble => {
+                let message = "Error writing output: no".into();
+                self.tell(Input::TroubleReported { message });
             }
             Happening::Update => {
                 self.tell(Input::ParamsQueued);
@@ -429,7 +436,11 @@ impl World {
         });
         let waiting = u64::from(frames > outputs);
         let answered = self.answered_before;
-        self.tell_worker(lifecycle::Input::Progress { answered, waiting });
+        self.tell_worker(lifecycle::Input::Progress {
+            answered,
+            failed: 0,
+            waiting,
+        });
     }
 
     fn trouble(&mut self, counts: Duration) {

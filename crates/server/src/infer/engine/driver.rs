@@ -298,6 +298,7 @@ impl Driver {
                 }
                 reply.send(Ok(())).ok();
             }
+            Command::Trouble(what) => self.trouble_of_newest(what),
             // The loop looks now.
             Command::Leave => {}
         }

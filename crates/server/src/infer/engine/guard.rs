@@ -11,7 +11,13 @@ use crate::{
 };
 
 impl Driver {
-    /// An error that the stream's watcher hears of within a second.
+    /// Something is wrong with a peer or with media, which the stream's watcher hears of: it says nothing of the worker.
+    pub(super) fn trouble(&mut self, seat: usize, message: String) {
+        log_stream(Level::Error, &self.seats[seat].ids, &message);
+        self.guard(seat, Input::TroubleReported { message });
+    }
+
+    /// An error of the worker that the stream's watcher hears of within a second.
     pub(super) fn report(&mut self, seat: usize, message: String) {
         log_stream(Level::Error, &self.seats[seat].ids, &message);
         self.guard(seat, Input::ErrorReported { message });

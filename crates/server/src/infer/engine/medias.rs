@@ -20,7 +20,7 @@ impl Driver {
             Update::Load { id } => {
                 let loaded = self.stream_mut(number).map(|it| it.load(id));
                 if let (Some(Err(why)), Some(seat)) = (loaded, self.seat_of(number)) {
-                    self.report(seat, why);
+                    self.trouble(seat, why);
                     self.end_stream(seat, "media cannot be given its pipes");
                 }
             }
@@ -57,7 +57,7 @@ impl Driver {
                 if let Some(seat) = seat {
                     // What waited there waits no longer.
                     self.tell_progress(seat);
-                    self.report(
+                    self.trouble(
                         seat,
                         format!("Error in media process: {reason}; it is started again"),
                     );
@@ -84,8 +84,10 @@ impl Driver {
         let seat = self.seat_of(number);
         match message {
             FromChild::Source { source } => {
-                if let Some(stream) = self.stream_mut(number) {
-                    stream.source = Some(*source);
+                let stream = self.stream_mut(number);
+                let told = stream.and_then(|it| it.source_is(*source));
+                if let (Some(seat), Some(told)) = (seat, told) {
+                    self.trouble(seat, told);
                 }
             }
             FromChild::Stats { stats } => match serde_json::from_value::<MediaStats>(stats) {
@@ -134,7 +136,7 @@ impl Driver {
                     self.blame(seat, message);
                     self.end_stream(seat, "its input cannot be decoded");
                 } else {
-                    self.report(seat, message);
+                    self.trouble(seat, message);
                 }
             }
             // The lifecycle lives by these, or they answer what needs no answer.
@@ -190,6 +192,7 @@ impl Driver {
         };
         self.guard(seat, input);
         self.tell_progress(seat);
+        self.tell_troubles(seat);
     }
 
     /// The worker of a seat is watched by what the media of its streams count.
@@ -197,12 +200,13 @@ impl Driver {
         let Some(id) = self.seats[seat].worker else {
             return;
         };
-        let (mut answered, mut waiting) = (0_u64, 0_u64);
+        let (mut answered, mut failed, mut waiting) = (0_u64, 0_u64, 0_u64);
         for seat in self.seats_with(id) {
             if let Some(stream) = &self.seats[seat].stream {
                 let stats = stream.stats();
                 answered = answered.saturating_add(stats.answered);
                 answered = answered.saturating_add(stats.skipped);
+                failed = failed.saturating_add(stats.failed);
                 waiting = waiting.saturating_add(stats.waiting);
             }
         }
@@ -210,7 +214,7 @@ impl Driver {
         let Some(worker) = self.worker_mut(id) else {
             return;
         };
-        worker.child.progress(answered, waiting);
+        worker.child.progress(answered, failed, waiting);
         let is_output = answered > worker.answered;
         worker.answered = answered;
         if is_output
@@ -252,7 +256,7 @@ impl Driver {
         let (format, history) = (Some(description.pixel_format), Some(description.history));
         let Ok((near, far)) = Link::pair() else {
             let message = "no socket pair is to be had".to_owned();
-            return self.report(seat, message);
+            return self.trouble(seat, message);
         };
         stream.incarnation += 1;
         stream.attached = true;

@@ -3,9 +3,10 @@
 //! parameters a worker has).
 //!
 //! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `seating`, `flow` and `quarantined`
-//! (pure), `worker` (a worker and its parameters), `stream` and `tally` (a stream, its media and what they counted), `seat` (a
-//! guardian, a worker and the stream that sits there), `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream
-//! begins), `workers`, `medias` and `news` (what follows from what children and transports say).
+//! (pure), `worker` and `last_words` (a worker, its parameters, what it said), `stream`, `tally` and `troubles` (a stream, its
+//! media, what they counted and what is to be told of that), `seat` (a guardian, a worker and the stream that sits there),
+//! `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream begins),
+//! `workers`, `medias` and `news` (what follows from what children and transports say).
 //!
 //! ```text
 //! seat ── guardian
@@ -17,6 +18,7 @@
 mod driver;
 pub(super) mod flow;
 mod guard;
+mod last_words;
 mod medias;
 mod news;
 mod params;
@@ -29,6 +31,7 @@ mod snapshot;
 mod start;
 mod stream;
 mod tally;
+mod troubles;
 mod view;
 mod worker;
 mod workers;
@@ -102,6 +105,8 @@ pub(super) enum Command {
         by: AnswerBy,
         reply: Reply<()>,
     },
+    /// Something is wrong that concerns the newest stream, or the worker without one.
+    Trouble(String),
     /// Look whether it is time to leave.
     Leave,
 }

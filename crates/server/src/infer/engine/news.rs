@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use framerill_supervisor::guardian::Input;
 
-use super::{Number, StreamView, driver::Driver, seating, view::stream_view};
+use super::{Number, StreamView, driver::Driver, seating, troubles::Told, view::stream_view};
 use crate::{
     infer::{asked::Origin, event::Event, transport::News},
     log::{Level, log_stream},
@@ -20,14 +20,18 @@ impl Driver {
             News::Closed => self.closed(number),
             News::InputEnded(why) => {
                 self.place(seating::Input::SourceEnded { stream: number });
+                if let Some(stream) = self.stream_mut(number) {
+                    stream.input_is_over();
+                }
                 if let (Some(seat), Some(why)) = (seat, why) {
                     self.blame(seat, format!("Error reading input: {why}"));
                 }
             }
             News::OutputEnded(why) => {
                 let Some(seat) = seat else { return };
-                if let Some(why) = &why {
-                    self.blame(seat, format!("Error writing output: {why}"));
+                match why {
+                    Some(why) => self.blame(seat, format!("Error writing output: {why}")),
+                    None => self.output_closed(seat),
                 }
                 self.end_stream(seat, "its output channel is over");
             }
@@ -47,7 +51,7 @@ impl Driver {
             }
             News::Trouble(what) => {
                 if let Some(seat) = seat {
-                    self.report(seat, what);
+                    self.trouble(seat, what);
                 }
             }
             News::Trace(step, at_ms) => {
@@ -121,6 +125,42 @@ impl Driver {
         if let Some(stream) = &mut self.seats[seat].stream {
             stream.fault.get_or_insert_with(|| why.clone());
         }
-        self.report(seat, why);
+        self.trouble(seat, why);
+    }
+
+    /// Its output channel is closed, or was never there. While its input goes on, that is no end in order.
+    fn output_closed(&mut self, seat: usize) {
+        let stream = self.seats[seat].stream.as_ref();
+        let Some(stream) = stream.filter(|it| !it.is_ending && !it.has_input_ended()) else {
+            return;
+        };
+        if stream.delivered() == 0 {
+            let what = "Error writing output: its channel is not there, or is closed: create it before the start, or mend `publish_url`";
+            return self.blame(seat, what.to_owned());
+        }
+        let message = "Error writing output: its channel was closed or is gone, and the stream ends: start it again with one that is open";
+        // An orchestrator that ends a stream may close this channel first.
+        log_stream(Level::Warning, &self.seats[seat].ids, message);
+        let message = message.to_owned();
+        self.guard(seat, Input::TroubleReported { message });
+    }
+
+    /// What the counters of a seat's stream say of its input and its output.
+    pub(super) fn tell_troubles(&mut self, seat: usize) {
+        let now = self.now();
+        let stream = self.seats[seat].stream.as_mut();
+        let told = stream.filter(|it| !it.is_ending).map(|it| it.look(now));
+        for told in told.into_iter().flatten() {
+            match told {
+                Told::Trouble(what) => self.trouble(seat, what),
+                Told::Over(what) => log_stream(Level::Info, &self.seats[seat].ids, what),
+            }
+        }
+    }
+
+    /// Something is wrong with what concerns the newest stream, or the worker without one.
+    pub(super) fn trouble_of_newest(&mut self, message: String) {
+        let seat = self.newest_seat();
+        self.trouble(seat, message);
     }
 }

@@ -42,7 +42,7 @@ impl Driver {
         }
     }
 
-    fn newest_seat(&self) -> usize {
+    pub(super) fn newest_seat(&self) -> usize {
         let numbers = self.seats.iter().map(Seat::number);
         newest(numbers).unwrap_or(0)
     }

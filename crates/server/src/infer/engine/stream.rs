@@ -2,7 +2,11 @@
 
 use std::{
     os::fd::{AsFd, OwnedFd},
-    sync::mpsc::SyncSender,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::SyncSender,
+    },
+    time::Duration,
 };
 
 use framerill_media::Size;
@@ -14,7 +18,12 @@ use framerill_worker::message::{
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde_json::{Map, Value, json};
 
-use super::{Incoming, Number, ParamsStatus, flow::Set, tally::Tally};
+use super::{
+    Incoming, Number, ParamsStatus,
+    flow::Set,
+    tally::Tally,
+    troubles::{Counts, Told, Troubles},
+};
 use crate::{
     deadlines,
     infer::{
@@ -53,6 +62,7 @@ pub(super) struct Stream {
     /// Media takes requests.
     pub(super) media_ready: bool,
     tally: Tally,
+    troubles: Troubles,
     pub(super) source: Option<SourceInfo>,
     /// Why it does not end in order.
     pub(super) fault: Option<String>,
@@ -103,6 +113,7 @@ impl Stream {
             incarnation: 0,
             media_ready: false,
             tally: Tally::default(),
+            troubles: Troubles::default(),
             source: None,
             fault: None,
             is_ending: false,
@@ -207,6 +218,44 @@ impl Stream {
     /// Its counters since it began.
     pub(super) fn stats(&self) -> &MediaStats {
         self.tally.whole()
+    }
+
+    /// What its watcher is to be told by what was counted.
+    pub(super) fn look(&mut self, now: Duration) -> Vec<Told> {
+        let (stats, counters) = (self.tally.whole(), &self.transport.counters);
+        let count = |it: &AtomicU64| it.load(Ordering::Relaxed);
+        let counts = Counts {
+            pictures: stats.decoded.saturating_add(stats.capped),
+            bytes_in: count(&counters.bytes_in),
+            segments_missing: count(&counters.segments_missing),
+            jumps: stats.jumps,
+            offset: stats.offset,
+            segments_out: count(&counters.segments_out),
+            segments_lost: count(&counters.segments_lost),
+        };
+        self.troubles.look(now, counts)
+    }
+
+    /// Nothing more comes in.
+    pub(super) fn input_is_over(&mut self) {
+        self.troubles.input_is_over();
+    }
+
+    /// Whether nothing more comes in.
+    pub(super) fn has_input_ended(&self) -> bool {
+        self.troubles.is_input_over()
+    }
+
+    /// Segments that were delivered.
+    pub(super) fn delivered(&self) -> u64 {
+        self.transport.counters.segments_out.load(Ordering::Relaxed)
+    }
+
+    /// What its source is from here on; what is to be told if it was another one.
+    pub(super) fn source_is(&mut self, source: SourceInfo) -> Option<String> {
+        let told = self.troubles.source(&source);
+        self.source = Some(source);
+        told
     }
 
     /// Media is gone, and another one comes.

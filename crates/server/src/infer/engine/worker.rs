@@ -1,10 +1,6 @@
 //! A worker, its parameters, and what it last said. It outlives streams.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, mpsc::SyncSender},
-    time::Duration,
-};
+use std::{sync::mpsc::SyncSender, time::Duration};
 
 use framerill_supervisor::{ChildId, Config, Supervised, lifecycle};
 use framerill_worker::message::{Description, ErrorReport, Problem, ToChild};
@@ -13,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{
     Incoming, Number,
     flow::{Flow, Set},
+    last_words::LastWords,
     seating::{Key, Suspect},
 };
 use crate::{
@@ -20,11 +17,6 @@ use crate::{
     infer::settings::Settings,
     run::{Pipeline, worker_command},
 };
-
-/// Lines of a worker that are kept for the event of its restart (runner contract §4.3, D14).
-const LINES: usize = 100;
-/// Characters of one of them.
-const LINE: usize = 2000;
 
 /// A worker and its parameters.
 pub(super) struct Worker {
@@ -45,9 +37,7 @@ pub(super) struct Worker {
     pub(super) had_frames_of: Vec<Number>,
     /// Answers of all its streams.
     pub(super) answered: u64,
-    /// What it says is to be said no more than once.
-    pub(super) last_traceback: Option<String>,
-    lines: VecDeque<String>,
+    pub(super) last_words: LastWords,
 }
 
 impl Worker {
@@ -80,8 +70,7 @@ impl Worker {
             lost_at: None,
             had_frames_of: Vec::new(),
             answered: 0,
-            last_traceback: None,
-            lines: VecDeque::new(),
+            last_words: LastWords::default(),
         })
     }
 
@@ -103,18 +92,6 @@ impl Worker {
     /// The pipeline's name.
     pub(super) fn name(&self) -> String {
         self.key.pipeline.short_name()
-    }
-
-    pub(super) fn keep_line(&mut self, line: &str) {
-        if self.lines.len() == LINES {
-            self.lines.pop_front();
-        }
-        self.lines.push_back(line.chars().take(LINE).collect());
-    }
-
-    /// What it said before it was lost.
-    pub(super) fn take_lines(&mut self) -> Arc<[String]> {
-        self.lines.drain(..).collect()
     }
 
     /// What the pipeline gets of a set: all of it, since what is left out has its own default and not the value before

@@ -59,7 +59,7 @@ impl Driver {
                 let Some(worker) = self.worker_mut(id) else {
                     return;
                 };
-                worker.keep_line(&line);
+                worker.last_words.keep(&line);
                 let name = worker.name();
                 let ids = self.ids_of(id);
                 log_child(Level::Info, &ids, &name, &line);
@@ -139,7 +139,7 @@ impl Driver {
     /// The guardians of its seats hear that it is lost; what it said last goes with the news of its restart.
     fn tell_guardians(&mut self, id: ChildId, input: Option<Input>) {
         let Some(input) = input else { return };
-        let lines = self.worker_mut(id).map(Worker::take_lines);
+        let lines = self.worker_mut(id).map(|it| it.last_words.take());
         for seat in self.seats_with(id) {
             if matches!(input, Input::WorkerRestarting { .. }) {
                 let extras = &mut self.seats[seat].extras;
@@ -299,13 +299,9 @@ impl Driver {
         };
         let text = error_text(report, worker.was_ready, worker.has_defaults);
         if let Some(traceback) = &report.traceback
-            && worker.last_traceback.as_ref() != Some(traceback)
+            && worker.last_words.keep_traceback(traceback)
         {
-            worker.last_traceback = Some(traceback.clone());
-            for line in traceback.lines() {
-                worker.keep_line(line);
-                log(Level::Error, line);
-            }
+            traceback.lines().for_each(|line| log(Level::Error, line));
         }
         let seats = self.seats_with(id);
         if seats.is_empty() {

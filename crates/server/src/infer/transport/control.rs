@@ -66,7 +66,13 @@ pub(super) async fn run(
                             shared.tell(News::Params).await;
                         }
                     }
-                    Err(why) => {
+                    Err(Unread::TooLong) => {
+                        let what = format!(
+                            "Error updating params: a control message is left out: it is longer than {CONTROL_MOST} bytes; send a shorter one"
+                        );
+                        shared.tell(News::Trouble(what)).await;
+                    }
+                    Err(Unread::Wrong(why)) => {
                         log_stream(
                             Level::Warning,
                             &shared.ids,
@@ -100,6 +106,14 @@ pub(super) async fn run(
     }
 }
 
+/// Why a message says nothing.
+#[derive(Debug, PartialEq)]
+enum Unread {
+    TooLong,
+    /// The contract has it logged and passed over (§7).
+    Wrong(String),
+}
+
 /// One segment of the channel: one JSON value.
 #[derive(Default)]
 struct Message {
@@ -119,17 +133,17 @@ impl Message {
     }
 
     /// What it says; none for a sign of life, and for nothing.
-    fn finish(self, is_whole: bool) -> Result<Option<Value>, String> {
+    fn finish(self, is_whole: bool) -> Result<Option<Value>, Unread> {
         if self.is_too_long {
-            return Err(format!("it is longer than {CONTROL_MOST} bytes"));
+            return Err(Unread::TooLong);
         }
         if !is_whole {
-            return Err("it broke off".to_owned());
+            return Err(Unread::Wrong("it broke off".to_owned()));
         }
         if self.bytes.is_empty() {
             return Ok(None);
         }
-        let value: Value = json::read(&self.bytes)?;
+        let value: Value = json::read(&self.bytes).map_err(Unread::Wrong)?;
         Ok((value != json!({"keep": "alive"})).then_some(value))
     }
 }
@@ -138,7 +152,7 @@ impl Message {
 mod tests {
     use super::*;
 
-    fn read(parts: &[&[u8]], is_whole: bool) -> Result<Option<Value>, String> {
+    fn read(parts: &[&[u8]], is_whole: bool) -> Result<Option<Value>, Unread> {
         let mut message = Message::default();
         parts.iter().for_each(|it| message.push(it));
         message.finish(is_whole)
@@ -162,7 +176,7 @@ mod tests {
         assert!(read(&[b"{"], true).is_err());
         assert!(read(&[b"{}"], false).is_err());
         let part = vec![b' '; CONTROL_MOST / 2 + 1];
-        assert!(read(&[&part, &part, b"{}"], true).is_err());
+        assert_eq!(read(&[&part, &part, b"{}"], true), Err(Unread::TooLong));
     }
 
     #[test]
