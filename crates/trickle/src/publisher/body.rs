@@ -39,7 +39,7 @@ pub(super) struct Body {
     pub(super) is_ended: bool,
     /// The end was handed to the connection.
     pub(super) is_finishing: bool,
-    /// It stands for a dropped segment: its number goes out empty and is not reported again.
+    /// It stands for a segment that was dropped, or never begun: its number goes out empty, and nothing is told of it.
     pub(super) is_husk: bool,
 }
 

@@ -1,7 +1,7 @@
 //! What it does next: exchanges that are due, and bytes that can go.
 
 use super::{
-    body::Post,
+    body::{Body, Post},
     machine::{Ask, Phase, Publisher},
     output::{End, Loss, Output, Request},
 };
@@ -181,9 +181,23 @@ impl Publisher {
     pub(super) fn close(&mut self) {
         if self.closing.is_none() {
             self.finish();
-            self.abort_spare();
+            self.end_spare();
             self.closing = Some(self.now + self.config.drain_time);
         }
+    }
+
+    /// The POST that stands ready goes out empty behind the last segment. Where the channel stays, its number is left to
+    /// whoever publishes next.
+    fn end_spare(&mut self) {
+        let deletes = self.config.delete;
+        let ready = self.spare.take_if(|post| deletes && post.opened.is_some());
+        let Some(post) = ready else {
+            return self.abort_spare();
+        };
+        let mut body = Body::new(self.next_token(), self.next, Some(post));
+        body.hollow();
+        self.bodies.push_back(body);
+        self.next = self.next.next();
     }
 
     /// Whether nothing is left that the close has to wait for.

@@ -21,6 +21,9 @@
 //! [`Backpressure::LatestOnly`] until the next one begins. One that breaks off later is lost: it is reported, and its
 //! number is closed on the server so that its readers go on.
 //!
+//! At the close the POST that stands ready is ended without a byte, behind the last segment, and then the channel is
+//! deleted: one request after the other, so that no late POST makes the channel anew.
+//!
 //! After every [`Publisher::handle`], poll until [`Output::WakeAt`] or [`Output::Idle`]. No clock, no socket: times are
 //! durations since a start that the driver chose.
 

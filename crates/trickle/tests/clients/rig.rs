@@ -259,6 +259,27 @@ pub(crate) async fn ends(subscriber: &mut Subscriber) {
     assert_eq!(end, Ok(None));
 }
 
+/// The subscriber is at its end, behind the segment without a byte that a close leaves where it comes in time.
+pub(crate) async fn ends_by_close(subscriber: &mut Subscriber) {
+    let next = within("the subscriber's end", subscriber.next()).await;
+    let Ok(Some(Event::Begin { .. })) = next else {
+        return assert_eq!(next, Ok(None));
+    };
+    let empty = heard(subscriber).await;
+    assert!(
+        matches!(
+            empty,
+            Event::End {
+                bytes: 0,
+                complete: true,
+                ..
+            }
+        ),
+        "{empty:?}"
+    );
+    ends(subscriber).await;
+}
+
 /// Waits until the request of a subscriber, the only one, is at the server.
 pub(crate) async fn joined(rig: &Rig, subscriber: &mut Subscriber) {
     let joined = eventually("a waiting reader", || rig.hub.stats().readers > 0);

@@ -88,16 +88,34 @@ async fn a_channel_is_created_with_its_type_and_without_a_body() {
 }
 
 #[tokio::test]
-async fn the_close_drops_the_preconnect_before_it_deletes() {
+async fn the_close_ends_the_preconnect_without_a_byte_before_it_deletes() {
     let peer = Peer::new().await;
     let writer = publisher(&peer.url("c"), |_| {});
     let mut preconnect = peer.expect("POST /c/0").await;
     let (closed, ()) = tokio::join!(writer.close(), async {
-        assert!(preconnect.is_closed().await, "it ended the body");
+        assert_eq!(preconnect.until("0\r\n\r\n").await, "0\r\n\r\n");
+        let closing = "Lp-Trickle-Seq: 0\r\nConnection: close\r\n";
+        preconnect.answer("200 OK", closing).await;
         let mut conn = peer.expect("DELETE /c").await;
         conn.answer("200 OK", "").await;
     });
     assert_eq!(closed.unwrap().segments_lost, 0);
+}
+
+#[tokio::test]
+async fn a_flood_of_interim_answers_breaks_the_exchange() {
+    const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+    let peer = Peer::new().await;
+    let mut writer = publisher(&peer.url("c"), |_| {});
+    let mut conn = peer.expect("POST /c/0").await;
+    conn.send(&CONTINUE.repeat(1000)).await;
+    let trouble = told(&mut writer).await;
+    let is_refused =
+        matches!(&trouble, Told::Trouble(Failure::Malformed(why)) if why.contains("interim"));
+    assert!(is_refused, "{trouble:?}");
+    assert!(conn.is_closed().await);
+    // Another server may do better.
+    peer.expect("POST /c/0").await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use framerill_trickle::{
 };
 
 use crate::rig::{
-    Rig, ends, eventually, heard, joined, publisher, read, send, seq, subscriber, within,
+    Rig, ends_by_close, eventually, heard, joined, publisher, read, send, seq, subscriber, within,
 };
 
 fn body(number: u64) -> Vec<u8> {
@@ -29,7 +29,7 @@ async fn a_hundred_segments_arrive_whole_and_then_the_end() {
     }
     let counters = within("the close", writer.close()).await.unwrap();
     assert_eq!((counters.segments_sent, counters.segments_lost), (100, 0));
-    ends(&mut reader).await;
+    ends_by_close(&mut reader).await;
     assert!(!rig.hub.has("c"));
 }
 
@@ -109,7 +109,7 @@ async fn a_thousand_segments_back_to_back_come_without_a_gap() {
         );
         done.send_replace(number + 1);
     }
-    ends(&mut reader).await;
+    ends_by_close(&mut reader).await;
     assert_eq!(writing.await.unwrap().segments_sent, 1000);
 }
 
@@ -161,7 +161,7 @@ async fn segments_without_bytes_are_delivered_once_each() {
         assert_eq!((read.seq, &read.bytes[..]), (number, bytes));
     }
     within("the close", writer.close()).await.unwrap();
-    ends(&mut reader).await;
+    ends_by_close(&mut reader).await;
 }
 
 #[tokio::test]

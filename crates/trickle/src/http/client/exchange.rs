@@ -5,6 +5,7 @@ use std::{
     io::IoSlice,
     pin::{Pin, pin},
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +17,7 @@ use super::{
     stream::Stream,
 };
 use crate::{
+    clock,
     failure::Failure,
     wire::{Body, Bounds, Decoded, ResponseHead},
 };
@@ -24,6 +26,11 @@ use crate::{
 const READ_LEAST: usize = 4 * 1024;
 /// What one read takes at most. Pieces of a body share a buffer, so that small ones do not hold a large one each.
 const READ: usize = 64 * 1024;
+
+/// Interim answers that count as one flood when they come within [`INTERIM_WINDOW`]. A server sends one each 10 s of silence,
+/// for as long as a POST waits for its first byte.
+const INTERIM_MOST: u32 = 32;
+const INTERIM_WINDOW: Duration = Duration::from_secs(10);
 
 /// Pieces of an answer's rest that are read to win its connection back.
 const SALVAGE: usize = 4;
@@ -62,7 +69,14 @@ pub(super) struct Exchange {
     /// Why nothing more can be sent. An answer may still be there to be read.
     write_error: Option<String>,
     incoming: Incoming,
+    interim: Interim,
     buffer: BytesMut,
+}
+
+/// The interim answers of late.
+struct Interim {
+    since: Instant,
+    count: u32,
 }
 
 enum Link {
@@ -81,6 +95,24 @@ enum Incoming {
     Ended {
         keeps_alive: bool,
     },
+}
+
+impl Interim {
+    fn since(now: Instant) -> Self {
+        Self {
+            since: now,
+            count: 0,
+        }
+    }
+
+    /// Counts one more.
+    fn is_flood(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.since) >= INTERIM_WINDOW {
+            *self = Self::since(now);
+        }
+        self.count += 1;
+        self.count > INTERIM_MOST
+    }
 }
 
 impl Exchange {
@@ -109,6 +141,7 @@ impl Exchange {
             is_finish_reported: false,
             write_error: None,
             incoming: Incoming::Head,
+            interim: Interim::since(clock::now()),
             buffer: BytesMut::new(),
         }
     }
@@ -206,6 +239,12 @@ impl Exchange {
                     let _head = self.buffer.split_to(size);
                     if (100..200).contains(&head.status) {
                         self.is_reused = false;
+                        if self.interim.is_flood(clock::now()) {
+                            let text = format!(
+                                "more than {INTERIM_MOST} interim answers within {INTERIM_WINDOW:?}"
+                            );
+                            return self.fail(Failure::Malformed(text));
+                        }
                         continue;
                     }
                     self.incoming = Incoming::Body {
@@ -321,5 +360,25 @@ impl Exchange {
         self.link = Link::Gone;
         self.incoming = Incoming::Ended { keeps_alive: false };
         Poll::Ready(Happening::Failed(failure))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interim_answers_are_a_flood_by_their_pace_and_not_by_their_number() {
+        let start = clock::now();
+        let mut interim = Interim::since(start);
+        for hour in 0..24 {
+            for wait in 0..360 {
+                let now = start + Duration::from_secs(hour * 3600 + wait * 10);
+                assert!(!interim.is_flood(now));
+            }
+        }
+        let now = start + Duration::from_secs(24 * 3600);
+        let floods = (0..=INTERIM_MOST).map(|_| interim.is_flood(now));
+        assert_eq!(floods.filter(|it| *it).count(), 1);
     }
 }

@@ -189,23 +189,54 @@ fn closed_is_the_end_whatever_the_status() {
 }
 
 #[test]
-fn the_close_drops_the_preconnect_without_a_body_before_it_deletes() {
+fn the_close_ends_the_preconnect_without_a_byte_before_it_deletes() {
     let mut world = World::manual(Config::default());
     world.give(Input::Opened(world.post(0)));
     world.segment("zero");
     world.give(Input::Opened(world.post(1)));
     world.give(Input::Close);
-    assert_eq!(world.aborted, [world.post(1)]);
-    assert!(!world.has_asked(Request::Delete));
     world.give(Input::Wrote(world.post(0), 4));
     world.give(Input::Finished(world.post(0)));
-    assert!(!world.has_asked(Request::Delete));
+    world.give(Input::Finished(world.post(1)));
+    assert_eq!(world.text(1), (1, "", true));
     world.answer(world.post(0), 200);
+    assert!(
+        !world.has_asked(Request::Delete),
+        "the empty one is on its way"
+    );
+    world.answer(world.post(1), 200);
+    assert!(world.aborted.is_empty());
     assert!(world.has_asked(Request::Delete));
     let delete = world.last(|it| *it == Request::Delete);
     world.give(Input::Opened(delete));
     world.answer(delete, 200);
     assert_eq!(world.events.last(), Some(&Event::Ended(End::Finished)));
+}
+
+#[test]
+fn a_preconnect_that_is_not_answered_holds_the_delete_up_for_the_drain_time_at_most() {
+    let mut world = World::manual(with(|config| config.drain_time = SECOND));
+    world.give(Input::Opened(world.post(0)));
+    world.give(Input::Close);
+    world.give(Input::Finished(world.post(0)));
+    assert!(!world.has_asked(Request::Delete));
+    world.run_for(SECOND);
+    assert_eq!(world.aborted, [world.post(0)]);
+    assert!(world.has_asked(Request::Delete));
+    assert_eq!(world.machine.counters().segments_lost, 0);
+}
+
+#[test]
+fn a_preconnect_is_broken_off_where_nothing_was_sent_or_the_channel_stays() {
+    let mut connecting = World::manual(Config::default());
+    connecting.give(Input::Close);
+    assert_eq!(connecting.aborted, [connecting.post(0)]);
+    assert!(connecting.has_asked(Request::Delete));
+    let mut staying = World::manual(with(|config| config.delete = false));
+    staying.give(Input::Opened(staying.post(0)));
+    staying.give(Input::Close);
+    assert_eq!(staying.aborted, [staying.post(0)]);
+    assert!(staying.machine.is_over());
 }
 
 #[test]
