@@ -29,7 +29,8 @@ const EVENT_LOOPS: [&str; 7] = [
 ];
 
 /// What is read before the loop begins, and the keeper of infer, which has a thread of its own.
-const BESIDE_EVENT_LOOPS: [&str; 2] = [
+const BESIDE_EVENT_LOOPS: [&str; 3] = [
+    "crates/server/src/serve/diagnostics.rs",
     "crates/server/src/serve/dotenv.rs",
     "crates/server/src/serve/keeper.rs",
 ];

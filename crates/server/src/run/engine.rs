@@ -137,7 +137,7 @@ impl<'a> Engine<'a> {
             self.wait(progress)?;
             self.updates(report, progress)?;
             if self.inbox.is_abandoned() {
-                return Err(Failure::failed("abandoned", "nobody wants it any more"));
+                return Err(Failure::failed("internal", "nobody wants it any more"));
             }
             if self.at_once || (self.media.state().is_terminal() && self.worker.is_over()) {
                 return self.conclusion();
