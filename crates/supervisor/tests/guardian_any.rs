@@ -47,7 +47,8 @@ fn every_error_has_a_cause(world: &World) {
     let cause = world.guardian.refusal().map(Cause::message);
     assert_eq!(is_error, cause.is_some());
     if let Some(cause) = cause {
-        assert!(world.truth.told.contains(&cause), "its cause is told");
+        let mut told = world.truth.told.iter();
+        assert!(told.any(|it| it.starts_with(&cause)), "its cause is told");
         let last_error = &world.guardian.status().inference.last_error;
         assert_eq!(last_error.as_ref(), Some(&cause));
     }

@@ -94,7 +94,9 @@ fn a_generator_is_published_at_keyframes_and_read_whole_by_a_subscriber() {
     assert!((100..=150).contains(&frames), "{frames}");
     let (said, code) = server.stop();
     assert_eq!(code, Some(130));
-    assert_eq!(said["stats"]["segments_total"], 3);
+    // The one that is prepared in advance is closed empty, where it has begun.
+    let total = said["stats"]["segments_total"].as_u64();
+    assert!(matches!(total, Some(3 | 4)), "{total:?}");
     assert_eq!(said["stats"]["received_bytes_total"], published["bytes"]);
 }
 

@@ -128,8 +128,11 @@ async fn copy(
                 out.flush().await.map_err(CopyError::Output)?;
                 counts.bytes += bytes.len() as u64;
             }
-            Event::End { complete, .. } => {
-                counts.segments += 1;
+            Event::End {
+                complete, bytes, ..
+            } => {
+                // A publisher closes its channel behind an empty one.
+                counts.segments += u64::from(bytes > 0);
                 counts.cut += u64::from(!complete);
             }
             Event::Gap { from, to } => {

@@ -212,9 +212,11 @@ impl Guardian {
             self.ignored += 1;
             return;
         }
-        self.tell_all();
+        // The stream ends with it: one event tells all.
+        self.troubles.extend(self.pending.take());
         self.pending = Some((now, cause.message()));
-        self.tell_error();
+        self.tell_last();
+        self.status.inference.last_error = Some(cause.message());
         self.cause = Some(cause);
         self.store(now, State::Error, Rule::WorkerLost);
         self.stop_stream(StopReason::Error);

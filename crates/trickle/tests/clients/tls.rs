@@ -14,7 +14,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::{
     peer::Peer,
-    rig::{Rig, ends, read, send, seq, within},
+    rig::{Rig, ends_by_close, read, send, seq, within},
 };
 
 /// A server with a certificate of its own, and the file of it.
@@ -80,7 +80,7 @@ async fn segments_go_over_tls_when_the_certificate_is_accepted() {
             assert!(read(&mut reader).await.bytes == body);
         }
         within("the close", writer.close()).await.unwrap();
-        ends(&mut reader).await;
+        ends_by_close(&mut reader).await;
     }
 }
 

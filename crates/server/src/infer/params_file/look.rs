@@ -151,13 +151,10 @@ pub(super) mod tests {
         };
         assert!(why.contains("longer than"), "{why}");
         // It says that it is empty, and is not.
-        let Look::Wrong(Some(stamp), why) = look(Path::new("/proc/self/maps"), None) else {
+        let Look::Wrong(Some(stamp), why) = look(Path::new("/proc/self/status"), None) else {
             panic!("it holds no parameters");
         };
         assert_eq!(stamp.length, 0);
-        assert!(
-            why.contains("expected value") || why.contains("trailing"),
-            "{why}"
-        );
+        assert!(why.contains("expected value"), "{why}");
     }
 }
