@@ -25,6 +25,12 @@ struct Speaker {
 }
 
 static SPEAKER: OnceLock<Speaker> = OnceLock::new();
+/// Before anybody has named the process.
+static UNNAMED: Speaker = Speaker {
+    process: "framerill",
+    verbose: false,
+    zone: TimeZone::UTC,
+};
 
 /// Names the process, before its first line. `verbose` lets debug lines through. Whoever logs waits for nobody from now
 /// on.
@@ -108,11 +114,7 @@ fn pieces(name: &str, mut said: &str) -> Vec<String> {
 
 #[track_caller]
 fn tell(level: Level, ids: &Ids, message: &dyn Display) {
-    let speaker = SPEAKER.get_or_init(|| Speaker {
-        process: "framerill",
-        verbose: false,
-        zone: TimeZone::UTC,
-    });
+    let speaker = SPEAKER.get().unwrap_or(&UNNAMED);
     if matches!(level, Level::Debug) && !speaker.verbose {
         return;
     }

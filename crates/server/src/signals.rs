@@ -8,7 +8,7 @@ use signal_hook::{
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, sleep_until},
+    time::{Instant, timeout_at},
 };
 
 use crate::{exit::Exit, failure::Failure};
@@ -46,14 +46,9 @@ impl Stop {
 
     /// One that insists: it comes when the one before is a while ago.
     pub(crate) async fn again(&mut self) -> Exit {
-        let over = sleep_until(Instant::now() + VOLLEY);
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                _ = self.next() => {}
-                () = &mut over => return self.next().await,
-            }
-        }
+        let over = Instant::now() + VOLLEY;
+        while timeout_at(over, self.next()).await.is_ok() {}
+        self.next().await
     }
 }
 

@@ -10,7 +10,7 @@ use framerill_tests::{
         now,
         orchestrator::{Orchestrator, Stream},
         runner::{Role, Setup, signal},
-        verdict::Look,
+        verdict::{Look, Verdict},
     },
     wait_until,
 };
@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::{
     dice::Dice,
     scene::{FIRST, RATE, SOON, assert_nearly_all_there, clip, stop, verdict},
-    workers::outage,
+    workers::{ON_ITS_WAY, outage},
 };
 
 /// A stream lasts so long; then another one begins.
@@ -32,6 +32,10 @@ const LEAST: usize = 10;
 const IN_A_ROW: usize = 3;
 /// Pictures for which it then works: enough to be restarted at once again.
 const SETTLED: usize = 60;
+/// Around a pts that is missing, this much is told, in 1/90000 s.
+const NEAR: i64 = 30_000;
+/// A worker that stands still for fewer pictures than these is slow, not away: what it is behind with makes way.
+const BRIEF: usize = 6;
 /// A worker that nothing more happens to is back by then.
 const LONGEST: i64 = 10 * 90_000;
 
@@ -56,6 +60,22 @@ impl Play {
         format!("FRAMERILL_SEED={seed}\n{log}\n{words}")
     }
 
+    /// What was shown around pts that are missing, and when they were sent.
+    fn around(&self, stream: &Stream, seen: &Verdict, missing: &[&u64]) -> Vec<String> {
+        let sent = stream.camera.sent();
+        let of = |pts: u64| {
+            let sent = sent.iter().find(|it| it.pts == pts);
+            let sent = sent.map(|it| it.at.duration_since(self.began));
+            let near = seen
+                .shown
+                .iter()
+                .filter(|it| distance(pts, it.pts).abs() < NEAR);
+            let near: Vec<_> = near.map(|it| (distance(pts, it.pts), it.kind)).collect();
+            format!("{pts}, sent at {sent:?}, beside {near:?}")
+        };
+        missing.iter().map(|pts| of(**pts)).collect()
+    }
+
     fn pictures(&mut self) -> usize {
         usize::try_from(1 + self.dice.throw(60)).unwrap_or(1)
     }
@@ -66,12 +86,15 @@ impl Play {
         while began.elapsed() < STREAM {
             // A worker that is loading may be hit like one that works.
             if let Some(worker) = self.orchestrator.runner.find(Role::Worker) {
-                lost.push(now());
                 if self.dice.throw(2) == 0 {
+                    lost.push(now());
                     self.note(&format!("kill {worker}"));
                     signal(worker, Signal::KILL);
                 } else {
                     let still = self.pictures();
+                    if still >= BRIEF {
+                        lost.push(now());
+                    }
                     self.note(&format!("stop {worker} for {still} pictures"));
                     signal(worker, Signal::STOP);
                     stream.camera.until_more(still);
@@ -114,14 +137,16 @@ impl Play {
         });
         assert!(well, "the worker does not come back\n{}", self.why());
         let seen = verdict(stream, Look::Negative);
+        // Until it was lost it was well, and may have been behind.
         let within = |pts: &&u64| {
             let mut all = outages.iter();
-            all.any(|(from, length)| (0..*length).contains(&distance(*from, **pts)))
+            all.any(|(from, length)| (ON_ITS_WAY..*length).contains(&distance(*from, **pts)))
         };
         let missing: Vec<_> = seen.missing.iter().filter(within).collect();
         assert!(
             missing.is_empty(),
-            "pts are missing: {missing:?} of {outages:?}\n{}",
+            "pts are missing: {:?} of {outages:?}\n{}",
+            self.around(stream, &seen, &missing),
             self.why()
         );
         let longest = longest_alone(&outages);

@@ -1,7 +1,11 @@
 //! Parameters that kill a worker.
 
 use framerill_tests::{
-    live::{orchestrator::Orchestrator, runner::Setup, verdict::Look},
+    live::{
+        orchestrator::{Orchestrator, Stream},
+        runner::Setup,
+        verdict::Look,
+    },
     wait_until,
 };
 use serde_json::{Value, json};
@@ -12,6 +16,16 @@ fn says(event: &Value, what: &str) -> bool {
     event["message"]
         .as_str()
         .is_some_and(|it| it.contains(what))
+}
+
+/// Until its pipeline finishes every picture again.
+fn until_restored(orchestrator: &Orchestrator, stream: &Stream) {
+    let is_restored = || {
+        stream.viewer.until_more(RATE, SOON);
+        verdict(stream, Look::Negative).ends_finished(RATE)
+    };
+    let well = wait_until(SOON, is_restored);
+    assert!(well, "{}", orchestrator.runner.last_words());
 }
 
 /// Twelve seconds of parameters that hold, so that they are the good ones, and then some that kill.
@@ -29,12 +43,7 @@ fn parameters_that_kill_the_worker_twice_are_quarantined_and_the_good_ones_resto
         .session
         .until_event("error", SOON, |it| says(it, "quarantined"));
     assert!(says(&quarantined, "restored"), "{quarantined}");
-    let is_restored = || {
-        stream.viewer.until_more(RATE, SOON);
-        verdict(&stream, Look::Negative).ends_finished(RATE)
-    };
-    let last_words = || orchestrator.runner.last_words();
-    assert!(wait_until(SOON, is_restored), "{}", last_words());
+    until_restored(&orchestrator, &stream);
     let seen = verdict(&stream, Look::Negative);
     assert_nearly_all_there(&seen, &orchestrator.runner, None);
     let status = orchestrator.runner.status().expect("infer answers");
@@ -106,15 +115,7 @@ fn parameters_that_kill_a_shared_worker_are_those_of_the_stream_that_brought_the
         "{told}"
     );
     for stream in [&innocent, &guilty] {
-        let is_restored = || {
-            stream.viewer.until_more(RATE, SOON);
-            verdict(stream, Look::Negative).ends_finished(RATE)
-        };
-        assert!(
-            wait_until(SOON, is_restored),
-            "{}",
-            orchestrator.runner.last_words()
-        );
+        until_restored(&orchestrator, stream);
     }
     let of_innocent = innocent.session.events_of("error");
     let moved = of_innocent.iter().filter(|it| says(it, "of its own now"));
@@ -135,12 +136,7 @@ fn parameters_that_kill_the_worker_bound_to_them_cost_neither_stream_nor_seat() 
         .session
         .until_event("error", 2 * SOON, |it| says(it, "quarantined"));
     assert!(says(&quarantined, "restored"), "{quarantined}");
-    let is_restored = || {
-        stream.viewer.until_more(RATE, SOON);
-        verdict(&stream, Look::Negative).ends_finished(RATE)
-    };
-    let last_words = || orchestrator.runner.last_words();
-    assert!(wait_until(SOON, is_restored), "{}", last_words());
+    until_restored(&orchestrator, &stream);
     let status = orchestrator.runner.status().expect("infer answers");
     assert_eq!(status["inference_status"]["restart_count"], 2);
     orchestrator.runner.until_health(&["OK"], SOON);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What was on its way to a worker that is lost is bridged, too.
-const ON_ITS_WAY: i64 = 9000;
+pub(crate) const ON_ITS_WAY: i64 = 9000;
 /// The first finished picture is there so long after the pipeline's own load.
 const BACK_WITHIN: Duration = Duration::from_millis(100);
 /// What a build for tests adds to that: the end is noticed, a namespace made, and a picture decoded, encoded and carried. On a

@@ -210,9 +210,14 @@ impl<P, I> Presenter<P, I> {
         true
     }
 
-    /// A frame that nobody will finish: it made way for a newer one, or was skipped.
+    /// A frame that nobody will finish: it made way for a newer one, or was skipped. Without a worker it is lost like others.
     pub(crate) fn pass_over(&mut self, frame: u64) {
-        self.decide(frame, Fate::PassedOver);
+        let fate = if self.present {
+            Fate::PassedOver
+        } else {
+            Fate::Lost
+        };
+        self.decide(frame, fate);
     }
 
     /// A frame was lost with its worker.
@@ -230,8 +235,16 @@ impl<P, I> Presenter<P, I> {
         }
     }
 
-    /// A worker takes frames from now on, or none does. Frames that wait for one that comes have their full time.
+    /// A worker takes frames from now on, or none does. Frames that wait for one that comes have their full time; what made
+    /// way for others and has not left when one goes is lost with it.
     pub(crate) fn set_present(&mut self, present: bool, now: u64) {
+        if !present && self.present {
+            for entry in &mut self.entries {
+                if matches!(entry.fate, Fate::PassedOver) {
+                    entry.fate = Fate::Lost;
+                }
+            }
+        }
         if present && !self.present {
             for entry in &mut self.entries {
                 entry.arrived = now;
@@ -549,6 +562,26 @@ mod tests {
         assert_eq!(presenter.counts().crowded, 1000 - 256);
         let shown = std::iter::from_fn(|| presenter.next(1000 * INTERVAL)).count();
         assert_eq!(shown, 256);
+    }
+
+    #[test]
+    fn what_made_way_and_has_not_left_when_the_worker_goes_is_bridged_like_what_it_had() {
+        let mut scene = Scene::new(EgressMode::Live);
+        scene.present(true);
+        scene.well(20);
+        // Nobody takes what is shown meanwhile: the encoder is slow.
+        let presenter = &mut scene.presenter;
+        for frame in 20..25 {
+            presenter.arrive(frame, pts(frame), (), scene.now);
+        }
+        presenter.finish(20, pts(20), 20, true, scene.now);
+        presenter.pass_over(21);
+        presenter.lose(22);
+        presenter.set_present(false, scene.now);
+        presenter.pass_over(23);
+        scene.look();
+        let expected: Vec<_> = (0..25).map(|it| (it, it > 20)).collect();
+        assert_eq!(scene.frames(), expected);
     }
 
     #[test]

@@ -115,9 +115,18 @@ impl Asked {
 
     /// Whether both of them write to one channel or file.
     pub(super) fn shares_channels(&self, other: &Self) -> bool {
-        let events = |it: &Self| it.events_url.trim().to_owned();
-        let both = !events(self).is_empty() && events(self) == events(other);
-        both || self.sink == other.sink
+        let tells = self.events().is_some_and(|it| other.events() == Some(it));
+        tells || self.sink == other.sink
+    }
+
+    /// Where control messages come from, if anywhere.
+    pub(super) fn control(&self) -> Option<&str> {
+        wanted(&self.control_url)
+    }
+
+    /// Where events go, if anywhere.
+    pub(super) fn events(&self) -> Option<&str> {
+        wanted(&self.events_url)
     }
 
     /// Reads the runner's body. An error is one line for its caller.
@@ -214,12 +223,10 @@ impl Asked {
             ));
         }
         for (name, url) in [
-            ("control_url", &self.control_url),
-            ("events_url", &self.events_url),
+            ("control_url", self.control()),
+            ("events_url", self.events()),
         ] {
-            if !url.trim().is_empty() {
-                check_url(name, url)?;
-            }
+            url.map_or(Ok(()), |url| check_url(name, url))?;
         }
         if self
             .pipeline
@@ -247,6 +254,11 @@ impl Asked {
         }
         Ok(self)
     }
+}
+
+/// An empty URL asks for no channel.
+fn wanted(url: &str) -> Option<&str> {
+    Some(url.trim()).filter(|it| !it.is_empty())
 }
 
 fn read_ids(body: &mut Fields<'_>) -> Result<Ids, String> {

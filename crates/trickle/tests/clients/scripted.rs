@@ -14,6 +14,9 @@ use crate::{
     rig::{ends, heard, publisher, read, seq, subscriber, told, within},
 };
 
+/// An interim answer.
+const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+
 const SHORT: Duration = Duration::from_millis(200);
 
 /// A segment of a publisher whose POST the peer has, and the connection of the next one.
@@ -104,7 +107,6 @@ async fn the_close_ends_the_preconnect_without_a_byte_before_it_deletes() {
 
 #[tokio::test]
 async fn a_flood_of_interim_answers_breaks_the_exchange() {
-    const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
     let peer = Peer::new().await;
     let mut writer = publisher(&peer.url("c"), |_| {});
     let mut conn = peer.expect("POST /c/0").await;
@@ -120,7 +122,6 @@ async fn a_flood_of_interim_answers_breaks_the_exchange() {
 
 #[tokio::test]
 async fn interim_answers_are_passed_over() {
-    const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
     let peer = Peer::new().await;
     let mut writer = publisher(&peer.url("c"), |_| {});
     let mut conn = peer.expect("POST /c/0").await;

@@ -31,10 +31,11 @@ pub(super) async fn measure(
         ));
         return Ok(());
     }
+    let length = seconds + 5;
     let clip = Rc::new(Clip::make(Wanted {
         size: (640, 360),
         rate: 24,
-        seconds: seconds + 5,
+        seconds: length,
     })?);
     let peer = peer::cpu(&clip)?;
     let capacity = STREAMS.to_string();
@@ -87,7 +88,7 @@ pub(super) async fn measure(
         "",
         1.5,
     ));
-    let peer = peer.as_secs_f64() * count(STREAMS) / f64::from(seconds + 5);
+    let peer = peer.as_secs_f64() * count(STREAMS) / f64::from(length);
     rows.push(Row::told("  FFmpeg, the same eight clips, cores", peer, ""));
     let share = 100.0 * count(lost) / count(sent.max(1));
     rows.push(Row::judged("8 streams, pictures lost", share, "%", 0.1));

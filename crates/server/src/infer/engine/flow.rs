@@ -334,6 +334,11 @@ mod tests {
         assert!(flow.rejected(2).is_none());
     }
 
+    /// Of what is quarantined, and of what comes back.
+    fn hashes(quarantine: &Quarantine) -> (&str, &str) {
+        (&quarantine.set.hash, &quarantine.restored.hash)
+    }
+
     #[test]
     fn the_same_set_that_kills_twice_is_quarantined_and_the_good_one_restored() {
         let mut flow = Flow::new(set("initial"), at(0));
@@ -346,13 +351,7 @@ mod tests {
         assert_eq!(flow.load().hash, "killer", "once is no proof");
         flow.loaded(at(14));
         let quarantine = flow.worker_lost(at(15)).unwrap();
-        assert_eq!(
-            (
-                quarantine.set.hash.as_str(),
-                quarantine.restored.hash.as_str()
-            ),
-            ("killer", "good")
-        );
+        assert_eq!(hashes(&quarantine), ("killer", "good"));
         assert_eq!(flow.load().hash, "good");
     }
 
@@ -420,13 +419,7 @@ mod tests {
             assert_eq!(flow.worker_lost(at(101)), None);
             assert_eq!(flow.load().hash, "killer", "once is no proof");
             let quarantine = flow.worker_lost(at(102)).unwrap();
-            assert_eq!(
-                (
-                    quarantine.set.hash.as_str(),
-                    quarantine.restored.hash.as_str()
-                ),
-                ("killer", "initial")
-            );
+            assert_eq!(hashes(&quarantine), ("killer", "initial"));
             assert_eq!(flow.load().hash, "initial");
         }
     }

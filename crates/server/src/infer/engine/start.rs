@@ -259,11 +259,10 @@ impl Driver {
     /// Opens a stream's channels; they wait for the end of those that the seat has.
     fn open(&self, number: Number, at: usize, asked: &Asked) -> Result<Transport, Refusal> {
         let former = self.seats[at].number();
-        let ending = self
-            .streams()
-            .filter(|it| it.is_ending || Some(it.number) == former);
-        let after =
-            ending.filter(|it| Some(it.number) == former || it.asked.shares_channels(asked));
+        let is_in_the_way = |it: &&Stream| {
+            Some(it.number) == former || (it.is_ending && it.asked.shares_channels(asked))
+        };
+        let after = self.streams().filter(is_in_the_way);
         let after = after.map(|it| it.transport.closed()).collect();
         let opening = Opening {
             number,

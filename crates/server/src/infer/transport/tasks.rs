@@ -34,9 +34,8 @@ impl Channels {
     /// Of a stream that is asked for.
     pub(super) fn of(asked: &Asked, tls: &client::Transport) -> Result<Self, String> {
         let is_api = asked.origin == Origin::Api;
-        let wanted = |url: &str| Some(url.trim().to_owned()).filter(|it| !it.is_empty());
-        let control = wanted(&asked.control_url).map(|url| control::open(&url, tls));
-        let events = wanted(&asked.events_url).map(|url| events::outlet(&url, tls));
+        let control = asked.control().map(|url| control::open(url, tls));
+        let events = asked.events().map(|url| events::outlet(url, tls));
         Ok(Self {
             source: Input::of(&asked.source, tls, is_api)?,
             sink: SinkTarget::of(&asked.sink, tls, is_api),
