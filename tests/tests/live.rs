@@ -12,6 +12,8 @@ mod again;
 mod bare;
 #[path = "live/bindings.rs"]
 mod bindings;
+#[path = "live/bursts.rs"]
+mod bursts;
 #[path = "live/capacity.rs"]
 mod capacity;
 #[path = "live/chaos.rs"]

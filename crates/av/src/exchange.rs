@@ -20,6 +20,8 @@ use framerill_media::Pts;
 pub(crate) const DEPTH: usize = 2;
 /// A live worker that takes longer for a frame gets no second one: its age would be seen.
 const FAST_NS: u64 = 20_000_000;
+/// Frames that come in a burst wait for a fast worker that has had its oldest one for less: then it is late.
+const LATE_NS: u64 = 80_000_000;
 /// Answers that one frame may have.
 const MOST_ANSWERS: u32 = 256;
 /// Decoded frames that wait under `block`.
@@ -155,6 +157,14 @@ impl<L> Exchange<L> {
     /// slow when its turn comes, and the link brings the newest in microseconds.
     pub(crate) fn set_pace(&mut self, process_ns: u64) {
         self.depth = if process_ns <= FAST_NS { DEPTH } else { 1 };
+    }
+
+    /// Until when a frame had better wait, in ns, before it displaces another one: a fast worker has room soon.
+    pub(crate) fn room_by(&self) -> Option<u64> {
+        let would_displace = self.outstanding.len() >= self.depth && !self.pending.is_empty();
+        let is_fast = self.attached && self.depth == DEPTH;
+        let oldest = self.outstanding.front().filter(|_| is_fast)?;
+        would_displace.then_some(oldest.delivered_ns + LATE_NS)
     }
 
     /// The frame is on its way.
@@ -389,6 +399,29 @@ mod tests {
         }
         exchange.answer(Some(0), 0, 1).unwrap();
         assert_eq!(deliver_all(&mut exchange), [4]);
+    }
+
+    #[test]
+    fn a_burst_waits_for_a_fast_worker_until_it_is_late_and_never_for_a_slow_one() {
+        let mut exchange = Exchange::new(true);
+        exchange.attach();
+        for id in 0..2 {
+            assert_eq!(exchange.room_by(), None);
+            exchange.accept(frame(id)).unwrap();
+            deliver_all(&mut exchange);
+        }
+        assert_eq!(exchange.room_by(), None, "one may wait");
+        exchange.accept(frame(2)).unwrap();
+        assert_eq!(exchange.room_by(), Some(LATE_NS));
+        exchange.answer(Some(0), 0, 1).unwrap();
+        deliver_all(&mut exchange);
+        assert_eq!(exchange.room_by(), None);
+        exchange.accept(frame(3)).unwrap();
+        exchange.set_pace(FAST_NS + 1);
+        assert_eq!(exchange.room_by(), None);
+        exchange.set_pace(FAST_NS);
+        exchange.lose_worker();
+        assert_eq!(exchange.room_by(), None);
     }
 
     #[derive(Clone, Debug)]

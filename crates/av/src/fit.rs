@@ -26,15 +26,6 @@ pub(crate) fn centre(
     Crop { left, top, size }
 }
 
-/// All of it.
-pub(crate) fn whole(source: Size) -> Crop {
-    Crop {
-        left: 0,
-        top: 0,
-        size: source,
-    }
-}
-
 /// `wanted` of `all`, and what is left out before it.
 fn middle(all: u32, wanted: u128, shift: u32) -> (u32, u32) {
     let wanted = u32::try_from(wanted).unwrap_or(all).clamp(1, all);
@@ -82,7 +73,7 @@ mod tests {
     fn wide_pixels_count_for_their_width() {
         // PAL 16:9: 720x576 with pixels of 64:45 is shown as 1024x576.
         let crop = centre(size(720, 576), (64, 45), size(1024, 576), (1, 1));
-        assert_eq!(crop, whole(size(720, 576)));
+        assert_eq!(crop, Crop::whole(size(720, 576)));
     }
 
     proptest! {

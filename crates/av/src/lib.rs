@@ -9,6 +9,7 @@
 mod about;
 mod attach;
 mod control;
+mod conversion;
 mod copy;
 mod decode;
 mod demux;

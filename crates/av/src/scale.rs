@@ -5,8 +5,9 @@ use framerill_media::{Caps, PixelFormat};
 use framerill_worker::message::MediaPlan;
 
 use crate::{
+    conversion::Conversion,
     error::AvError,
-    ffi::{Colour, Crop, Format, Frame, Side, SideRange, Swscale},
+    ffi::{Colour, Crop, Format, Frame, Side, SideRange},
     fit,
     source::{DecodedPicture, SourceReader},
     turn::Turn,
@@ -21,7 +22,7 @@ pub struct Scaler {
     is_sized: bool,
     /// None takes each picture's own, which may change in the middle of a live stream.
     colour: Option<Colour>,
-    swscale: Option<Swscale>,
+    conversion: Option<Conversion>,
     /// The picture lying on its side, or in 8 bit on its way to floats.
     lying: Vec<u8>,
     bytes: Vec<u8>,
@@ -38,7 +39,7 @@ impl Scaler {
             pixel_aspect: traits.pixel_aspect,
             is_sized: plan.size.is_some_and(|size| size != traits.upright()),
             colour: Some(traits.colour),
-            swscale: None,
+            conversion: None,
             lying: Vec::new(),
             bytes: Vec::new(),
             floats: Vec::new(),
@@ -54,7 +55,7 @@ impl Scaler {
             pixel_aspect: (1, 1),
             is_sized: false,
             colour: None,
-            swscale: None,
+            conversion: None,
             lying: Vec::new(),
             bytes: Vec::new(),
             floats: Vec::new(),
@@ -133,20 +134,19 @@ impl Scaler {
             colour,
         };
         let to = side_of(caps, self.colour.unwrap_or(colour));
-        if !self
-            .swscale
-            .as_ref()
-            .is_some_and(|swscale| swscale.is_between(from, to))
-        {
-            self.swscale = Some(Swscale::new(from, to).map_err(failed)?);
-        }
-        let swscale = self.swscale.as_mut().expect("made just now");
-        swscale.frame_to_bytes(frame, crop, into).map_err(failed)
+        let fitting = self.conversion.take();
+        let fitting = fitting.filter(|it| it.is_between(from, to));
+        let conversion = match fitting {
+            Some(conversion) => conversion,
+            None => Conversion::new(from, to).map_err(failed)?,
+        };
+        let conversion = self.conversion.insert(conversion);
+        conversion.convert(frame, crop, into).map_err(failed)
     }
 
     fn crop(&self, stored: framerill_media::Size, caps: Caps, format: Format) -> Crop {
         if stored == caps.size {
-            return fit::whole(stored);
+            return Crop::whole(stored);
         }
         // A size that changes in the middle of a stream is no wish for square pixels.
         let aspect = if self.is_sized {

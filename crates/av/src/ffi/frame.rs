@@ -216,6 +216,28 @@ impl Frame {
         usize::try_from(self.get().nb_samples).unwrap_or(0)
     }
 
+    /// Copies its picture's rows, one after the other, plane by plane. Panics when there is no room for them.
+    pub(crate) fn copy_to(&self, into: &mut [u8]) {
+        let frame = self.get();
+        assert!(!frame.data[0].is_null(), "a frame that holds something");
+        let format = self.format().expect("a picture");
+        let room = i32::try_from(into.len()).unwrap_or(i32::MAX);
+        // SAFETY: the frame's planes are of its format and size; what is written is measured against `room` first.
+        let written = unsafe {
+            sys::av_image_copy_to_buffer(
+                into.as_mut_ptr(),
+                room,
+                frame.data.as_ptr().cast(),
+                frame.linesize.as_ptr(),
+                format.0,
+                frame.width,
+                frame.height,
+                1,
+            )
+        };
+        assert!(written >= 0, "the picture fits");
+    }
+
     /// The first `len` bytes of the first plane. Panics when there are not as many.
     pub(crate) fn first_plane(&self, len: usize) -> &[u8] {
         let frame = self.get();

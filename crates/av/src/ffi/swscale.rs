@@ -10,6 +10,10 @@ use super::{Colour, Fault, Format, Frame, SideRange, sys};
 /// Bicubic, FFmpeg's own default: sharper than bilinear at about the same cost here, since decoding dominates.
 const FLAGS: c_int = sys::SWS_BICUBIC;
 
+/// swscale makes up to so many pixels at once. Those at the end of a row that are fewer it leaves out, or writes past them,
+/// when the row has no room behind it (`libswscale/x86/yuv2rgb_template.c`).
+const AT_ONCE: u32 = 16;
+
 /// One side of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Side {
@@ -34,12 +38,24 @@ pub(crate) struct Crop {
     pub(crate) size: Size,
 }
 
+impl Crop {
+    /// All of a picture.
+    pub(crate) fn whole(size: Size) -> Self {
+        Self {
+            left: 0,
+            top: 0,
+            size,
+        }
+    }
+}
+
 /// Owns a scaler between two fixed sides.
 pub(crate) struct Swscale {
     context: NonNull<sys::SwsContext>,
     from: Side,
     to: Side,
     roomy: Vec<u8>,
+    padded: Option<Frame>,
 }
 
 // SAFETY: used by one thread at a time, whichever that is.
@@ -61,6 +77,7 @@ impl Swscale {
                 from,
                 to,
                 roomy: Vec::new(),
+                padded: None,
             };
             for (name, value) in [
                 (c"srcw", part(from.size.width())),
@@ -125,7 +142,18 @@ impl Swscale {
         into: &mut [u8],
     ) -> Result<(), Fault> {
         let from = self.frame_planes(frame, crop)?;
-        let to = contiguous(self.to, into.as_mut_ptr(), into.len());
+        self.run_into(from, into)
+    }
+
+    /// A part of a frame into a frame.
+    pub(crate) fn frame_to_frame(
+        &mut self,
+        frame: &Frame,
+        crop: Crop,
+        into: &mut Frame,
+    ) -> Result<(), Fault> {
+        let from = self.frame_planes(frame, crop)?;
+        let to = self.planes_to_fill(into);
         self.run(from, to)
     }
 
@@ -136,17 +164,7 @@ impl Swscale {
         into: &mut Frame,
     ) -> Result<(), Fault> {
         let from = self.readable(bytes);
-        assert_eq!(
-            into.size(),
-            Some(self.to.size),
-            "a frame of the size that was said"
-        );
-        assert_eq!(
-            into.format(),
-            Some(self.to.format),
-            "a frame of the format that was said"
-        );
-        let to = planes(into);
+        let to = self.planes_to_fill(into);
         self.run(from, to)
     }
 
@@ -157,8 +175,23 @@ impl Swscale {
         into: &mut [u8],
     ) -> Result<(), Fault> {
         let from = self.readable(bytes);
-        let to = contiguous(self.to, into.as_mut_ptr(), into.len());
-        self.run(from, to)
+        self.run_into(from, into)
+    }
+
+    /// Into contiguous rows.
+    fn run_into(&mut self, from: Planes, into: &mut [u8]) -> Result<(), Fault> {
+        if self.to.size.width().is_multiple_of(AT_ONCE) {
+            let to = contiguous(self.to, into.as_mut_ptr(), into.len());
+            return self.run(from, to);
+        }
+        let padded = match self.padded.take() {
+            Some(padded) => padded,
+            None => Frame::picture(self.to.format, self.to.size)?,
+        };
+        let done = self.run(from, planes(&padded));
+        padded.copy_to(into);
+        self.padded = Some(padded);
+        done
     }
 
     /// The planes of rows that can be read past their end, as swscale does; copied where they cannot.
@@ -196,6 +229,20 @@ impl Swscale {
             *data = unsafe { data.offset(offset) };
         }
         Ok((data, strides))
+    }
+
+    fn planes_to_fill(&self, frame: &mut Frame) -> Planes {
+        assert_eq!(
+            frame.size(),
+            Some(self.to.size),
+            "a frame of the size that was said"
+        );
+        assert_eq!(
+            frame.format(),
+            Some(self.to.format),
+            "a frame of the format that was said"
+        );
+        planes(frame)
     }
 
     fn run(&mut self, from: Planes, to: Planes) -> Result<(), Fault> {

@@ -97,7 +97,11 @@ impl Egress {
         loop {
             match self.next() {
                 Job::Heard(heard) => self.take(heard)?,
-                Job::Show(Shown::Finished { pts, picture }) => self.finished(pts, picture)?,
+                Job::Show(Shown::Finished { pts, picture }) => {
+                    self.finished(pts, picture)?;
+                    // Its slot is free: a picture of a burst may wait for one.
+                    self.stream.notify();
+                }
                 Job::Show(Shown::Filler { pts, input, .. }) => self.filler(pts, input)?,
                 Job::Overdue => {
                     let patience = self.patience();

@@ -1,7 +1,10 @@
 //! The thread that reads a live source: decoded pictures to the presenter and, where there is one, the worker; sound past
-//! them. It waits for bytes and for nothing else.
+//! them. It waits for bytes, and with a burst of them for room, as long as [`Patience`] lasts.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, MutexGuard},
+    time::Duration,
+};
 
 use framerill_frames::{Lease, Loan};
 use framerill_media::{Caps, PixelFormat, Pts, Size};
@@ -13,6 +16,7 @@ use framerill_worker::{
 
 use super::{
     filler::Wish,
+    patience::Patience,
     state::{Heard, Input},
 };
 use crate::{
@@ -32,6 +36,7 @@ pub(crate) struct Ingress {
     scaler: Option<(Caps, Scaler)>,
     keeps_originals: bool,
     next_id: u64,
+    patience: Patience,
 }
 
 /// Reads to the end, or until the stream is to stop.
@@ -77,6 +82,7 @@ impl Ingress {
             scaler: None,
             keeps_originals: Wish::of(plan).wants_original(),
             next_id: plan.resume.map_or(0, |it| it.frame),
+            patience: Patience::new(),
         }
     }
 
@@ -106,7 +112,9 @@ impl Ingress {
                 }
                 LiveItem::Picture(picture) => {
                     drop(state);
+                    self.patience.read_at(began);
                     self.take_picture(&picture, began)?;
+                    self.patience.done(monotonic_ns());
                 }
                 LiveItem::End(end) => return Ok(end),
             }
@@ -144,17 +152,15 @@ impl Ingress {
     fn take_picture(&mut self, picture: &DecodedPicture, began: u64) -> Result<(), AvError> {
         let (id, pts) = (self.next_id, picture.pts());
         self.next_id += 1;
-        let place = {
-            let mut state = self.stream.lock();
-            let is_first = state.decoded == 0;
-            state.decoded += 1;
-            state.decoded_seconds = self.stream.time_base.seconds(pts);
-            if let Some(live) = state.live.as_ref().filter(|_| is_first) {
-                live.tell();
-            }
-            place(&state)
-        };
-        match place {
+        let stream = Arc::clone(&self.stream);
+        let mut state = stream.lock();
+        let is_first = state.decoded == 0;
+        state.decoded += 1;
+        state.decoded_seconds = stream.time_base.seconds(pts);
+        if let Some(live) = state.live.as_ref().filter(|_| is_first) {
+            live.tell();
+        }
+        match self.find_place(state) {
             Place::Worker(mut loan, caps, incarnation) => {
                 self.scale(picture, caps, &mut loan)?;
                 let bytes = caps.picture_bytes();
@@ -173,13 +179,37 @@ impl Ingress {
                 };
                 self.offer(frame, input, incarnation);
             }
-            Place::Full | Place::Absent => {
+            nowhere @ (Place::Full | Place::Absent) => {
                 let input = self.original(picture)?;
-                let is_full = matches!(place, Place::Full);
+                let is_full = matches!(nowhere, Place::Full);
                 self.show_only(id, pts, input, is_full);
             }
         }
         Ok(())
+    }
+
+    /// Where a picture goes; waits for room there as long as the patience lasts.
+    fn find_place(&mut self, mut state: MutexGuard<'_, State>) -> Place {
+        let since = monotonic_ns();
+        let patience = self.patience.until(since);
+        let mut now = since;
+        let found = loop {
+            let found = place(&state);
+            let until = match found {
+                Place::Absent => None,
+                Place::Full => Some(patience),
+                Place::Worker(..) => state.exchange.room_by().map(|by| by.min(patience)),
+            };
+            let Some(until) = until.filter(|until| *until > now && !state.stopping) else {
+                break found;
+            };
+            drop(found);
+            let within = Duration::from_nanos(until - now);
+            state = self.stream.wait_within(state, Some(within));
+            now = monotonic_ns();
+        };
+        self.patience.waited(since, now);
+        found
     }
 
     /// The picture as a filler, when it may be one.
