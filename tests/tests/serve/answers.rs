@@ -1,8 +1,11 @@
 //! What each route answers (contract §1.2, §1.6, §1.7).
 
-use std::process::Command;
+use std::{
+    io::{Read, Write},
+    process::Command,
+};
 
-use framerill_tests::http::request;
+use framerill_tests::http::{connect, request};
 use serde_json::json;
 
 use crate::{
@@ -56,6 +59,23 @@ fn what_is_not_there_is_404_and_a_wrong_verb_405_in_the_contracts_words() {
         let allow = reply.header("allow").unwrap_or_default();
         assert!(allow.contains(allowed), "{reply:?}");
     }
+    for path in ["/health", "/version", "/hardware/info", "/hardware/stats/"] {
+        let reply = head(&runner.address, path);
+        assert!(reply.starts_with("HTTP/1.1 405 "), "{path}: {reply}");
+        assert!(reply.contains("\r\nallow: GET\r\n"), "{path}: {reply}");
+    }
+    let reply = head(&runner.address, "/healthz");
+    assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+}
+
+/// The answer to a HEAD, which has no body.
+fn head(address: &str, path: &str) -> String {
+    let mut stream = connect(address);
+    let asked = format!("HEAD {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(asked.as_bytes()).expect("it listens");
+    let mut told = String::new();
+    stream.read_to_string(&mut told).expect("it answers");
+    told
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::{
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    handler::Handler,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
@@ -142,12 +143,12 @@ impl Shared {
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes: [(&str, MethodRouter<Arc<Shared>>); 13] = [
         ("/live-video-to-video", post(start)),
-        ("/health", get(health)),
+        ("/health", only_get(health)),
         ("/healthz", get(healthz)),
         ("/readyz", get(readyz)),
-        ("/version", get(version)),
-        ("/hardware/info", get(hardware_info)),
-        ("/hardware/stats", get(hardware_stats)),
+        ("/version", only_get(version)),
+        ("/hardware/info", only_get(hardware_info)),
+        ("/hardware/stats", only_get(hardware_stats)),
         ("/metrics", get(scrape)),
         ("/openapi.json", get(openapi)),
         ("/docs", get(docs)),
@@ -165,12 +166,24 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             .route(&format!("{path}/"), methods);
     }
     router
-        .method_not_allowed_fallback(|| async {
-            detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
-        })
+        .method_not_allowed_fallback(wrong_verb)
         .fallback(|| async { detail(StatusCode::NOT_FOUND, "Not Found") })
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), count))
         .with_state(shared)
+}
+
+/// A route of the contract, whose framework takes HEAD for another verb.
+fn only_get<H, T>(handler: H) -> MethodRouter<Arc<Shared>>
+where
+    H: Handler<T, Arc<Shared>>,
+    T: 'static,
+{
+    let allowed = [(header::ALLOW, HeaderValue::from_static("GET"))];
+    get(handler).head(async move || (allowed, wrong_verb().await))
+}
+
+async fn wrong_verb() -> Response {
+    detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
 }
 
 fn detail(status: StatusCode, text: &str) -> Response {
@@ -217,7 +230,7 @@ async fn try_start(shared: &Shared, request: Request) -> Result<Response, Refusa
     let start = body::parse(body, parse).await.map_err(invalid)?;
     let ids = start.ids();
     let authorization = head.headers.get(header::AUTHORIZATION);
-    let authorization = authorization.map(header::HeaderValue::as_bytes);
+    let authorization = authorization.map(HeaderValue::as_bytes);
     if !bearer::is_allowed(shared.settings.token.as_ref(), authorization) {
         return Err(refused(&ids, Refusal::Token));
     }
