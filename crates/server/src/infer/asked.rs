@@ -192,6 +192,14 @@ impl Asked {
             || self.pipeline.as_ref().is_some_and(is_code)
     }
 
+    /// A stream of our API that brings no id is called by its number, so that the log tells it from others.
+    pub(super) fn named(mut self, number: u64) -> Self {
+        if self.origin == Origin::Api && self.ids.stream.is_empty() {
+            self.ids.stream = number.to_string();
+        }
+        self
+    }
+
     /// Frames a second at most.
     pub(super) fn max_fps_or(&self, usual: Option<f64>) -> f64 {
         self.max_fps.or(usual).unwrap_or(MAX_FPS)
@@ -307,6 +315,17 @@ mod tests {
         assert_eq!(runner(&body(json!({}))).unwrap().params, None);
         let asked = runner(&body(json!({"prompt": "x"}))).unwrap();
         assert_eq!(asked.params.unwrap()["prompt"], "x");
+    }
+
+    #[test]
+    fn only_a_stream_of_our_api_without_an_id_is_called_by_its_number() {
+        let of_api = |body: Value| Asked::from_api(body.to_string().as_bytes()).unwrap();
+        let bare = json!({"source": "clip.mp4", "sink": "out.ts"});
+        assert_eq!(of_api(bare).named(7).ids.stream, "7");
+        let given = json!({"source": "clip.mp4", "sink": "out.ts", "stream_id": "s"});
+        assert_eq!(of_api(given).named(7).ids.stream, "s");
+        let contract = json!({"subscribe_url": "http://a/i", "publish_url": "http://a/o"});
+        assert_eq!(runner(&contract).unwrap().named(7).ids.stream, "");
     }
 
     #[test]

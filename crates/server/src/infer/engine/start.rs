@@ -201,7 +201,7 @@ impl Driver {
         if start.is_late() {
             return Err(Refusal::Late);
         }
-        let (asked, received_ms) = (start.asked.clone(), start.received_ms);
+        let (asked, received_ms) = (start.asked.clone().named(number), start.received_ms);
         let brought = start.set.clone();
         let there = self.worker(worker);
         let there = there.ok_or_else(|| gone("its worker is gone"))?;
