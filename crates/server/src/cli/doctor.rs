@@ -232,7 +232,7 @@ fn python_findings(python: &Path) -> Vec<Finding> {
     let mut findings = vec![ok(name, format!("{version} at {}", python.display()))];
     for line in lines {
         let (package, version) = line.split_once(' ').unwrap_or((line, ""));
-        findings.push(package_finding(package, version));
+        findings.push(package_finding(python, package, version));
     }
     findings
 }
@@ -246,27 +246,29 @@ fn no_python(name: &'static str, found: String) -> Finding {
     }
 }
 
-fn package_finding(package: &str, version: &str) -> Finding {
-    let (name, remedy) = match package {
-        "framerill" => (
-            "python framerill",
-            "Python pipelines need it: `make setup` in a clone makes .venv, or pip install CLONE/python/framerill",
-        ),
-        "numpy" => (
-            "python numpy",
-            "Python pipelines need it: pip install numpy",
-        ),
+fn package_finding(python: &Path, package: &str, version: &str) -> Finding {
+    let install = |what| format!("{} -m pip install {what}", python.display());
+    let (name, whose, how) = match package {
+        "framerill" => {
+            let own = install("CLONE/python/framerill");
+            let how = format!("`make setup` in a clone makes .venv, or {own}");
+            ("python framerill", "Python pipelines", how)
+        }
+        "numpy" => ("python numpy", "Python pipelines", install("numpy")),
         "pydantic" => (
             "python pydantic",
-            "Python pipelines need it: pip install 'pydantic>=2'",
+            "Python pipelines",
+            install("'pydantic>=2'"),
         ),
         "torch" => (
             "python torch",
-            "only pipelines that use torch need it: pip install torch",
+            "only pipelines that use torch",
+            install("torch"),
         ),
         _ => (
             "python opencv",
-            "only pipelines that use OpenCV need it: pip install opencv-python-headless",
+            "only pipelines that use OpenCV",
+            install("opencv-python-headless"),
         ),
     };
     if version.is_empty() {
@@ -275,7 +277,7 @@ fn package_finding(package: &str, version: &str) -> Finding {
             name,
             state,
             found,
-            remedy: Some(remedy.into()),
+            remedy: Some(format!("{whose} need it: {how}")),
         };
     }
     ok(name, version)
