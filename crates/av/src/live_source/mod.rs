@@ -28,5 +28,5 @@ mod tests;
 mod video;
 
 pub(crate) use item::{LiveCounts, LiveEnd, LiveFormat, LiveItem};
-pub(crate) use sound::SoundSpec;
+pub(crate) use sound_head::SoundSpec;
 pub(crate) use source::LiveSource;

@@ -2,25 +2,15 @@
 
 use framerill_media::AudioCodec;
 
-use super::{pes::Unit, sound_head};
+use super::{
+    pes::Unit,
+    sound_head::{self, SoundSpec},
+};
 
 /// Bytes that may wait for the rest of a packet; no codec here has longer ones.
 const LONGEST: usize = 64 * 1024;
 /// Ticks a second.
 const RATE: u64 = 90_000;
-
-/// What a sink has to know of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SoundSpec {
-    /// How it is coded.
-    pub(crate) codec: AudioCodec,
-    /// Samples a second.
-    pub(crate) rate: u32,
-    /// Channels.
-    pub(crate) channels: u32,
-    /// Samples of each channel.
-    pub(crate) samples: u32,
-}
 
 /// One packet.
 #[derive(Clone, Debug, PartialEq, Eq)]

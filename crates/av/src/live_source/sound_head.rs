@@ -2,7 +2,18 @@
 
 use framerill_media::AudioCodec;
 
-use super::sound::SoundSpec;
+/// What a sink has to know of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SoundSpec {
+    /// How it is coded.
+    pub(crate) codec: AudioCodec,
+    /// Samples a second.
+    pub(crate) rate: u32,
+    /// Channels.
+    pub(crate) channels: u32,
+    /// Samples of each channel.
+    pub(crate) samples: u32,
+}
 
 /// What lies at the beginning of some bytes.
 pub(super) enum Read {

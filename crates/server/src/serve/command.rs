@@ -10,8 +10,9 @@ use super::{
     attend::attend,
     dotenv,
     keeper::{Ended, Keeper, News},
-    routes::{self, Shared},
+    routes,
     settings::{HOST, PORT, Settings, TRICKLE},
+    shared::Shared,
     source::Sources,
 };
 use crate::{

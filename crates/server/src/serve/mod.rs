@@ -26,6 +26,7 @@ mod request;
 mod restarts;
 mod routes;
 mod settings;
+mod shared;
 mod source;
 mod streams;
 

@@ -1,30 +1,22 @@
 //! What is answered where.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{Request, State},
     handler::Handler,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit, watch},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 use super::{
-    bearer,
-    counters::Counters,
-    diagnostics, forward,
+    bearer, diagnostics, forward,
     hardware::Hardware,
     health::Health,
     keeper::Infer,
@@ -34,30 +26,18 @@ use super::{
     proc,
     refusal::{FAILED, Refusal, answer},
     request::{self, Invalid},
-    settings::Settings,
+    shared::{BODY_MOST, NoTurn, Shared},
     streams,
 };
 use crate::{
-    http::{
-        self, NoAnswer, body,
-        loopback::{self, Foreign, is_loopback},
-    },
+    http::{self, NoAnswer, body},
     log::{Ids, Level, log, log_stream},
-    turn::Turn,
 };
 
 /// Infer's answer to a question about its state. With what follows, `/health` stays below a second.
 const STATUS_WITHIN: Duration = Duration::from_millis(600);
 /// The end of a process is known this long after its port is closed.
 const SETTLES_WITHIN: Duration = Duration::from_millis(300);
-/// Bytes of a request: room for pictures in base64 and for large graphs.
-pub(super) const BODY_MOST: usize = 16 << 20;
-/// Long bodies that are read at the same time: a bound of memory.
-const STARTS: usize = 8;
-/// Bytes of a body that waits for no other.
-const SHORT: u64 = 1 << 20;
-/// How long the next one waits.
-const START_TURN_WITHIN: Duration = Duration::from_secs(5);
 /// A driver that hangs is given up; so is one that is still busy with who asked before.
 const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
 /// What the kernel counts of this process; a page without it is better than none.
@@ -81,63 +61,6 @@ const ROUTES: [&str; 13] = [
 ];
 /// One stream; its number is no part of the name.
 const STREAM: &str = "/v1/streams/{id}";
-
-/// Too many long bodies are read at the same time.
-pub(super) struct NoTurn;
-
-/// What handlers share.
-pub(super) struct Shared {
-    pub(super) settings: Settings,
-    pub(super) infer: watch::Receiver<Infer>,
-    counters: Counters,
-    hardware: OnceLock<Hardware>,
-    asking_hardware: Turn,
-    reading_proc: Turn,
-    starts: Semaphore,
-}
-
-impl Shared {
-    pub(super) fn new(settings: Settings, infer: watch::Receiver<Infer>) -> Arc<Self> {
-        Arc::new(Self {
-            settings,
-            infer,
-            counters: Counters::default(),
-            hardware: OnceLock::new(),
-            asking_hardware: Turn::default(),
-            reading_proc: Turn::default(),
-            starts: Semaphore::new(STARTS),
-        })
-    }
-
-    /// Whether a request may come from there: to a server on loopback only this machine's do, or those that have to bring
-    /// the token, which no page of another site knows.
-    pub(super) fn check_caller(&self, head: &Parts) -> Result<(), Foreign> {
-        if !is_loopback(&self.settings.host) || self.settings.token.is_some() {
-            return Ok(());
-        }
-        loopback::check(&head.uri, &head.headers)
-    }
-
-    /// A turn to read a body of this length, if it is known. What is short, or too long to be read, costs no memory that has
-    /// to be shared out, and waits for nobody's long one.
-    pub(super) async fn turn(
-        &self,
-        length: Option<u64>,
-    ) -> Result<Option<SemaphorePermit<'_>>, NoTurn> {
-        if length.is_some_and(|it| it <= SHORT || it > BODY_MOST as u64) {
-            return Ok(None);
-        }
-        match timeout(START_TURN_WITHIN, self.starts.acquire()).await {
-            Ok(Ok(turn)) => Ok(Some(turn)),
-            _ => Err(NoTurn),
-        }
-    }
-
-    /// Opens NVML. It blocks.
-    fn hardware(&self) -> &Hardware {
-        self.hardware.get_or_init(Hardware::open)
-    }
-}
 
 /// All routes, each with and without a slash at its end.
 pub(super) fn router(shared: Arc<Shared>) -> Router {

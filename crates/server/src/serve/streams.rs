@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     bearer,
     refusal::answer,
-    routes::{BODY_MOST, NoTurn, Shared},
+    shared::{BODY_MOST, NoTurn, Shared},
 };
 use crate::{
     http::{
