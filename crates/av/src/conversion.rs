@@ -15,7 +15,7 @@ pub(crate) struct Conversion {
 impl Conversion {
     /// From one side to the other.
     pub(crate) fn new(from: Side, to: Side) -> Result<Self, Fault> {
-        let Some(between) = between(from, to) else {
+        let Some(halfway) = halfway(from, to) else {
             let last = Swscale::new(from, to)?;
             return Ok(Self {
                 from,
@@ -24,18 +24,27 @@ impl Conversion {
                 last,
             });
         };
-        let scaled = Frame::picture(between.format, between.size)?;
+        let scaled = Frame::picture(halfway.format, halfway.size)?;
         Ok(Self {
             from,
             to,
-            first: Some((Swscale::new(from, between)?, scaled)),
-            last: Swscale::new(between, to)?,
+            first: Some((Swscale::new(from, halfway)?, scaled)),
+            last: Swscale::new(halfway, to)?,
         })
     }
 
-    /// Whether it is the one between these sides.
-    pub(crate) fn is_between(&self, from: Side, to: Side) -> bool {
-        (self.from, self.to) == (from, to)
+    /// The one in `made`, if it is between these sides; a new one otherwise.
+    pub(crate) fn between(
+        made: &mut Option<Self>,
+        from: Side,
+        to: Side,
+    ) -> Result<&mut Self, Fault> {
+        let fits = made.take().filter(|it| (it.from, it.to) == (from, to));
+        let conversion = match fits {
+            Some(conversion) => conversion,
+            None => Self::new(from, to)?,
+        };
+        Ok(made.insert(conversion))
     }
 
     /// A part of a frame.
@@ -57,7 +66,7 @@ impl Conversion {
 /// What a picture with halved chroma becomes on its way. To RGB: swscale scales planes, and makes RGB of planes of one size,
 /// with vector instructions; both together it does in plain C, at five times the cost (swscale 6.7: 512x512 out of 360x360).
 /// An odd height has no fast code either. NV12 to itself: swscale copies no chroma then (`planarCopyWrapper`).
-fn between(from: Side, to: Side) -> Option<Side> {
+fn halfway(from: Side, to: Side) -> Option<Side> {
     let planar = Format::YUV420P;
     let is_scaled = from.size != to.size;
     let is_needed = match to.format {
@@ -90,7 +99,7 @@ mod tests {
 
     const AROUND: usize = 64;
     /// What halved chroma and the small steps cost, in hundredths of a level.
-    const MEAN: u64 = 600;
+    const MOST_APART: u64 = 600;
 
     fn side(format: Format, size: Size) -> Side {
         Side {
@@ -98,13 +107,6 @@ mod tests {
             size,
             range: SideRange::Limited,
             colour: Colour::default(),
-        }
-    }
-
-    fn rgb(size: Size) -> Side {
-        Side {
-            range: SideRange::Full,
-            ..side(Format::RGB24, size)
         }
     }
 
@@ -126,7 +128,7 @@ mod tests {
 
     fn picture(of: Side) -> Frame {
         let mut frame = Frame::picture(of.format, of.size).unwrap();
-        let mut swscale = Swscale::new(rgb(of.size), of).unwrap();
+        let mut swscale = Swscale::new(Side::rgb(of.size), of).unwrap();
         let pixels = pixels(of.size);
         swscale
             .bytes_to_frame(Foreign::from(&pixels[..]), &mut frame)
@@ -197,15 +199,15 @@ mod tests {
             let wanted = if is_nv12 { PixelFormat::Nv12 } else { PixelFormat::Rgb24 };
             let caps = Caps::new(wanted, to_size).unwrap();
             let (from, to) = (side(format, from_size), side_of(caps, Colour::default()));
-            let from = if format.is_rgb() { rgb(from_size) } else { from };
+            let from = if format.is_rgb() { Side::rgb(from_size) } else { from };
             let mut into = vec![0; caps.picture_bytes()];
             let mut conversion = Conversion::new(from, to).unwrap();
             conversion.convert(&picture(from), Crop::whole(from_size), &mut into).unwrap();
             let mut seen = vec![0; pixels(to_size).len()];
-            let mut shown = Swscale::new(to, rgb(to_size)).unwrap();
+            let mut shown = Swscale::new(to, Side::rgb(to_size)).unwrap();
             shown.bytes_to_bytes(Foreign::from(&into[..]), &mut seen).unwrap();
             let (mean, _) = apart(&seen, &pixels(to_size));
-            prop_assert!(mean <= MEAN, "{mean} / 100");
+            prop_assert!(mean <= MOST_APART, "{mean} / 100");
         }
     }
 

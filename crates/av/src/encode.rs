@@ -227,14 +227,7 @@ impl VideoEncoder {
     fn convert(&mut self, pixels: Foreign<'_>, caps: Caps) -> Result<(), Fault> {
         self.frame.make_writable()?;
         let from = side_of(caps, self.to.colour);
-        if !self
-            .swscale
-            .as_ref()
-            .is_some_and(|swscale| swscale.is_between(from, self.to))
-        {
-            self.swscale = Some(Swscale::new(from, self.to)?);
-        }
-        let swscale = self.swscale.as_mut().expect("made just now");
+        let swscale = Swscale::between(&mut self.swscale, from, self.to)?;
         if caps.format != PixelFormat::RgbF32 {
             return swscale.bytes_to_frame(pixels, &mut self.frame);
         }

@@ -16,12 +16,12 @@ use std::{collections::VecDeque, num::NonZeroUsize};
 use framerill_frames::{Policy, Pushed, Queue};
 use framerill_media::Pts;
 
+use crate::usual::LATE_AT_LEAST_NS;
+
 /// Frames that a worker has at once: one at work, and the next at hand.
 pub(crate) const DEPTH: usize = 2;
 /// A live worker that takes longer for a frame gets no second one: its age would be seen.
 const FAST_NS: u64 = 20_000_000;
-/// Frames that come in a burst wait for a fast worker that has had its oldest one for less: then it is late.
-const LATE_NS: u64 = 80_000_000;
 /// Answers that one frame may have.
 const MOST_ANSWERS: u32 = 256;
 /// Decoded frames that wait under `block`.
@@ -159,12 +159,13 @@ impl<L> Exchange<L> {
         self.depth = if process_ns <= FAST_NS { DEPTH } else { 1 };
     }
 
-    /// Until when a frame had better wait, in ns, before it displaces another one: a fast worker has room soon.
+    /// Until when a frame had better wait, in ns, before it displaces another one: a fast worker has room before it is late.
+    /// Twice its usual distance between answers is no more than [`LATE_AT_LEAST_NS`].
     pub(crate) fn room_by(&self) -> Option<u64> {
         let would_displace = self.outstanding.len() >= self.depth && !self.pending.is_empty();
         let is_fast = self.attached && self.depth == DEPTH;
         let oldest = self.outstanding.front().filter(|_| is_fast)?;
-        would_displace.then_some(oldest.delivered_ns + LATE_NS)
+        would_displace.then_some(oldest.delivered_ns + LATE_AT_LEAST_NS)
     }
 
     /// The frame is on its way.
@@ -412,7 +413,7 @@ mod tests {
         }
         assert_eq!(exchange.room_by(), None, "one may wait");
         exchange.accept(frame(2)).unwrap();
-        assert_eq!(exchange.room_by(), Some(LATE_NS));
+        assert_eq!(exchange.room_by(), Some(LATE_AT_LEAST_NS));
         exchange.answer(Some(0), 0, 1).unwrap();
         deliver_all(&mut exchange);
         assert_eq!(exchange.room_by(), None);

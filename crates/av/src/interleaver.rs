@@ -88,17 +88,17 @@ impl<P> Interleaver<P> {
         steps
     }
 
-    /// When the oldest sound has waited `patience` ns for its picture and goes without; none while nothing waits, or before
+    /// When the oldest sound has waited `wait` ns for its picture and goes without; none while nothing waits, or before
     /// the first picture of a source that has some.
-    pub(crate) fn due(&self, patience: u64) -> Option<u64> {
+    pub(crate) fn due(&self, wait: u64) -> Option<u64> {
         let may_go = self.picture.is_some() || self.is_alone;
         let (_, came, _) = self.waiting.front().filter(|_| may_go)?;
-        Some(came.saturating_add(patience))
+        Some(came.saturating_add(wait))
     }
 
     /// The oldest sound, once it has waited that long.
-    pub(crate) fn overdue(&mut self, patience: u64, now: u64) -> Option<P> {
-        self.due(patience).filter(|due| *due <= now)?;
+    pub(crate) fn overdue(&mut self, wait: u64, now: u64) -> Option<P> {
+        self.due(wait).filter(|due| *due <= now)?;
         self.waiting.pop_front().map(|(.., packet)| packet)
     }
 

@@ -41,6 +41,7 @@ mod stream;
 mod tally;
 mod timeline;
 mod turn;
+mod usual;
 
 pub use about::about;
 pub use control::Media;

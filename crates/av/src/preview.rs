@@ -3,14 +3,14 @@
 use std::{fs::File, io::Write};
 
 use framerill_frames::{
-    Foreign, OVERSHOOT,
+    Foreign,
     convert::{self, Range},
 };
 use framerill_media::{Caps, PixelFormat, Size};
 
 use crate::{
     error::AvError,
-    ffi::{Colour, Encoder, Fault, Format, Frame, Packet, Side, SideRange, Swscale, VideoSpec},
+    ffi::{Colour, Encoder, Fault, Format, Frame, Packet, Side, Swscale, VideoSpec},
     scale::side_of,
 };
 
@@ -59,15 +59,6 @@ fn half_size(size: Size) -> Size {
     Size::new(side(size.width()), side(size.height())).expect("shorter than it was")
 }
 
-fn rgb(size: Size) -> Side {
-    Side {
-        format: Format::RGB24,
-        size,
-        range: SideRange::Full,
-        colour: Colour::default(),
-    }
-}
-
 fn to_rgb(picture: &[u8], caps: Caps, size: Size) -> Result<Vec<u8>, Fault> {
     let picture = &picture[..caps.picture_bytes()];
     let mut bytes = Vec::new();
@@ -84,17 +75,16 @@ fn to_rgb(picture: &[u8], caps: Caps, size: Size) -> Result<Vec<u8>, Fault> {
     } else {
         picture
     };
-    let bytes = size.pixels() * 3;
-    let mut into = vec![0; bytes + OVERSHOOT];
-    let mut swscale = Swscale::new(side_of(caps, Colour::default()), rgb(size))?;
+    let mut into = vec![0; size.pixels() * 3];
+    let mut swscale = Swscale::new(side_of(caps, Colour::default()), Side::rgb(size))?;
     swscale.bytes_to_bytes(Foreign::from(picture), &mut into)?;
-    into.truncate(bytes);
     Ok(into)
 }
 
 fn encode(pixels: &[u8], size: Size) -> Result<Packet, Fault> {
     let mut frame = Frame::picture(Format::RGB24, size)?;
-    Swscale::new(rgb(size), rgb(size))?.bytes_to_frame(Foreign::from(pixels), &mut frame)?;
+    Swscale::new(Side::rgb(size), Side::rgb(size))?
+        .bytes_to_frame(Foreign::from(pixels), &mut frame)?;
     frame.set_pts(0);
     let mut encoder = Encoder::video(&VideoSpec {
         name: "png",

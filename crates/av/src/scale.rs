@@ -134,14 +134,9 @@ impl Scaler {
             colour,
         };
         let to = side_of(caps, self.colour.unwrap_or(colour));
-        let fitting = self.conversion.take();
-        let fitting = fitting.filter(|it| it.is_between(from, to));
-        let conversion = match fitting {
-            Some(conversion) => conversion,
-            None => Conversion::new(from, to).map_err(failed)?,
-        };
-        let conversion = self.conversion.insert(conversion);
-        conversion.convert(frame, crop, into).map_err(failed)
+        let conversion = Conversion::between(&mut self.conversion, from, to);
+        let converted = conversion.and_then(|it| it.convert(frame, crop, into));
+        converted.map_err(failed)
     }
 
     fn crop(&self, stored: framerill_media::Size, caps: Caps, format: Format) -> Crop {

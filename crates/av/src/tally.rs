@@ -4,12 +4,11 @@ use std::{collections::VecDeque, time::Duration};
 
 use framerill_worker::message::Latencies;
 
-use crate::histogram::Histogram;
+use crate::{
+    histogram::Histogram,
+    usual::{LATE_AT_LEAST_NS, Usual},
+};
 
-/// An answer is late when it took longer than twice the median interval, and at least this.
-const LATE_AT_LEAST: Duration = Duration::from_millis(80);
-/// Intervals that the median is of.
-const INTERVALS: usize = 31;
 /// The rate is of the answers of this long.
 const RATE_OVER: Duration = Duration::from_secs(3);
 
@@ -21,7 +20,7 @@ pub(crate) struct Tally {
     process: Histogram,
     encode: Histogram,
     total: Histogram,
-    intervals: VecDeque<u64>,
+    intervals: Usual<31>,
     recent: VecDeque<u64>,
     late: u64,
 }
@@ -37,12 +36,11 @@ impl Tally {
         self.queue.record_ns(delivered.saturating_sub(complete));
         self.process.record_ns(process_ns);
         if let Some(&last) = self.recent.back() {
-            let limit = (2 * self.median_interval()).max(nanos(LATE_AT_LEAST));
-            self.late += u64::from(!self.intervals.is_empty() && now - last.min(now) > limit);
-            if self.intervals.len() == INTERVALS {
-                self.intervals.pop_front();
-            }
-            self.intervals.push_back(now.saturating_sub(last));
+            let interval = now.saturating_sub(last);
+            let usual = self.intervals.median();
+            let is_late = |usual: u64| interval > (2 * usual).max(LATE_AT_LEAST_NS);
+            self.late += u64::from(usual.is_some_and(is_late));
+            self.intervals.add(interval);
         }
         self.recent.push_back(now);
         self.forget_before(now);
@@ -82,12 +80,6 @@ impl Tally {
             encode: self.encode.percentiles_ms(),
             total: self.total.percentiles_ms(),
         }
-    }
-
-    fn median_interval(&self) -> u64 {
-        let mut sorted: Vec<u64> = self.intervals.iter().copied().collect();
-        sorted.sort_unstable();
-        sorted.get(sorted.len() / 2).copied().unwrap_or(0)
     }
 
     fn forget_before(&mut self, now: u64) {

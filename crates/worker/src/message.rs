@@ -265,7 +265,7 @@ pub enum LinkPolicy {
     /// The source waits.
     #[default]
     Block,
-    /// One slot; the newest wins, what it replaces is counted as dropped.
+    /// One slot; the newest wins, what it replaces is counted as dropped. A live burst waits for a fast worker first.
     Latest,
 }
 
@@ -589,7 +589,7 @@ pub struct MediaStats {
     pub latency_ms: Latencies,
     /// The pipeline failed with them; not among `skipped`.
     pub failed: u64,
-    /// Of `dropped`: gave way to a newer frame while the worker was busy.
+    /// Of `dropped`: gave way to a newer frame while the worker was busy, or found every slot taken.
     pub dropped_latest: u64,
     /// Of `dropped`: no worker was there.
     pub dropped_unseen: u64,

@@ -30,12 +30,12 @@ fn play(setup: Setup, params: &Value, look: Look) {
 
 /// The encoder holds the pictures that the worker passes on.
 #[test]
-fn pictures_of_a_burst_wait_for_the_encoder_and_are_not_given_up() {
+fn pictures_of_a_burst_wait_for_the_encoder_and_next_to_all_are_there() {
     play(Setup::pipeline("noop"), &json!({}), Look::Same);
 }
 
 #[test]
-fn pictures_of_a_burst_wait_for_a_fast_worker_and_are_not_given_up() {
+fn pictures_of_a_burst_wait_for_a_fast_worker_and_next_to_all_are_there() {
     let setup = Setup::python("live", "Negative");
     play(setup, &json!({"seconds": 0.015}), Look::Negative);
 }

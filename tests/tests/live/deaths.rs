@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::{
     dice::Dice,
     scene::{FIRST, RATE, SOON, assert_nearly_all_there, clip, stop, verdict},
-    workers::{ON_ITS_WAY, outage},
+    workers::outage,
 };
 
 /// A stream lasts so long; then another one begins.
@@ -137,10 +137,9 @@ impl Play {
         });
         assert!(well, "the worker does not come back\n{}", self.why());
         let seen = verdict(stream, Look::Negative);
-        // Until it was lost it was well, and may have been behind.
         let within = |pts: &&u64| {
             let mut all = outages.iter();
-            all.any(|(from, length)| (ON_ITS_WAY..*length).contains(&distance(*from, **pts)))
+            all.any(|(from, length)| (0..*length).contains(&distance(*from, **pts)))
         };
         let missing: Vec<_> = seen.missing.iter().filter(within).collect();
         assert!(

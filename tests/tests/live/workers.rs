@@ -21,8 +21,8 @@ use crate::{
     scene::{FIRST, RATE, SOON, TWO_INTERVALS, assert_nearly_all_there, clip, ticks, verdict},
 };
 
-/// What was on its way to a worker that is lost is bridged, too.
-pub(crate) const ON_ITS_WAY: i64 = 9000;
+/// What was on its way to a worker that is lost is bridged, too, where no other work is behind.
+const ON_ITS_WAY: u64 = 9000;
 /// The first finished picture is there so long after the pipeline's own load.
 const BACK_WITHIN: Duration = Duration::from_millis(100);
 /// What a build for tests adds to that: the end is noticed, a namespace made, and a picture decoded, encoded and carried. On a
@@ -70,10 +70,13 @@ pub(crate) fn outage(stream: &Stream, seen: &Verdict, lost_at: Instant) -> Optio
     let back = finished
         .map(|it| distance(lost, it.pts))
         .find(|it| *it > 0)?;
-    Some((
-        (lost + (1 << 33) - ON_ITS_WAY.unsigned_abs()) % (1 << 33),
-        ON_ITS_WAY + back,
-    ))
+    Some((lost, back))
+}
+
+/// The same from what was on its way on.
+fn with_what_was_on_its_way((lost, back): (u64, i64)) -> (u64, i64) {
+    let from = (lost + (1 << 33) - ON_ITS_WAY) % (1 << 33);
+    (from, distance(from, lost) + back)
 }
 
 /// When the first finished picture behind others that stood in came; none if nothing stood in after that moment.
@@ -93,6 +96,7 @@ fn back_at(seen: &Verdict, from: Instant) -> Option<Instant> {
 pub(crate) fn assert_bridged(stream: &Stream, runner: &Runner, loss: Loss) {
     let seen = verdict(stream, Look::Negative);
     let bridged = outage(stream, &seen, loss.at).expect("the pipeline comes back");
+    let bridged = with_what_was_on_its_way(bridged);
     assert_nearly_all_there(&seen, runner, Some(bridged));
     let outage = back_at(&seen, loss.at).map_or(Duration::ZERO, |back| back - loss.at);
     assert!(

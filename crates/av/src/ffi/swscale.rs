@@ -38,6 +38,18 @@ pub(crate) struct Crop {
     pub(crate) size: Size,
 }
 
+impl Side {
+    /// Plain RGB.
+    pub(crate) fn rgb(size: Size) -> Self {
+        Self {
+            format: Format::RGB24,
+            size,
+            range: SideRange::Full,
+            colour: Colour::default(),
+        }
+    }
+}
+
 impl Crop {
     /// All of a picture.
     pub(crate) fn whole(size: Size) -> Self {
@@ -54,8 +66,10 @@ pub(crate) struct Swscale {
     context: NonNull<sys::SwsContext>,
     from: Side,
     to: Side,
-    roomy: Vec<u8>,
-    padded: Option<Frame>,
+    /// Rows to read from that can be read past their end.
+    padded_bytes: Vec<u8>,
+    /// Rows to write to that can be written past their end.
+    padded_picture: Option<Frame>,
 }
 
 // SAFETY: used by one thread at a time, whichever that is.
@@ -76,8 +90,8 @@ impl Swscale {
                 context,
                 from,
                 to,
-                roomy: Vec::new(),
-                padded: None,
+                padded_bytes: Vec::new(),
+                padded_picture: None,
             };
             for (name, value) in [
                 (c"srcw", part(from.size.width())),
@@ -129,12 +143,21 @@ impl Swscale {
         }
     }
 
-    /// Whether it is the one between these sides.
-    pub(crate) fn is_between(&self, from: Side, to: Side) -> bool {
-        self.from == from && self.to == to
+    /// The one in `made`, if it is between these sides; a new one otherwise.
+    pub(crate) fn between(
+        made: &mut Option<Self>,
+        from: Side,
+        to: Side,
+    ) -> Result<&mut Self, Fault> {
+        let fits = made.take().filter(|it| (it.from, it.to) == (from, to));
+        let swscale = match fits {
+            Some(swscale) => swscale,
+            None => Self::new(from, to)?,
+        };
+        Ok(made.insert(swscale))
     }
 
-    /// A part of a frame into contiguous rows.
+    /// A part of a frame into contiguous rows. A width that is no multiple of [`AT_ONCE`] costs a copy.
     pub(crate) fn frame_to_bytes(
         &mut self,
         frame: &Frame,
@@ -168,7 +191,8 @@ impl Swscale {
         self.run(from, to)
     }
 
-    /// Contiguous rows into contiguous rows. What the former hold may change meanwhile.
+    /// Contiguous rows into contiguous rows. What the former hold may change meanwhile. A width that is no multiple of
+    /// [`AT_ONCE`] costs a copy.
     pub(crate) fn bytes_to_bytes(
         &mut self,
         bytes: Foreign<'_>,
@@ -178,19 +202,19 @@ impl Swscale {
         self.run_into(from, into)
     }
 
-    /// Into contiguous rows.
+    /// Into contiguous rows; over padded ones, which are copied, where these have no room at their end.
     fn run_into(&mut self, from: Planes, into: &mut [u8]) -> Result<(), Fault> {
         if self.to.size.width().is_multiple_of(AT_ONCE) {
             let to = contiguous(self.to, into.as_mut_ptr(), into.len());
             return self.run(from, to);
         }
-        let padded = match self.padded.take() {
+        let mut padded = match self.padded_picture.take() {
             Some(padded) => padded,
             None => Frame::picture(self.to.format, self.to.size)?,
         };
-        let done = self.run(from, planes(&padded));
-        padded.copy_to(into);
-        self.padded = Some(padded);
+        let to = self.planes_to_fill(&mut padded);
+        let done = self.run(from, to).map(|()| padded.copy_to(into));
+        self.padded_picture = Some(padded);
         done
     }
 
@@ -199,9 +223,9 @@ impl Swscale {
         if bytes.slack() >= OVERSHOOT {
             return contiguous(self.from, bytes.as_ptr().cast_mut(), bytes.len());
         }
-        self.roomy.resize(bytes.len() + OVERSHOOT, 0);
-        bytes.copy_to(0, &mut self.roomy[..bytes.len()]);
-        contiguous(self.from, self.roomy.as_mut_ptr(), bytes.len())
+        self.padded_bytes.resize(bytes.len() + OVERSHOOT, 0);
+        bytes.copy_to(0, &mut self.padded_bytes[..bytes.len()]);
+        contiguous(self.from, self.padded_bytes.as_mut_ptr(), bytes.len())
     }
 
     fn frame_planes(&self, frame: &Frame, crop: Crop) -> Result<Planes, Fault> {

@@ -16,20 +16,20 @@ use super::{
     presenter::Shown,
     sink::LiveSink,
     state::{Heard, Input},
-    usual::Usual,
 };
 use crate::{
     egress::{drained, say_stats, stop},
     error::AvError,
     ingress::report,
     stream::{Picture, Pixels, SEND_WITHIN, State, Stream},
+    usual::Usual,
 };
 
 /// After its source has ended, a stream waits so long for its worker.
 const FINISH_WITHIN: u64 = 1_000_000_000;
-/// Sound waits for its picture as long as pictures take and this much more, in all at most [`MOST_PATIENCE`].
-const PATIENCE: u64 = 1_000_000_000;
-const MOST_PATIENCE: u64 = 8_000_000_000;
+/// Sound waits for its picture as long as pictures take and this much more, in all at most [`MOST_SOUND_WAIT_NS`].
+const SOUND_SLACK_NS: u64 = 1_000_000_000;
+const MOST_SOUND_WAIT_NS: u64 = 8_000_000_000;
 
 /// The writer of one stream.
 pub(crate) struct Egress {
@@ -104,9 +104,9 @@ impl Egress {
                 }
                 Job::Show(Shown::Filler { pts, input, .. }) => self.filler(pts, input)?,
                 Job::Overdue => {
-                    let patience = self.patience();
+                    let wait = self.sound_wait();
                     if let Some(sink) = &mut self.sink {
-                        sink.write_overdue(patience, monotonic_ns())?;
+                        sink.write_overdue(wait, monotonic_ns())?;
                     }
                     self.tell_sound();
                 }
@@ -117,7 +117,7 @@ impl Egress {
 
     /// Waits for something to do.
     fn next(&self) -> Job {
-        let sound_due = self.sink.as_ref().and_then(|it| it.due(self.patience()));
+        let sound_due = self.sink.as_ref().and_then(|it| it.due(self.sound_wait()));
         let mut state = self.stream.lock();
         loop {
             let now = monotonic_ns();
@@ -274,9 +274,9 @@ impl Egress {
         live.written.sound_left_out = sink.sound_dropped();
     }
 
-    fn patience(&self) -> u64 {
+    fn sound_wait(&self) -> u64 {
         let delay = self.delays.median().unwrap_or(0);
-        delay.saturating_add(PATIENCE).min(MOST_PATIENCE)
+        delay.saturating_add(SOUND_SLACK_NS).min(MOST_SOUND_WAIT_NS)
     }
 
     fn complete(&mut self) -> Result<(), AvError> {

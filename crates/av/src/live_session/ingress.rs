@@ -16,7 +16,7 @@ use framerill_worker::{
 
 use super::{
     filler::Wish,
-    patience::Patience,
+    patience::{Patience, Room},
     state::{Heard, Input},
 };
 use crate::{
@@ -67,10 +67,18 @@ pub(crate) fn run(mut ingress: Ingress, mut source: LiveSource, parent: &Parent)
 enum Place {
     /// Into a slot for the worker of that incarnation.
     Worker(Loan, Caps, u32),
-    /// Nowhere: the worker has every slot.
+    /// Nowhere: every slot is taken, by the worker or the encoder.
     Full,
     /// Nowhere: no worker takes it.
     Absent,
+}
+
+/// What becomes of a picture that goes to no worker.
+enum Fate {
+    /// Those before it have every slot.
+    GaveWay,
+    /// There is no worker for it.
+    Unseen,
 }
 
 impl Ingress {
@@ -112,9 +120,9 @@ impl Ingress {
                 }
                 LiveItem::Picture(picture) => {
                     drop(state);
-                    self.patience.read_at(began);
+                    self.patience.begin(began);
                     self.take_picture(&picture, began)?;
-                    self.patience.done(monotonic_ns());
+                    self.patience.end(monotonic_ns());
                 }
                 LiveItem::End(end) => return Ok(end),
             }
@@ -179,10 +187,13 @@ impl Ingress {
                 };
                 self.offer(frame, input, incarnation);
             }
-            nowhere @ (Place::Full | Place::Absent) => {
+            Place::Full => {
                 let input = self.original(picture)?;
-                let is_full = matches!(nowhere, Place::Full);
-                self.show_only(id, pts, input, is_full);
+                self.show_only(id, pts, input, Fate::GaveWay);
+            }
+            Place::Absent => {
+                let input = self.original(picture)?;
+                self.show_only(id, pts, input, Fate::Unseen);
             }
         }
         Ok(())
@@ -191,15 +202,15 @@ impl Ingress {
     /// Where a picture goes; waits for room there as long as the patience lasts.
     fn find_place(&mut self, mut state: MutexGuard<'_, State>) -> Place {
         let since = monotonic_ns();
-        let patience = self.patience.until(since);
         let mut now = since;
         let found = loop {
             let found = place(&state);
-            let until = match found {
-                Place::Absent => None,
-                Place::Full => Some(patience),
-                Place::Worker(..) => state.exchange.room_by().map(|by| by.min(patience)),
+            let room = match found {
+                Place::Absent => Room::Free,
+                Place::Full => Room::NoSlot,
+                Place::Worker(..) => state.exchange.room_by().map_or(Room::Free, Room::By),
             };
+            let until = self.patience.until(since, room);
             let Some(until) = until.filter(|until| *until > now && !state.stopping) else {
                 break found;
             };
@@ -257,17 +268,20 @@ impl Ingress {
     }
 
     /// A picture that goes to no worker.
-    fn show_only(&self, id: u64, pts: Pts, input: Option<Input>, is_full: bool) {
+    fn show_only(&self, id: u64, pts: Pts, input: Option<Input>, fate: Fate) {
         let mut guard = self.stream.lock();
         let state = &mut *guard;
         let Some(live) = &mut state.live else { return };
         live.presenter.arrive(id, pts, input, monotonic_ns());
-        if is_full {
-            live.presenter.pass_over(id);
-            live.no_slot += 1;
-        } else {
-            live.presenter.lose(id);
-            state.unseen += 1;
+        match fate {
+            Fate::GaveWay => {
+                live.presenter.pass_over(id);
+                live.no_slot += 1;
+            }
+            Fate::Unseen => {
+                live.presenter.lose(id);
+                state.unseen += 1;
+            }
         }
         self.stream.notify();
     }

@@ -1,6 +1,6 @@
 //! A live stream from bytes to bytes: it is read and decoded from the start, and goes on whether a worker is there or not.
 //!
-//! Machines: [`presenter`] (what is shown when), [`filler`] and [`overlay`] (what stands in), [`patience`], [`usual`]. Drivers:
+//! Machines: [`presenter`] (what is shown when), [`filler`] and [`overlay`] (what stands in), [`patience`]. Drivers:
 //! [`ingress`] and [`egress`], a thread each; [`sink`] encodes and writes. [`state`] is what they share under the stream's lock.
 
 mod egress;
@@ -13,7 +13,6 @@ mod sink;
 mod start;
 mod state;
 mod update;
-mod usual;
 
 pub(crate) use start::{Pending, open};
 pub(crate) use state::LiveState;

@@ -4,47 +4,65 @@
 //! only: the pictures wait, still compressed, and none is lost. Where the encoder or the worker is too slow for the stream,
 //! the wait would grow without end: patience has an end, and then the newest picture wins until the source is caught up with.
 
-/// What a burst may be behind, in ns.
-const MOST: u64 = 500_000_000;
-/// A source that is waited for this long has nothing more to give, in ns.
-const CAUGHT_UP: u64 = 5_000_000;
+/// What a burst may be behind.
+const MOST_BEHIND_NS: u64 = 500_000_000;
+/// A source whose next bytes are waited for this long has nothing more to give.
+const CAUGHT_UP_NS: u64 = 5_000_000;
+
+/// Where the next picture has to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It can go there now.
+    Free,
+    /// Every slot is taken, by the worker or the encoder.
+    NoSlot,
+    /// It would displace another one; a worker that is not late has taken that by then, in ns.
+    By(u64),
+}
 
 /// The patience with one source.
 #[derive(Debug)]
 pub(crate) struct Patience {
-    left: u64,
-    done: u64,
+    /// What may still be waited until the source is caught up with.
+    left_ns: u64,
+    /// When the last picture was dealt with.
+    dealt_with_at: u64,
 }
 
 impl Patience {
     /// Nothing was waited for so far.
     pub(crate) fn new() -> Self {
         Self {
-            left: MOST,
-            done: 0,
+            left_ns: MOST_BEHIND_NS,
+            dealt_with_at: 0,
         }
     }
 
-    /// The bytes of a picture came then, in ns.
-    pub(crate) fn read_at(&mut self, at: u64) {
-        if at.saturating_sub(self.done) >= CAUGHT_UP {
-            self.left = MOST;
+    /// A picture begins, whose bytes were read then, in ns.
+    pub(crate) fn begin(&mut self, read_at: u64) {
+        if read_at.saturating_sub(self.dealt_with_at) >= CAUGHT_UP_NS {
+            self.left_ns = MOST_BEHIND_NS;
         }
     }
 
-    /// Until when a picture may wait that began to at `since`, in ns.
-    pub(crate) fn until(&self, since: u64) -> u64 {
-        since.saturating_add(self.left)
+    /// Until when a picture waits that has waited since then, in ns; none if it does not.
+    pub(crate) fn until(&self, since: u64, room: Room) -> Option<u64> {
+        let at_most = since.saturating_add(self.left_ns);
+        match room {
+            Room::Free => None,
+            Room::NoSlot => Some(at_most),
+            Room::By(at) => Some(at.min(at_most)),
+        }
     }
 
     /// A picture waited from then to then, in ns.
     pub(crate) fn waited(&mut self, since: u64, now: u64) {
-        self.left = self.left.saturating_sub(now.saturating_sub(since));
+        self.left_ns = self.left_ns.saturating_sub(now.saturating_sub(since));
     }
 
-    /// A picture is dealt with.
-    pub(crate) fn done(&mut self, now: u64) {
-        self.done = now;
+    /// A picture is dealt with, in ns.
+    pub(crate) fn end(&mut self, now: u64) {
+        self.dealt_with_at = now;
     }
 }
 
@@ -62,12 +80,12 @@ mod tests {
         for picture in 1..=pictures {
             let came = picture * interval;
             let at = now.max(came);
-            patience.read_at(at);
-            let until = patience.until(at).min(at + wanted);
+            patience.begin(at);
+            let until = patience.until(at, Room::NoSlot).unwrap().min(at + wanted);
             patience.waited(at, until);
             waits.push(until - at);
             now = until;
-            patience.done(now);
+            patience.end(now);
             behind = behind.max(now - came);
         }
         (waits, behind)
@@ -83,7 +101,7 @@ mod tests {
     fn behind_what_is_too_slow_for_good_a_stream_is_never_further_than_the_patience() {
         for wanted in [41, 60, 200, 1000] {
             let (waits, behind) = play(1000, 40 * MS, wanted * MS);
-            assert!(behind <= MOST, "{behind} with {wanted} ms");
+            assert!(behind <= MOST_BEHIND_NS, "{behind} with {wanted} ms");
             let makes_way = waits.iter().any(|it| *it < wanted * MS);
             assert!(makes_way, "with {wanted} ms");
         }
@@ -92,11 +110,20 @@ mod tests {
     #[test]
     fn a_source_that_is_waited_for_again_is_behind_no_more() {
         let mut patience = Patience::new();
-        patience.waited(0, MOST);
-        patience.done(MOST);
-        patience.read_at(MOST + CAUGHT_UP - 1);
-        assert_eq!(patience.until(MOST), MOST);
-        patience.read_at(MOST + CAUGHT_UP);
-        assert_eq!(patience.until(MOST), 2 * MOST);
+        patience.waited(0, MOST_BEHIND_NS);
+        patience.end(MOST_BEHIND_NS);
+        patience.begin(MOST_BEHIND_NS + CAUGHT_UP_NS - 1);
+        assert_eq!(patience.until(7, Room::NoSlot), Some(7));
+        patience.begin(MOST_BEHIND_NS + CAUGHT_UP_NS);
+        assert_eq!(patience.until(7, Room::NoSlot), Some(7 + MOST_BEHIND_NS));
+    }
+
+    #[test]
+    fn a_worker_is_waited_for_until_it_is_late_and_what_is_free_not_at_all() {
+        let patience = Patience::new();
+        assert_eq!(patience.until(7, Room::Free), None);
+        assert_eq!(patience.until(7, Room::By(9)), Some(9));
+        let too_far = Room::By(8 + MOST_BEHIND_NS);
+        assert_eq!(patience.until(7, too_far), Some(7 + MOST_BEHIND_NS));
     }
 }

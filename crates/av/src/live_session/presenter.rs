@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use framerill_media::Pts;
 use framerill_worker::message::EgressMode;
 
-use super::usual::Usual;
+use crate::usual::{LATE_AT_LEAST_NS, Usual};
 
 /// What to encode next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Rules {
             mode,
             from_start: false,
             intervals: 2,
-            at_least: 80_000_000,
+            at_least: LATE_AT_LEAST_NS,
             most_waiting: 256,
         }
     }
@@ -384,9 +384,9 @@ impl<P, I> Presenter<P, I> {
             return None;
         }
         let usual = self.distances.median().unwrap_or(0);
-        let patience = usual.saturating_mul(self.rules.intervals);
+        let usually = usual.saturating_mul(self.rules.intervals);
         let since = entry.arrived.max(self.finished_at.unwrap_or(0));
-        Some(since.saturating_add(patience.max(self.rules.at_least)))
+        Some(since.saturating_add(usually.max(self.rules.at_least)))
     }
 }
 

@@ -146,13 +146,13 @@ impl LiveSink {
     }
 
     /// When sound has waited so many ns for its picture and goes out without.
-    pub(crate) fn due(&self, patience: u64) -> Option<u64> {
-        self.interleaver.due(patience)
+    pub(crate) fn due(&self, wait: u64) -> Option<u64> {
+        self.interleaver.due(wait)
     }
 
     /// Writes the sound that has waited long enough.
-    pub(crate) fn write_overdue(&mut self, patience: u64, now: u64) -> Result<(), AvError> {
-        while let Some(mut packet) = self.interleaver.overdue(patience, now) {
+    pub(crate) fn write_overdue(&mut self, wait: u64, now: u64) -> Result<(), AvError> {
+        while let Some(mut packet) = self.interleaver.overdue(wait, now) {
             self.put_sound(&mut packet)?;
         }
         Ok(())

@@ -5,14 +5,12 @@ use std::{collections::VecDeque, sync::mpsc::SyncSender};
 use framerill_media::Caps;
 use framerill_worker::message::{ErrorReport, MediaStats, SourceAudio};
 
-use super::{
-    presenter::{Presenter, Rules},
-    usual::Usual,
-};
+use super::presenter::{Presenter, Rules};
 use crate::{
     live_source::LiveCounts,
     source::{AudioPacket, AudioParams, Traits},
     stream::Picture,
+    usual::Usual,
 };
 
 /// Things of the source that wait for the encoder; the oldest sound goes beyond that.
@@ -48,7 +46,7 @@ pub(crate) struct LiveState {
     /// A reload is, or was, shown, and nothing was finished since.
     pub(crate) shows_reload: bool,
     counts: LiveCounts,
-    /// Frames for which the worker left no slot.
+    /// Frames for which worker and encoder left no slot.
     pub(crate) no_slot: u64,
     /// When the source ended, in ns.
     pub(crate) source_ended: Option<u64>,

@@ -1,23 +1,22 @@
-//! The usual distance between things that come one after the other: a bounded median. Pure.
+//! The usual distance between things that come one after the other, a bounded median, and what is late beside it. Pure.
 
 use std::collections::VecDeque;
 
-/// Distances that are remembered: few, so that a change of pace is believed after five.
-const REMEMBERED: usize = 9;
-
+/// What takes longer than twice the usual distance is late, and this long at least.
+pub(crate) const LATE_AT_LEAST_NS: u64 = 80_000_000;
 /// Fewer distances than this say little of the usual one.
 const FEW: u64 = 4;
 
-/// Distances of late.
+/// The last `MOST` distances. Of few, a change of pace is believed soon: of nine, after five.
 #[derive(Debug, Default)]
-pub(crate) struct Usual {
+pub(crate) struct Usual<const MOST: usize = 9> {
     distances: VecDeque<u64>,
 }
 
-impl Usual {
+impl<const MOST: usize> Usual<MOST> {
     /// One more.
     pub(crate) fn add(&mut self, distance: u64) {
-        if self.distances.len() == REMEMBERED {
+        if self.distances.len() == MOST {
             self.distances.pop_front();
         }
         self.distances.push_back(distance);
@@ -43,7 +42,7 @@ mod tests {
 
     #[test]
     fn one_long_distance_is_not_usual_and_five_are() {
-        let mut usual = Usual::default();
+        let mut usual: Usual = Usual::default();
         assert_eq!(usual.median(), None);
         for distance in [40, 40, 40, 40, 40, 40, 40, 40, 40, 400] {
             usual.add(distance);
