@@ -18,8 +18,8 @@ fn play(setup: Setup, params: &Value, look: Look) {
     stream.viewer.until_more(RATE, FIRST);
     for _ in 0..BURSTS {
         stream.camera.hold();
-        let came = stream.viewer.sees_more(RATE / 2, BURST);
-        assert!(!came, "nothing comes while it is held back");
+        let comes = stream.viewer.sees_more(2 * RATE, BURST);
+        assert!(!comes, "no more than what was on its way");
         stream.camera.resume();
         stream.viewer.until_more(RATE / 2, SOON);
     }
