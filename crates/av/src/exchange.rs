@@ -22,6 +22,8 @@ use crate::usual::LATE_AT_LEAST_NS;
 pub(crate) const DEPTH: usize = 2;
 /// A live worker that takes longer for a frame gets no second one: its age would be seen.
 const FAST_NS: u64 = 20_000_000;
+/// A worker that takes no longer for a frame keeps up with 24 a second: a burst waits for it.
+const KEEPS_UP_NS: u64 = 40_000_000;
 /// Answers that one frame may have.
 const MOST_ANSWERS: u32 = 256;
 /// Decoded frames that wait under `block`.
@@ -108,6 +110,8 @@ pub(crate) struct Exchange<L> {
     ended: bool,
     /// Frames that the worker has at once.
     depth: usize,
+    /// The worker is fast enough for the stream, as far as it is known.
+    keeps_up: bool,
     counts: Counts,
 }
 
@@ -128,6 +132,7 @@ impl<L> Exchange<L> {
             attached: false,
             ended: false,
             depth: DEPTH,
+            keeps_up: true,
             counts: Counts::default(),
         }
     }
@@ -157,14 +162,15 @@ impl<L> Exchange<L> {
     /// slow when its turn comes, and the link brings the newest in microseconds.
     pub(crate) fn set_pace(&mut self, process_ns: u64) {
         self.depth = if process_ns <= FAST_NS { DEPTH } else { 1 };
+        self.keeps_up = process_ns <= KEEPS_UP_NS;
     }
 
-    /// Until when a frame had better wait, in ns, before it displaces another one: a fast worker has room before it is late.
-    /// Twice its usual distance between answers is no more than [`LATE_AT_LEAST_NS`].
+    /// Until when a frame had better wait, in ns, before it displaces another one: a worker that keeps up has room before it is
+    /// late. Twice its usual distance between answers is no more than [`LATE_AT_LEAST_NS`].
     pub(crate) fn room_by(&self) -> Option<u64> {
         let would_displace = self.outstanding.len() >= self.depth && !self.pending.is_empty();
-        let is_fast = self.attached && self.depth == DEPTH;
-        let oldest = self.outstanding.front().filter(|_| is_fast)?;
+        let is_worth_it = self.attached && self.keeps_up;
+        let oldest = self.outstanding.front().filter(|_| is_worth_it)?;
         would_displace.then_some(oldest.delivered_ns + LATE_AT_LEAST_NS)
     }
 
@@ -403,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_waits_for_a_fast_worker_until_it_is_late_and_never_for_a_slow_one() {
+    fn a_burst_waits_for_a_worker_that_keeps_up_until_it_is_late_and_never_for_a_slow_one() {
         let mut exchange = Exchange::new(true);
         exchange.attach();
         for id in 0..2 {
@@ -418,9 +424,10 @@ mod tests {
         deliver_all(&mut exchange);
         assert_eq!(exchange.room_by(), None);
         exchange.accept(frame(3)).unwrap();
-        exchange.set_pace(FAST_NS + 1);
+        exchange.set_pace(KEEPS_UP_NS + 1);
         assert_eq!(exchange.room_by(), None);
-        exchange.set_pace(FAST_NS);
+        exchange.set_pace(KEEPS_UP_NS);
+        assert_eq!(exchange.room_by(), Some(LATE_AT_LEAST_NS));
         exchange.lose_worker();
         assert_eq!(exchange.room_by(), None);
     }

@@ -356,7 +356,7 @@ impl Stream {
         if let Some(live) = &mut state.live {
             live.is_failing = failed;
             if failed {
-                live.presenter.lose(frame);
+                live.presenter.fail(frame);
             } else {
                 live.presenter.pass_over(frame);
             }

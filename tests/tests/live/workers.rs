@@ -18,7 +18,10 @@ use serde_json::json;
 
 use crate::{
     bare,
-    scene::{FIRST, RATE, SOON, TWO_INTERVALS, assert_nearly_all_there, clip, ticks, verdict},
+    scene::{
+        FIRST, GIVEN_UP_ONE_IN, RATE, SOON, TWO_INTERVALS, assert_nearly_all_there, clip, ticks,
+        verdict,
+    },
 };
 
 /// What was on its way to a worker that is lost is bridged, too, where no other work is behind.
@@ -231,6 +234,25 @@ fn a_pipeline_that_hangs_is_killed_after_its_time_and_the_stream_goes_on() {
     let mut loss = Loss { at, found, load };
     loss.measure_again(&target);
     assert_bridged(&stream, runner, loss);
+}
+
+#[test]
+fn a_pipeline_that_fails_from_its_first_picture_on_has_each_of_them_bridged() {
+    let Some(clip) = clip() else { return };
+    let orchestrator = Orchestrator::idle(Setup::python("live", "Raises"));
+    let stream = orchestrator.stream("fails", &clip, &json!({"first": 0}));
+    stream.viewer.until_more(4 * RATE, SOON);
+    let seen = verdict(&stream, Look::Negative);
+    let last_words = || orchestrator.runner.last_words();
+    assert_eq!(seen.count(Kind::Finished), 0, "{}", last_words());
+    let all = seen.shown.len() + seen.missing.len();
+    let most = 1 + all / GIVEN_UP_ONE_IN;
+    assert!(
+        seen.missing.len() <= most,
+        "{:?}\n{}",
+        seen.missing,
+        last_words()
+    );
 }
 
 #[test]

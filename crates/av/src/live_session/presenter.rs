@@ -48,7 +48,7 @@ pub(crate) enum Why {
     Late,
     /// There is no worker, or it is reloading.
     Absent,
-    /// The frame was lost with its worker.
+    /// The frame was lost with its worker, or the pipeline failed with it.
     Lost,
     /// The frame made way for a newer one, or the pipeline skipped it.
     PassedOver,
@@ -61,7 +61,7 @@ pub(crate) enum Why {
 pub(crate) struct Rules {
     /// What appears where no finished picture is.
     pub(crate) mode: EgressMode,
-    /// [`EgressMode::Live`]: fillers may come before the first finished picture.
+    /// [`EgressMode::Live`]: fillers may come before the pipeline has finished a picture or failed with one.
     pub(crate) from_start: bool,
     /// A frame is late after this many usual distances between outputs without one.
     pub(crate) intervals: u64,
@@ -114,8 +114,8 @@ pub(crate) struct Presenter<P, I> {
     present: bool,
     /// [`EgressMode::Hold`]: the newest finished picture, until it is shown.
     newest: Option<P>,
-    /// Something was finished.
-    has_finished: bool,
+    /// Something was finished, or the pipeline failed with it: from here on what is missing is bridged.
+    has_begun: bool,
     /// The last thing shown was a filler.
     is_bridging: bool,
     last: Option<Pts>,
@@ -147,7 +147,7 @@ impl<P, I> Presenter<P, I> {
             entries: VecDeque::new(),
             present: false,
             newest: None,
-            has_finished: false,
+            has_begun: false,
             is_bridging: false,
             last: None,
             finished_at: None,
@@ -186,14 +186,14 @@ impl<P, I> Presenter<P, I> {
         self.remember(frame, now);
         if self.rules.mode == EgressMode::Hold {
             self.newest = Some(picture);
-            self.has_finished = true;
+            self.has_begun = true;
             return true;
         }
         let Some(entry) = self.entries.iter_mut().find(|it| it.frame == frame) else {
             self.counts.late += 1;
             return false;
         };
-        self.has_finished = true;
+        self.has_begun = true;
         match &mut entry.fate {
             Fate::Finished {
                 pictures,
@@ -218,6 +218,12 @@ impl<P, I> Presenter<P, I> {
             Fate::Lost
         };
         self.decide(frame, fate);
+    }
+
+    /// The pipeline failed with a frame.
+    pub(crate) fn fail(&mut self, frame: u64) {
+        self.has_begun = true;
+        self.decide(frame, Fate::Lost);
     }
 
     /// A frame was lost with its worker.
@@ -344,7 +350,7 @@ impl<P, I> Presenter<P, I> {
             // newer frames of a worker that is well is its pace; while it is late it is a gap.
             EgressMode::Live => {
                 let is_gap = why != Why::PassedOver || self.is_bridging;
-                is_gap && (self.has_finished || self.rules.from_start)
+                is_gap && (self.has_begun || self.rules.from_start)
             }
         }
     }
@@ -380,7 +386,7 @@ impl<P, I> Presenter<P, I> {
     fn late_at(&self) -> Option<u64> {
         let entry = self.entries.front()?;
         let waits_for_first = self.rules.mode == EgressMode::Live && !self.rules.from_start;
-        if waits_for_first && !self.has_finished {
+        if waits_for_first && !self.has_begun {
             return None;
         }
         let usual = self.distances.median().unwrap_or(0);

@@ -89,7 +89,8 @@ pub(crate) fn open(
     };
     let Pts(interval) = TimeBase::MPEG.at(1.0 / fps);
     let (tell, told) = sync_channel(1);
-    let stream = Stream::live(interval, LiveState::new(rules, tell));
+    let after = live.resume.map(|it| it.after);
+    let stream = Stream::live(interval, LiveState::new(rules, after, tell));
     let pending = Pending {
         source: LiveSource::new(fd, name, plan.audio, live),
         sink,

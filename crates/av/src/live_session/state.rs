@@ -74,29 +74,46 @@ pub(crate) struct Written {
     pub(crate) sound_left_out: u64,
     gaps: u64,
     distances: Usual,
+    /// The newest picture of the media process before this one, until one of this is written.
+    before: Option<i64>,
 }
 
+/// What may lie between two pictures where nothing is known of the source's rate, in ticks of 1/90000 s: ten a second.
+const UNKNOWN_DISTANCE: u64 = 9000;
+
 impl Written {
+    /// By the media process that takes up a stream after that pts, in ticks of 1/90000 s.
+    fn from(before: Option<i64>) -> Self {
+        Self {
+            before,
+            ..Self::default()
+        }
+    }
+
     /// A picture at `pts` went out. True when fillers begin or end with it, or it is the first.
     pub(crate) fn picture(&mut self, pts: i64, finished: Option<u64>) -> bool {
         let is_filler = finished.is_none();
+        let handed_over = self.before.take();
         let is_change = self.picture.is_none() || self.is_filler != is_filler;
         self.is_filler = is_filler;
         self.fillers += u64::from(is_filler);
         self.finished_at = finished.or(self.finished_at);
-        if let Some(before) = self.picture.replace(pts) {
-            let distance = u64::try_from(pts.saturating_sub(before)).unwrap_or(0);
+        let distance = |before: i64| u64::try_from(pts.saturating_sub(before)).unwrap_or(0);
+        let is_gap = |distance: u64, usual: u64| distance > usual + usual * 7 / 8;
+        if let Some(distance) = self.picture.replace(pts).map(distance) {
             let usual = self.distances.mean();
-            self.gaps += u64::from(usual.is_some_and(|usual| distance > usual + usual * 7 / 8));
+            self.gaps += u64::from(usual.is_some_and(|usual| is_gap(distance, usual)));
             self.distances.add(distance);
+        } else if let Some(distance) = handed_over.map(distance) {
+            self.gaps += u64::from(is_gap(distance, UNKNOWN_DISTANCE));
         }
         is_change
     }
 }
 
 impl LiveState {
-    /// A stream that begins. `tell` is told when there is something to say to the parent.
-    pub(crate) fn new(rules: Rules, tell: SyncSender<()>) -> Self {
+    /// A stream that begins, or is taken up after a pts. `tell` is told when there is something to say to the parent.
+    pub(crate) fn new(rules: Rules, after: Option<i64>, tell: SyncSender<()>) -> Self {
         Self {
             presenter: Presenter::new(rules),
             heard: VecDeque::new(),
@@ -107,7 +124,7 @@ impl LiveState {
             no_slot: 0,
             source_ended: None,
             fault: None,
-            written: Written::default(),
+            written: Written::from(after),
             tell,
         }
     }
@@ -204,9 +221,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lost_between_two_media_processes_is_a_gap() {
+        for (first, gaps) in [(13_750, 0), (400_000, 1)] {
+            let mut written = Written::from(Some(10_000));
+            for step in 0..5 {
+                written.picture(first + step * 3750, Some(1));
+            }
+            assert_eq!(written.gaps, gaps);
+        }
+    }
+
+    #[test]
     fn a_jump_of_the_source_is_told_at_once_and_other_counts_are_not() {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let mut live = LiveState::new(Rules::of(EgressMode::Live), tell);
+        let mut live = LiveState::new(Rules::of(EgressMode::Live), None, tell);
         let capped = LiveCounts {
             capped: 1,
             ..LiveCounts::default()

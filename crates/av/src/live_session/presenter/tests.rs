@@ -192,6 +192,21 @@ fn what_made_way_and_has_not_left_when_the_worker_goes_is_bridged_like_what_it_h
 }
 
 #[test]
+fn live_bridges_from_the_first_failure_on() {
+    let mut scene = Scene::new(EgressMode::Live);
+    scene.arrive();
+    scene.present(true);
+    for _ in 0..3 {
+        let failed = scene.arrive();
+        scene.presenter.fail(failed);
+        scene.look();
+    }
+    assert_eq!(scene.frames(), [(1, true), (2, true), (3, true)]);
+    scene.well(1);
+    assert_eq!(scene.frames().last(), Some(&(4, false)));
+}
+
+#[test]
 fn live_shows_nothing_before_the_first_finished_picture() {
     let mut scene = Scene::new(EgressMode::Live);
     for _ in 0..50 {
