@@ -7,7 +7,7 @@ use framerill_tests::{
         clip::distance,
         now,
         orchestrator::Orchestrator,
-        runner::{Role, Setup},
+        runner::{Role, Setup, signal},
         verdict::Look,
     },
     process::{Process, is_running, kill_9},
@@ -42,8 +42,8 @@ pub(crate) fn left_by_a_killed_serve(orchestrator: &Orchestrator) -> Vec<Process
     left_after(ORPHANS_WITHIN, &below)
 }
 
-#[test]
-fn a_media_process_that_is_killed_costs_300_ms_of_output_at_most() {
+/// Media is lost; what it costs.
+fn lose_media(how: Signal) {
     let Some(clip) = clip() else { return };
     let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
     let runner = &orchestrator.runner;
@@ -51,7 +51,7 @@ fn a_media_process_that_is_killed_costs_300_ms_of_output_at_most() {
     stream.viewer.until_more(3 * RATE, SOON);
     let media = runner.process(Role::Media);
     let worker = runner.process(Role::Worker);
-    kill_9(media).expect("it runs");
+    signal(media, how);
     stream.viewer.until_more(4 * RATE, SOON);
     assert_ne!(runner.other(Role::Media, Some(media)), media);
     assert_eq!(
@@ -77,6 +77,17 @@ fn a_media_process_that_is_killed_costs_300_ms_of_output_at_most() {
     // It is not late from then on either.
     let last = seen.shown.last().map_or(0, |it| it.pts);
     assert!(distance(last, newest) <= ticks(Duration::from_millis(700)));
+}
+
+#[test]
+fn a_media_process_that_is_killed_costs_300_ms_of_output_at_most() {
+    lose_media(Signal::KILL);
+}
+
+/// What it had not read is kept until it has.
+#[test]
+fn a_media_process_that_hangs_costs_300_ms_of_output_at_most() {
+    lose_media(Signal::STOP);
 }
 
 #[test]

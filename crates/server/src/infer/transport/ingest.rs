@@ -8,6 +8,7 @@ use framerill_trickle::{
     http::client::{self, Subscriber, SubscriberOptions},
     subscriber::{Event, Join},
 };
+use rustix::io::ioctl_fionread;
 use tokio::{net::unix::pipe, sync::mpsc, time::Instant};
 
 use super::{Counters, News, Shared, queue::ByteQueue, replay::Replay, told, trouble::Trouble};
@@ -189,7 +190,12 @@ struct Pump {
 
 impl Pump {
     fn push(&mut self, bytes: Bytes) {
-        self.replay.push(&bytes);
+        let unread = || match &self.pipe {
+            Some(pipe) => self.pending.len() as u64 + ioctl_fionread(pipe).unwrap_or(0),
+            // The next media process reads all that is kept.
+            None => u64::MAX,
+        };
+        self.replay.push(&bytes, unread);
         if self.pipe.is_some() {
             self.pending.push(bytes);
         }
@@ -199,7 +205,7 @@ impl Pump {
         self.pipe.is_some() && !self.pending.is_empty()
     }
 
-    /// A new media process reads from the last keyframe on.
+    /// A new media process reads from the last keyframe on that the one before had read.
     fn rewire(&mut self, fd: OwnedFd, shared: &Shared) {
         match pipe::Sender::from_owned_fd(fd) {
             Ok(pipe) => self.pipe = Some(pipe),

@@ -1,11 +1,16 @@
-//! The compressed input since its last keyframe, for a media process that takes up a stream. Pure.
+//! The compressed input since the last keyframe that media has read, for a media process that takes up a stream. Pure.
+//!
+//! What the one before had not read when it hung is kept with it, so that it is lost no more than what it had.
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use framerill_media::{TransportFound, TransportPackets};
 
 use super::queue::ByteQueue;
 
-/// Bytes that are kept at most; more than that between two keyframes, and none are.
+/// Bytes that are kept at most; beyond that the oldest keyframe goes with what follows it, and between two keyframes that are
+/// further apart nothing is kept.
 const MOST: usize = 8 << 20;
 
 /// The pid of the table that comes first.
@@ -16,6 +21,8 @@ const PROGRAMS: u16 = 0;
 pub(super) struct Replay {
     packets: TransportPackets,
     kept: ByteQueue,
+    /// Where a decoder can begin in what is kept, oldest first, counted in bytes from the beginning of the input.
+    begins: VecDeque<u64>,
     /// A table came, and no picture since.
     table_at: Option<u64>,
     /// The stream marks its keyframes.
@@ -25,15 +32,17 @@ pub(super) struct Replay {
 impl Replay {
     /// A segment of the channel begins: without marks, that is where a decoder can begin.
     pub(super) fn segment_begins(&mut self) {
-        if !self.has_marks {
-            self.kept.clear();
+        let here = self.packets.taken();
+        if !self.has_marks && self.begins.back() != Some(&here) {
+            self.begins.push_back(here);
         }
     }
 
-    /// More of the input.
-    pub(super) fn push(&mut self, bytes: &Bytes) {
+    /// More of the input. `unread` counts the bytes before them that media has not read so far; it is asked when that matters.
+    pub(super) fn push(&mut self, bytes: &Bytes, unread: impl FnOnce() -> u64) {
+        let before = self.packets.taken();
         self.kept.push(bytes.clone());
-        let (mut begin, mut table_at) = (None, self.table_at);
+        let (mut begins, mut table_at) = (Vec::new(), self.table_at);
         self.packets.push(bytes, |found| {
             let TransportFound::Packet { at, packet } = found else {
                 return;
@@ -43,14 +52,26 @@ impl Replay {
             } else if packet.begins_picture() {
                 let table = table_at.take();
                 if packet.is_random_access() {
-                    begin = Some(table.unwrap_or(at));
+                    begins.push(table.unwrap_or(at));
                 }
             }
         });
         self.table_at = table_at;
-        if let Some(begin) = begin {
+        if !begins.is_empty() && !self.has_marks {
             self.has_marks = true;
-            self.forget_before(begin);
+            self.begins.clear();
+        }
+        self.begins.extend(begins);
+        if self.begins.len() > 1 {
+            let read = before.saturating_sub(unread());
+            while self.begins.get(1).is_some_and(|next| *next <= read) {
+                self.begins.pop_front();
+            }
+        }
+        self.forget();
+        while self.kept.len() > MOST && self.begins.len() > 1 {
+            self.begins.pop_front();
+            self.forget();
         }
         if self.kept.len() > MOST {
             self.kept.clear();
@@ -62,7 +83,11 @@ impl Replay {
         self.kept.copy()
     }
 
-    fn forget_before(&mut self, begin: u64) {
+    /// Lets go of what lies before the oldest beginning.
+    fn forget(&mut self) {
+        let Some(begin) = self.begins.front() else {
+            return;
+        };
         let since = usize::try_from(self.packets.taken() - begin).unwrap_or(usize::MAX);
         self.kept.drop_first(self.kept.len().saturating_sub(since));
     }
@@ -123,9 +148,36 @@ pub(super) mod tests {
             }
             stream.extend(picture(n, n % 10 == 0));
         }
-        replay.push(&Bytes::from(stream.clone()));
+        replay.push(&Bytes::from(stream.clone()), || 0);
+        replay.push(&Bytes::new(), || 0);
         let expected = &stream[stream.len() - 11 * PACKET..];
         assert_eq!(kept(&replay), expected);
+    }
+
+    #[test]
+    fn what_media_has_not_read_is_kept_with_the_keyframe_before_it() {
+        let mut replay = Replay::default();
+        let group: Vec<u8> = (0..10).flat_map(|n| picture(n, n == 0)).collect();
+        for _ in 0..10 {
+            replay.push(&Bytes::from(group.clone()), || u64::MAX);
+        }
+        let unread = 2 * group.len() as u64 + 1;
+        replay.push(&Bytes::new(), || unread);
+        assert!(kept(&replay) == group.repeat(3));
+        replay.push(&Bytes::new(), || unread + 2);
+        assert!(kept(&replay) == group.repeat(3), "what is gone is gone");
+        replay.push(&Bytes::new(), || 0);
+        assert!(kept(&replay) == group);
+    }
+
+    #[test]
+    fn of_more_than_the_bound_the_newest_keyframes_are_kept() {
+        let mut replay = Replay::default();
+        let group = [picture(0, true), picture(1, false).repeat(9999)].concat();
+        for _ in 0..10 {
+            replay.push(&Bytes::from(group.clone()), || u64::MAX);
+        }
+        assert_eq!(kept(&replay).len(), MOST / group.len() * group.len());
     }
 
     #[test]
@@ -139,7 +191,8 @@ pub(super) mod tests {
             picture(2, false),
         ]
         .concat();
-        replay.push(&Bytes::from(stream.clone()));
+        replay.push(&Bytes::from(stream.clone()), || 0);
+        replay.push(&Bytes::new(), || 0);
         assert_eq!(kept(&replay), stream);
     }
 
@@ -147,16 +200,16 @@ pub(super) mod tests {
     fn a_stream_without_marks_begins_with_its_segment() {
         let mut replay = Replay::default();
         replay.segment_begins();
-        replay.push(&Bytes::from_static(b"first"));
+        replay.push(&Bytes::from_static(b"first"), || 0);
         replay.segment_begins();
-        replay.push(&Bytes::from_static(b"second"));
+        replay.push(&Bytes::from_static(b"second"), || 0);
         assert_eq!(kept(&replay), b"second");
     }
 
     #[test]
     fn more_than_the_bound_is_not_kept() {
         let mut replay = Replay::default();
-        replay.push(&Bytes::from(vec![0; MOST + 1]));
+        replay.push(&Bytes::from(vec![0; MOST + 1]), || 0);
         assert!(kept(&replay).is_empty());
     }
 
@@ -164,7 +217,7 @@ pub(super) mod tests {
     fn bytes_that_come_one_by_one_cost_no_more_memory_than_in_one_piece() {
         let mut replay = Replay::default();
         let byte = Bytes::from_static(b"x");
-        (0..MOST / 8).for_each(|_| replay.push(&byte));
+        (0..MOST / 8).for_each(|_| replay.push(&byte, || 0));
         assert_eq!(replay.kept.len(), MOST / 8);
         for queue in [&replay.all(), &replay.kept] {
             assert!(queue.pieces() <= 64, "{} pieces", queue.pieces());
@@ -187,8 +240,9 @@ pub(super) mod tests {
             }
             let mut replay = Replay::default();
             for bytes in stream.chunks(step) {
-                replay.push(&Bytes::copy_from_slice(bytes));
+                replay.push(&Bytes::copy_from_slice(bytes), || 0);
             }
+            replay.push(&Bytes::new(), || 0);
             prop_assert_eq!(kept(&replay), &stream[last_key.unwrap_or(0)..]);
         }
     }
