@@ -33,8 +33,7 @@ impl Driver {
         };
         if let Some(worker) = self.worker_mut(worker).filter(|it| it.is_ready) {
             let id = worker.child.request_id();
-            // A worker that does not take it meets the lifecycle's rules.
-            drop(worker.child.send(&ToChild::Detach { id, stream }, &[]));
+            worker.child.post(&ToChild::Detach { id, stream }, &[]);
         }
     }
 
@@ -52,8 +51,7 @@ impl Driver {
                     media: None,
                     fds: 0,
                 };
-                // A worker that does not take its load meets the lifecycle's rules.
-                drop(worker.child.send(&load, &[]));
+                worker.child.post(&load, &[]);
             }
             Update::LogLine(line) => {
                 let Some(worker) = self.worker_mut(id) else {
