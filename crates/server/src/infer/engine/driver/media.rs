@@ -7,12 +7,13 @@ use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
 use framerill_worker::message::{FromChild, MediaStats, ToChild};
 
 use super::{
-    Number, ParamsStatus,
-    driver::Driver,
-    seating,
-    workers::{level_of, out_of_place},
+    Driver,
+    worker::{level_of, out_of_place},
 };
-use crate::log::{Ids, Level, log_child};
+use crate::{
+    infer::engine::{Number, ParamsStatus, seating},
+    log::{Ids, Level, log_child},
+};
 
 impl Driver {
     pub(super) fn media_update(&mut self, number: Number, update: Update) {

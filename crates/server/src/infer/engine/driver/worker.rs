@@ -9,16 +9,16 @@ use framerill_supervisor::{
 };
 use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, ToChild};
 
-use super::{
-    Ended, ParamsStatus,
-    driver::Driver,
-    flow::Quarantine,
-    seating::{self, MOVED, Scope, Suspect},
-    worker::{Worker, error_text, sentences},
-};
+use super::Driver;
 use crate::{
     exit::Exit,
     failure::Failure,
+    infer::engine::{
+        Ended, ParamsStatus,
+        flow::Quarantine,
+        seating::{self, MOVED, Scope, Suspect},
+        worker::{Worker, error_text, sentences},
+    },
     log::{Ids, Level, log, log_child, log_stream},
 };
 
