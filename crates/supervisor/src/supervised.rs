@@ -165,6 +165,11 @@ impl<M: From<Notice> + Send + 'static> Supervised<M> {
         sent
     }
 
+    /// Sends a request whose failure needs nothing done: a child that does not take it meets the lifecycle's rules.
+    pub fn post(&mut self, message: &ToChild, fds: &[BorrowedFd<'_>]) {
+        drop(self.send(message, fds));
+    }
+
     /// Where it is in its life.
     #[must_use]
     pub fn state(&self) -> State {

@@ -19,10 +19,10 @@ const LONGEST: usize = 8 << 10;
 pub(crate) struct Asked {
     pub(super) source: Endpoint,
     pub(super) sink: Endpoint,
-    /// Empty: parameters come another way.
-    pub(super) control_url: String,
-    /// Empty: nobody wants events.
-    pub(super) events_url: String,
+    /// Where control messages come from; none: parameters come another way.
+    pub(super) control_url: Option<String>,
+    /// Where events go; none: nobody wants them.
+    pub(super) events_url: Option<String>,
     /// None: the pipeline's initial ones.
     pub(super) params: Option<Map<String, Value>>,
     pub(super) ids: Ids,
@@ -100,8 +100,8 @@ impl Asked {
         Self {
             source,
             sink,
-            control_url: String::new(),
-            events_url: String::new(),
+            control_url: None,
+            events_url: None,
             params: None,
             ids: Ids::default(),
             pipeline: None,
@@ -115,18 +115,8 @@ impl Asked {
 
     /// Whether both of them write to one channel or file.
     pub(super) fn shares_channels(&self, other: &Self) -> bool {
-        let tells = self.events().is_some_and(|it| other.events() == Some(it));
+        let tells = self.events_url.is_some() && self.events_url == other.events_url;
         tells || self.sink == other.sink
-    }
-
-    /// Where control messages come from, if anywhere.
-    pub(super) fn control(&self) -> Option<&str> {
-        wanted(&self.control_url)
-    }
-
-    /// Where events go, if anywhere.
-    pub(super) fn events(&self) -> Option<&str> {
-        wanted(&self.events_url)
     }
 
     /// Reads the runner's body. An error is one line for its caller.
@@ -135,8 +125,8 @@ impl Asked {
         let source = Endpoint::Trickle(body.required_text("subscribe_url")?);
         let sink = Endpoint::Trickle(body.required_text("publish_url")?);
         let asked = Self {
-            control_url: body.text_or_empty("control_url")?,
-            events_url: body.text_or_empty("events_url")?,
+            control_url: side_channel(&body.text_or_empty("control_url")?),
+            events_url: side_channel(&body.text_or_empty("events_url")?),
             // Empty ones are none: apps that send some send all (D18).
             params: body.object("params")?.filter(|it| !it.is_empty()),
             ids: read_ids(&mut body)?,
@@ -152,8 +142,8 @@ impl Asked {
         let asked = Self {
             source: Endpoint::parse(body.required_text("source")?),
             sink: Endpoint::parse(body.required_text("sink")?),
-            control_url: body.text_or_empty("control_url")?,
-            events_url: body.text_or_empty("events_url")?,
+            control_url: side_channel(&body.text_or_empty("control_url")?),
+            events_url: side_channel(&body.text_or_empty("events_url")?),
             params: body.object("params")?,
             ids: read_ids(&mut body)?,
             pipeline: body.text("pipeline")?,
@@ -175,8 +165,8 @@ impl Asked {
             Endpoint::Trickle(publish_url),
         );
         let asked = Self {
-            control_url,
-            events_url,
+            control_url: side_channel(&control_url),
+            events_url: side_channel(&events_url),
             ids,
             ..Self::between(source, sink, Origin::Flags)
         };
@@ -231,10 +221,10 @@ impl Asked {
             ));
         }
         for (name, url) in [
-            ("control_url", self.control()),
-            ("events_url", self.events()),
+            ("control_url", &self.control_url),
+            ("events_url", &self.events_url),
         ] {
-            url.map_or(Ok(()), |url| check_url(name, url))?;
+            url.as_deref().map_or(Ok(()), |url| check_url(name, url))?;
         }
         if self
             .pipeline
@@ -265,8 +255,9 @@ impl Asked {
 }
 
 /// An empty URL asks for no channel.
-fn wanted(url: &str) -> Option<&str> {
-    Some(url.trim()).filter(|it| !it.is_empty())
+fn side_channel(url: &str) -> Option<String> {
+    let url = url.trim();
+    (!url.is_empty()).then(|| url.to_owned())
 }
 
 fn read_ids(body: &mut Fields<'_>) -> Result<Ids, String> {
@@ -307,6 +298,32 @@ mod tests {
         assert_eq!(asked.source, Endpoint::Trickle("http://a/in".into()));
         assert_eq!((asked.params, asked.origin), (None, Origin::Runner));
         assert_eq!(asked.egress, EgressMode::Live);
+    }
+
+    #[test]
+    fn a_side_channel_is_none_or_what_is_opened_in_the_end() {
+        let of = |control: &str, events: &str| {
+            runner(&json!({
+                "subscribe_url": "http://a/i", "publish_url": "http://a/o",
+                "control_url": control, "events_url": events,
+            }))
+            .unwrap()
+        };
+        let none = of("", " \n");
+        assert_eq!((&none.control_url, &none.events_url), (&None, &None));
+        let padded = of(" http://a/c", "http://a/e\n");
+        assert_eq!(padded.control_url.as_deref(), Some("http://a/c"));
+        assert_eq!(padded.events_url.as_deref(), Some("http://a/e"));
+        let other = of("", "http://a/e");
+        assert!(padded.shares_channels(&other) && none.shares_channels(&other));
+        let elsewhere = Asked {
+            sink: Endpoint::Trickle("http://a/other".into()),
+            ..none.clone()
+        };
+        assert!(
+            !none.shares_channels(&elsewhere),
+            "no events are no channel"
+        );
     }
 
     #[test]

@@ -97,7 +97,7 @@ async fn clear(engine: Engine, tls: Transport) {
     let is_taken = |url: &str| {
         let now = engine.snapshot.borrow();
         let mut streams = now.streams.iter();
-        streams.any(|it| it.sink == url || it.events_url == url)
+        streams.any(|it| it.sink == url || it.events_url.as_deref() == Some(url))
     };
     leftover::end(notes.unwrap_or_default(), tls, is_taken).await;
 }

@@ -247,8 +247,7 @@ impl<'a> Engine<'a> {
                         fds: u32::try_from(files.len()).unwrap_or(u32::MAX),
                     };
                     let fds: Vec<_> = files.iter().map(AsFd::as_fd).collect();
-                    // A media that does not take its load meets the lifecycle's rules.
-                    drop(self.media.send(&load, &fds));
+                    self.media.post(&load, &fds);
                 }
             }
             Update::LogLine(line) => progress.say(&format!("[media] {line}")),
@@ -351,8 +350,7 @@ impl<'a> Engine<'a> {
                     media: None,
                     fds: 0,
                 };
-                // A worker that does not take its load meets the lifecycle's rules.
-                drop(self.worker.send(&load, &[]));
+                self.worker.post(&load, &[]);
             }
             Update::LogLine(line) => {
                 if self.description.is_none() && line.contains(NO_MODULE) {
@@ -534,9 +532,9 @@ impl<'a> Engine<'a> {
         };
         let to_media = attach(self.media.request_id(), format, history);
         let to_worker = attach(self.worker.request_id(), None, None);
-        // A child that does not take it meets the lifecycle's rules, and the other one sees its link end.
-        drop(self.media.send(&to_media, &[near.as_fd()]));
-        drop(self.worker.send(&to_worker, &[far.as_fd()]));
+        // If one of them does not take it, the other one sees its link end.
+        self.media.post(&to_media, &[near.as_fd()]);
+        self.worker.post(&to_worker, &[far.as_fd()]);
     }
 
     /// Tells media that its worker is gone; the next one is attached when it has let go.
@@ -544,14 +542,8 @@ impl<'a> Engine<'a> {
         if self.attached && self.detaching.is_none() && self.media.pid().is_some() {
             let id = self.media.request_id();
             self.detaching = Some(id);
-            // A media that does not take it meets the lifecycle's rules.
-            drop(self.media.send(
-                &ToChild::Detach {
-                    id,
-                    stream: STREAM.into(),
-                },
-                &[],
-            ));
+            let stream = STREAM.into();
+            self.media.post(&ToChild::Detach { id, stream }, &[]);
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use framerill_supervisor::{ChildId, Command, Config, Notice, Supervised, Update, isolation};
-use framerill_worker::{ChannelError, message::ToChild};
+use framerill_worker::message::ToChild;
 
 use super::{
     foreground::Foreground,
@@ -152,14 +152,12 @@ impl Worker {
         }
     }
 
-    pub(super) fn send(
-        &mut self,
-        message: &ToChild,
-        fds: &[BorrowedFd<'_>],
-    ) -> Result<(), ChannelError> {
+    /// Sends a request whose failure needs nothing done.
+    pub(super) fn post(&mut self, message: &ToChild, fds: &[BorrowedFd<'_>]) {
         match self {
-            Self::Supervised(it) => it.send(message, fds),
-            Self::Foreground(it) => it.send(message, fds),
+            Self::Supervised(it) => it.post(message, fds),
+            // One that takes nothing has ended, which is told, or stands still in a debugger.
+            Self::Foreground(it) => drop(it.send(message, fds)),
         }
     }
 

@@ -2,11 +2,11 @@
 //! seating (who sits where), lifecycles (when a child is restarted), guardians (what state a stream is in), flows (which
 //! parameters a worker has).
 //!
-//! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it), `seating`, `flow` and `quarantined`
-//! (pure), `worker` and `last_words` (a worker, its parameters, what it said), `stream`, `tally` and `troubles` (a stream, its
-//! media, what they counted and what is to be told of that), `seat` (a guardian, a worker and the stream that sits there),
-//! `driver` (the loop), `placing` and `guard` (what the seating and the guardians want done), `start` (how a stream begins),
-//! `workers`, `medias` and `news` (what follows from what children and transports say).
+//! Read in this order: [`Command`] and [`Snapshot`] (what is asked of it and told by it); the nouns `worker` and `last_words`
+//! (a worker, its parameters, what it said), `stream` and `params_status` (a stream, its media, what became of its parameters)
+//! and `seat` (a guardian, a worker and the stream that sits there); the machines `seating`, `flow`, `quarantined`, `tally` and
+//! `troubles` (who sits where, which parameters, which never again, what media counted, what is to be told of that; pure); and
+//! `driver`, which owns all of these, asks the machines and does what they say.
 //!
 //! ```text
 //! seat ── guardian
@@ -17,24 +17,16 @@
 
 mod driver;
 pub(super) mod flow;
-mod guard;
 mod last_words;
-mod medias;
-mod news;
-mod params;
 mod params_status;
-mod placing;
 mod quarantined;
 mod seat;
 mod seating;
 mod snapshot;
-mod start;
 mod stream;
 mod tally;
 mod troubles;
-mod view;
 mod worker;
-mod workers;
 
 use std::{
     sync::{
@@ -50,6 +42,7 @@ use framerill_supervisor::Notice;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
+use driver::Driver;
 pub(super) use params_status::ParamsStatus;
 pub(super) use snapshot::{ChildView, Snapshot, StreamView};
 
@@ -144,8 +137,7 @@ impl Engine {
             snapshot,
         };
         let is_to_leave = Arc::clone(&engine.is_to_leave);
-        let mut driver =
-            driver::Driver::new(settings, runtime, inbox, incoming, tell, is_to_leave)?;
+        let mut driver = Driver::new(settings, runtime, inbox, incoming, tell, is_to_leave)?;
         thread::Builder::new()
             .name("engine".into())
             .spawn(move || {

@@ -54,9 +54,9 @@ pub(in crate::infer) struct StreamView {
     pub(in crate::infer) binding: Binding,
     pub(in crate::infer) source: String,
     pub(in crate::infer) sink: String,
-    /// Where its events go; not shown.
+    /// Where its events go, if anywhere; not shown.
     #[serde(skip)]
-    pub(in crate::infer) events_url: String,
+    pub(in crate::infer) events_url: Option<String>,
     pub(in crate::infer) egress: EgressMode,
     pub(in crate::infer) on_worker_loss: FillerPicture,
     pub(in crate::infer) started_ms: u64,

@@ -154,8 +154,7 @@ impl Stream {
             fds: 2,
         };
         self.transport.rewire(process, we_write, we_read);
-        // A media that does not take its load meets the lifecycle's rules.
-        drop(self.media.send(&load, &[fds[0].as_fd(), fds[1].as_fd()]));
+        self.media.post(&load, &[fds[0].as_fd(), fds[1].as_fd()]);
         Ok(())
     }
 
@@ -283,8 +282,7 @@ impl Stream {
             params,
             check: false,
         };
-        // A media that does not take it meets the lifecycle's rules.
-        drop(self.media.send(&update, &[]));
+        self.media.post(&update, &[]);
     }
 
     /// Asks media to let go of a worker that is gone.
@@ -295,8 +293,7 @@ impl Stream {
         let id = self.media.request_id();
         self.detaching = Some(id);
         let stream = self.name();
-        // A media that does not take it meets the lifecycle's rules.
-        drop(self.media.send(&ToChild::Detach { id, stream }, &[]));
+        self.media.post(&ToChild::Detach { id, stream }, &[]);
     }
 
     /// Ends it: the input at once, the output behind what media still has, then the channels.

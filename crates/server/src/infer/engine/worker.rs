@@ -138,8 +138,8 @@ impl Worker {
             params: self.whole(&set),
             check: false,
         };
-        // A worker that does not take it meets the lifecycle's rules, and the flow hears of its end.
-        drop(self.child.send(&update, &[]));
+        // The flow hears of the end of a worker that does not take it.
+        self.child.post(&update, &[]);
     }
 }
 

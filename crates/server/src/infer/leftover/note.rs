@@ -27,7 +27,8 @@ pub(super) fn turn() -> MutexGuard<'static, ()> {
 pub(super) fn note(number: Number, asked: &Asked) -> Value {
     let mut note = json!({
         "subscribe_url": asked.source.as_text(), "publish_url": asked.sink.as_text(),
-        "control_url": asked.control_url, "events_url": asked.events_url,
+        "control_url": asked.control_url.as_deref().unwrap_or_default(),
+        "events_url": asked.events_url.as_deref().unwrap_or_default(),
         "params": asked.params.clone().unwrap_or_default(), "request_id": asked.ids.request,
         "manifest_id": asked.ids.manifest, "stream_id": asked.ids.stream,
     });
@@ -126,6 +127,19 @@ mod tests {
         let no_runner = json!({"pid": 1, "started": started("1")});
         assert!(!is_alive(&no_runner));
         assert!(!is_alive(&json!({})));
+    }
+
+    #[test]
+    fn a_side_channel_that_nobody_asked_for_is_an_empty_url() {
+        let body = json!({
+            "subscribe_url": "http://a/i", "publish_url": "http://a/o", "events_url": "http://a/e",
+        });
+        let asked = Asked::from_runner(body.to_string().as_bytes()).unwrap();
+        let note = note(7, &asked);
+        assert_eq!(
+            (&note["control_url"], &note["events_url"]),
+            (&json!(""), &json!("http://a/e"))
+        );
     }
 
     #[test]

@@ -8,7 +8,10 @@ use std::{
 use framerill_trickle::http::client;
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     time::Instant,
 };
 
@@ -18,14 +21,19 @@ use super::{
     progress::{Process, Progress},
     tasks::{self, Channels, Inboxes},
 };
-use crate::infer::{
-    asked::Asked,
-    engine::{Incoming, Number},
-    event::Event,
+use crate::{
+    infer::{
+        asked::Asked,
+        engine::{Incoming, Number},
+        event::Event,
+    },
+    log::{Ids, Level, log_stream},
 };
 
 /// Events that wait to be sent; later ones are dropped and counted.
 const EVENTS: usize = 256;
+/// Pipes of media processes that wait to be taken, each way.
+const WIRES: usize = 4;
 
 /// A stream's way to and from the network. Dropped, its tasks end and nothing is deleted.
 pub(in crate::infer) struct Transport {
@@ -35,6 +43,7 @@ pub(in crate::infer) struct Transport {
     stop: watch::Sender<Option<Ending>>,
     closed: watch::Receiver<bool>,
     progress: Arc<Progress>,
+    ids: Arc<Ids>,
     /// What came in and went out.
     pub(in crate::infer) counters: Arc<Counters>,
     /// The newest parameters that came by the control channel.
@@ -66,8 +75,8 @@ impl Transport {
         let channels = Channels::of(asked, &tls)?;
         let (stop, stopping) = watch::channel(None);
         let (tell_closed, closed) = watch::channel(false);
-        let (inputs, input) = mpsc::channel(4);
-        let (outputs, output) = mpsc::channel(4);
+        let (inputs, input) = mpsc::channel(WIRES);
+        let (outputs, output) = mpsc::channel(WIRES);
         let (events, event_queue) = mpsc::channel(EVENTS);
         let events = channels.events.is_some().then_some(events);
         let shared = Shared {
@@ -94,6 +103,7 @@ impl Transport {
             stop,
             closed,
             progress: Arc::clone(&shared.progress),
+            ids: Arc::clone(&shared.ids),
             counters: Arc::clone(&shared.counters),
             params,
             task: tokio::spawn(tasks::run(channels, inboxes, shared)),
@@ -106,18 +116,23 @@ impl Transport {
         self.progress.take_over()
     }
 
-    /// Media's ends of both pipes are these now. False when it does not matter any more.
-    pub(in crate::infer) fn rewire(
-        &self,
-        process: Process,
-        input: OwnedFd,
-        output: OwnedFd,
-    ) -> bool {
+    /// Media's ends of both pipes are these now.
+    pub(in crate::infer) fn rewire(&self, process: Process, input: OwnedFd, output: OwnedFd) {
         let wire = Wire {
             process,
             fd: output,
         };
-        self.inputs.try_send(input).is_ok() & self.outputs.try_send(wire).is_ok()
+        self.hand(&self.inputs, input, "input");
+        self.hand(&self.outputs, wire, "output");
+    }
+
+    /// A task that has ended reads and writes nothing more. One that is held up, by a former stream's channels or by a file,
+    /// may not have taken the pipes of media processes that have died meanwhile: media sees that its pipe is closed.
+    fn hand<T>(&self, task: &mpsc::Sender<T>, pipe: T, what: &str) {
+        if let Err(TrySendError::Full(_)) = task.try_send(pipe) {
+            let text = format_args!("media's {what} is not taken: {WIRES} before it wait already");
+            log_stream(Level::Error, &self.ids, text);
+        }
     }
 
     /// Sends an event, if anybody wants them.

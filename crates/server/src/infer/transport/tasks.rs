@@ -34,8 +34,10 @@ impl Channels {
     /// Of a stream that is asked for.
     pub(super) fn of(asked: &Asked, tls: &client::Transport) -> Result<Self, String> {
         let is_api = asked.origin == Origin::Api;
-        let control = asked.control().map(|url| control::open(url, tls));
-        let events = asked.events().map(|url| events::outlet(url, tls));
+        let control = asked.control_url.as_deref();
+        let control = control.map(|url| control::open(url, tls));
+        let events = asked.events_url.as_deref();
+        let events = events.map(|url| events::outlet(url, tls));
         Ok(Self {
             source: Input::of(&asked.source, tls, is_api)?,
             sink: SinkTarget::of(&asked.sink, tls, is_api),

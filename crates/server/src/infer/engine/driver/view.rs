@@ -7,8 +7,11 @@ use std::sync::{
 
 use framerill_supervisor::{guardian::State, lifecycle};
 
-use super::{ChildView, Snapshot, StreamView, driver::Driver, seat::Seat, stream::Stream};
-use crate::infer::status::StatusView;
+use super::Driver;
+use crate::infer::{
+    engine::{ChildView, Snapshot, StreamView, seat::Seat, stream::Stream},
+    status::StatusView,
+};
 
 pub(super) fn snapshot(driver: &Driver) -> Snapshot {
     let streams = driver

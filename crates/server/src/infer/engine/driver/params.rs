@@ -5,11 +5,16 @@ use std::sync::Arc;
 use framerill_supervisor::{ChildId, guardian::Input};
 use serde_json::Value;
 
-use super::{
-    Number, ParamsStatus, driver::Driver, flow::Set, quarantined, seat::Seat, seating,
-    start::read_set, stream::Stream, wall_ms, worker::Worker,
+use super::{Driver, start::read_set};
+use crate::infer::{
+    digest::digest,
+    engine::{
+        Number, ParamsStatus, flow::Set, quarantined, seat::Seat, seating, stream::Stream, wall_ms,
+        worker::Worker,
+    },
+    event::Event,
+    refusal::Refusal,
 };
-use crate::infer::{digest::digest, event::Event, refusal::Refusal};
 
 impl Driver {
     /// Parameters for a stream, or for the worker of the newest one, or without one. Why they were refused, which an event

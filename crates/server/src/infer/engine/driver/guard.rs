@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use framerill_supervisor::guardian::{self, Input, Output, StopReason};
 
-use super::{driver::Driver, wall_ms};
+use super::Driver;
 use crate::{
-    infer::{event::Event, status::StatusView},
+    infer::{engine::wall_ms, event::Event, status::StatusView},
     log::{Ids, Level, log_stream},
 };
 

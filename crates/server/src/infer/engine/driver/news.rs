@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use framerill_supervisor::guardian::Input;
 
-use super::{Number, StreamView, driver::Driver, seating, troubles::Told, view::stream_view};
+use super::{Driver, view::stream_view};
 use crate::{
-    infer::{asked::Origin, event::Event, transport::News},
+    infer::{
+        asked::Origin,
+        engine::{Number, StreamView, seating, troubles::Told},
+        event::Event,
+        transport::News,
+    },
     log::{Level, log_stream},
 };
 

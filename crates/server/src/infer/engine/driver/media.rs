@@ -7,12 +7,13 @@ use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
 use framerill_worker::message::{FromChild, MediaStats, ToChild};
 
 use super::{
-    Number, ParamsStatus,
-    driver::Driver,
-    seating,
-    workers::{level_of, out_of_place},
+    Driver,
+    worker::{level_of, out_of_place},
 };
-use crate::log::{Ids, Level, log_child};
+use crate::{
+    infer::engine::{Number, ParamsStatus, seating},
+    log::{Ids, Level, log_child},
+};
 
 impl Driver {
     pub(super) fn media_update(&mut self, number: Number, update: Update) {
@@ -276,8 +277,8 @@ impl Driver {
         };
         let to_media = attach(stream.media.request_id(), format, history);
         let to_worker = attach(worker.child.request_id(), None, None);
-        // A child that does not take it meets the lifecycle's rules, and the other one sees its link end.
-        drop(stream.media.send(&to_media, &[near.as_fd()]));
-        drop(worker.child.send(&to_worker, &[far.as_fd()]));
+        // If one of them does not take it, the other one sees its link end.
+        stream.media.post(&to_media, &[near.as_fd()]);
+        worker.child.post(&to_worker, &[far.as_fd()]);
     }
 }

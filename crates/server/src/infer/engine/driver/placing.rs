@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use framerill_supervisor::{ChildId, lifecycle::Reason};
 
-use super::{
-    driver::Driver,
-    flow::Flow,
-    seat::Seat,
-    seating::{Failure, Input, Key, Load, Output, Scope},
-    start::read_set,
-    worker::Worker,
-    workers::LEAVES_WITHIN,
+use super::{Driver, start::read_set, worker::LEAVES_WITHIN};
+use crate::{
+    infer::engine::{
+        flow::Flow,
+        seat::Seat,
+        seating::{Failure, Input, Key, Load, Output, Scope},
+        worker::Worker,
+    },
+    log::{Level, log},
 };
-use crate::log::{Level, log};
 
 impl Driver {
     /// Hands something to the seating, and does what it says. What follows from that is done after it.

@@ -8,22 +8,22 @@ use framerill_supervisor::{
 };
 use serde_json::{Map, Value};
 
-use super::{
-    Number, ParamsStatus, Reply,
-    driver::Driver,
-    flow::Set,
-    quarantined,
-    seat::Seat,
-    seating::{self, StartId, Wanted},
-    stream::{Beginning, Stream, start_media},
-    worker::{Worker, own},
-};
+use super::Driver;
 use crate::{
     http::AnswerBy,
     infer::{
         asked::{Asked, Origin},
         base_params::Params,
         digest::digest,
+        engine::{
+            Number, ParamsStatus, Reply,
+            flow::Set,
+            quarantined,
+            seat::Seat,
+            seating::{self, StartId, Wanted},
+            stream::{Beginning, Stream, start_media},
+            worker::{Worker, own},
+        },
         event::{Event, Step},
         refusal::Refusal,
         transport::{Opening, Transport},

@@ -9,16 +9,16 @@ use framerill_supervisor::{
 };
 use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, ToChild};
 
-use super::{
-    Ended, ParamsStatus,
-    driver::Driver,
-    flow::Quarantine,
-    seating::{self, MOVED, Scope, Suspect},
-    worker::{Worker, error_text, sentences},
-};
+use super::Driver;
 use crate::{
     exit::Exit,
     failure::Failure,
+    infer::engine::{
+        Ended, ParamsStatus,
+        flow::Quarantine,
+        seating::{self, MOVED, Scope, Suspect},
+        worker::{Worker, error_text, sentences},
+    },
     log::{Ids, Level, log, log_child, log_stream},
 };
 
@@ -33,8 +33,7 @@ impl Driver {
         };
         if let Some(worker) = self.worker_mut(worker).filter(|it| it.is_ready) {
             let id = worker.child.request_id();
-            // A worker that does not take it meets the lifecycle's rules.
-            drop(worker.child.send(&ToChild::Detach { id, stream }, &[]));
+            worker.child.post(&ToChild::Detach { id, stream }, &[]);
         }
     }
 
@@ -52,8 +51,7 @@ impl Driver {
                     media: None,
                     fds: 0,
                 };
-                // A worker that does not take its load meets the lifecycle's rules.
-                drop(worker.child.send(&load, &[]));
+                worker.child.post(&load, &[]);
             }
             Update::LogLine(line) => {
                 let Some(worker) = self.worker_mut(id) else {
