@@ -1,3 +1,5 @@
+//! The guardian itself: what happened in, state, events and stops out.
+
 use std::{collections::VecDeque, time::Duration};
 
 use super::{
