@@ -121,6 +121,33 @@ fn metrics_have_the_version_the_process_and_our_counters() {
 }
 
 #[test]
+fn answers_are_counted_by_the_name_of_their_route_whatever_came_of_it() {
+    let runner = Runner::well(Stage::new());
+    let ask = |verb: &str, path: &str| {
+        request(&runner.address, verb, path, &[], b"");
+    };
+    for path in ["/", "/version", "/version/", "/nowhere", "/version/more"] {
+        ask("GET", path);
+    }
+    for (verb, path) in [("DELETE", "/version"), ("PUT", "/v1/streams/7/")] {
+        ask(verb, path);
+    }
+    let page = runner.get("/metrics").text();
+    for (route, status, count) in [
+        ("/", 200, 1),
+        ("/version", 200, 2),
+        ("/version", 405, 1),
+        ("/v1/streams/{id}", 405, 1),
+        ("other", 404, 2),
+    ] {
+        let line = format!(
+            "framerill_http_responses_total{{route=\"{route}\",status=\"{status}\"}} {count}.0"
+        );
+        assert!(page.lines().any(|it| it == line), "{line}\n{page}");
+    }
+}
+
+#[test]
 fn every_answer_is_what_the_committed_description_says() {
     let runner = Runner::well(Stage::new().env("AUTH_TOKEN", "hush"));
     assert_eq!(runner.get("/openapi.json").json(), openapi());
