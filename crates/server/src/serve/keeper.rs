@@ -31,6 +31,8 @@ use crate::{
 };
 
 const WAITING: usize = 256;
+/// The end of infer is known this long after its port and its connections are closed.
+pub(super) const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 
 /// Infer as the rest of this process sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use super::{
     bearer, diagnostics, forward,
     hardware::Hardware,
     health::Health,
-    keeper::Infer,
+    keeper::{Infer, SETTLES_WITHIN},
     metrics::{self, Scrape},
     page,
     problem::Problem,
@@ -36,8 +36,6 @@ use crate::{
 
 /// Infer's answer to a question about its state. With what follows, `/health` stays below a second.
 const STATUS_WITHIN: Duration = Duration::from_millis(600);
-/// The end of a process is known this long after its port is closed.
-const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// A driver that hangs is given up; so is one that is still busy with who asked before.
 const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
 /// What the kernel counts of this process; a page without it is better than none.
