@@ -65,6 +65,16 @@ impl Guardian {
         }
     }
 
+    /// The guardian of another worker, which is to come: LOADING. Its counts go on from these.
+    #[must_use]
+    pub fn anew(&self, now: Moment) -> Self {
+        Self {
+            superseded_errors: self.superseded_errors,
+            ignored: self.ignored,
+            ..Self::new(now)
+        }
+    }
+
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, now: Moment, input: Input) {
         match input {
