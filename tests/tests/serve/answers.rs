@@ -123,14 +123,17 @@ fn metrics_have_the_version_the_process_and_our_counters() {
 #[test]
 fn answers_are_counted_by_the_name_of_their_route_whatever_came_of_it() {
     let runner = Runner::well(Stage::new());
-    let ask = |verb: &str, path: &str| {
-        request(&runner.address, verb, path, &[], b"");
-    };
-    for path in ["/", "/version", "/version/", "/nowhere", "/version/more"] {
-        ask("GET", path);
-    }
-    for (verb, path) in [("DELETE", "/version"), ("PUT", "/v1/streams/7/")] {
-        ask(verb, path);
+    for (verb, path, status) in [
+        ("GET", "/", 200),
+        ("GET", "/version", 200),
+        ("GET", "/version/", 200),
+        ("DELETE", "/version", 405),
+        ("PUT", "/v1/streams/7/", 405),
+        ("GET", "/nowhere", 404),
+        ("GET", "/version/more", 404),
+    ] {
+        let reply = request(&runner.address, verb, path, &[], b"");
+        assert_eq!(reply.status, status, "{verb} {path}");
     }
     let page = runner.get("/metrics").text();
     for (route, status, count) in [
