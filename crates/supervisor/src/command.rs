@@ -1,3 +1,5 @@
+//! What is started as a child, and how.
+
 use std::{
     ffi::{OsStr, OsString},
     io,

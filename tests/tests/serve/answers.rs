@@ -121,6 +121,36 @@ fn metrics_have_the_version_the_process_and_our_counters() {
 }
 
 #[test]
+fn answers_are_counted_by_the_name_of_their_route_whatever_came_of_it() {
+    let runner = Runner::well(Stage::new());
+    for (verb, path, status) in [
+        ("GET", "/", 200),
+        ("GET", "/version", 200),
+        ("GET", "/version/", 200),
+        ("DELETE", "/version", 405),
+        ("PUT", "/v1/streams/7/", 405),
+        ("GET", "/nowhere", 404),
+        ("GET", "/version/more", 404),
+    ] {
+        let reply = request(&runner.address, verb, path, &[], b"");
+        assert_eq!(reply.status, status, "{verb} {path}");
+    }
+    let page = runner.get("/metrics").text();
+    for (route, status, count) in [
+        ("/", 200, 1),
+        ("/version", 200, 2),
+        ("/version", 405, 1),
+        ("/v1/streams/{id}", 405, 1),
+        ("other", 404, 2),
+    ] {
+        let line = format!(
+            "framerill_http_responses_total{{route=\"{route}\",status=\"{status}\"}} {count}.0"
+        );
+        assert!(page.lines().any(|it| it == line), "{line}\n{page}");
+    }
+}
+
+#[test]
 fn every_answer_is_what_the_committed_description_says() {
     let runner = Runner::well(Stage::new().env("AUTH_TOKEN", "hush"));
     assert_eq!(runner.get("/openapi.json").json(), openapi());

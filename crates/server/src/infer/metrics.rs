@@ -59,6 +59,18 @@ fn losses(page: &mut Page, it: &Snapshot) {
         "Restarts of child processes, by reason",
         restarts,
     );
+    page.one(
+        "framerill_errors_superseded_total",
+        "counter",
+        "Errors that no event told, since newer ones came",
+        it.errors_superseded,
+    );
+    page.one(
+        "framerill_guardian_inputs_ignored_total",
+        "counter",
+        "What guardians were told of streams that do not run, or after their ERROR",
+        it.guardian_inputs_ignored,
+    );
     let recovery = &it.recovery;
     page.sum_and_count(
         "framerill_recovery_seconds",
@@ -307,6 +319,8 @@ mod tests {
         let snapshot = Snapshot {
             capacity: 3,
             restarts: [(("worker", "signal".to_owned()), 2)].into(),
+            errors_superseded: 4,
+            guardian_inputs_ignored: 6,
             ..Snapshot::default()
         };
         let page = text(&snapshot, &[("infer", Memory { pss: 5 })].into());
@@ -314,6 +328,8 @@ mod tests {
             "framerill_capacity_streams 3.0",
             "framerill_streams 0.0",
             "framerill_restarts_total{role=\"worker\",reason=\"signal\"} 2.0",
+            "framerill_errors_superseded_total 4.0",
+            "framerill_guardian_inputs_ignored_total 6.0",
             "framerill_memory_bytes{role=\"infer\"} 5.0",
         ] {
             assert!(page.lines().any(|it| it == line), "{line}\n{page}");

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    keeper::Infer,
+    keeper::{Infer, SETTLES_WITHIN},
     refusal::{FAILED, Refusal},
 };
 use crate::{
@@ -22,8 +22,6 @@ use crate::{
 const WITHIN: Duration = Duration::from_millis(4500);
 /// One attempt, so that an infer that hangs leaves time to say so.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(4);
-/// The end of a process is known this long after its connections are closed.
-const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 const PATH: &str = "/api/live-video-to-video";

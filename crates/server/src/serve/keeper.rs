@@ -4,7 +4,6 @@
 use std::{
     net::{Ipv4Addr, TcpListener},
     os::fd::OwnedFd,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +18,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    diagnostics,
+    diagnostics, invocation,
     restarts::Restarts,
     settings::{INTERNAL_PORT, Settings},
 };
@@ -27,10 +26,12 @@ use crate::{
     deadlines,
     failure::Failure,
     log::{Level, log},
-    program, terminal,
+    terminal,
 };
 
 const WAITING: usize = 256;
+/// The end of infer is known this long after its port and its connections are closed.
+pub(super) const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 
 /// Infer as the rest of this process sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Keeper {
             Failure::cannot_start("thread", format!("cannot start a thread: {error}"))
         };
         check_port(settings.internal_port)?;
-        let (program, args, env) = command(settings)?;
+        let command = invocation::of_infer(settings)?;
         let (inbox, messages) = sync_channel(WAITING);
         let (tell, infer) = watch::channel(Infer {
             incarnation: 0,
@@ -106,9 +107,7 @@ impl Keeper {
         let (tell_end, ended) = oneshot::channel();
         let is_to_stop = Arc::<AtomicBool>::default();
         let mut watch = Watch {
-            program,
-            args,
-            env,
+            command,
             internal_port: settings.internal_port,
             owner: inbox.clone(),
             is_to_stop: Arc::clone(&is_to_stop),
@@ -161,53 +160,10 @@ fn check_port(port: u16) -> Result<(), Failure> {
     }
 }
 
-type Invocation = (PathBuf, Vec<String>, Vec<(&'static str, Option<PathBuf>)>);
-
-/// Program, arguments and variables of infer, its port apart.
-fn command(settings: &Settings) -> Result<Invocation, Failure> {
-    let program = match &settings.infer_program {
-        Some(program) => program.clone(),
-        None => program::this()?,
-    };
-    let mut args = vec![
-        "infer".to_owned(),
-        "--pipeline".to_owned(),
-        settings.pipeline.target.clone(),
-        "--capacity".to_owned(),
-        settings.capacity.to_string(),
-    ];
-    if !settings.initial_params.is_empty() {
-        let params = serde_json::Value::Object(settings.initial_params.clone());
-        args.extend(["--initial-params".to_owned(), params.to_string()]);
-    }
-    // Infer asks nobody for a token.
-    let mut env = vec![("AUTH_TOKEN", None), ("FRAMERILL_AUTH_TOKEN", None)];
-    if settings.verbose {
-        env.push(("VERBOSE_LOGGING", Some("1".into())));
-    }
-    for (name, value) in &settings.for_infer {
-        env.push((name, Some(value.into())));
-    }
-    let models = settings.model_dir.clone().or_else(default_models);
-    for name in ["MODEL_DIR", "HUGGINGFACE_HUB_CACHE", "DIFFUSERS_CACHE"] {
-        let is_set = std::env::var_os(name).is_some_and(|it| !it.is_empty());
-        if let Some(models) = models.as_ref().filter(|_| !is_set || name == "MODEL_DIR") {
-            env.push((name, Some(models.clone())));
-        }
-    }
-    Ok((program, args, env))
-}
-
-fn default_models() -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from)?;
-    Some(home.join(".lpData/models"))
-}
-
 /// The loop's own things.
 struct Watch {
-    program: PathBuf,
-    args: Vec<String>,
-    env: Vec<(&'static str, Option<PathBuf>)>,
+    /// Of infer, its port apart.
+    command: Command,
     internal_port: u16,
     owner: SyncSender<Incoming>,
     is_to_stop: Arc<AtomicBool>,
@@ -268,15 +224,8 @@ impl Watch {
             0 => free_port().map_err(|error| format!("no port is free: {error}"))?,
             port => port,
         };
-        let mut command = Command::new(&self.program)
-            .args(&self.args)
-            .args(["--internal-port", &port.to_string()]);
-        for (name, value) in &self.env {
-            command = match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        let command = self.command.clone();
+        let command = command.args(["--internal-port", &port.to_string()]);
         let child = Child::spawn(&command, ChildId(0), incarnation, &self.owner)
             .map_err(|error| error.to_string())?;
         self.tell.send_modify(|it| {
@@ -321,19 +270,19 @@ impl Watch {
                     child.kill(KillReason::NoHeartbeat);
                 }
                 Some(Incoming::Stop | Incoming::Answered(_) | Incoming::Silent(_)) => {}
-                Some(Incoming::Child(notice)) if notice.incarnation == incarnation => {
-                    match notice.event {
-                        Event::LogLine(line) => terminal::tell(line),
-                        Event::Exited(_) if kill_at.is_some() => return End::Stopped,
-                        Event::Exited(reason) => return End::Exited(reason),
-                        // It has no use for that channel but its end.
-                        Event::Message(..) | Event::ChannelClosed(_) => {}
-                    }
-                }
+                // A former one's last lines, too.
                 Some(Incoming::Child(Notice {
                     event: Event::LogLine(line),
                     ..
                 })) => terminal::tell(line),
+                Some(Incoming::Child(notice)) if notice.incarnation == incarnation => {
+                    match notice.event {
+                        Event::Exited(_) if kill_at.is_some() => return End::Stopped,
+                        Event::Exited(reason) => return End::Exited(reason),
+                        // It has no use for its channel but the channel's end.
+                        _ => {}
+                    }
+                }
                 Some(Incoming::Child(_)) => {}
             }
         }

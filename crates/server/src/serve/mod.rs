@@ -4,7 +4,8 @@
 //! pictures.
 //!
 //! Read in this order: [`settings`] (what it is told), [`routes`] (what it answers), [`request`], [`forward`] and
-//! [`health`] (the three rules of the contract), [`streams`] (our own API), [`keeper`] (how infer lives), [`diagnostics`] (what is logged when it does not), [`command`] (the wiring).
+//! [`health`] (the three rules of the contract), [`streams`] (our own API), [`keeper`] and [`invocation`] (how infer lives,
+//! and is called), [`diagnostics`] (what is logged when it does not), [`command`] (the wiring).
 
 mod attend;
 mod bearer;
@@ -15,6 +16,7 @@ mod dotenv;
 mod forward;
 mod hardware;
 mod health;
+mod invocation;
 mod keeper;
 mod metrics;
 mod page;

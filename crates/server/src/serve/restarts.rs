@@ -1,4 +1,5 @@
-//! How often infer is restarted. Pure.
+//! How often infer is restarted. Pure. It is not the budget of the supervisor's lifecycle: infer speaks no child protocol, so
+//! its good minutes begin with its first answer, and nothing else dies with it, so its pauses are fixed and not drawn.
 
 use std::time::Duration;
 

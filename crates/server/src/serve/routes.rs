@@ -19,7 +19,7 @@ use super::{
     bearer, diagnostics, forward,
     hardware::Hardware,
     health::Health,
-    keeper::Infer,
+    keeper::{Infer, SETTLES_WITHIN},
     metrics::{self, Scrape},
     page,
     problem::Problem,
@@ -36,35 +36,15 @@ use crate::{
 
 /// Infer's answer to a question about its state. With what follows, `/health` stays below a second.
 const STATUS_WITHIN: Duration = Duration::from_millis(600);
-/// The end of a process is known this long after its port is closed.
-const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// A driver that hangs is given up; so is one that is still busy with who asked before.
 const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
 /// What the kernel counts of this process; a page without it is better than none.
 const PROC_WITHIN: Duration = Duration::from_millis(400);
 
-/// The routes that are counted by name; everything else is `other`.
-const ROUTES: [&str; 13] = [
-    "/",
-    "/live-video-to-video",
-    "/health",
-    "/healthz",
-    "/readyz",
-    "/version",
-    "/hardware/info",
-    "/hardware/stats",
-    "/metrics",
-    "/openapi.json",
-    "/docs",
-    "/redoc",
-    "/v1/streams",
-];
-/// One stream; its number is no part of the name.
-const STREAM: &str = "/v1/streams/{id}";
-
-/// All routes, each with and without a slash at its end.
+/// All routes, each with and without a slash at its end, and counted by its name.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let routes: [(&str, MethodRouter<Arc<Shared>>); 13] = [
+    let routes: [(&'static str, MethodRouter<Arc<Shared>>); 14] = [
+        ("/", get(service)),
         ("/live-video-to-video", post(start)),
         ("/health", only_get(health)),
         ("/healthz", get(healthz)),
@@ -78,20 +58,21 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         ("/redoc", get(docs)),
         ("/v1/streams", get(streams::all).post(streams::all)),
         (
-            STREAM,
+            "/v1/streams/{id}",
             get(streams::one).patch(streams::one).delete(streams::one),
         ),
     ];
-    let mut router = Router::new().route("/", get(service));
+    let counted = |name| middleware::from_fn_with_state((Arc::clone(&shared), name), count);
+    let mut router = Router::new();
     for (path, methods) in routes {
-        router = router
-            .route(path, methods.clone())
-            .route(&format!("{path}/"), methods);
+        let methods = methods.fallback(wrong_verb).layer(counted(path));
+        if path != "/" {
+            router = router.route(&format!("{path}/"), methods.clone());
+        }
+        router = router.route(path, methods);
     }
     router
-        .method_not_allowed_fallback(wrong_verb)
-        .fallback(|| async { detail(StatusCode::NOT_FOUND, "Not Found") })
-        .layer(middleware::from_fn_with_state(Arc::clone(&shared), count))
+        .fallback(not_found.layer(counted("other")))
         .with_state(shared)
 }
 
@@ -109,19 +90,19 @@ async fn wrong_verb() -> Response {
     detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
 }
 
+async fn not_found() -> Response {
+    detail(StatusCode::NOT_FOUND, "Not Found")
+}
+
 fn detail(status: StatusCode, text: &str) -> Response {
     answer(status, &json!({"detail": text}))
 }
 
-async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let bare = path.strip_suffix('/').filter(|it| !it.is_empty());
-    let path = bare.unwrap_or(path);
-    let route = ROUTES.iter().find(|it| **it == path).copied();
-    let one = path
-        .strip_prefix("/v1/streams/")
-        .filter(|it| !it.contains('/'));
-    let route = route.or(one.map(|_| STREAM)).unwrap_or("other");
+async fn count(
+    State((shared, route)): State<(Arc<Shared>, &'static str)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let response = next.run(request).await;
     shared.counters.count(route, response.status().as_u16());
     response

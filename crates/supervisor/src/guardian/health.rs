@@ -1,3 +1,5 @@
+//! The word of `GET /health`, and which state becomes which.
+
 use std::fmt;
 
 use super::state::State;

@@ -1,3 +1,5 @@
+//! What happens to a stream and its worker, and the time of it.
+
 use std::time::Duration;
 
 use crate::lifecycle::{self, Reason};

@@ -1,3 +1,5 @@
+//! The guardian itself: what happened in, state, events and stops out.
+
 use std::{collections::VecDeque, time::Duration};
 
 use super::{
@@ -60,6 +62,16 @@ impl Guardian {
             superseded_errors: 0,
             ignored: 0,
             out: VecDeque::new(),
+        }
+    }
+
+    /// The guardian of another worker, which is to come: LOADING. Its counts go on from these.
+    #[must_use]
+    pub fn anew(&self, now: Moment) -> Self {
+        Self {
+            superseded_errors: self.superseded_errors,
+            ignored: self.ignored,
+            ..Self::new(now)
         }
     }
 

@@ -1,3 +1,5 @@
+//! What is kept of what happened, and the facts that the rules are asked with.
+
 use std::time::Duration;
 
 use super::{

@@ -1,3 +1,5 @@
+//! What the guardian has its driver do: events, stops, and the cause of an ERROR.
+
 use std::{fmt, time::Duration};
 
 use super::{input::StreamNumber, rules::Rule, state::State};

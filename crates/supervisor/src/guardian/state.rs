@@ -1,3 +1,5 @@
+//! The states as the network knows them.
+
 use std::fmt;
 
 /// The state on the wire (§5.1).

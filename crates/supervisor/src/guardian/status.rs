@@ -1,3 +1,5 @@
+//! The numbers that the guardian owns in the status object.
+
 use super::{health::Health, state::State};
 
 /// The numbers of the status object (§6.1) that the guardian owns, named as there. Times are wall clock, milliseconds

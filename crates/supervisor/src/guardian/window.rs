@@ -1,3 +1,5 @@
+//! A frame rate over a window.
+
 use std::time::Duration;
 
 use super::limits::FPS_WINDOW;

@@ -1,3 +1,5 @@
+//! How many restarts a child has, and what each waits.
+
 use std::time::Duration;
 
 use super::config::Config;

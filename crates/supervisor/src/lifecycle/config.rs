@@ -1,3 +1,5 @@
+//! The deadlines and the budget of one child, with the usual ones.
+
 use std::time::Duration;
 
 /// The deadlines and the budget of one child.

@@ -1,3 +1,5 @@
+//! What happens to a child, and what its messages mean here.
+
 use std::time::Duration;
 
 use framerill_worker::message::{ErrorReport, FromChild, PROTOCOL};

@@ -1,3 +1,5 @@
+//! The lifecycle itself: what happened in, spawns, kills and events out.
+
 use std::{collections::VecDeque, time::Duration};
 
 use super::{

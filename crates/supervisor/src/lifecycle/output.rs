@@ -1,3 +1,5 @@
+//! What the driver does next, what the owner is told, and the states.
+
 use std::{fmt, time::Duration};
 
 use crate::exit::{ExitReason, KillReason};

@@ -1,6 +1,8 @@
 //! What is told, when, and by which clock.
 
-use framerill_supervisor::guardian::{Event, Health, Input, Output, Restarts, State, limits};
+use framerill_supervisor::guardian::{
+    Event, Guardian, Health, Input, Moment, Output, Restarts, State, limits,
+};
 use std::time::Duration;
 
 use crate::watch::{WALL, Watch, error, is_restart, is_stop, millis, secs, trouble};
@@ -59,6 +61,17 @@ fn troubles_are_told_one_a_second_beside_the_workers_error_and_degrade_nothing()
     watch.give(trouble("f"));
     watch.give(Input::StreamEnding { stream: 1 });
     assert_eq!(told(&watch)[5..], ["f; before that: e"]);
+}
+
+#[test]
+fn what_was_counted_goes_on_with_the_guardian_of_another_worker() {
+    let mut watch = Watch::well();
+    watch.give(error("first"));
+    watch.give(error("second"));
+    watch.give(Input::StreamEnded { stream: 99 });
+    let anew = watch.guardian.anew(Moment::default());
+    assert_eq!((anew.superseded_errors(), anew.ignored()), (1, 1));
+    assert_eq!(*anew.status(), *Guardian::new(Moment::default()).status());
 }
 
 #[test]

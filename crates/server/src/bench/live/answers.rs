@@ -9,10 +9,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::{
     Row, at,
     clip::{Clip, Wanted},
+    count,
     film::{Viewer, shoot},
-    http,
+    http, millis,
+    script::Script,
     stalls::Stalls,
-    stream::{Script, count, millis},
     system::{System, this},
 };
 

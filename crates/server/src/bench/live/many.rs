@@ -8,9 +8,9 @@ use tokio::{task::LocalSet, time::sleep};
 use super::{
     Row,
     clip::{Clip, Wanted},
+    count,
     film::{Times, Viewer, shoot},
     peer,
-    stream::count,
     system::System,
 };
 

@@ -5,7 +5,7 @@
 //! are the kernel's; times are those of this process, at which bytes left and came. FFmpeg's own command line for the
 //! same clip runs in the same bench.
 //!
-//! Read in this order: [`clip`], [`film`] (camera and viewer), [`system`] (the processes), then a file a measurement:
+//! Read in this order: [`clip`], [`film`] (camera and viewer), [`system`] (the processes), [`script`] (the Python pipelines), then a file a measurement:
 //! [`stream`] (cost, delay, memory, first picture), [`answers`] (how fast HTTP answers in trouble, some of which is
 //! [`stalls`]), [`many`] (streams side by side), [`starts`] (what a thousand starts leave behind).
 
@@ -15,11 +15,14 @@ mod film;
 mod http;
 mod many;
 mod peer;
+mod script;
 mod stalls;
 mod starts;
 mod stream;
 mod system;
 mod usage;
+
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -70,6 +73,20 @@ impl Row {
             ok: true,
         }
     }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes far below 2^52")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
 }
 
 #[derive(Serialize)]

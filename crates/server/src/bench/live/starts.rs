@@ -4,12 +4,7 @@ use std::{fs, io, time::Duration};
 
 use tokio::time::sleep;
 
-use super::{
-    Row, http,
-    stream::{count, megabytes, millis},
-    system::System,
-    usage,
-};
+use super::{Row, count, http, megabytes, millis, system::System, usage};
 
 /// From here on nothing may grow.
 const SETTLED: u32 = 100;
@@ -36,13 +31,12 @@ pub(super) async fn measure(starts: u32, rows: &mut Vec<Row>) -> io::Result<()> 
     let last = format!("start-{}", starts.max(SETTLED + 1));
     let end = rest(&system, &last).await?;
     let settled = settled.unwrap_or(end);
-    let more = |it: u64| megabytes(it);
     let may = (settled.pss / MORE_SHARE).max(MORE_BYTES);
     rows.push(Row::judged(
         "memory that later starts left behind",
-        more(end.pss.saturating_sub(settled.pss)),
+        megabytes(end.pss.saturating_sub(settled.pss)),
         "MB",
-        more(may),
+        megabytes(may),
     ));
     rows.push(Row::judged(
         "descriptors that later starts left behind",

@@ -9,8 +9,10 @@ use tokio::time::sleep;
 use super::{
     Row, at,
     clip::{Clip, Wanted},
+    count,
     film::{Times, Viewer, shoot},
-    peer,
+    megabytes, millis, peer,
+    script::Script,
     system::System,
     usage,
 };
@@ -213,61 +215,6 @@ fn delays(seen: &Seen) -> (Vec<f64>, Vec<f64>) {
         late(&seen.out).into_iter().map(|it| it - usual).collect(),
         bare,
     )
-}
-
-pub(super) fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-pub(super) fn count(number: usize) -> f64 {
-    number as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "bytes far below 2^52")]
-pub(super) fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
-}
-
-/// The Python pipelines of this bench, in a file of their own.
-pub(super) struct Script(tempfile::NamedTempFile);
-
-const PIPELINES: &str = r#""""Pipelines of `framerill bench live`."""
-import time
-
-from framerill import Params, Pipeline
-
-
-class Noop(Pipeline):
-    """Passes every picture through."""
-
-    def process(self, frame):
-        return frame
-
-
-class Slow(Noop):
-    """Takes a second to load, and reads its model."""
-
-    class Params(Params):
-        model: str = ""
-
-    def load(self):
-        time.sleep(1)
-        if self.params.model:
-            with open(self.params.model) as model:
-                model.read()
-"#;
-
-impl Script {
-    pub(super) fn write() -> io::Result<Self> {
-        let file = tempfile::Builder::new().suffix(".py").tempfile()?;
-        std::fs::write(file.path(), PIPELINES)?;
-        Ok(Self(file))
-    }
-
-    pub(super) fn pipeline(&self, class: &str) -> String {
-        format!("{}:{class}", self.0.path().display())
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct System {
     serve: Child,
-    trickle: Child,
+    /// It ends after `serve`, which closes its channels there.
+    _trickle: Killed,
     /// Where `serve` listens.
     pub(super) address: String,
     channels: String,
@@ -45,13 +46,7 @@ impl System {
             &["trickle", "serve", "--addr", "127.0.0.1:0", "--json"],
             folder.path(),
         )?;
-        let mut system = Self {
-            channels: url(&said),
-            trickle,
-            serve: Command::new("true").spawn()?,
-            address: String::new(),
-            _folder: folder,
-        };
+        let (trickle, channels) = (Killed(trickle), url(&said));
         let args = [
             "serve",
             "--json",
@@ -62,15 +57,16 @@ impl System {
             "--pipeline",
             pipeline,
         ];
-        let started = announced(serve, &[&args, more].concat(), system._folder.path())?;
-        // The placeholder has ended by itself.
-        drop(system.serve.wait());
-        system.serve = started.0;
-        let url = url(&started.1);
-        system.address = url
-            .trim_start_matches("http://")
-            .trim_end_matches('/')
-            .to_owned();
+        let (serve, said) = announced(serve, &[&args, more].concat(), folder.path())?;
+        let address = url(&said);
+        let address = address.trim_start_matches("http://").trim_end_matches('/');
+        let system = Self {
+            serve,
+            _trickle: trickle,
+            address: address.to_owned(),
+            channels,
+            _folder: folder,
+        };
         system.until_idle().await?;
         Ok(system)
     }
@@ -172,8 +168,17 @@ impl Drop for System {
             rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();
         }
         drop(self.serve.wait());
-        drop(self.trickle.kill());
-        drop(self.trickle.wait());
+    }
+}
+
+/// A process that is killed when it is dropped.
+#[derive(Debug)]
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

@@ -27,6 +27,10 @@ pub(in crate::infer) struct Snapshot {
     pub(in crate::infer) started: u64,
     /// Why workers and media processes were restarted, by role and reason.
     pub(in crate::infer) restarts: BTreeMap<(&'static str, String), u64>,
+    /// Errors that no event told.
+    pub(in crate::infer) errors_superseded: u64,
+    /// What the guardians were told and had no use for.
+    pub(in crate::infer) guardian_inputs_ignored: u64,
     /// From the loss of a worker to the first picture of the next one, seconds; the last one and their sum.
     pub(in crate::infer) recovery: Recovery,
     /// Whether a frame could go through now.

@@ -288,7 +288,10 @@ impl Driver {
         let seat = &mut self.seats[at];
         if seat.guardian.refusal().is_some() {
             // It has a fresh worker with the stream: what the former one did is no part of this one's status.
-            *seat = Seat::new(now, &name);
+            *seat = Seat {
+                guardian: seat.guardian.anew(now),
+                ..Seat::new(now, &name)
+            };
         }
         seat.ids = stream.asked.ids.clone();
         seat.worker = Some(worker);

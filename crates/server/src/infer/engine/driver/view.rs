@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use framerill_supervisor::{guardian::State, lifecycle};
+use framerill_supervisor::{
+    guardian::{Guardian, State},
+    lifecycle,
+};
 
 use super::Driver;
 use crate::infer::{
@@ -32,6 +35,7 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
         let worker = it.worker.and_then(|it| driver.worker(it));
         worker.is_some_and(|it| it.child.state() == lifecycle::State::Ready)
     };
+    let guardians = || driver.seats.iter().map(|it| &it.guardian);
     Snapshot {
         status: merged(driver),
         streams,
@@ -40,6 +44,8 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
         capacity: driver.settings.capacity,
         started: driver.started,
         restarts: driver.restarts.clone(),
+        errors_superseded: guardians().map(Guardian::superseded_errors).sum(),
+        guardian_inputs_ignored: guardians().map(Guardian::ignored).sum(),
         recovery: driver.recovery,
         is_ready: driver.seats.iter().any(is_ready) && !driver.seating.is_leaving(),
     }
