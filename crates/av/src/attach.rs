@@ -176,9 +176,7 @@ impl Reader {
                 let failed = message.reason == SkipReason::Failed;
                 let frame = state.exchange.skip(message.frame, failed)?;
                 let (complete, delivered) = (frame.decode_ns.1, frame.delivered_ns);
-                state
-                    .tally
-                    .answered(complete, delivered, monotonic_ns(), message.process_ns);
+                state.tally.skipped(complete, delivered, message.process_ns);
                 Stream::take_skip(&mut state, frame.id, failed);
             }
             MessageType::Flush | MessageType::Eos => {}

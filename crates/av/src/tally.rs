@@ -31,10 +31,15 @@ impl Tally {
         self.decode.record_ns(ended.saturating_sub(began));
     }
 
-    /// A picture was answered: when it was complete, delivered and answered, and how long the pipeline took.
-    pub(crate) fn answered(&mut self, complete: u64, delivered: u64, now: u64, process_ns: u64) {
+    /// A frame came back without a picture: when it was complete and delivered, and how long the pipeline took.
+    pub(crate) fn skipped(&mut self, complete: u64, delivered: u64, process_ns: u64) {
         self.queue.record_ns(delivered.saturating_sub(complete));
         self.process.record_ns(process_ns);
+    }
+
+    /// A picture was answered: when it was complete, delivered and answered, and how long the pipeline took.
+    pub(crate) fn answered(&mut self, complete: u64, delivered: u64, now: u64, process_ns: u64) {
+        self.skipped(complete, delivered, process_ns);
         if let Some(&last) = self.recent.back() {
             let interval = now.saturating_sub(last);
             let usual = self.intervals.median();
@@ -58,7 +63,7 @@ impl Tally {
         self.late
     }
 
-    /// Answers a second of late.
+    /// Pictures that were answered a second, of late.
     pub(crate) fn fps(&mut self, now: u64) -> f64 {
         self.forget_before(now);
         let (Some(&first), Some(&last)) = (self.recent.front(), self.recent.back()) else {
@@ -116,6 +121,14 @@ mod tests {
             tally.answered(0, 0, at * MS, MS);
         }
         assert_eq!(tally.late(), 0);
+    }
+
+    #[test]
+    fn frames_that_come_back_without_a_picture_are_no_rate() {
+        let mut tally = Tally::default();
+        (0..100).for_each(|_| tally.skipped(0, 0, MS));
+        assert!(tally.fps(MS).abs() < f64::EPSILON);
+        assert!(tally.latencies().process[0] > 0.0);
     }
 
     #[test]

@@ -182,7 +182,7 @@ fn a_stopped_infer_is_not_asked_for_ever_and_works_on_when_it_goes_on() {
     let orchestrator = Orchestrator::idle(Setup::pipeline("noop"));
     let runner = &orchestrator.runner;
     let infer = runner.process(Role::Infer);
-    framerill_tests::live::runner::signal(infer, Signal::STOP);
+    signal(infer, Signal::STOP);
     let asked = now();
     let answer = runner.get("/health");
     assert!(
@@ -191,6 +191,6 @@ fn a_stopped_infer_is_not_asked_for_ever_and_works_on_when_it_goes_on() {
         asked.elapsed()
     );
     assert!(answer.json().is_object(), "{}", answer.text());
-    framerill_tests::live::runner::signal(infer, Signal::CONT);
+    signal(infer, Signal::CONT);
     runner.until_health(&["IDLE"], STOPPED);
 }

@@ -197,7 +197,7 @@ fn table() -> [Row; 20] {
     [
         of(
             "framerill_frames_in_total",
-            "Decoded frames, dropped ones too",
+            "Decoded frames that the cap left, dropped ones too",
             |it| stat(it).decoded.into(),
         ),
         of(
@@ -212,12 +212,12 @@ fn table() -> [Row; 20] {
         ),
         of(
             "framerill_frames_out_total",
-            "Pictures that were written",
+            "Finished pictures that were written",
             |it| stat(it).encoded.into(),
         ),
         of(
             "framerill_frames_late_total",
-            "Finished pictures after their time",
+            "Finished pictures after their time: a filler stands in their place",
             |it| stat(it).late.into(),
         ),
         of(

@@ -1,6 +1,6 @@
 //! Which pipeline is served, and by which names it is known.
 
-use super::source::{Found, Layer};
+use super::source::Found;
 use crate::failure::Failure;
 
 /// What `PIPELINE` says in images whose pipeline `MODEL_ID` names.
@@ -44,7 +44,7 @@ pub(super) fn pipeline(
         (None, None) => return Err(no_pipeline("MODEL_ID")),
     };
     let name = name_of(target);
-    let from_image = |it: &&Found| !matches!(it.layer, Layer::Flag(_) | Layer::Twin(_));
+    let from_image = |it: &&Found| !it.layer.is_explicit();
     let shown_pipeline = pipeline.as_ref().filter(from_image);
     let it = Pipeline {
         target: target.clone(),
@@ -70,8 +70,9 @@ pub(super) fn pipeline(
 
 fn no_pipeline(variable: &str) -> Failure {
     let text = format!("no pipeline is named: `{variable}` is not set");
-    Failure::usage("no_pipeline", text)
-        .hint("give `--pipeline noop`, or set PIPELINE=live-video-to-video and MODEL_ID=noop")
+    Failure::usage("no_pipeline", text).hint(
+        "give `--pipeline noop`, or FRAMERILL_PIPELINE=noop, or set PIPELINE=live-video-to-video and MODEL_ID=noop, both of them",
+    )
 }
 
 fn is_path(target: &str) -> bool {
@@ -99,7 +100,7 @@ fn name_of(target: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::source::Layer, *};
 
     fn env(name: &'static str, value: &str) -> Option<Found> {
         Some(Found {

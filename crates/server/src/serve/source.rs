@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::failure::Failure;
 
+/// How our own variables begin.
+const OWN: &str = "FRAMERILL_";
+
 /// What a setting is called in each layer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name {
@@ -58,7 +61,11 @@ pub(super) enum Layer {
 impl Layer {
     /// Whether it was said to framerill, not to any runner.
     pub(super) fn is_explicit(self) -> bool {
-        matches!(self, Self::Flag(_) | Self::Twin(_))
+        match self {
+            Self::Flag(_) | Self::Twin(_) => true,
+            Self::Contract(_) => false,
+            Self::Dotenv(name) => name.starts_with(OWN),
+        }
     }
 }
 

@@ -158,10 +158,15 @@ async fn wait(
             }
         }
     }
-    let is_lost = last["state"] == "ERROR" || last["fault"].is_string();
+    let segments = |name: &str| last[name].as_u64().unwrap_or(0);
+    let is_undelivered = segments("segments_out") == 0 && segments("segments_lost") > 0;
+    let is_lost = last["state"] == "ERROR" || last["fault"].is_string() || is_undelivered;
     let frames = &last["stats"];
     let fault = last["fault"].as_str();
-    let why = fault.or(last["status"]["inference_status"]["last_error"].as_str());
+    let undelivered = is_undelivered.then_some("nothing of its output could be delivered");
+    let why = fault
+        .or(undelivered)
+        .or(last["status"]["inference_status"]["last_error"].as_str());
     if asked.json {
         let status = match (stopped, is_lost) {
             (Some(_), _) => "interrupted",

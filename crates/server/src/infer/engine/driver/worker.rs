@@ -299,7 +299,10 @@ impl Driver {
         if let Some(traceback) = &report.traceback
             && worker.last_words.keep_traceback(traceback)
         {
-            traceback.lines().for_each(|line| log(Level::Error, line));
+            let traceback = traceback.clone();
+            let name = worker.name();
+            let ids = self.ids_of(id);
+            log_child(Level::Error, &ids, &name, &traceback);
         }
         let seats = self.seats_with(id);
         if seats.is_empty() {
