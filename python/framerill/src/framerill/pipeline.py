@@ -41,9 +41,9 @@ class Pipeline:
             def process(self, frame: VideoFrame) -> VideoFrame:
                 return frame.with_pixels(255 - frame.pixels)
 
-    Any method may be `async`; all of them run in one thread, one after the other. Raise to fail. In a run the process ends,
-    the whole traceback is shown, and a new process goes on; in a live stream that frame is skipped, told and counted, and the
-    same instance goes on, with the state that the exception left. Parameters are a nested
+    Any method may be `async`; all of them run in one thread, one after the other. Raise to fail. In a run the process
+    ends, the whole traceback is shown, and a new process goes on; in a live stream that frame is skipped, told and
+    counted, and the same instance goes on, with the state that the exception left. Parameters are a nested
     `class Params(framerill.Params)`, or `Params = SomeModel`; `self.params` is an instance of it, also in `__init__`.
     """
 
