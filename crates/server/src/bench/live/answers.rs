@@ -23,6 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long it takes until the next worker dies: it loads for a second, and works for one.
 const DEATH_EVERY: Duration = Duration::from_secs(3);
 const DEATHS: u32 = 20;
+/// What stalls begins with this death: a worker that loads for a minute is given up.
+const STALLS_AT: u32 = 4;
 /// What the clip lasts: as long as they die, and the first one's load.
 const SECONDS: u32 = 64;
 const ASK_AT_MOST: Duration = Duration::from_secs(90);
@@ -58,8 +60,10 @@ pub(super) async fn measure(rows: &mut Vec<Row>, skipped: &mut Vec<String>) -> i
     let disturb = async {
         let disturbed = async {
             out.first().await?;
-            stalls.streams(&system).await?;
-            for _ in 0..DEATHS {
+            for death in 0..DEATHS {
+                if death == STALLS_AT {
+                    stalls.streams(&system).await?;
+                }
                 kill_worker(&system).await?;
                 sleep(DEATH_EVERY).await;
             }

@@ -51,8 +51,10 @@ impl Stalls {
         let request = system.request("nowhere");
         let request = request.replace("127.0.0.1", "channels.test");
         system.ask("/live-video-to-video", &request).await?;
+        // An input that stays away for a minute ends its stream, and with it the worker that waits.
+        let source = "lavfi:testsrc2=size=320x240:rate=15:duration=600";
         let request = json!({
-            "source": system.channel("stalled"), "sink": system.channel("stalled-out"),
+            "source": source, "sink": system.channel("stalled-out"),
             "binding": "prompt", "params": {"model": self.path("model.bin")},
         });
         system.ask("/v1/streams", &request.to_string()).await?;
