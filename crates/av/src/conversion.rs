@@ -1,50 +1,35 @@
 //! A decoded picture into contiguous rows: at once, or in two steps where swscale has fast code for each of them and none
 //! for both together.
 
+use framerill_media::Size;
+
 use crate::ffi::{Crop, Fault, Format, Frame, Side, Swscale};
 
 /// Between two fixed sides.
 pub(crate) struct Conversion {
-    from: Side,
-    to: Side,
     /// The first of two steps, and what it makes.
     first: Option<(Swscale, Frame)>,
     last: Swscale,
+    /// What both steps make.
+    size: Size,
 }
 
 impl Conversion {
     /// From one side to the other.
     pub(crate) fn new(from: Side, to: Side) -> Result<Self, Fault> {
-        let Some(halfway) = halfway(from, to) else {
-            let last = Swscale::new(from, to)?;
-            return Ok(Self {
-                from,
-                to,
-                first: None,
-                last,
-            });
+        let halfway = halfway(from, to);
+        let first = match halfway {
+            Some(side) => {
+                let scaled = Frame::picture(side.format, side.size)?;
+                Some((Swscale::new(from, side)?, scaled))
+            }
+            None => None,
         };
-        let scaled = Frame::picture(halfway.format, halfway.size)?;
         Ok(Self {
-            from,
-            to,
-            first: Some((Swscale::new(from, halfway)?, scaled)),
-            last: Swscale::new(halfway, to)?,
+            first,
+            last: Swscale::new(halfway.unwrap_or(from), to)?,
+            size: to.size,
         })
-    }
-
-    /// The one in `made`, if it is between these sides; a new one otherwise.
-    pub(crate) fn between(
-        made: &mut Option<Self>,
-        from: Side,
-        to: Side,
-    ) -> Result<&mut Self, Fault> {
-        let fits = made.take().filter(|it| (it.from, it.to) == (from, to));
-        let conversion = match fits {
-            Some(conversion) => conversion,
-            None => Self::new(from, to)?,
-        };
-        Ok(made.insert(conversion))
     }
 
     /// A part of a frame.
@@ -59,7 +44,7 @@ impl Conversion {
         };
         first.frame_to_frame(frame, crop, scaled)?;
         self.last
-            .frame_to_bytes(scaled, Crop::whole(self.to.size), into)
+            .frame_to_bytes(scaled, Crop::whole(self.size), into)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         Colour, Encoder, Fault, Format, Frame, Packet, Parameters, Side, SideRange, Swscale,
         VideoSpec, encoder_exists, encoder_formats,
     },
+    kept::Kept,
     mux,
     scale::side_of,
 };
@@ -61,7 +62,7 @@ pub(crate) struct VideoEncoder {
     encoder: Encoder,
     frame: Frame,
     to: Side,
-    swscale: Option<Swscale>,
+    swscale: Kept<(Side, Side), Swscale>,
     packet: Packet,
     keyframe_every: i64,
     last_keyframe: Option<i64>,
@@ -142,7 +143,7 @@ impl VideoEncoder {
                 range,
                 colour,
             },
-            swscale: None,
+            swscale: Kept::new(),
             packet: Packet::new(),
             keyframe_every: params.time_base.at(f64::from(KEYFRAME_SECS)).0.max(1),
             last_keyframe: None,
@@ -227,7 +228,9 @@ impl VideoEncoder {
     fn convert(&mut self, pixels: Foreign<'_>, caps: Caps) -> Result<(), Fault> {
         self.frame.make_writable()?;
         let from = side_of(caps, self.to.colour);
-        let swscale = Swscale::between(&mut self.swscale, from, self.to)?;
+        let swscale = self
+            .swscale
+            .get((from, self.to), |(from, to)| Swscale::new(from, to))?;
         if caps.format != PixelFormat::RgbF32 {
             return swscale.bytes_to_frame(pixels, &mut self.frame);
         }

@@ -108,10 +108,8 @@ pub(crate) struct Exchange<L> {
     parts: Option<(u32, u32)>,
     attached: bool,
     ended: bool,
-    /// Frames that the worker has at once.
-    depth: usize,
-    /// The worker is fast enough for the stream, as far as it is known.
-    keeps_up: bool,
+    /// How long the worker takes for a frame, in ns; zero until that is known.
+    pace_ns: u64,
     counts: Counts,
 }
 
@@ -131,8 +129,7 @@ impl<L> Exchange<L> {
             parts: None,
             attached: false,
             ended: false,
-            depth: DEPTH,
-            keeps_up: true,
+            pace_ns: 0,
             counts: Counts::default(),
         }
     }
@@ -151,25 +148,30 @@ impl<L> Exchange<L> {
 
     /// The frame to deliver now, if the worker may have one more.
     pub(crate) fn next_delivery(&mut self) -> Option<Ready<L>> {
-        if !self.attached || self.outstanding.len() >= self.depth {
+        if !self.attached || self.is_full() {
             return None;
         }
         self.again.pop_front().or_else(|| self.pending.pop())
     }
 
-    /// How long a live worker took for a frame. A fast one gets the next frame in advance: pictures that a busy machine
-    /// decodes in bursts then do not displace each other. A slow one does not: a frame at hand is as old as the worker is
-    /// slow when its turn comes, and the link brings the newest in microseconds.
+    /// How long a live worker took for a frame.
     pub(crate) fn set_pace(&mut self, process_ns: u64) {
-        self.depth = if process_ns <= FAST_NS { DEPTH } else { 1 };
-        self.keeps_up = process_ns <= KEEPS_UP_NS;
+        self.pace_ns = process_ns;
+    }
+
+    /// Whether the worker has all the frames that it has at once. A fast one gets the next frame in advance: pictures that a
+    /// busy machine decodes in bursts then do not displace each other. A slow one does not: a frame at hand is as old as the
+    /// worker is slow when its turn comes, and the link brings the newest in microseconds.
+    fn is_full(&self) -> bool {
+        let depth = if self.pace_ns <= FAST_NS { DEPTH } else { 1 };
+        self.outstanding.len() >= depth
     }
 
     /// Until when a frame had better wait, in ns, before it displaces another one: a worker that keeps up has room before it is
     /// late. Twice its usual distance between answers is no more than [`LATE_AT_LEAST_NS`].
     pub(crate) fn room_by(&self) -> Option<u64> {
-        let would_displace = self.outstanding.len() >= self.depth && !self.pending.is_empty();
-        let is_worth_it = self.attached && self.keeps_up;
+        let would_displace = self.is_full() && !self.pending.is_empty();
+        let is_worth_it = self.attached && self.pace_ns <= KEEPS_UP_NS;
         let oldest = self.outstanding.front().filter(|_| is_worth_it)?;
         would_displace.then_some(oldest.delivered_ns + LATE_AT_LEAST_NS)
     }

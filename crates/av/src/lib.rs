@@ -25,6 +25,7 @@ mod histogram;
 mod index;
 mod ingress;
 mod interleaver;
+mod kept;
 mod lavfi;
 mod live_session;
 mod live_source;

@@ -9,6 +9,7 @@ use crate::{
     error::AvError,
     ffi::{Colour, Crop, Format, Frame, Side, SideRange},
     fit,
+    kept::Kept,
     source::{DecodedPicture, SourceReader},
     turn::Turn,
 };
@@ -22,7 +23,7 @@ pub struct Scaler {
     is_sized: bool,
     /// None takes each picture's own, which may change in the middle of a live stream.
     colour: Option<Colour>,
-    conversion: Option<Conversion>,
+    conversion: Kept<(Side, Side), Conversion>,
     /// The picture lying on its side, or in 8 bit on its way to floats.
     lying: Vec<u8>,
     bytes: Vec<u8>,
@@ -39,7 +40,7 @@ impl Scaler {
             pixel_aspect: traits.pixel_aspect,
             is_sized: plan.size.is_some_and(|size| size != traits.upright()),
             colour: Some(traits.colour),
-            conversion: None,
+            conversion: Kept::new(),
             lying: Vec::new(),
             bytes: Vec::new(),
             floats: Vec::new(),
@@ -55,7 +56,7 @@ impl Scaler {
             pixel_aspect: (1, 1),
             is_sized: false,
             colour: None,
-            conversion: None,
+            conversion: Kept::new(),
             lying: Vec::new(),
             bytes: Vec::new(),
             floats: Vec::new(),
@@ -134,7 +135,9 @@ impl Scaler {
             colour,
         };
         let to = side_of(caps, self.colour.unwrap_or(colour));
-        let conversion = Conversion::between(&mut self.conversion, from, to);
+        let conversion = self
+            .conversion
+            .get((from, to), |(from, to)| Conversion::new(from, to));
         let converted = conversion.and_then(|it| it.convert(frame, crop, into));
         converted.map_err(failed)
     }

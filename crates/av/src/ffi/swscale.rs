@@ -143,20 +143,6 @@ impl Swscale {
         }
     }
 
-    /// The one in `made`, if it is between these sides; a new one otherwise.
-    pub(crate) fn between(
-        made: &mut Option<Self>,
-        from: Side,
-        to: Side,
-    ) -> Result<&mut Self, Fault> {
-        let fits = made.take().filter(|it| (it.from, it.to) == (from, to));
-        let swscale = match fits {
-            Some(swscale) => swscale,
-            None => Self::new(from, to)?,
-        };
-        Ok(made.insert(swscale))
-    }
-
     /// A part of a frame into contiguous rows. A width that is no multiple of [`AT_ONCE`] costs a copy.
     pub(crate) fn frame_to_bytes(
         &mut self,

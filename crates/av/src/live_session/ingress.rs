@@ -23,6 +23,7 @@ use crate::{
     error::AvError,
     exchange::Ready,
     ingress::report,
+    kept::Kept,
     live_source::{LiveEnd, LiveFormat, LiveItem, LiveSource},
     scale::Scaler,
     source::DecodedPicture,
@@ -33,7 +34,7 @@ use crate::{
 pub(crate) struct Ingress {
     stream: Arc<Stream>,
     size: Size,
-    scaler: Option<(Caps, Scaler)>,
+    scaler: Kept<Caps, Scaler>,
     keeps_originals: bool,
     next_id: u64,
     patience: Patience,
@@ -87,7 +88,7 @@ impl Ingress {
         Self {
             stream: Arc::clone(stream),
             size,
-            scaler: None,
+            scaler: Kept::new(),
             keeps_originals: Wish::of(plan).wants_original(),
             next_id: plan.resume.map_or(0, |it| it.frame),
             patience: Patience::new(),
@@ -242,11 +243,8 @@ impl Ingress {
         caps: Caps,
         into: &mut [u8],
     ) -> Result<(), AvError> {
-        if self.scaler.as_ref().is_none_or(|(made, _)| *made != caps) {
-            self.scaler = Some((caps, Scaler::live(caps)));
-        }
-        let (_, scaler) = self.scaler.as_mut().expect("made just now");
-        scaler.scale_into(picture, into)
+        let make = |caps| Ok::<_, AvError>(Scaler::live(caps));
+        self.scaler.get(caps, make)?.scale_into(picture, into)
     }
 
     fn offer(&self, frame: Ready<Lease>, input: Option<Input>, incarnation: u32) {

@@ -20,11 +20,10 @@ use super::{
 /// Between two requests of one asker.
 const ASK_EVERY: Duration = Duration::from_millis(4);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_FOR: Duration = Duration::from_secs(10);
 /// How long it takes until the next worker dies: it loads for a second, and works for one.
 const DEATH_EVERY: Duration = Duration::from_secs(3);
 const DEATHS: u32 = 20;
-/// What stalls begins with this death: a worker that loads for a minute is given up.
-const STALLS_AT: u32 = 4;
 /// What the clip lasts: as long as they die, and the first one's load.
 const SECONDS: u32 = 64;
 const ASK_AT_MOST: Duration = Duration::from_secs(90);
@@ -60,11 +59,12 @@ pub(super) async fn measure(rows: &mut Vec<Row>, skipped: &mut Vec<String>) -> i
     let disturb = async {
         let disturbed = async {
             out.first().await?;
-            for death in 0..DEATHS {
-                if death == STALLS_AT {
-                    stalls.streams(&system).await?;
-                }
-                kill_worker(&system).await?;
+            let own = system.workers();
+            let stalled = stalls.streams(&system).await?;
+            // A worker that is killed twice waits for nothing: its stream has other parameters then.
+            let spared = newcomers(&system, &own, stalled).await?;
+            for _ in 0..DEATHS {
+                kill_worker(&system, &spared).await?;
                 sleep(DEATH_EVERY).await;
             }
             stalls.release(names_hang)
@@ -113,15 +113,23 @@ async fn ask(address: &str, path: &str, done: &RefCell<bool>) -> (Vec<f64>, usiz
     (times, unanswered)
 }
 
-async fn kill_worker(system: &System) -> io::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+/// The workers beside `known`, once there are so many of them.
+async fn newcomers(system: &System, known: &[u32], wanted: usize) -> io::Result<Vec<u32>> {
+    let deadline = Instant::now() + LOOK_FOR;
     while Instant::now() < deadline {
-        if let Some(worker) = system.below().iter().find(|it| it.is_worker()) {
-            let pid = i32::try_from(worker.pid).ok().and_then(Pid::from_raw);
-            let pid = pid.ok_or_else(|| io::Error::other("no process number"))?;
-            return Ok(kill_process(pid, Signal::KILL)?);
+        let mut workers = system.workers();
+        workers.retain(|it| !known.contains(it));
+        if workers.len() >= wanted {
+            return Ok(workers);
         }
         sleep(LOOK_EVERY).await;
     }
-    Err(io::Error::other("there is no worker"))
+    Err(io::Error::other("no worker comes"))
+}
+
+async fn kill_worker(system: &System, spared: &[u32]) -> io::Result<()> {
+    let worker = newcomers(system, spared, 1).await?[0];
+    let pid = i32::try_from(worker).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| io::Error::other("no process number"))?;
+    Ok(kill_process(pid, Signal::KILL)?)
 }

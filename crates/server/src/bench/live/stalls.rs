@@ -46,8 +46,9 @@ impl Stalls {
         Ok(lends.then_some(command(this()?)))
     }
 
-    /// Starts a stream between channels whose names have to be looked up, and one whose model is in such a file.
-    pub(super) async fn streams(&self, system: &System) -> io::Result<()> {
+    /// Starts a stream between channels whose names have to be looked up, and one whose model is in such a file; how
+    /// many they are.
+    pub(super) async fn streams(&self, system: &System) -> io::Result<usize> {
         let request = system.request("nowhere");
         let request = request.replace("127.0.0.1", "channels.test");
         system.ask("/live-video-to-video", &request).await?;
@@ -58,7 +59,7 @@ impl Stalls {
             "binding": "prompt", "params": {"model": self.path("model.bin")},
         });
         system.ask("/v1/streams", &request.to_string()).await?;
-        Ok(())
+        Ok(2)
     }
 
     /// Ends it; an error if something waited for none of it.

@@ -24,6 +24,7 @@ pub(super) struct System {
     /// Where `serve` listens.
     pub(super) address: String,
     channels: String,
+    pipeline: String,
     /// What is started writes here.
     _folder: tempfile::TempDir,
 }
@@ -65,6 +66,7 @@ impl System {
             _trickle: trickle,
             address: address.to_owned(),
             channels,
+            pipeline: pipeline.to_owned(),
             _folder: folder,
         };
         system.until_idle().await?;
@@ -78,6 +80,13 @@ impl System {
     /// Everything below `serve`.
     pub(super) fn below(&self) -> Vec<usage::Process> {
         usage::below(self.pid())
+    }
+
+    /// The workers that hold its pipeline; those of other pipelines stand by.
+    pub(super) fn workers(&self) -> Vec<u32> {
+        let below = self.below();
+        let holds = |it: &&usage::Process| it.is_worker() && it.command.contains(&self.pipeline);
+        below.iter().filter(holds).map(|it| it.pid).collect()
     }
 
     /// Where infer listens.

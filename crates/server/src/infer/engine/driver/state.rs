@@ -154,8 +154,16 @@ impl Driver {
     }
 
     pub(super) fn streams(&self) -> impl Iterator<Item = &Stream> {
-        let running = self.seats.iter().filter_map(|it| it.stream.as_ref());
-        running.chain(&self.leaving)
+        self.streams_in_seats().map(|(_, stream)| stream)
+    }
+
+    /// With the seat of each; those that leave have none any more.
+    pub(super) fn streams_in_seats(&self) -> impl Iterator<Item = (Option<&Seat>, &Stream)> {
+        let running = self
+            .seats
+            .iter()
+            .filter_map(|it| Some((Some(it), it.stream.as_ref()?)));
+        running.chain(self.leaving.iter().map(|it| (None, it)))
     }
 
     pub(super) fn streams_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
@@ -179,14 +187,6 @@ impl Driver {
             .filter(|(_, it)| it.worker == Some(worker))
             .map(|(at, _)| at)
             .collect()
-    }
-
-    pub(super) fn all_streams(&self) -> impl Iterator<Item = (Option<&Seat>, &Stream)> {
-        let running = self
-            .seats
-            .iter()
-            .filter_map(|it| Some((Some(it), it.stream.as_ref()?)));
-        running.chain(self.leaving.iter().map(|it| (None, it)))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::infer::{
 
 pub(super) fn snapshot(driver: &Driver) -> Snapshot {
     let streams = driver
-        .all_streams()
+        .streams_in_seats()
         .map(|(seat, stream)| stream_view(driver, seat, stream))
         .collect();
     let workers = driver.workers.iter().map(|it| ChildView {
@@ -26,7 +26,7 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
         pid: it.child.pid(),
         state: it.child.state().as_str(),
     });
-    let medias = driver.all_streams().map(|(_, it)| ChildView {
+    let medias = driver.streams().map(|it| ChildView {
         role: "media",
         pid: it.media.pid(),
         state: it.media.state().as_str(),
