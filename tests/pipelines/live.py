@@ -161,14 +161,16 @@ class SharedDies(Dies):
 
 
 class Reloads(Negative):
-    """Loads anew, for a second, when it is to use another model."""
+    """Loads anew when it is to use another model, which takes a second, fails or never comes back."""
 
     class Params(Negative.Params):
         model: str = "first"
 
     def load(self) -> None:
+        if self.params.model == "broken":
+            raise ValueError("the model is not there")
         if self.params.model != "first":
-            time.sleep(1)
+            time.sleep(3600 if self.params.model == "endless" else 1)
 
     def update(self, params: Params) -> Update | None:
         return Update.RELOAD if params.model != self.params.model else None

@@ -38,6 +38,8 @@ mod params;
 mod processes;
 #[path = "live/quarantine.rs"]
 mod quarantine;
+#[path = "live/reloads.rs"]
+mod reloads;
 #[path = "live/scene.rs"]
 mod scene;
 #[path = "live/sinks.rs"]

@@ -47,6 +47,23 @@ class Tunable(Pipeline):
         return frame.with_pixels(frame.pixels + np.uint8(self.params.amount + len(self.loaded)))
 
 
+class Unspeakable(Pipeline):
+    """Fails with texts that are none."""
+
+    class Params(framerill.Params):
+        text: str = ""
+
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    def update(self, params) -> None:
+        raise ValueError("half a pair: \ud83d")
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        raise self.MuteError
+
+
 class Raises(Pipeline):
     def process(self, frame: VideoFrame) -> VideoFrame:
         return self.deeper()

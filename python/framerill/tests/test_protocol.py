@@ -365,6 +365,18 @@ def test_a_failing_process_is_fatal_and_shows_the_whole_traceback(target):
         assert worker.exit_code() == 1
 
 
+def test_what_an_exception_says_is_told_whatever_its_text_is(target):
+    with Worker() as worker:
+        worker.load(target("Unspeakable"))
+        refused = worker.call("update", "rejected", params={"text": "x"})["problems"][0]
+        assert refused["message"] == "half a pair: ?"
+        Media(worker).frame(0, 0, 0)
+        error = worker.wait_for("error")
+        assert error["code"] == "process_failed"
+        told = "`unspeakable` failed in `process`: MuteError: <its text cannot be had: RuntimeError>"
+        assert error["message"] == told
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

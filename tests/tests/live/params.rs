@@ -307,32 +307,6 @@ fn the_status_tells_the_hash_of_what_was_said_as_python_writes_it() {
 }
 
 #[test]
-fn a_model_that_is_loaded_anew_is_bridged_by_fillers_and_told_as_loading() {
-    let Some(clip) = clip() else { return };
-    let orchestrator = Orchestrator::idle(Setup::python("live", "Reloads"));
-    let stream = orchestrator.stream("reloads", &clip, &json!({}));
-    stream.viewer.until_more(RATE, FIRST);
-    stream.session.say(&json!({"model": "second"}));
-    orchestrator.runner.until_state("LOADING", SOON);
-    let is_back = || {
-        orchestrator
-            .runner
-            .state()
-            .is_some_and(|it| it != "LOADING")
-    };
-    assert!(wait_until(SOON, is_back));
-    stream.viewer.until_more(2 * RATE, SOON);
-    let seen = verdict(&stream, Look::Negative);
-    assert_nearly_all_there(&seen, &orchestrator.runner, None);
-    assert!(
-        !seen.fillers().is_empty(),
-        "a second without a finished picture"
-    );
-    let status = orchestrator.runner.status().expect("infer answers");
-    assert_eq!(status["inference_status"]["restart_count"], 0);
-}
-
-#[test]
 fn parameters_come_from_a_watched_file_and_are_told_where_that_is_asked_for() {
     let Some(clip) = clip() else { return };
     let folder = tempfile::tempdir().expect("a folder");

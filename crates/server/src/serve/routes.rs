@@ -41,17 +41,20 @@ const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
 /// What the kernel counts of this process; a page without it is better than none.
 const PROC_WITHIN: Duration = Duration::from_millis(400);
 
+/// The contract's, whose framework takes HEAD for another verb.
+const ONLY_GET: [&str; 4] = ["/health", "/version", "/hardware/info", "/hardware/stats"];
+
 /// All routes, each with and without a slash at its end, and counted by its name.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes: [(&'static str, MethodRouter<Arc<Shared>>); 14] = [
         ("/", get(service)),
         ("/live-video-to-video", post(start)),
-        ("/health", only_get(health)),
+        ("/health", get(health)),
         ("/healthz", get(healthz)),
         ("/readyz", get(readyz)),
-        ("/version", only_get(version)),
-        ("/hardware/info", only_get(hardware_info)),
-        ("/hardware/stats", only_get(hardware_stats)),
+        ("/version", get(version)),
+        ("/hardware/info", get(hardware_info)),
+        ("/hardware/stats", get(hardware_stats)),
         ("/metrics", get(scrape)),
         ("/openapi.json", get(openapi)),
         ("/docs", get(docs)),
@@ -65,7 +68,14 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     let counted = |name| middleware::from_fn_with_state((Arc::clone(&shared), name), count);
     let mut router = Router::new();
     for (path, methods) in routes {
-        let methods = methods.fallback(wrong_verb).layer(counted(path));
+        let is_only_get = ONLY_GET.contains(&path);
+        let refuse = async move || wrong_verb(is_only_get);
+        let methods = if is_only_get {
+            methods.head(refuse)
+        } else {
+            methods
+        };
+        let methods = methods.fallback(refuse).layer(counted(path));
         if path != "/" {
             router = router.route(&format!("{path}/"), methods.clone());
         }
@@ -76,18 +86,14 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// A route of the contract, whose framework takes HEAD for another verb.
-fn only_get<H, T>(handler: H) -> MethodRouter<Arc<Shared>>
-where
-    H: Handler<T, Arc<Shared>>,
-    T: 'static,
-{
-    let allowed = [(header::ALLOW, HeaderValue::from_static("GET"))];
-    get(handler).head(async move || (allowed, wrong_verb().await))
-}
-
-async fn wrong_verb() -> Response {
-    detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+/// With `Allow: GET` where nothing else is, and by what the route takes elsewhere.
+fn wrong_verb(is_only_get: bool) -> Response {
+    let mut response = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    if is_only_get {
+        let allowed = HeaderValue::from_static("GET");
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
 }
 
 async fn not_found() -> Response {

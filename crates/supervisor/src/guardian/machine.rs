@@ -163,6 +163,7 @@ impl Guardian {
         inference.last_output_time_ms = None;
         inference.last_error_time_ms = None;
         inference.last_error = None;
+        inference.last_params_update_time_ms = None;
         inference.fps = 0.0;
         self.status.input = InputStatus::default();
         self.status.start_time_ms = now.wall_ms;

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use super::limits::FPS_WINDOW;
 
+/// Frames that come are reported within this time: media tells its counts every 250 ms.
+const REPORTED_WITHIN: Duration = Duration::from_millis(500);
+
 /// A frame rate, measured over windows that follow each other (§5.2).
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     opened: Duration,
-    /// The first report in this window.
-    first: Option<Duration>,
-    /// Frames after the window's first.
+    /// The first report with frames in this window, and the last one.
+    reports: Option<(Duration, Duration)>,
+    /// Frames after the first report's.
     frames: u64,
     rate: Option<f64>,
 }
@@ -20,7 +23,7 @@ impl Window {
     pub(super) fn open(now: Duration) -> Self {
         Self {
             opened: now,
-            first: None,
+            reports: None,
             frames: 0,
             rate: None,
         }
@@ -28,16 +31,26 @@ impl Window {
 
     pub(super) fn count(&mut self, now: Duration, frames: u64) {
         if frames > 0 {
-            let is_first = self.first.is_none();
-            self.first.get_or_insert(now);
-            self.frames += frames - u64::from(is_first);
+            match &mut self.reports {
+                Some((_, last)) => {
+                    *last = now;
+                    self.frames += frames;
+                }
+                // Its newest frame is the window's first; those before came at no known time.
+                None => self.reports = Some((now, now)),
+            }
         }
     }
 
     /// Closes the window if it is due, and opens the next.
     pub(super) fn tick(&mut self, now: Duration) {
         if now.saturating_sub(self.opened) > FPS_WINDOW {
-            let lasted = self.first.map(|first| now.saturating_sub(first));
+            let lasted = self.reports.map(|(first, last)| {
+                // What came since the last report is not known yet; where none is due, nothing came.
+                let is_fresh = now.saturating_sub(last) <= REPORTED_WITHIN;
+                let end = if is_fresh { last } else { now };
+                end.saturating_sub(first)
+            });
             let rate = match lasted.map(|lasted| lasted.as_secs_f64()) {
                 Some(seconds) if seconds > 0.0 => self.frames as f64 / seconds,
                 _ => 0.0,
@@ -61,6 +74,25 @@ mod tests {
 
     const fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn frames_that_are_reported_many_at_once_have_their_own_rate_and_no_higher_one() {
+        let mut window = Window::open(secs(0));
+        // 24 a second, told every 250 ms, but not in step with the second that closes the window.
+        let report = |window: &mut Window, quarters: std::ops::Range<u64>| {
+            for quarter in quarters {
+                window.count(Duration::from_millis(quarter * 250 + 170), 6);
+            }
+        };
+        report(&mut window, 0..44);
+        window.tick(secs(11));
+        assert_eq!(window.rate(), Some(24.0));
+        // They stop in the middle of the next one.
+        report(&mut window, 44..64);
+        window.tick(secs(22));
+        let rate = window.rate().unwrap();
+        assert!((10.0..11.0).contains(&rate), "{rate}");
     }
 
     #[test]

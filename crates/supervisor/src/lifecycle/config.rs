@@ -9,6 +9,8 @@ pub struct Config {
     pub max_restarts: u32,
     /// Ready for this long without a break gives all restarts back.
     pub healthy_time: Duration,
+    /// Whether a first load that raised is tried again; an owner that has another one to try wants to know at once.
+    pub retries_first_load: bool,
     /// From spawn to `hello`.
     pub hello_time: Duration,
     /// From `load` (or `reloading`) to `ready`.
@@ -44,6 +46,7 @@ impl Default for Config {
         Self {
             max_restarts: 3,
             healthy_time: Duration::from_secs(600),
+            retries_first_load: true,
             hello_time: Duration::from_secs(10),
             load_time: Duration::from_secs(600),
             max_frame_time: Duration::from_secs(10),

@@ -465,8 +465,11 @@ impl Lifecycle {
     fn is_hopeless(&self, reason: &Reason) -> bool {
         let never_began =
             self.incarnation == 1 && matches!(reason.exit, ExitReason::SpawnFailed { .. });
-        let refused = reason.fault.as_ref().is_some_and(Fault::is_permanent);
-        never_began || (refused && !self.was_ever_ready)
+        let is_final = |fault: &Fault| {
+            fault.is_permanent() || (!self.config.retries_first_load && fault.is_of_load())
+        };
+        let is_refused = reason.fault.as_ref().is_some_and(is_final);
+        never_began || (is_refused && !self.was_ever_ready)
     }
 
     fn failed(&mut self, reason: Reason) {

@@ -115,6 +115,12 @@ impl fmt::Display for Reason {
 }
 
 impl Fault {
+    /// Whether the pipeline raised while it was loaded.
+    #[must_use]
+    pub fn is_of_load(&self) -> bool {
+        self.code == "load_failed"
+    }
+
     /// Whether a first load that failed so would fail again: it is about what was asked for, not about the moment.
     #[must_use]
     pub fn is_permanent(&self) -> bool {

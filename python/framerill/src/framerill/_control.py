@@ -100,10 +100,13 @@ def parse(body: bytes | bytearray) -> Message:
 
 def encode(message: Message) -> bytes:
     """A message's body, at most `MAX_MESSAGE` bytes."""
-    body = json.dumps(message, default=str, separators=(",", ":")).encode()
-    if len(body) <= MAX_MESSAGE:
-        return body
-    return json.dumps(_shortened(message), default=str, separators=(",", ":")).encode()
+    body = _encoded(message)
+    return body if len(body) <= MAX_MESSAGE else _encoded(_shortened(message))
+
+
+def _encoded(message: Message) -> bytes:
+    # Half a surrogate pair, which a Python text may hold, is nothing that another language's JSON takes.
+    return json.dumps(message, default=str, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def _shortened(message: Message) -> Message:

@@ -258,8 +258,10 @@ def _kind(value: object) -> str:
 
 
 def _refused(error: ValueError, changes: dict[str, Any]) -> Exception:
-    from .errors import ParamsError, Problem
+    from .errors import ParamsError, Problem, text_of
 
     field = next(iter(changes)) if len(changes) == 1 else ""
     value = changes[field] if field else changes
-    return ParamsError([Problem(field=field, rule="pipeline", value=value, message=str(error) or repr(error))])
+    return ParamsError(
+        [Problem(field=field, rule="pipeline", value=value, message=text_of(error) or type(error).__name__)]
+    )

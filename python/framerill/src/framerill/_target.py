@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .errors import TargetError
+from .errors import TargetError, text_of
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _import_failed(target: str, error: BaseException) -> TargetError:
         hint = f"install what it needs into this Python ({sys.executable}): pip install {error.name.split('.')[0]}"
     return TargetError(
         "import_failed",
-        f"`{target}` cannot be imported: {type(error).__name__}: {error}",
+        f"`{target}` cannot be imported: {type(error).__name__}: {text_of(error)}",
         hint=hint,
         traceback="".join(traceback.format_exception(error)),
     )

@@ -19,7 +19,7 @@ from ._link import Link, close_all
 from ._parent import ASKED, FAILED, DrainWatch, Parent
 from ._stream import JOIN_WITHIN, Counts, Interrupted, Notices, Stream
 from ._wait import Waiter
-from .errors import ContractError, LinkClosed, LinkError, ParamsError, TargetError
+from .errors import ContractError, LinkClosed, LinkError, ParamsError, TargetError, text_of
 
 _MOST_MESSAGES = 64
 """Messages that are read before the next frame is answered, whatever else waits."""
@@ -223,7 +223,7 @@ class Worker:
             text = f"parameters of `{target}` break {len(error.problems)} rule(s)"
             failure = _session.error(number, "params", text, problems=list(error.problems))
         except (Exception, SystemExit) as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
-            text = f"`{target}` failed to load: {type(error).__name__}: {error}"
+            text = f"`{target}` failed to load: {type(error).__name__}: {text_of(error)}"
             failure = _session.error(number, "load_failed", text, traceback=_traceback(error))
         self._parent.set_busy(None)
         if failure is not None:
@@ -300,7 +300,8 @@ class Worker:
         if isinstance(error, ContractError):
             text = _traceback(error) if _is_authors(error) else None
             return _session.error(None, "bad_output", str(error), traceback=text, fatal=True)
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        told = text_of(error)
+        said = f"{type(error).__name__}: {told}" if told else type(error).__name__
         if step is None:
             return _session.error(
                 None, "internal", f"the worker failed: {said}", traceback=_traceback(error), fatal=True

@@ -255,6 +255,10 @@ impl Flow {
             *deaths
         });
         if deaths < DEATHS {
+            if self.wanted.is_some() {
+                // Nobody asks for it any more: the next worker begins with what is known to be good.
+                self.in_force = self.good.clone();
+            }
             return None;
         }
         self.deaths.retain(|(hash, _)| *hash != suspect.hash);
@@ -271,8 +275,8 @@ impl Flow {
         self.is_blamed
     }
 
-    /// What the next worker is loaded with: the set that the last one took or was sent. One that none was sent follows as an
-    /// update, which may be refused and costs no worker.
+    /// What the next worker is loaded with: the set that the last one took or was sent, or the good one where that was
+    /// suspected and replaced. One that none was sent follows as an update, which may be refused and costs no worker.
     pub(super) fn load(&self) -> Set {
         self.in_force.clone()
     }
@@ -320,6 +324,18 @@ mod tests {
         assert!(flow.next(|| 2).is_none());
         flow.applied(1, at(1));
         assert_eq!(flow.next(|| 2).unwrap().1.hash, "d");
+    }
+
+    #[test]
+    fn a_suspect_that_was_replaced_gives_way_to_the_good_one_and_the_newest_follows() {
+        let mut flow = Flow::new(set("initial"), at(0));
+        flow.queue(set("hangs"));
+        take(&mut flow, 1, at(1));
+        flow.queue(set("newest"));
+        assert_eq!(flow.worker_lost(at(2)), None);
+        assert_eq!(flow.load().hash, "initial");
+        flow.loaded(at(3));
+        assert_eq!(take(&mut flow, 2, at(4)).as_deref(), Some("newest"));
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub(super) struct Stream {
     pub(super) incarnation: u32,
     /// Media takes requests.
     pub(super) media_ready: bool,
+    /// Media waits for the worker to reload.
+    is_told_reloading: bool,
     tally: Tally,
     troubles: Troubles,
     pub(super) source: Option<SourceInfo>,
@@ -112,6 +114,7 @@ impl Stream {
             detaching: None,
             incarnation: 0,
             media_ready: false,
+            is_told_reloading: false,
             tally: Tally::default(),
             troubles: Troubles::default(),
             source: None,
@@ -261,15 +264,17 @@ impl Stream {
     pub(super) fn media_lost(&mut self) {
         self.tally.media_lost();
         self.media_ready = false;
+        self.is_told_reloading = false;
         self.attached = false;
         self.detaching = None;
     }
 
     /// Tells media whether its worker reloads.
     pub(super) fn tell_reloading(&mut self, reloading: bool) {
-        if !self.media_ready {
+        if !self.media_ready || self.is_told_reloading == reloading {
             return;
         }
+        self.is_told_reloading = reloading;
         let params = json!({
             "reloading": reloading, "show_reloading_frame": self.set.params.base.show_reloading_frame,
         });
@@ -285,8 +290,9 @@ impl Stream {
         self.media.post(&update, &[]);
     }
 
-    /// Asks media to let go of a worker that is gone.
+    /// Asks media to let go of a worker that is gone, and with it of its reload.
     pub(super) fn detach(&mut self) {
+        self.tell_reloading(false);
         if !self.attached || self.detaching.is_some() {
             return;
         }

@@ -91,7 +91,9 @@ impl Troubles {
                 "Error reading input: {missing} segments are skipped, the channel no longer has them; it goes on with the next one that is there"
             )));
         }
-        if self.jumps.take(now, counts.jumps) > 0 {
+        // A track may jump to where the others are: then nothing is offset.
+        let has_jumped = self.jumps.take(now, counts.jumps) > 0;
+        if has_jumped && counts.offset != self.offset {
             told.push(Told::Trouble(jump(self.offset, counts.offset)));
             self.offset = counts.offset;
         }
@@ -327,6 +329,9 @@ mod tests {
     fn a_jump_of_the_clock_is_told_with_its_offset_and_a_wrap_is_not() {
         let mut stream = Stream::new();
         stream.run(1, flows);
+        // One that offsets nothing is none.
+        stream.counts.jumps += 1;
+        stream.run(2, flows);
         stream.counts.jumps += 1;
         stream.counts.offset = -3600 * 90_000;
         stream.run(2, flows);

@@ -10,13 +10,24 @@ use super::{
     Incoming, Number,
     flow::{Flow, Set},
     last_words::LastWords,
-    seating::{Key, Suspect},
+    seating::{Key, Load, Suspect},
 };
 use crate::{
     failure::Failure,
     infer::settings::Settings,
     run::{Pipeline, worker_command},
 };
+
+/// What a worker is loaded with, as far as it matters when that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LoadedWith {
+    /// The initial parameters, and there are some: the pipeline's own come next (runner contract §4.3).
+    Initial,
+    /// The pipeline's own, since the initial ones could not be loaded.
+    Defaults,
+    /// Anything else.
+    Other,
+}
 
 /// A worker and its parameters.
 pub(super) struct Worker {
@@ -29,8 +40,7 @@ pub(super) struct Worker {
     pub(super) is_ready: bool,
     /// It was ready once, whatever became of it.
     pub(super) was_ready: bool,
-    /// Its initial parameters are the pipeline's own, since those that were given could not be loaded.
-    pub(super) has_defaults: bool,
+    pub(super) loaded_with: LoadedWith,
     /// When it was lost, until the next one's first answer.
     pub(super) lost_at: Option<Duration>,
     /// Streams that had a frame at work when it was lost, as far as media said so before its end was noticed.
@@ -46,12 +56,19 @@ impl Worker {
         id: ChildId,
         key: Key,
         flow: Flow,
+        load: Load,
         settings: &Settings,
         owner: SyncSender<Incoming>,
     ) -> Result<Self, Failure> {
+        let loaded_with = match load {
+            Load::Defaults => LoadedWith::Defaults,
+            Load::Initial if !flow.load().params.own.is_empty() => LoadedWith::Initial,
+            _ => LoadedWith::Other,
+        };
         let config = Config {
             max_restarts: settings.max_restarts,
             max_frame_time_override: settings.max_frame_time,
+            retries_first_load: loaded_with != LoadedWith::Initial,
             ..Config::default()
         };
         let mut command = worker_command(&key.pipeline, settings.python.as_deref())?;
@@ -66,7 +83,7 @@ impl Worker {
             description: None,
             is_ready: false,
             was_ready: false,
-            has_defaults: false,
+            loaded_with,
             lost_at: None,
             had_frames_of: Vec::new(),
             answered: 0,
@@ -153,13 +170,13 @@ pub(super) fn own(pipeline: &Pipeline, set: &Set) -> Map<String, Value> {
 }
 
 /// How the contract calls an error of a worker (§6.4). What a pipeline reports itself is told as it is (§4.5).
-pub(super) fn error_text(report: &ErrorReport, was_ready: bool, with_defaults: bool) -> String {
+pub(super) fn error_text(report: &ErrorReport, was_ready: bool, loaded_with: LoadedWith) -> String {
     if report.code == "reported" {
         return report.message.clone();
     }
     let prefix = match (report.code.as_str(), was_ready) {
         ("load_failed" | "import_failed" | "unknown_pipeline" | "params", false)
-            if with_defaults =>
+            if loaded_with == LoadedWith::Defaults =>
         {
             "Error loading pipeline with default params"
         }

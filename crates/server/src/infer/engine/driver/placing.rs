@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use framerill_supervisor::{ChildId, lifecycle::Reason};
+use framerill_supervisor::{
+    ChildId,
+    lifecycle::{Fault, Reason},
+};
 
 use super::{Driver, start::read_set, worker::LEAVES_WITHIN};
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
         flow::Flow,
         seat::Seat,
         seating::{Failure, Input, Key, Load, Output, Scope},
-        worker::Worker,
+        worker::{LoadedWith, Worker},
     },
     log::{Level, log},
 };
@@ -93,15 +96,13 @@ impl Driver {
 
     fn add_worker(&mut self, id: ChildId, key: Key, load: Load) -> Result<(), String> {
         let flow = self.flow_of(&key, load)?;
-        let has_defaults = load == Load::Defaults;
-        if has_defaults {
+        if load == Load::Defaults {
             let told =
                 "the initial parameters cannot be loaded: the pipeline's own are used instead";
             log(Level::Warning, told);
         }
-        let worker = Worker::start(id, key, flow, &self.settings, self.owner.clone());
-        let mut worker = worker.map_err(|failure| failure.to_string())?;
-        worker.has_defaults = has_defaults;
+        let worker = Worker::start(id, key, flow, load, &self.settings, self.owner.clone());
+        let worker = worker.map_err(|failure| failure.to_string())?;
         self.workers.push(worker);
         Ok(())
     }
@@ -132,7 +133,7 @@ impl Driver {
     fn move_to(&mut self, at: usize, worker: Option<ChildId>, error: Option<String>) {
         let has_defaults = worker
             .and_then(|it| self.worker(it))
-            .is_some_and(|it| it.has_defaults);
+            .is_some_and(|it| it.loaded_with == LoadedWith::Defaults);
         let seat = &mut self.seats[at];
         if let Some(stream) = &mut seat.stream {
             stream.detach();
@@ -153,11 +154,15 @@ impl Driver {
         let Some(it) = self.worker(worker) else {
             return;
         };
-        let is_params = reason.fault.as_ref().is_some_and(|it| it.code == "params");
+        let is_of_params = |fault: &Fault| {
+            let raised = it.loaded_with == LoadedWith::Initial && fault.is_of_load();
+            fault.code == "params" || raised
+        };
+        let of_params = reason.fault.as_ref().is_some_and(is_of_params);
         let failure = Failure {
             why: reason.to_string(),
             was_ready: it.was_ready,
-            of_params: is_params && !it.flow.load().params.own.is_empty(),
+            of_params: of_params && !it.flow.load().params.own.is_empty(),
         };
         self.place(Input::WorkerFailed { worker, failure });
     }

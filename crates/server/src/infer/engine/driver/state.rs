@@ -24,7 +24,7 @@ use crate::{
             flow::Flow,
             quarantined::Quarantined,
             seat::Seat,
-            seating::{Seating, StartId},
+            seating::{Load, Seating, StartId},
             snapshot::Recovery,
             stream::Stream,
             wall_ms,
@@ -121,7 +121,14 @@ impl Driver {
         seat.extras.show(&initial.params.given, &initial.hash);
         seat.worker = Some(worker);
         let flow = Flow::new(initial, this.now());
-        let worker = Worker::start(worker, key, flow, &this.settings, this.owner.clone())?;
+        let worker = Worker::start(
+            worker,
+            key,
+            flow,
+            Load::Initial,
+            &this.settings,
+            this.owner.clone(),
+        )?;
         this.workers.push(worker);
         this.publish();
         Ok(this)

@@ -78,7 +78,7 @@ impl Driver {
     fn worker_event(&mut self, id: ChildId, event: lifecycle::Event) {
         let input = Input::from_lifecycle(&event);
         match event {
-            lifecycle::Event::Ready { reloaded, .. } => self.worker_ready(id, reloaded),
+            lifecycle::Event::Ready { .. } => self.worker_ready(id),
             lifecycle::Event::Restarting { reason, .. } => {
                 self.count_restart("worker", &reason);
                 self.worker_lost(id);
@@ -112,7 +112,7 @@ impl Driver {
     }
 
     /// It has loaded, or reloaded.
-    fn worker_ready(&mut self, id: ChildId, reloaded: bool) {
+    fn worker_ready(&mut self, id: ChildId) {
         let now = self.now();
         let Some(worker) = self.worker_mut(id) else {
             return;
@@ -125,9 +125,7 @@ impl Driver {
             worker: id,
             shareable,
         });
-        if reloaded {
-            self.reloaded(id);
-        }
+        self.reloaded(id);
         self.attach_all(id);
         if let Some(worker) = self.worker_mut(id) {
             worker.pump();
@@ -295,7 +293,7 @@ impl Driver {
         let Some(worker) = self.worker_mut(id) else {
             return;
         };
-        let text = error_text(report, worker.was_ready, worker.has_defaults);
+        let text = error_text(report, worker.was_ready, worker.loaded_with);
         if let Some(traceback) = &report.traceback
             && worker.last_words.keep_traceback(traceback)
         {
