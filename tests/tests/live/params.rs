@@ -297,6 +297,19 @@ fn the_status_tells_the_hash_of_what_was_said_as_python_writes_it() {
         status["inference_status"]["last_params_hash"] == empty
     });
     assert!(told, "{:?}", orchestrator.runner.status());
+    // What is no set is refused, and shown all the same (contract §7).
+    let answer = orchestrator
+        .runner
+        .inner_post("/api/params", &json!([1, 2]));
+    assert_eq!(answer.status, 200);
+    // MD5 of `[1, 2]`.
+    let of_list = "04cd0e0151f352e7fd414d694a604136";
+    let told = wait_until(SOON, || {
+        let status = orchestrator.runner.status().unwrap_or_default();
+        let inference = &status["inference_status"];
+        inference["last_params_hash"] == of_list && inference["last_error"].is_string()
+    });
+    assert!(told, "{:?}", orchestrator.runner.status());
     // Pts go on meanwhile.
     let seen = verdict(&stream, Look::Same);
     let steps = seen

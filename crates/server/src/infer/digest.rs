@@ -9,6 +9,10 @@ use serde_json::{Map, Number, Value};
 pub(super) fn digest(params: &Map<String, Value>) -> String {
     let mut text = String::new();
     write_object(&mut text, params);
+    md5(&text)
+}
+
+fn md5(text: &str) -> String {
     Md5::digest(text.as_bytes())
         .iter()
         .fold(String::with_capacity(32), |mut hex, byte| {
@@ -16,6 +20,11 @@ pub(super) fn digest(params: &Map<String, Value>) -> String {
             write!(hex, "{byte:02x}").ok();
             hex
         })
+}
+
+/// The same of what is no set of parameters.
+pub(super) fn digest_of(value: &Value) -> String {
+    md5(&ascii(value))
 }
 
 /// JSON with every character beyond ASCII escaped, on one line (§6.2).

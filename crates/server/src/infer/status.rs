@@ -6,13 +6,31 @@ use framerill_supervisor::guardian;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+/// Parameters as they were given.
+#[derive(Clone, Debug)]
+pub(super) enum Given {
+    /// A set.
+    Set(Arc<Map<String, Value>>),
+    /// What is none, and is shown all the same (runner contract §7).
+    Other(Arc<Value>),
+}
+
+impl Serialize for Given {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Set(it) => it.as_ref().serialize(serializer),
+            Self::Other(it) => it.as_ref().serialize(serializer),
+        }
+    }
+}
+
 /// What the status object has beside the guardian's numbers. Cheap to copy, whatever the parameters' size.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Extras {
     /// Name of the pipeline.
     pub(super) pipeline: String,
     /// Parameters that were queued last; shown once by an event, then until the next ones null.
-    pub(super) last_params: Option<Arc<Map<String, Value>>>,
+    pub(super) last_params: Option<Given>,
     /// Their hash, which stays.
     pub(super) last_params_hash: Option<String>,
     /// Lines of the worker before its last restart; shown once.
@@ -22,16 +40,23 @@ pub(super) struct Extras {
 impl Extras {
     /// These parameters were queued.
     pub(super) fn show(&mut self, params: &Arc<Map<String, Value>>, hash: &str) {
-        self.last_params = Some(Arc::clone(params));
+        self.show_given(Given::Set(Arc::clone(params)), hash);
+    }
+
+    /// Something was given that is no set.
+    pub(super) fn show_other(&mut self, value: Value, hash: &str) {
+        self.show_given(Given::Other(Arc::new(value)), hash);
+    }
+
+    fn show_given(&mut self, given: Given, hash: &str) {
+        self.last_params = Some(given);
         self.last_params_hash = Some(hash.to_owned());
     }
 
-    /// As they are; what is shown once is gone from these then.
-    pub(super) fn take_shown(&mut self) -> Self {
-        let shown = self.clone();
+    /// What is shown once was shown.
+    pub(super) fn forget_shown(&mut self) {
         self.last_params = None;
         self.last_restart_logs = None;
-        shown
     }
 
     /// The worker has none of those that were queued.
@@ -73,7 +98,7 @@ impl StatusView {
                 "last_output_time": inference.last_output_time_ms,
                 "fps": inference.fps,
                 "last_params_update_time": inference.last_params_update_time_ms,
-                "last_params": extras.last_params.as_deref(),
+                "last_params": extras.last_params,
                 "last_params_hash": extras.last_params_hash,
                 "last_error_time": inference.last_error_time_ms,
                 "last_error": inference.last_error,
@@ -120,15 +145,19 @@ mod tests {
     #[test]
     fn parameters_and_logs_are_shown_once_and_the_hash_stays() {
         let mut extras = Extras {
-            last_params: Some(Arc::default()),
+            last_params: Some(Given::Set(Arc::default())),
             last_params_hash: Some("h".into()),
             last_restart_logs: Some(["line".to_owned()].into()),
             ..Extras::default()
         };
         let mut shown = || {
             let status = Guardian::new(Moment::default()).status().clone();
-            let extras = extras.take_shown();
-            StatusView { status, extras }.object()["inference_status"].clone()
+            let view = StatusView {
+                status,
+                extras: extras.clone(),
+            };
+            extras.forget_shown();
+            view.object()["inference_status"].clone()
         };
         let first = shown();
         assert_eq!(first["last_params"], json!({}));

@@ -8,7 +8,10 @@ use framerill_supervisor::{
 };
 
 use super::{Number, stream::Stream};
-use crate::{infer::status::Extras, log::Ids};
+use crate::{
+    infer::status::{Extras, StatusView},
+    log::Ids,
+};
 
 /// A place for a stream.
 pub(super) struct Seat {
@@ -34,6 +37,14 @@ impl Seat {
                 ..Extras::default()
             },
             ids: Ids::default(),
+        }
+    }
+
+    /// What it shows.
+    pub(super) fn status(&self) -> StatusView {
+        StatusView {
+            status: self.guardian.status().clone(),
+            extras: self.extras.clone(),
         }
     }
 

@@ -6,7 +6,7 @@ use framerill_supervisor::guardian::{self, Input, Output, StopReason};
 
 use super::Driver;
 use crate::{
-    infer::{engine::wall_ms, event::Event, status::StatusView},
+    infer::{engine::wall_ms, event::Event},
     log::{Ids, Level, log_stream},
 };
 
@@ -41,11 +41,10 @@ impl Driver {
     fn obey(&mut self, at: usize, output: Output) {
         match output {
             Output::State { state, rule } => {
-                log_stream(
-                    Level::Info,
-                    &self.seats[at].ids,
-                    format_args!("state {state}: {rule}"),
-                );
+                let ids = &self.seats[at].ids;
+                log_stream(Level::Info, ids, format_args!("state {state}: {rule}"));
+                let status = self.seats[at].status().object();
+                log_stream(Level::Debug, ids, format_args!("status {status}"));
             }
             Output::Event(event) => self.tell_event(at, event),
             Output::StopStream { stream, reason } => {
@@ -99,10 +98,13 @@ impl Driver {
                 stream,
                 last_status_ms,
             } => {
-                let view = StatusView {
-                    status: seat.guardian.status().clone(),
-                    extras: seat.extras.take_shown(),
-                };
+                let view = seat.status();
+                seat.extras.forget_shown();
+                let (input, output) = (view.status.input.fps, view.status.inference.fps);
+                if input > 0.0 || output > 0.0 {
+                    let rates = format_args!("Input FPS: {input:.2}, Output FPS: {output:.2}");
+                    log_stream(Level::Info, &seat.ids, rates);
+                }
                 let event = Event::Status {
                     view: Box::new(view),
                     last_ms: last_status_ms,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Driver, start::read_set};
 use crate::infer::{
-    digest::digest,
+    digest::{digest, digest_of},
     engine::{
         Number, ParamsStatus, flow::Set, quarantined, seat::Seat, seating, stream::Stream, wall_ms,
         worker::Worker,
@@ -53,13 +53,21 @@ impl Driver {
     }
 
     fn queue_params(&mut self, seat: usize, worker: ChildId, value: Value) -> Result<(), String> {
-        let Value::Object(given) = value else {
-            return Err("they should be an object".to_owned());
-        };
-        let given = Arc::new(given);
         let extras = &mut self.seats[seat].extras;
-        extras.show(&given, &digest(&given));
+        let given = match value {
+            Value::Object(given) => {
+                let given = Arc::new(given);
+                extras.show(&given, &digest(&given));
+                Some(given)
+            }
+            other => {
+                let hash = digest_of(&other);
+                extras.show_other(other, &hash);
+                None
+            }
+        };
         self.guard(seat, Input::ParamsQueued);
+        let given = given.ok_or("they should be an object")?;
         let stream = self.seats[seat].stream.as_ref();
         let (of, size) = (stream.map(|it| it.number), stream.map(|it| it.size));
         let Some(worker) = self.workers.iter_mut().find(|it| it.id == worker) else {

@@ -67,19 +67,12 @@ fn merged(driver: &Driver) -> Option<StatusView> {
         State::Error => 1,
     };
     let seat = newest.or_else(|| driver.seats.iter().max_by_key(rank));
-    let mut view = seat.map(of_seat)?;
+    let mut view = seat.map(Seat::status)?;
     let is_idle = seat.is_some_and(|it| it.stream.is_none());
     if is_idle && view.status.state == State::Error && driver.seating.begins_anew_somewhere() {
         view.status.state = State::Offline;
     }
     Some(view)
-}
-
-fn of_seat(seat: &Seat) -> StatusView {
-    StatusView {
-        status: seat.guardian.status().clone(),
-        extras: seat.extras.clone(),
-    }
 }
 
 pub(super) fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream) -> StreamView {
@@ -116,6 +109,6 @@ pub(super) fn stream_view(driver: &Driver, seat: Option<&Seat>, stream: &Stream)
         segments_out: count(&counters.segments_out),
         segments_lost: count(&counters.segments_lost),
         events_dropped: count(&counters.events_dropped),
-        status: seat.map(of_seat),
+        status: seat.map(Seat::status),
     }
 }
