@@ -10,7 +10,7 @@ pub(crate) struct Conversion {
     /// The first of two steps, and what it makes.
     first: Option<(Swscale, Frame)>,
     last: Swscale,
-    /// What both steps make.
+    /// Of what comes out.
     size: Size,
 }
 

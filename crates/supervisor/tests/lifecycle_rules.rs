@@ -455,8 +455,17 @@ fn what_the_first_load_refused_is_not_tried_again() {
         code: code.into(),
         message: "no".into(),
     };
-    for (code, starts) in [("unknown_pipeline", 1), ("params", 1), ("load_failed", 2)] {
-        let mut life = life(Config::default(), vec![good()]);
+    for (code, retries_first_load, starts) in [
+        ("unknown_pipeline", true, 1),
+        ("params", true, 1),
+        ("load_failed", true, 2),
+        ("load_failed", false, 1),
+    ] {
+        let config = Config {
+            retries_first_load,
+            ..Config::default()
+        };
+        let mut life = life(config, vec![good()]);
         life.run_until(millis(100));
         life.give(owner(Input::LoadFailed(fault(code))));
         life.run_until(secs(5));

@@ -12,7 +12,8 @@ pub(super) fn digest(params: &Map<String, Value>) -> String {
     md5(&text)
 }
 
-fn md5(text: &str) -> String {
+/// Lower-case hex of the MD5 of a text.
+pub(super) fn md5(text: &str) -> String {
     Md5::digest(text.as_bytes())
         .iter()
         .fold(String::with_capacity(32), |mut hex, byte| {
@@ -20,11 +21,6 @@ fn md5(text: &str) -> String {
             write!(hex, "{byte:02x}").ok();
             hex
         })
-}
-
-/// The same of what is no set of parameters.
-pub(super) fn digest_of(value: &Value) -> String {
-    md5(&ascii(value))
 }
 
 /// JSON with every character beyond ASCII escaped, on one line (§6.2).

@@ -1,10 +1,12 @@
 //! The status object of a stream as JSON (runner contract §6.1). Pure.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use framerill_supervisor::guardian;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
+
+use super::digest::{ascii, digest, md5};
 
 /// Parameters as they were given.
 #[derive(Clone, Debug)]
@@ -13,6 +15,25 @@ pub(super) enum Given {
     Set(Arc<Map<String, Value>>),
     /// What is none, and is shown all the same (runner contract §7).
     Other(Arc<Value>),
+}
+
+impl From<Value> for Given {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Object(set) => Self::Set(set.into()),
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+impl Given {
+    /// Of what was given, as Python writes it (runner contract §6.1).
+    pub(super) fn hash(&self) -> String {
+        match self {
+            Self::Set(set) => digest(set),
+            Self::Other(value) => md5(&ascii(value)),
+        }
+    }
 }
 
 impl Serialize for Given {
@@ -39,16 +60,7 @@ pub(super) struct Extras {
 
 impl Extras {
     /// These parameters were queued.
-    pub(super) fn show(&mut self, params: &Arc<Map<String, Value>>, hash: &str) {
-        self.show_given(Given::Set(Arc::clone(params)), hash);
-    }
-
-    /// Something was given that is no set.
-    pub(super) fn show_other(&mut self, value: Value, hash: &str) {
-        self.show_given(Given::Other(Arc::new(value)), hash);
-    }
-
-    fn show_given(&mut self, given: Given, hash: &str) {
+    pub(super) fn show(&mut self, given: Given, hash: &str) {
         self.last_params = Some(given);
         self.last_params_hash = Some(hash.to_owned());
     }
@@ -71,6 +83,12 @@ impl Extras {
 pub(super) struct StatusView {
     pub(super) status: guardian::Status,
     pub(super) extras: Extras,
+}
+
+impl fmt::Display for StatusView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.object().fmt(f)
+    }
 }
 
 impl Serialize for StatusView {

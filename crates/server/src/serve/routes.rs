@@ -41,39 +41,43 @@ const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
 /// What the kernel counts of this process; a page without it is better than none.
 const PROC_WITHIN: Duration = Duration::from_millis(400);
 
-/// The contract's, whose framework takes HEAD for another verb.
-const ONLY_GET: [&str; 4] = ["/health", "/version", "/hardware/info", "/hardware/stats"];
+/// What `Allow` says where it is not what the route takes: on the contract's routes, whose framework takes HEAD for a wrong
+/// verb.
+const ONLY_GET: Option<&str> = Some("GET");
 
 /// All routes, each with and without a slash at its end, and counted by its name.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let routes: [(&'static str, MethodRouter<Arc<Shared>>); 14] = [
-        ("/", get(service)),
-        ("/live-video-to-video", post(start)),
-        ("/health", get(health)),
-        ("/healthz", get(healthz)),
-        ("/readyz", get(readyz)),
-        ("/version", get(version)),
-        ("/hardware/info", get(hardware_info)),
-        ("/hardware/stats", get(hardware_stats)),
-        ("/metrics", get(scrape)),
-        ("/openapi.json", get(openapi)),
-        ("/docs", get(docs)),
-        ("/redoc", get(docs)),
-        ("/v1/streams", get(streams::all).post(streams::all)),
+    let routes: [(
+        &'static str,
+        MethodRouter<Arc<Shared>>,
+        Option<&'static str>,
+    ); 14] = [
+        ("/", get(service), None),
+        ("/live-video-to-video", post(start), None),
+        ("/health", get(health), ONLY_GET),
+        ("/healthz", get(healthz), None),
+        ("/readyz", get(readyz), None),
+        ("/version", get(version), ONLY_GET),
+        ("/hardware/info", get(hardware_info), ONLY_GET),
+        ("/hardware/stats", get(hardware_stats), ONLY_GET),
+        ("/metrics", get(scrape), None),
+        ("/openapi.json", get(openapi), None),
+        ("/docs", get(docs), None),
+        ("/redoc", get(docs), None),
+        ("/v1/streams", get(streams::all).post(streams::all), None),
         (
             "/v1/streams/{id}",
             get(streams::one).patch(streams::one).delete(streams::one),
+            None,
         ),
     ];
     let counted = |name| middleware::from_fn_with_state((Arc::clone(&shared), name), count);
     let mut router = Router::new();
-    for (path, methods) in routes {
-        let is_only_get = ONLY_GET.contains(&path);
-        let refuse = async move || wrong_verb(is_only_get);
-        let methods = if is_only_get {
-            methods.head(refuse)
-        } else {
-            methods
+    for (path, methods, allow) in routes {
+        let refuse = async move || wrong_verb(allow);
+        let methods = match allow {
+            Some(_) => methods.head(refuse),
+            None => methods,
         };
         let methods = methods.fallback(refuse).layer(counted(path));
         if path != "/" {
@@ -86,12 +90,12 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// With `Allow: GET` where nothing else is, and by what the route takes elsewhere.
-fn wrong_verb(is_only_get: bool) -> Response {
+/// 405. Without `allow` the router says what the route takes.
+fn wrong_verb(allow: Option<&'static str>) -> Response {
     let mut response = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    if is_only_get {
-        let allowed = HeaderValue::from_static("GET");
-        response.headers_mut().insert(header::ALLOW, allowed);
+    if let Some(allow) = allow {
+        let allow = HeaderValue::from_static(allow);
+        response.headers_mut().insert(header::ALLOW, allow);
     }
     response
 }

@@ -44,3 +44,5 @@ pub const STATUS_EVERY: Duration = Duration::from_secs(10);
 pub const TROUBLES: usize = 8;
 /// A deadline that comes later than this was missed by the driver, not by the stream (as [`crate::lifecycle`] has it).
 pub const OVERSLEPT: Duration = Duration::from_secs(1);
+/// Frames that come are reported within this time: media tells its counts every 250 ms.
+pub const REPORTED_WITHIN: Duration = Duration::from_millis(500);

@@ -253,9 +253,14 @@ impl Guardian {
     fn tick(&mut self, now: Moment) {
         self.tell_trouble();
         self.tell_error();
-        self.seen.close_windows(now.at);
-        self.status.input.fps = self.seen.fps_in.rate().unwrap_or(0.0);
-        self.status.inference.fps = self.seen.fps_out.rate().unwrap_or(0.0);
+        let is_new = self.seen.close_windows(now.at);
+        let input = self.seen.fps_in.rate().unwrap_or(0.0);
+        let output = self.seen.fps_out.rate().unwrap_or(0.0);
+        self.status.input.fps = input;
+        self.status.inference.fps = output;
+        if is_new && self.seen.running().is_some() && (input > 0.0 || output > 0.0) {
+            self.out.push_back(Output::Rates { input, output });
+        }
         self.evaluate(now);
     }
 

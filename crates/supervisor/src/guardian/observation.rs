@@ -186,9 +186,10 @@ impl Observation {
         self.fps_out = Window::open(now);
     }
 
-    pub(super) fn close_windows(&mut self, now: Duration) {
-        self.fps_in.tick(now);
-        self.fps_out.tick(now);
+    /// Whether a rate is new.
+    pub(super) fn close_windows(&mut self, now: Duration) -> bool {
+        let input = self.fps_in.tick(now);
+        self.fps_out.tick(now) || input
     }
 
     /// When ONLINE without another output stops being honest.

@@ -15,6 +15,13 @@ pub enum Output {
         /// What led to it.
         rule: Rule,
     },
+    /// How fast a running stream is, frames a second, each time that is known anew and something flows (§5.4). Log it.
+    Rates {
+        /// Decoded pictures.
+        input: f64,
+        /// Finished pictures.
+        output: f64,
+    },
     /// Send an event on `events_url`.
     Event(Event),
     /// Tear the stream down, and report its end. Said once a stream.

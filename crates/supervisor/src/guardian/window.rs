@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::limits::FPS_WINDOW;
-
-/// Frames that come are reported within this time: media tells its counts every 250 ms.
-const REPORTED_WITHIN: Duration = Duration::from_millis(500);
+use super::limits::{FPS_WINDOW, REPORTED_WITHIN};
 
 /// A frame rate, measured over windows that follow each other (§5.2).
 #[derive(Clone, Debug)]
@@ -42,9 +39,10 @@ impl Window {
         }
     }
 
-    /// Closes the window if it is due, and opens the next.
-    pub(super) fn tick(&mut self, now: Duration) {
-        if now.saturating_sub(self.opened) > FPS_WINDOW {
+    /// Closes the window if it is due, and opens the next. Whether it was.
+    pub(super) fn tick(&mut self, now: Duration) -> bool {
+        let is_due = now.saturating_sub(self.opened) > FPS_WINDOW;
+        if is_due {
             let lasted = self.reports.map(|(first, last)| {
                 // What came since the last report is not known yet; where none is due, nothing came.
                 let is_fresh = now.saturating_sub(last) <= REPORTED_WITHIN;
@@ -60,6 +58,7 @@ impl Window {
                 ..Self::open(now)
             };
         }
+        is_due
     }
 
     /// Frames a second in the last window that closed; none before the first.
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_frames_after_the_first_over_the_time_since_the_first() {
+    fn the_rate_is_frames_after_the_first_over_the_time_from_it_to_the_last() {
         let mut window = Window::open(secs(0));
         for quarter in 4..=44 {
             window.count(Duration::from_millis(quarter * 250), 1);

@@ -194,8 +194,10 @@ fn d41_a_stream_begins_without_the_outputs_and_errors_of_the_last_one() {
     watch.worker(lifecycle::State::Ready);
     watch.flow(secs(2), 24, 24);
     watch.give(error("Error in pipeline loops: told just before the start"));
+    watch.give(Input::ParamsQueued);
     watch.start(Restarts::Allowed);
     let status = watch.guardian.status();
+    assert_eq!(status.inference.last_params_update_time_ms, None);
     assert_eq!(status.start_time_ms, watch.moment().wall_ms);
     assert_eq!(status.input, Default::default());
     let inference = &status.inference;

@@ -212,6 +212,17 @@ fn a_rate_is_told_every_11_s_and_is_0_while_unknown() {
     assert_eq!(fps(&watch), (0.0, 0.0));
 }
 
+/// §5.4.
+#[test]
+fn rates_are_for_the_log_once_a_window_while_something_flows() {
+    let is_rates = |output: &Output| matches!(output, Output::Rates { .. });
+    let mut watch = Watch::started();
+    watch.flow(secs(33), 24, 12);
+    assert_eq!(watch.count(is_rates), 3);
+    watch.run(secs(24));
+    assert_eq!(watch.count(is_rates), 3, "nothing flows");
+}
+
 /// Media that was restarted counts from 0 again.
 #[test]
 fn a_count_that_falls_began_anew() {

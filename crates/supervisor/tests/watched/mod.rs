@@ -627,6 +627,9 @@ impl World {
                 assert_eq!(restart_count, self.truth.losses, "each loss is one restart");
             }
             Output::Event(Event::Status { stream, .. }) => assert_eq!(stream, self.stream),
+            Output::Rates { input, output } => {
+                assert!(self.is_running && (input > 0.0 || output > 0.0));
+            }
             Output::State { .. } | Output::WakeAt(_) => {}
         }
     }

@@ -258,7 +258,8 @@ def _kind(value: object) -> str:
 
 
 def _refused(error: ValueError, changes: dict[str, Any]) -> Exception:
-    from .errors import ParamsError, Problem, text_of
+    from ._said import text_of
+    from .errors import ParamsError, Problem
 
     field = next(iter(changes)) if len(changes) == 1 else ""
     value = changes[field] if field else changes

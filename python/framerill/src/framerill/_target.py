@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .errors import TargetError, text_of
+from ._said import text_of
+from .errors import TargetError
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from . import _control, _session
 from ._engine import Engine
 from ._link import Link, close_all
 from ._parent import ASKED, FAILED, DrainWatch, Parent
+from ._said import text_of
 from ._stream import JOIN_WITHIN, Counts, Interrupted, Notices, Stream
 from ._wait import Waiter
-from .errors import ContractError, LinkClosed, LinkError, ParamsError, TargetError, text_of
+from .errors import ContractError, LinkClosed, LinkError, ParamsError, TargetError
 
 _MOST_MESSAGES = 64
 """Messages that are read before the next frame is answered, whatever else waits."""

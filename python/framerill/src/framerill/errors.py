@@ -82,11 +82,3 @@ class ProtocolError(FramerillError):
 
 class MissingPackageError(FramerillError, ImportError):
     """An optional package is not installed; the message says how to install it."""
-
-
-def text_of(error: BaseException) -> str:
-    """What an exception says, also if its author's `__str__` fails."""
-    try:
-        return str(error)
-    except Exception as failure:  # noqa: BLE001  the border to the author's class
-        return f"<its text cannot be had: {type(failure).__name__}>"

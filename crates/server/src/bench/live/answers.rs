@@ -25,7 +25,7 @@ const LOOK_FOR: Duration = Duration::from_secs(10);
 const DEATH_EVERY: Duration = Duration::from_secs(3);
 const DEATHS: u32 = 20;
 /// What the clip lasts: as long as they die, and the first one's load.
-const SECONDS: u32 = 64;
+const SECONDS: u32 = 70;
 const ASK_AT_MOST: Duration = Duration::from_secs(90);
 
 pub(super) async fn measure(rows: &mut Vec<Row>, skipped: &mut Vec<String>) -> io::Result<()> {

@@ -3,17 +3,18 @@
 //! ```text
 //! queue ──> wanted ──next (ready, nothing under way)──> under way ──applied──> in force ──well for a while──> good
 //!             │newest wins                                  └──rejected──> gone; what is in force stays
-//! worker lost soon after a set came: suspect; lost twice so: quarantined, and the good ones come back
+//! worker lost soon after a set came: suspect; replaced by a newer one meanwhile, or lost twice so: dropped, and the good
+//! ones come back; lost twice: quarantined, too
 //! ```
 //!
 //! Suspicion ends with the stream; quarantine does not, and is `quarantined`'s to remember.
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use framerill_media::Size;
 
 use super::Number;
-use crate::infer::base_params::Params;
+use crate::infer::{base_params::Params, status::Given};
 
 /// A worker that dies within this time of a set's coming died of it.
 const SUSPECT_WITHIN: Duration = Duration::from_secs(30);
@@ -35,6 +36,11 @@ pub(in crate::infer) struct Set {
 }
 
 impl Set {
+    /// As it was given.
+    pub(super) fn given(&self) -> Given {
+        Given::Set(Arc::clone(&self.params.given))
+    }
+
     /// Whether it concerns a stream.
     pub(super) fn is_of(&self, stream: Number) -> bool {
         self.of.is_none_or(|it| it == stream)
@@ -74,20 +80,21 @@ impl fmt::Display for Unfit {
     }
 }
 
-/// What is to be told of a lost worker's parameters.
+/// Parameters that a worker may have died of, and that the next one does not get.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Quarantine {
-    /// What killed it twice.
+pub(super) struct Dropped {
     pub(super) set: Set,
     /// What comes back.
     pub(super) restored: Set,
+    /// It killed the worker twice; otherwise a newer set waits, which is why nobody misses it.
+    pub(super) is_quarantined: bool,
 }
 
-impl Quarantine {
-    /// What a stream is told of it, if it is about that one's parameters.
+impl Dropped {
+    /// What a stream is told of its quarantine, if it is about that one's parameters.
     pub(super) fn told(&self, stream: Number) -> Option<String> {
-        let Self { set, restored } = self;
-        set.is_of(stream).then(|| {
+        let Self { set, restored, .. } = self;
+        (self.is_quarantined && set.is_of(stream)).then(|| {
             format!(
                 "Error updating params: they are quarantined, the worker died of them twice (hash {}); the last good ones are restored (hash {})",
                 set.hash, restored.hash
@@ -180,11 +187,11 @@ impl Flow {
         self.wanted = Some(set);
     }
 
-    /// Whether parameters of a stream are on their way to the worker.
-    pub(super) fn owes(&self, stream: Number) -> bool {
+    /// The newest parameters of a stream that are on their way to the worker.
+    pub(super) fn owed(&self, stream: Number) -> Option<&Set> {
         let under_way = self.under_way.iter().map(|(_, set)| set);
         let mut sets = self.wanted.iter().chain(under_way);
-        sets.any(|it| it.is_of(stream))
+        sets.find(|it| it.is_of(stream))
     }
 
     /// The set to send to a worker that is ready, with this id; none while one is under way or nothing changes.
@@ -219,8 +226,8 @@ impl Flow {
         }
     }
 
-    /// The worker is lost. What it dies of twice is quarantined.
-    pub(super) fn worker_lost(&mut self, now: Duration) -> Option<Quarantine> {
+    /// The worker is lost. What it dies of twice is quarantined; what it may have died of once gives way to what waits.
+    pub(super) fn worker_lost(&mut self, now: Duration) -> Option<Dropped> {
         self.is_blamed = false;
         let sent = self.under_way.take();
         let is_new = now.saturating_sub(self.since) < SUSPECT_WITHIN;
@@ -254,19 +261,18 @@ impl Flow {
             *deaths += 1;
             *deaths
         });
-        if deaths < DEATHS {
-            if self.wanted.is_some() {
-                // Nobody asks for it any more: the next worker begins with what is known to be good.
-                self.in_force = self.good.clone();
-            }
+        let is_quarantined = deaths >= DEATHS;
+        if is_quarantined {
+            self.deaths.retain(|(hash, _)| *hash != suspect.hash);
+            self.wanted.take_if(|it| it.hash == suspect.hash);
+        } else if self.wanted.is_none() {
             return None;
         }
-        self.deaths.retain(|(hash, _)| *hash != suspect.hash);
         self.in_force = self.good.clone();
-        self.wanted.take_if(|it| it.hash == suspect.hash);
-        Some(Quarantine {
+        Some(Dropped {
             restored: self.good.clone(),
             set: suspect,
+            is_quarantined,
         })
     }
 
@@ -332,7 +338,9 @@ mod tests {
         flow.queue(set("hangs"));
         take(&mut flow, 1, at(1));
         flow.queue(set("newest"));
-        assert_eq!(flow.worker_lost(at(2)), None);
+        let dropped = flow.worker_lost(at(2)).unwrap();
+        assert_eq!(hashes(&dropped), ("hangs", "initial"));
+        assert_eq!((dropped.is_quarantined, dropped.told(1)), (false, None));
         assert_eq!(flow.load().hash, "initial");
         flow.loaded(at(3));
         assert_eq!(take(&mut flow, 2, at(4)).as_deref(), Some("newest"));
@@ -351,7 +359,7 @@ mod tests {
     }
 
     /// Of what is quarantined, and of what comes back.
-    fn hashes(quarantine: &Quarantine) -> (&str, &str) {
+    fn hashes(quarantine: &Dropped) -> (&str, &str) {
         (&quarantine.set.hash, &quarantine.restored.hash)
     }
 
@@ -385,17 +393,17 @@ mod tests {
     fn parameters_are_owed_to_their_stream_until_the_worker_has_them() {
         let mut flow = Flow::new(set("initial"), at(0));
         flow.begin_stream(set("initial"), false, true);
-        assert!(!flow.owes(1), "the worker has them already");
+        assert!(flow.owed(1).is_none(), "the worker has them already");
         let mine = Set {
             of: Some(1),
             ..set("a")
         };
         flow.begin_stream(mine, true, true);
-        assert!(flow.owes(1) && !flow.owes(2));
+        assert!(flow.owed(1).is_some() && flow.owed(2).is_none());
         flow.next(|| 1);
-        assert!(flow.owes(1));
+        assert!(flow.owed(1).is_some());
         flow.applied(1, at(1));
-        assert!(!flow.owes(1));
+        assert!(flow.owed(1).is_none());
     }
 
     #[test]
@@ -455,9 +463,10 @@ mod tests {
         assert!(of(Some(1)).is_for(Some(1)));
         assert!(!of(Some(1)).is_for(Some(2)) && !of(Some(1)).is_for(None));
         assert!(of(None).is_for(Some(1)) && of(None).is_for(None));
-        let quarantine = Quarantine {
+        let quarantine = Dropped {
             set: of(Some(1)),
             restored: of(None),
+            is_quarantined: true,
         };
         assert!(quarantine.told(1).is_some() && quarantine.told(2).is_none());
     }

@@ -292,14 +292,14 @@ impl Stream {
 
     /// Asks media to let go of a worker that is gone, and with it of its reload.
     pub(super) fn detach(&mut self) {
-        self.tell_reloading(false);
-        if !self.attached || self.detaching.is_some() {
-            return;
+        if self.attached && self.detaching.is_none() {
+            let id = self.media.request_id();
+            self.detaching = Some(id);
+            let stream = self.name();
+            self.media.post(&ToChild::Detach { id, stream }, &[]);
         }
-        let id = self.media.request_id();
-        self.detaching = Some(id);
-        let stream = self.name();
-        self.media.post(&ToChild::Detach { id, stream }, &[]);
+        // Afterwards: a picture would go to the one that is gone.
+        self.tell_reloading(false);
     }
 
     /// Ends it: the input at once, the output behind what media still has, then the channels.

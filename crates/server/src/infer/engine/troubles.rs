@@ -50,7 +50,7 @@ pub(super) struct Troubles {
     is_input_over: bool,
     missing: Counter,
     jumps: Counter,
-    /// The offset when a jump was told last.
+    /// The offset when no jump was left to be told.
     offset: i64,
     /// The last delivery; none before the first look.
     delivered_at: Option<Duration>,
@@ -95,6 +95,8 @@ impl Troubles {
         let has_jumped = self.jumps.take(now, counts.jumps) > 0;
         if has_jumped && counts.offset != self.offset {
             told.push(Told::Trouble(jump(self.offset, counts.offset)));
+        }
+        if counts.jumps == self.jumps.told {
             self.offset = counts.offset;
         }
         told.extend(self.output(now, counts));
@@ -336,6 +338,8 @@ mod tests {
         stream.counts.offset = -3600 * 90_000;
         stream.run(2, flows);
         stream.counts.offset += 1 << 33;
+        stream.run(2, flows);
+        stream.counts.jumps += 1;
         stream.run(2, flows);
         let told = stream.troubles();
         assert_eq!(

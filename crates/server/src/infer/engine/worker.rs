@@ -18,17 +18,6 @@ use crate::{
     run::{Pipeline, worker_command},
 };
 
-/// What a worker is loaded with, as far as it matters when that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LoadedWith {
-    /// The initial parameters, and there are some: the pipeline's own come next (runner contract §4.3).
-    Initial,
-    /// The pipeline's own, since the initial ones could not be loaded.
-    Defaults,
-    /// Anything else.
-    Other,
-}
-
 /// A worker and its parameters.
 pub(super) struct Worker {
     pub(super) id: ChildId,
@@ -40,7 +29,11 @@ pub(super) struct Worker {
     pub(super) is_ready: bool,
     /// It was ready once, whatever became of it.
     pub(super) was_ready: bool,
-    pub(super) loaded_with: LoadedWith,
+    /// What it was asked to load first.
+    pub(super) load: Load,
+    /// It has initial parameters: where its first load raises, one with the pipeline's own takes its place (runner contract
+    /// §4.3).
+    pub(super) gives_way: bool,
     /// When it was lost, until the next one's first answer.
     pub(super) lost_at: Option<Duration>,
     /// Streams that had a frame at work when it was lost, as far as media said so before its end was noticed.
@@ -60,15 +53,11 @@ impl Worker {
         settings: &Settings,
         owner: SyncSender<Incoming>,
     ) -> Result<Self, Failure> {
-        let loaded_with = match load {
-            Load::Defaults => LoadedWith::Defaults,
-            Load::Initial if !flow.load().params.own.is_empty() => LoadedWith::Initial,
-            _ => LoadedWith::Other,
-        };
+        let gives_way = load == Load::Initial && !flow.load().params.own.is_empty();
         let config = Config {
             max_restarts: settings.max_restarts,
             max_frame_time_override: settings.max_frame_time,
-            retries_first_load: loaded_with != LoadedWith::Initial,
+            retries_first_load: !gives_way,
             ..Config::default()
         };
         let mut command = worker_command(&key.pipeline, settings.python.as_deref())?;
@@ -83,7 +72,8 @@ impl Worker {
             description: None,
             is_ready: false,
             was_ready: false,
-            loaded_with,
+            load,
+            gives_way,
             lost_at: None,
             had_frames_of: Vec::new(),
             answered: 0,
@@ -170,13 +160,13 @@ pub(super) fn own(pipeline: &Pipeline, set: &Set) -> Map<String, Value> {
 }
 
 /// How the contract calls an error of a worker (§6.4). What a pipeline reports itself is told as it is (§4.5).
-pub(super) fn error_text(report: &ErrorReport, was_ready: bool, loaded_with: LoadedWith) -> String {
+pub(super) fn error_text(report: &ErrorReport, was_ready: bool, load: Load) -> String {
     if report.code == "reported" {
         return report.message.clone();
     }
     let prefix = match (report.code.as_str(), was_ready) {
         ("load_failed" | "import_failed" | "unknown_pipeline" | "params", false)
-            if loaded_with == LoadedWith::Defaults =>
+            if load == Load::Defaults =>
         {
             "Error loading pipeline with default params"
         }

@@ -43,8 +43,12 @@ impl Driver {
             Output::State { state, rule } => {
                 let ids = &self.seats[at].ids;
                 log_stream(Level::Info, ids, format_args!("state {state}: {rule}"));
-                let status = self.seats[at].status().object();
+                let status = self.seats[at].status();
                 log_stream(Level::Debug, ids, format_args!("status {status}"));
+            }
+            Output::Rates { input, output } => {
+                let rates = format_args!("Input FPS: {input:.2}, Output FPS: {output:.2}");
+                log_stream(Level::Info, &self.seats[at].ids, rates);
             }
             Output::Event(event) => self.tell_event(at, event),
             Output::StopStream { stream, reason } => {
@@ -100,11 +104,6 @@ impl Driver {
             } => {
                 let view = seat.status();
                 seat.extras.forget_shown();
-                let (input, output) = (view.status.input.fps, view.status.inference.fps);
-                if input > 0.0 || output > 0.0 {
-                    let rates = format_args!("Input FPS: {input:.2}, Output FPS: {output:.2}");
-                    log_stream(Level::Info, &seat.ids, rates);
-                }
                 let event = Event::Status {
                     view: Box::new(view),
                     last_ms: last_status_ms,

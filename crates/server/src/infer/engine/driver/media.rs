@@ -261,7 +261,9 @@ impl Driver {
         };
         stream.incarnation += 1;
         stream.attached = true;
-        if stream.params_status() == ParamsStatus::Queued && !worker.flow.owes(stream.number) {
+        if stream.params_status() == ParamsStatus::Queued
+            && worker.flow.owed(stream.number).is_none()
+        {
             // The worker has had them from the beginning, or was loaded with them.
             stream.params_are(ParamsStatus::Applied);
         }

@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::{Driver, start::read_set};
 use crate::infer::{
-    digest::{digest, digest_of},
     engine::{
         Number, ParamsStatus, flow::Set, quarantined, seat::Seat, seating, stream::Stream, wall_ms,
         worker::Worker,
     },
     event::Event,
     refusal::Refusal,
+    status::Given,
 };
 
 impl Driver {
@@ -53,21 +53,12 @@ impl Driver {
     }
 
     fn queue_params(&mut self, seat: usize, worker: ChildId, value: Value) -> Result<(), String> {
-        let extras = &mut self.seats[seat].extras;
-        let given = match value {
-            Value::Object(given) => {
-                let given = Arc::new(given);
-                extras.show(&given, &digest(&given));
-                Some(given)
-            }
-            other => {
-                let hash = digest_of(&other);
-                extras.show_other(other, &hash);
-                None
-            }
-        };
+        let given = Given::from(value);
+        self.seats[seat].extras.show(given.clone(), &given.hash());
         self.guard(seat, Input::ParamsQueued);
-        let given = given.ok_or("they should be an object")?;
+        let Given::Set(given) = given else {
+            return Err("they should be an object".to_owned());
+        };
         let stream = self.seats[seat].stream.as_ref();
         let (of, size) = (stream.map(|it| it.number), stream.map(|it| it.size));
         let Some(worker) = self.workers.iter_mut().find(|it| it.id == worker) else {

@@ -13,7 +13,7 @@ use crate::{
         flow::Flow,
         seat::Seat,
         seating::{Failure, Input, Key, Load, Output, Scope},
-        worker::{LoadedWith, Worker},
+        worker::Worker,
     },
     log::{Level, log},
 };
@@ -131,22 +131,41 @@ impl Driver {
 
     /// A seat gets another worker, and its stream with it.
     fn move_to(&mut self, at: usize, worker: Option<ChildId>, error: Option<String>) {
-        let has_defaults = worker
-            .and_then(|it| self.worker(it))
-            .is_some_and(|it| it.loaded_with == LoadedWith::Defaults);
+        let former = self.seats[at].worker;
         let seat = &mut self.seats[at];
         if let Some(stream) = &mut seat.stream {
             stream.detach();
         }
         seat.worker = worker;
-        if has_defaults {
-            seat.extras.forget_params();
-        }
+        self.hand_over(at, former);
         if let Some(error) = error {
             self.report(at, error);
         }
         self.tell_worker_state(at);
         self.attach(at);
+    }
+
+    /// What a worker that gave way to one with the pipeline's own parameters still owed a seat's stream, that one owes it now.
+    fn hand_over(&mut self, at: usize, former: Option<ChildId>) {
+        let next = self.seats[at].worker.and_then(|it| self.worker(it));
+        let Some(next) = next.filter(|it| it.load == Load::Defaults) else {
+            return;
+        };
+        let (id, own) = (next.id, next.flow.initial().clone());
+        let number = self.seats[at].number();
+        let former = former.and_then(|it| self.worker(it));
+        let owed = former.zip(number);
+        let owed = owed.and_then(|(it, number)| it.flow.owed(number)).cloned();
+        match owed {
+            Some(owed) => self.give_set(id, owed, true),
+            None => {
+                let seat = &mut self.seats[at];
+                seat.extras.forget_params();
+                if let Some(stream) = &mut seat.stream {
+                    stream.set = own;
+                }
+            }
+        }
     }
 
     /// A worker is lost, and no restart is left.
@@ -155,14 +174,13 @@ impl Driver {
             return;
         };
         let is_of_params = |fault: &Fault| {
-            let raised = it.loaded_with == LoadedWith::Initial && fault.is_of_load();
-            fault.code == "params" || raised
+            let are_refused = fault.code == "params" && !it.flow.load().params.own.is_empty();
+            are_refused || (it.gives_way && fault.is_of_load())
         };
-        let of_params = reason.fault.as_ref().is_some_and(is_of_params);
         let failure = Failure {
             why: reason.to_string(),
             was_ready: it.was_ready,
-            of_params: of_params && !it.flow.load().params.own.is_empty(),
+            of_params: reason.fault.as_ref().is_some_and(is_of_params),
         };
         self.place(Input::WorkerFailed { worker, failure });
     }

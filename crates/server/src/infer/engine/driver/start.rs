@@ -243,7 +243,7 @@ impl Driver {
         if let Some(brought) = &brought {
             self.guard(at, Input::ParamsQueued);
             let extras = &mut self.seats[at].extras;
-            extras.show(&brought.params.given, &brought.hash);
+            extras.show(brought.given(), &brought.hash);
         }
         self.give_set(worker, set, is_explicit);
         if brought.is_some() && !is_explicit {
@@ -296,13 +296,13 @@ impl Driver {
         seat.ids = stream.asked.ids.clone();
         seat.worker = Some(worker);
         seat.extras.pipeline = name;
-        seat.extras.show(&stream.set.params.given, &stream.set.hash);
+        seat.extras.show(stream.set.given(), &stream.set.hash);
         seat.stream = Some(stream);
         restarts
     }
 
     /// A worker gets what a new stream brings, or what it had at first.
-    fn give_set(&mut self, worker: ChildId, set: Set, is_explicit: bool) {
+    pub(super) fn give_set(&mut self, worker: ChildId, set: Set, is_explicit: bool) {
         let is_alone = self.streams_of(worker) == 1;
         if let Some(it) = self.worker_mut(worker) {
             it.flow.begin_stream(set, is_explicit, is_alone);

@@ -118,7 +118,7 @@ impl Driver {
             Failure::usage("initial_params", format!("the initial parameters: {why}"))
         })?;
         let seat = &mut this.seats[0];
-        seat.extras.show(&initial.params.given, &initial.hash);
+        seat.extras.show(initial.given(), &initial.hash);
         seat.worker = Some(worker);
         let flow = Flow::new(initial, this.now());
         let worker = Worker::start(

@@ -15,8 +15,8 @@ use crate::{
     failure::Failure,
     infer::engine::{
         Ended, ParamsStatus,
-        flow::Quarantine,
         seating::{self, MOVED, Scope, Suspect},
+        stream::Stream,
         worker::{Worker, error_text, sentences},
     },
     log::{Ids, Level, log, log_child, log_stream},
@@ -162,11 +162,11 @@ impl Driver {
         };
         worker.is_ready = false;
         worker.lost_at.get_or_insert(now);
-        let quarantine = worker.flow.worker_lost(now);
+        let dropped = worker.flow.worker_lost(now);
         let (suspect, had_frames_of) = (worker.suspect(), mem::take(&mut worker.had_frames_of));
-        if let Some(Quarantine { set, .. }) = &quarantine {
+        if let Some(it) = dropped.as_ref().filter(|it| it.is_quarantined) {
             let pipeline = worker.key.pipeline.clone();
-            self.quarantined.add(pipeline, set.hash.clone());
+            self.quarantined.add(pipeline, it.set.hash.clone());
         }
         for stream in had_frames_of {
             let of = suspect;
@@ -177,11 +177,13 @@ impl Driver {
                 stream.detach();
             }
             let stream = self.seats[seat].stream.as_mut();
-            if let (Some(it), Some(stream)) = (&quarantine, stream)
-                && let Some(mut message) = it.told(stream.number)
-            {
+            let is_of = |it: &&mut Stream| dropped.as_ref().is_some_and(|d| d.set.is_of(it.number));
+            let (Some(it), Some(stream)) = (&dropped, stream.filter(is_of)) else {
+                continue;
+            };
+            stream.set.clone_from(&it.restored);
+            if let Some(mut message) = it.told(stream.number) {
                 stream.params_are(ParamsStatus::Quarantined);
-                stream.set.clone_from(&it.restored);
                 let stream = stream.number;
                 self.place(seating::Input::Suspected {
                     stream,
@@ -293,7 +295,7 @@ impl Driver {
         let Some(worker) = self.worker_mut(id) else {
             return;
         };
-        let text = error_text(report, worker.was_ready, worker.loaded_with);
+        let text = error_text(report, worker.was_ready, worker.load);
         if let Some(traceback) = &report.traceback
             && worker.last_words.keep_traceback(traceback)
         {
