@@ -1,6 +1,6 @@
 //! How serve and infer live and end together (contract §4.1; D9, D42).
 
-use std::time::Duration;
+use std::{path::Path, process::Command, time::Duration};
 
 use framerill_tests::{
     http::{connect, request},
@@ -18,6 +18,24 @@ fn infers_output_comes_out_of_stderr() {
     for line in ["fake infer speaks on stderr", "fake infer speaks on stdout"] {
         runner.until(line, || runner.stderr().contains(line).then_some(()));
     }
+}
+
+#[test]
+fn lines_have_the_time_of_the_zone_that_tz_names() {
+    const ZONE: &str = "Pacific/Auckland";
+    if !Path::new("/usr/share/zoneinfo").join(ZONE).exists() {
+        return framerill_tests::skip("no time zones");
+    }
+    let minute = || {
+        let mut date = Command::new("date");
+        let told = date.env("TZ", ZONE).arg("+%Y-%m-%d %H:%M").output();
+        let told = String::from_utf8(told.expect("date runs").stdout).expect("text");
+        format!("timestamp={}:", told.trim())
+    };
+    let before = minute();
+    let runner = Runner::well(Stage::new().env("TZ", ZONE));
+    let (told, after) = (runner.stderr(), minute());
+    assert!(told.contains(&before) || told.contains(&after), "{told}");
 }
 
 #[test]

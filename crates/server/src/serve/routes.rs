@@ -41,17 +41,20 @@ const HARDWARE_WITHIN: Duration = Duration::from_secs(5);
 /// What the kernel counts of this process; a page without it is better than none.
 const PROC_WITHIN: Duration = Duration::from_millis(400);
 
+/// A path, what it takes, and what `Allow` says.
+type Route = (
+    &'static str,
+    MethodRouter<Arc<Shared>>,
+    Option<&'static str>,
+);
+
 /// What `Allow` says where it is not what the route takes: on the contract's routes, whose framework takes HEAD for a wrong
 /// verb.
 const ONLY_GET: Option<&str> = Some("GET");
 
 /// All routes, each with and without a slash at its end, and counted by its name.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let routes: [(
-        &'static str,
-        MethodRouter<Arc<Shared>>,
-        Option<&'static str>,
-    ); 14] = [
+    let routes: [Route; 14] = [
         ("/", get(service), None),
         ("/live-video-to-video", post(start), None),
         ("/health", get(health), ONLY_GET),
