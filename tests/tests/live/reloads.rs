@@ -11,7 +11,7 @@ use framerill_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{FIRST, RATE, SOON, api, assert_nearly_all_there, clip, verdict};
+use crate::scene::{FIRST, RATE, SOON, api, assert_nearly_all_there, bound, clip, verdict};
 
 fn started() -> Option<(Orchestrator, Stream)> {
     let clip = clip()?;
@@ -151,4 +151,28 @@ fn what_a_stream_brings_outlives_the_initial_parameters_that_gave_way() {
     assert_comes_back(&orchestrator, &stream);
     assert_eq!(shown_params(&orchestrator), brought);
     assert_eq!(params_status(&orchestrator), "applied");
+}
+
+#[test]
+fn initial_parameters_that_gave_way_are_given_to_no_other_worker() {
+    let Some(clip) = clip() else { return };
+    let setup = Setup::python("live", "Reloads").flag("--capacity", "2");
+    let setup = setup.flag("--initial-params", r#"{"model": "broken"}"#);
+    let orchestrator = Orchestrator::idle(setup);
+    let streams = ["prompt", "stream"].map(|binding| {
+        let session = orchestrator.open(binding);
+        let answer = bound(&orchestrator, &session, binding, &json!({}));
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        orchestrator.watch(session, &clip)
+    });
+    for stream in &streams {
+        stream.viewer.until_more(RATE, SOON);
+        assert_comes_back(&orchestrator, stream);
+    }
+    let said = orchestrator.runner.said();
+    assert_eq!(
+        said.matches("Error loading pipeline: ").count(),
+        1,
+        "{said}"
+    );
 }

@@ -112,6 +112,8 @@ pub(super) struct Flow {
     wanted: Option<Set>,
     under_way: Option<(u64, Set)>,
     in_force: Set,
+    /// A worker is being loaded with it.
+    is_loading: bool,
     since: Duration,
     good: Set,
     /// By hash, the newest suspect first.
@@ -128,6 +130,7 @@ impl Flow {
             wanted: None,
             under_way: None,
             in_force: initial.clone(),
+            is_loading: true,
             since: now,
             good: initial.clone(),
             initial,
@@ -187,11 +190,11 @@ impl Flow {
         self.wanted = Some(set);
     }
 
-    /// The newest parameters of a stream that are on their way to the worker.
-    pub(super) fn owed(&self, stream: Number) -> Option<&Set> {
+    /// The newest parameters of a stream, or without one, that are on their way to the worker.
+    pub(super) fn owed(&self, stream: Option<Number>) -> Option<&Set> {
         let under_way = self.under_way.iter().map(|(_, set)| set);
         let mut sets = self.wanted.iter().chain(under_way);
-        sets.find(|it| it.is_of(stream))
+        sets.find(|it| it.is_for(stream))
     }
 
     /// The set to send to a worker that is ready, with this id; none while one is under way or nothing changes.
@@ -213,6 +216,12 @@ impl Flow {
         Some(&self.in_force)
     }
 
+    /// The worker took the set of this request, and loads with it.
+    pub(super) fn reloading(&mut self, id: u64, now: Duration) -> Option<&Set> {
+        self.is_loading = true;
+        self.applied(id, now)
+    }
+
     /// The worker refused it: what is in force stays.
     pub(super) fn rejected(&mut self, id: u64) -> Option<Set> {
         let under_way = self.under_way.take_if(|(under_way, _)| *under_way == id);
@@ -230,7 +239,9 @@ impl Flow {
     pub(super) fn worker_lost(&mut self, now: Duration) -> Option<Dropped> {
         self.is_blamed = false;
         let sent = self.under_way.take();
-        let is_new = now.saturating_sub(self.since) < SUSPECT_WITHIN;
+        // However long a load takes, it is this set's.
+        let is_loading = std::mem::replace(&mut self.is_loading, true);
+        let is_new = is_loading || now.saturating_sub(self.since) < SUSPECT_WITHIN;
         let suspect = match sent {
             Some((_, set)) => {
                 // It may have been at work with it: once is no proof, so the next worker begins with it.
@@ -289,6 +300,7 @@ impl Flow {
 
     /// The worker has loaded.
     pub(super) fn loaded(&mut self, now: Duration) {
+        self.is_loading = false;
         self.since = now;
     }
 }
@@ -347,6 +359,20 @@ mod tests {
     }
 
     #[test]
+    fn a_load_is_suspect_however_long_it_takes() {
+        let mut flow = Flow::new(set("initial"), at(0));
+        flow.loaded(at(1));
+        flow.queue(set("hangs"));
+        let (id, _) = flow.next(|| 1).unwrap();
+        flow.reloading(id, at(2));
+        assert_eq!(flow.worker_lost(at(200)), None);
+        assert_eq!(flow.load().hash, "hangs");
+        let dropped = flow.worker_lost(at(400)).unwrap();
+        assert_eq!(hashes(&dropped), ("hangs", "initial"));
+        assert!(dropped.is_quarantined);
+    }
+
+    #[test]
     fn a_rejected_set_leaves_the_running_one() {
         let mut flow = Flow::new(set("initial"), at(0));
         flow.queue(set("a"));
@@ -393,17 +419,17 @@ mod tests {
     fn parameters_are_owed_to_their_stream_until_the_worker_has_them() {
         let mut flow = Flow::new(set("initial"), at(0));
         flow.begin_stream(set("initial"), false, true);
-        assert!(flow.owed(1).is_none(), "the worker has them already");
+        assert!(flow.owed(Some(1)).is_none(), "the worker has them already");
         let mine = Set {
             of: Some(1),
             ..set("a")
         };
         flow.begin_stream(mine, true, true);
-        assert!(flow.owed(1).is_some() && flow.owed(2).is_none());
+        assert!(flow.owed(Some(1)).is_some() && flow.owed(Some(2)).is_none());
         flow.next(|| 1);
-        assert!(flow.owed(1).is_some());
+        assert!(flow.owed(Some(1)).is_some());
         flow.applied(1, at(1));
-        assert!(flow.owed(1).is_none());
+        assert!(flow.owed(Some(1)).is_none());
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(super) struct Stream {
     pub(super) transport: Transport,
     /// Media has a worker, or is on the way to one.
     pub(super) attached: bool,
+    /// The worker that media was last joined to, and which of its lives that was.
+    pub(super) joined: Option<(ChildId, u32)>,
     /// Media was asked to let go of a worker that is gone.
     pub(super) detaching: Option<u64>,
     /// Workers so far, on this stream.
@@ -111,6 +113,7 @@ impl Stream {
             media_id: it.media_id,
             transport: it.transport,
             attached: false,
+            joined: None,
             detaching: None,
             incarnation: 0,
             media_ready: false,

@@ -53,7 +53,10 @@ impl Worker {
         settings: &Settings,
         owner: SyncSender<Incoming>,
     ) -> Result<Self, Failure> {
-        let gives_way = load == Load::Initial && !flow.load().params.own.is_empty();
+        let first = flow.load();
+        let gives_way = load != Load::Defaults
+            && first.hash == flow.initial().hash
+            && !first.params.own.is_empty();
         let config = Config {
             max_restarts: settings.max_restarts,
             max_frame_time_override: settings.max_frame_time,
@@ -79,6 +82,11 @@ impl Worker {
             answered: 0,
             last_words: LastWords::default(),
         })
+    }
+
+    /// Which of its processes is there: each one is another.
+    pub(super) fn life(&self) -> u32 {
+        self.child.lifecycle().incarnation()
     }
 
     /// Whether it comes back when it is lost.

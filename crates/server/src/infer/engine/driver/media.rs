@@ -125,8 +125,12 @@ impl Driver {
                 log_child(level_of(level), &ids, "media", &message);
             }
             FromChild::Error(error) if error.code == "link" && !error.fatal => {
-                let worker = seat.and_then(|it| self.seats[it].worker);
-                if let Some(worker) = worker.and_then(|it| self.worker_mut(it)) {
+                let joined = self.stream_mut(number).and_then(|it| it.joined);
+                let worker = joined.and_then(|(id, life)| Some((self.worker_mut(id)?, life)));
+                // The next one has nothing to do with the link of the one before.
+                if let Some((worker, life)) = worker
+                    && worker.life() == life
+                {
                     worker.child.violated(error.message);
                 }
             }
@@ -261,8 +265,9 @@ impl Driver {
         };
         stream.incarnation += 1;
         stream.attached = true;
+        stream.joined = Some((id, worker.life()));
         if stream.params_status() == ParamsStatus::Queued
-            && worker.flow.owed(stream.number).is_none()
+            && worker.flow.owed(Some(stream.number)).is_none()
         {
             // The worker has had them from the beginning, or was loaded with them.
             stream.params_are(ParamsStatus::Applied);

@@ -154,7 +154,7 @@ impl Driver {
             return;
         };
         worker.is_ready = false;
-        let set = worker.flow.applied(request, now).cloned();
+        let set = worker.flow.reloading(request, now).cloned();
         if let Some(set) = set {
             self.taken(id, &set, ParamsStatus::Reloading);
         }

@@ -97,8 +97,7 @@ impl Driver {
     fn add_worker(&mut self, id: ChildId, key: Key, load: Load) -> Result<(), String> {
         let flow = self.flow_of(&key, load)?;
         if load == Load::Defaults {
-            let told =
-                "the initial parameters cannot be loaded: the pipeline's own are used instead";
+            let told = "the parameters cannot be loaded: the pipeline's own are used instead";
             log(Level::Warning, told);
         }
         let worker = Worker::start(id, key, flow, load, &self.settings, self.owner.clone());
@@ -154,8 +153,7 @@ impl Driver {
         let (id, own) = (next.id, next.flow.initial().clone());
         let number = self.seats[at].number();
         let former = former.and_then(|it| self.worker(it));
-        let owed = former.zip(number);
-        let owed = owed.and_then(|(it, number)| it.flow.owed(number)).cloned();
+        let owed = former.and_then(|it| it.flow.owed(number)).cloned();
         match owed {
             Some(owed) => self.give_set(id, owed, true),
             None => {
@@ -182,6 +180,8 @@ impl Driver {
             was_ready: it.was_ready,
             of_params: reason.fault.as_ref().is_some_and(is_of_params),
         };
+        // The next worker need not try what this one could not.
+        self.initial_gave_way |= failure.of_params && it.gives_way;
         self.place(Input::WorkerFailed { worker, failure });
     }
 }

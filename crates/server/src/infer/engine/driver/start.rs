@@ -119,7 +119,7 @@ impl Driver {
 
     /// What a worker of a pipeline is loaded with: those of the settings are for theirs.
     pub(super) fn initial_for(&self, pipeline: &Pipeline) -> Result<Set, String> {
-        let given = if *pipeline == self.settings.pipeline {
+        let given = if *pipeline == self.settings.pipeline && !self.initial_gave_way {
             self.settings.initial_params.clone()
         } else {
             Map::new()

@@ -67,6 +67,8 @@ pub(in crate::infer::engine) struct Driver {
     pub(super) notes: Notes,
     /// Parameters that no worker is given.
     pub(super) quarantined: Quarantined,
+    /// The initial parameters could not be loaded; the pipeline's own stand in for them.
+    pub(super) initial_gave_way: bool,
     pub(super) started: u64,
     pub(super) ended: Option<Ended>,
     pub(super) restarts: BTreeMap<(&'static str, String), u64>,
@@ -107,6 +109,7 @@ impl Driver {
             last_media: u32::MAX,
             notes: Notes::start()?,
             quarantined: Quarantined::default(),
+            initial_gave_way: false,
             started: 0,
             ended: None,
             restarts: BTreeMap::new(),
