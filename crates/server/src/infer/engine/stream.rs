@@ -218,6 +218,7 @@ impl Stream {
     /// New counters of its media process.
     pub(super) fn take_stats(&mut self, stats: MediaStats) {
         self.tally.take(stats);
+        self.transport.set_offset(self.stats().offset);
     }
 
     /// Its counters since it began.

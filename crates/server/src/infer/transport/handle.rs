@@ -116,6 +116,11 @@ impl Transport {
         self.progress.take_over()
     }
 
+    /// Media says what it adds to the source's times, in 1/90000 s.
+    pub(in crate::infer) fn set_offset(&self, offset: i64) {
+        self.progress.set_offset(offset);
+    }
+
     /// Media's ends of both pipes are these now.
     pub(in crate::infer) fn rewire(&self, process: Process, input: OwnedFd, output: OwnedFd) {
         let wire = Wire {

@@ -146,7 +146,7 @@ pub(super) async fn run(input: Input, mut wires: mpsc::Receiver<OwnedFd>, shared
                 Came::Begin => pump.replay.segment_begins(),
                 Came::Bytes(bytes) => {
                     Counters::add(&shared.counters.bytes_in, bytes.len() as u64);
-                    pump.push(bytes);
+                    pump.push(bytes, shared.progress.reached());
                 }
                 Came::Whole => {
                     if std::mem::take(&mut is_first) {
@@ -189,13 +189,14 @@ struct Pump {
 }
 
 impl Pump {
-    fn push(&mut self, bytes: Bytes) {
+    /// `reached` is the time up to which pictures went out.
+    fn push(&mut self, bytes: Bytes, reached: Option<i64>) {
         let unread = || match &self.pipe {
             Some(pipe) => self.pending.len() as u64 + ioctl_fionread(pipe).unwrap_or(0),
             // The next media process reads all that is kept.
             None => u64::MAX,
         };
-        self.replay.push(&bytes, unread);
+        self.replay.push(&bytes, reached, unread);
         if self.pipe.is_some() {
             self.pending.push(bytes);
         }
@@ -205,7 +206,7 @@ impl Pump {
         self.pipe.is_some() && !self.pending.is_empty()
     }
 
-    /// A new media process reads from the last keyframe on that the one before had read.
+    /// A new media process reads from the last keyframe on that went out.
     fn rewire(&mut self, fd: OwnedFd, shared: &Shared) {
         match pipe::Sender::from_owned_fd(fd) {
             Ok(pipe) => self.pipe = Some(pipe),

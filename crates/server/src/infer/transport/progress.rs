@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::written::WRAP;
+
 /// Which media process, counted from 1.
 pub(super) type Process = u32;
 
@@ -14,6 +16,8 @@ pub(super) struct Progress(Mutex<State>);
 struct State {
     process: Process,
     newest: Option<i64>,
+    /// What was added to the source's times, in 1/90000 s.
+    offset: i64,
 }
 
 impl Progress {
@@ -34,6 +38,18 @@ impl Progress {
         is_present
     }
 
+    /// Media says what it adds to the source's times.
+    pub(super) fn set_offset(&self, offset: i64) {
+        self.lock().offset = offset;
+    }
+
+    /// The time of the source up to which every picture went out, or none will any more, 33 bits of 1/90000 s.
+    pub(super) fn reached(&self) -> Option<i64> {
+        let state = self.lock();
+        let newest = state.newest?;
+        Some(newest.wrapping_sub(state.offset).rem_euclid(WRAP))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,5 +68,17 @@ mod tests {
         assert_eq!(progress.take_over(), (2, Some(3000)));
         assert!(!progress.claim(1, Some(6000)));
         assert_eq!(progress.take_over(), (3, Some(3000)));
+    }
+
+    #[test]
+    fn what_is_reached_is_a_time_of_the_source() {
+        let progress = Progress::default();
+        assert_eq!(progress.reached(), None);
+        progress.take_over();
+        progress.claim(1, Some(3000));
+        progress.set_offset(-6000);
+        assert_eq!(progress.reached(), Some(9000));
+        progress.set_offset(6000);
+        assert_eq!(progress.reached(), Some(WRAP - 3000));
     }
 }

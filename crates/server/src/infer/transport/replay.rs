@@ -1,28 +1,49 @@
-//! The compressed input since the last keyframe that media has read, for a media process that takes up a stream. Pure.
+//! The compressed input since the last keyframe that went out, for a media process that takes up a stream. Pure.
 //!
-//! What the one before had not read when it hung is kept with it, so that it is lost no more than what it had.
+//! What the one before had not read when it hung, and what it had read and had not written, is lost no more than the rest.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use framerill_media::{TransportFound, TransportPackets};
+use framerill_media::{PesHead, TransportFound, TransportPackets};
 
-use super::queue::ByteQueue;
+use super::{queue::ByteQueue, written::WRAP};
 
 /// Bytes that are kept at most; beyond that the oldest keyframe goes with what follows it, and between two keyframes that are
 /// further apart nothing is kept.
 const MOST: usize = 8 << 20;
 
+/// What came so long before the newest keyframe, in 1/90000 s, and has not gone out, is too old to be shown.
+const OLD: i64 = 4 * 90_000;
+
 /// The pid of the table that comes first.
 const PROGRAMS: u16 = 0;
+
+/// Where a decoder can begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Begin {
+    /// Counted in bytes from the beginning of the input.
+    at: u64,
+    /// Of its picture, 33 bits; none where it is not known.
+    pts: Option<i64>,
+}
+
+impl Begin {
+    /// Whether nothing before it is wanted any more: it went out itself, or is too old.
+    fn is_past(&self, reached: Option<i64>, newest: Option<i64>) -> bool {
+        let Some(pts) = self.pts else { return true };
+        let since = |time: i64| (time - pts + WRAP / 2).rem_euclid(WRAP) - WRAP / 2;
+        reached.is_some_and(|it| since(it) >= 0) || newest.is_some_and(|it| since(it) >= OLD)
+    }
+}
 
 /// The machine.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     packets: TransportPackets,
     kept: ByteQueue,
-    /// Where a decoder can begin in what is kept, oldest first, counted in bytes from the beginning of the input.
-    begins: VecDeque<u64>,
+    /// In what is kept, oldest first.
+    begins: VecDeque<Begin>,
     /// A table came, and no picture since.
     table_at: Option<u64>,
     /// The stream marks its keyframes.
@@ -32,14 +53,23 @@ pub(super) struct Replay {
 impl Replay {
     /// A segment of the channel begins: without marks, that is where a decoder can begin.
     pub(super) fn segment_begins(&mut self) {
-        let here = self.packets.taken();
+        let here = Begin {
+            at: self.packets.taken(),
+            pts: None,
+        };
         if !self.has_marks && self.begins.back() != Some(&here) {
             self.begins.push_back(here);
         }
     }
 
-    /// More of the input. `unread` counts the bytes before them that media has not read so far; it is asked when that matters.
-    pub(super) fn push(&mut self, bytes: &Bytes, unread: impl FnOnce() -> u64) {
+    /// More of the input. `reached` is the time up to which pictures went out, 33 bits. `unread` counts the bytes before these
+    /// that media has not read so far; it is asked when that matters.
+    pub(super) fn push(
+        &mut self,
+        bytes: &Bytes,
+        reached: Option<i64>,
+        unread: impl FnOnce() -> u64,
+    ) {
         let before = self.packets.taken();
         self.kept.push(bytes.clone());
         let (mut begins, mut table_at) = (Vec::new(), self.table_at);
@@ -52,7 +82,11 @@ impl Replay {
             } else if packet.begins_picture() {
                 let table = table_at.take();
                 if packet.is_random_access() {
-                    begins.push(table.unwrap_or(at));
+                    let pts = PesHead::parse(packet.payload).and_then(|head| head.pts);
+                    begins.push(Begin {
+                        at: table.unwrap_or(at),
+                        pts: pts.and_then(|pts| i64::try_from(pts).ok()),
+                    });
                 }
             }
         });
@@ -64,7 +98,9 @@ impl Replay {
         self.begins.extend(begins);
         if self.begins.len() > 1 {
             let read = before.saturating_sub(unread());
-            while self.begins.get(1).is_some_and(|next| *next <= read) {
+            let newest = self.begins.back().and_then(|it| it.pts);
+            let is_done = |next: &Begin| next.at <= read && next.is_past(reached, newest);
+            while self.begins.get(1).is_some_and(is_done) {
                 self.begins.pop_front();
             }
         }
@@ -88,7 +124,7 @@ impl Replay {
         let Some(begin) = self.begins.front() else {
             return;
         };
-        let since = usize::try_from(self.packets.taken() - begin).unwrap_or(usize::MAX);
+        let since = usize::try_from(self.packets.taken() - begin.at).unwrap_or(usize::MAX);
         self.kept.drop_first(self.kept.len().saturating_sub(since));
     }
 }
@@ -134,6 +170,9 @@ pub(super) mod tests {
         packet
     }
 
+    /// All pictures of these tests went out.
+    const OUT: Option<i64> = Some(1 << 20);
+
     fn kept(replay: &Replay) -> Vec<u8> {
         replay.kept.to_vec()
     }
@@ -148,8 +187,8 @@ pub(super) mod tests {
             }
             stream.extend(picture(n, n % 10 == 0));
         }
-        replay.push(&Bytes::from(stream.clone()), || 0);
-        replay.push(&Bytes::new(), || 0);
+        replay.push(&Bytes::from(stream.clone()), OUT, || 0);
+        replay.push(&Bytes::new(), OUT, || 0);
         let expected = &stream[stream.len() - 11 * PACKET..];
         assert_eq!(kept(&replay), expected);
     }
@@ -159,15 +198,58 @@ pub(super) mod tests {
         let mut replay = Replay::default();
         let group: Vec<u8> = (0..10).flat_map(|n| picture(n, n == 0)).collect();
         for _ in 0..10 {
-            replay.push(&Bytes::from(group.clone()), || u64::MAX);
+            replay.push(&Bytes::from(group.clone()), OUT, || u64::MAX);
         }
         let unread = 2 * group.len() as u64 + 1;
-        replay.push(&Bytes::new(), || unread);
+        replay.push(&Bytes::new(), OUT, || unread);
         assert!(kept(&replay) == group.repeat(3));
-        replay.push(&Bytes::new(), || unread + 2);
+        replay.push(&Bytes::new(), OUT, || unread + 2);
         assert!(kept(&replay) == group.repeat(3), "what is gone is gone");
-        replay.push(&Bytes::new(), || 0);
+        replay.push(&Bytes::new(), OUT, || 0);
         assert!(kept(&replay) == group);
+    }
+
+    #[test]
+    fn what_did_not_go_out_is_kept_with_the_keyframe_before_it() {
+        let group = |n: u64| -> Vec<u8> {
+            let pictures = (10 * n..10 * n + 10).map(|pts| picture(pts, pts % 10 == 0));
+            pictures.flatten().collect()
+        };
+        let mut replay = Replay::default();
+        let groups: Vec<Vec<u8>> = (0..4).map(group).collect();
+        for it in &groups {
+            replay.push(&Bytes::from(it.clone()), None, || 0);
+        }
+        assert!(kept(&replay) == groups.concat(), "nothing went out");
+        for (reached, first) in [(9, 0), (10, 1), (29, 2), (30, 3), (WRAP - 1, 3)] {
+            replay.push(&Bytes::new(), Some(reached), || 0);
+            assert!(kept(&replay) == groups[first..].concat(), "{reached}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_to_go_out_is_not_kept() {
+        let mut replay = Replay::default();
+        let keys: Vec<Vec<u8>> = (0..10).map(|n| picture(n * 90_000, true)).collect();
+        replay.push(&Bytes::from(keys.concat()), None, || 0);
+        replay.push(&Bytes::new(), None, || 0);
+        assert!(kept(&replay) == keys[5..].concat());
+    }
+
+    #[test]
+    fn what_went_out_before_the_clocks_wrap_is_before_it() {
+        let mut replay = Replay::default();
+        let old = picture(u64::try_from(WRAP - 10).unwrap(), true);
+        let new = picture(5, true);
+        replay.push(
+            &Bytes::from([old, new.clone()].concat()),
+            Some(WRAP - 10),
+            || 0,
+        );
+        let all = kept(&replay);
+        assert_eq!(all.len(), 2 * PACKET);
+        replay.push(&Bytes::new(), Some(5), || 0);
+        assert!(kept(&replay) == new);
     }
 
     #[test]
@@ -175,7 +257,7 @@ pub(super) mod tests {
         let mut replay = Replay::default();
         let group = [picture(0, true), picture(1, false).repeat(9999)].concat();
         for _ in 0..10 {
-            replay.push(&Bytes::from(group.clone()), || u64::MAX);
+            replay.push(&Bytes::from(group.clone()), OUT, || u64::MAX);
         }
         assert_eq!(kept(&replay).len(), MOST / group.len() * group.len());
     }
@@ -191,8 +273,8 @@ pub(super) mod tests {
             picture(2, false),
         ]
         .concat();
-        replay.push(&Bytes::from(stream.clone()), || 0);
-        replay.push(&Bytes::new(), || 0);
+        replay.push(&Bytes::from(stream.clone()), OUT, || 0);
+        replay.push(&Bytes::new(), OUT, || 0);
         assert_eq!(kept(&replay), stream);
     }
 
@@ -200,16 +282,16 @@ pub(super) mod tests {
     fn a_stream_without_marks_begins_with_its_segment() {
         let mut replay = Replay::default();
         replay.segment_begins();
-        replay.push(&Bytes::from_static(b"first"), || 0);
+        replay.push(&Bytes::from_static(b"first"), OUT, || 0);
         replay.segment_begins();
-        replay.push(&Bytes::from_static(b"second"), || 0);
+        replay.push(&Bytes::from_static(b"second"), OUT, || 0);
         assert_eq!(kept(&replay), b"second");
     }
 
     #[test]
     fn more_than_the_bound_is_not_kept() {
         let mut replay = Replay::default();
-        replay.push(&Bytes::from(vec![0; MOST + 1]), || 0);
+        replay.push(&Bytes::from(vec![0; MOST + 1]), OUT, || 0);
         assert!(kept(&replay).is_empty());
     }
 
@@ -217,7 +299,7 @@ pub(super) mod tests {
     fn bytes_that_come_one_by_one_cost_no_more_memory_than_in_one_piece() {
         let mut replay = Replay::default();
         let byte = Bytes::from_static(b"x");
-        (0..MOST / 8).for_each(|_| replay.push(&byte, || 0));
+        (0..MOST / 8).for_each(|_| replay.push(&byte, OUT, || 0));
         assert_eq!(replay.kept.len(), MOST / 8);
         for queue in [&replay.all(), &replay.kept] {
             assert!(queue.pieces() <= 64, "{} pieces", queue.pieces());
@@ -240,9 +322,9 @@ pub(super) mod tests {
             }
             let mut replay = Replay::default();
             for bytes in stream.chunks(step) {
-                replay.push(&Bytes::copy_from_slice(bytes), || 0);
+                replay.push(&Bytes::copy_from_slice(bytes), OUT, || 0);
             }
-            replay.push(&Bytes::new(), || 0);
+            replay.push(&Bytes::new(), OUT, || 0);
             prop_assert_eq!(kept(&replay), &stream[last_key.unwrap_or(0)..]);
         }
     }

@@ -3,7 +3,7 @@
 use framerill_media::{PesHead, TransportFound, TransportPackets};
 
 /// Pts of transport streams are counted modulo this.
-const WRAP: i64 = 1 << 33;
+pub(super) const WRAP: i64 = 1 << 33;
 
 /// The machine.
 #[derive(Debug, Default)]
