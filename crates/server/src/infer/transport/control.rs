@@ -66,18 +66,10 @@ pub(super) async fn run(
                             shared.tell(News::Params).await;
                         }
                     }
-                    Err(Unread::TooLong) => {
-                        let what = format!(
-                            "Error updating params: a control message is left out: it is longer than {CONTROL_MOST} bytes; send a shorter one"
-                        );
+                    Err(why) => {
+                        let what =
+                            format!("Error updating params: a control message is left out: {why}");
                         shared.tell(News::Trouble(what)).await;
-                    }
-                    Err(Unread::Wrong(why)) => {
-                        log_stream(
-                            Level::Warning,
-                            &shared.ids,
-                            format_args!("a control message is left out: {why}"),
-                        );
                     }
                 }
             }
@@ -106,14 +98,6 @@ pub(super) async fn run(
     }
 }
 
-/// Why a message says nothing.
-#[derive(Debug, PartialEq)]
-enum Unread {
-    TooLong,
-    /// The contract has it logged and passed over (§7).
-    Wrong(String),
-}
-
 /// One segment of the channel: one JSON value.
 #[derive(Default)]
 struct Message {
@@ -132,18 +116,21 @@ impl Message {
         }
     }
 
-    /// What it says; none for a sign of life, and for nothing.
-    fn finish(self, is_whole: bool) -> Result<Option<Value>, Unread> {
+    /// What it says; none for a sign of life, and for nothing. An error is why it cannot be read.
+    fn finish(self, is_whole: bool) -> Result<Option<Value>, String> {
         if self.is_too_long {
-            return Err(Unread::TooLong);
+            return Err(format!(
+                "it is longer than {CONTROL_MOST} bytes; send a shorter one"
+            ));
         }
         if !is_whole {
-            return Err(Unread::Wrong("it broke off".to_owned()));
+            return Err("it broke off".to_owned());
         }
         if self.bytes.is_empty() {
             return Ok(None);
         }
-        let value: Value = json::read(&self.bytes).map_err(Unread::Wrong)?;
+        let value: Value = json::read(&self.bytes)
+            .map_err(|why| format!("it is not JSON that is read here: {why}"))?;
         Ok((value != json!({"keep": "alive"})).then_some(value))
     }
 }
@@ -152,7 +139,7 @@ impl Message {
 mod tests {
     use super::*;
 
-    fn read(parts: &[&[u8]], is_whole: bool) -> Result<Option<Value>, Unread> {
+    fn read(parts: &[&[u8]], is_whole: bool) -> Result<Option<Value>, String> {
         let mut message = Message::default();
         parts.iter().for_each(|it| message.push(it));
         message.finish(is_whole)
@@ -173,10 +160,11 @@ mod tests {
 
     #[test]
     fn what_is_no_json_or_too_long_or_broken_off_is_told() {
-        assert!(read(&[b"{"], true).is_err());
-        assert!(read(&[b"{}"], false).is_err());
+        let why = |parts: &[&[u8]], is_whole| read(parts, is_whole).unwrap_err();
+        assert!(why(&[b"{"], true).starts_with("it is not JSON"));
+        assert_eq!(why(&[b"{}"], false), "it broke off");
         let part = vec![b' '; CONTROL_MOST / 2 + 1];
-        assert_eq!(read(&[&part, &part, b"{}"], true), Err(Unread::TooLong));
+        assert!(why(&[&part, &part, b"{}"], true).starts_with("it is longer than"));
     }
 
     #[test]
