@@ -241,6 +241,7 @@ fn a_control_message_that_is_too_long_or_no_json_is_told() {
         &stream,
         "Error updating params: a control message is left out: it is longer than",
     );
+    assert_eq!(stream.session.events_of("error").len(), 2);
     stream.viewer.until_more(RATE, SOON);
     assert_inference_is_well(&orchestrator);
 }
