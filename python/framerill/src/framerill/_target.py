@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._function import Function, adapted
 from ._said import text_of
 from .errors import TargetError
 from .pipeline import Pipeline
@@ -173,12 +174,14 @@ def _attribute(module: ModuleType, attribute: str, target: str) -> type[Pipeline
 def _the_one(module: ModuleType, target: str) -> type[Pipeline]:
     classes = _classes(module)
     if len(classes) == 1:
-        return classes[0]
+        found: type[Pipeline] = adapted(classes[0])
+        return found
     if not classes:
         raise TargetError(
             "unknown_pipeline",
             f"`{target}` defines no pipeline",
-            hint="define one class that inherits framerill.Pipeline and has a `process` method",
+            hint="define one class that inherits framerill.Pipeline and has a `process` method, "
+            "or one function with `@framerill.pipeline` before it",
         )
     names = [f"{target}:{it.__name__}" for it in classes]
     raise TargetError(
@@ -186,17 +189,19 @@ def _the_one(module: ModuleType, target: str) -> type[Pipeline]:
     )
 
 
-def _classes(module: ModuleType) -> list[type[Pipeline]]:
+def _classes(module: ModuleType) -> list[Any]:
     """Pipelines that the module itself defines and that can run; a leading underscore hides a base."""
     return [
         value
         for name, value in vars(module).items()
-        if isinstance(value, type)
-        and issubclass(value, Pipeline)
-        and value.__module__ == module.__name__
-        and value.process is not Pipeline.process
-        and not name.startswith("_")
+        if _is_runnable(value) and value.__module__ == module.__name__ and not name.startswith("_")
     ]
+
+
+def _is_runnable(value: Any) -> bool:
+    if isinstance(value, Function):
+        return True
+    return isinstance(value, type) and issubclass(value, Pipeline) and value.process is not Pipeline.process
 
 
 def _near(name: str, names: Iterable[str]) -> str:
