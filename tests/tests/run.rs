@@ -6,6 +6,10 @@ mod bad_input;
 mod commands;
 #[path = "run/faults.rs"]
 mod faults;
+#[path = "run/reload.rs"]
+mod reload;
+#[path = "run/scaffold.rs"]
+mod scaffold;
 #[path = "run/scene.rs"]
 mod scene;
 #[path = "run/trickle.rs"]

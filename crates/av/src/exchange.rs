@@ -258,6 +258,23 @@ impl<L> Exchange<L> {
         Lost { held, requeued }
     }
 
+    /// The worker is well and leaves. What it has not answered goes to the next one; a frame of which some answers came is
+    /// answered.
+    pub(crate) fn release_worker(&mut self) -> Lost<L> {
+        if self.parts.take().is_some() {
+            self.counts.answered += u64::from(self.outstanding.pop_front().is_some());
+        }
+        self.attached = false;
+        let requeued = self.outstanding.len();
+        while let Some(frame) = self.outstanding.pop_back() {
+            self.again.push_front(frame);
+        }
+        Lost {
+            held: None,
+            requeued,
+        }
+    }
+
     /// Frames that wait for a worker, oldest first.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Ready<L>> {
         self.again.iter().chain(self.pending.front())
@@ -434,6 +451,28 @@ mod tests {
         assert_eq!(exchange.room_by(), None);
     }
 
+    #[test]
+    fn a_worker_that_is_well_leaves_its_frames_to_the_next_one() {
+        let mut exchange = Exchange::new(false);
+        for id in 0..4 {
+            drop(exchange.accept(frame(id)));
+        }
+        exchange.attach();
+        deliver_all(&mut exchange);
+        assert!(matches!(
+            exchange.answer(Some(0), 0, 2),
+            Ok(Answered::Part(_))
+        ));
+        let lost = exchange.release_worker();
+        // The first one has had an answer, which is not given again.
+        assert_eq!((lost.held.is_none(), lost.requeued), (true, DEPTH - 1));
+        assert_eq!(exchange.counts().answered, 1);
+        exchange.attach();
+        deliver_all(&mut exchange);
+        let due = exchange.outstanding.front().map(|frame| frame.id);
+        assert_eq!(due, Some(1));
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Accept,
@@ -441,13 +480,14 @@ mod tests {
         Answer,
         Skip,
         Lose,
+        Release,
         Attach,
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             4 => Just(Step::Accept), 4 => Just(Step::Deliver), 3 => Just(Step::Answer),
-            1 => Just(Step::Skip), 1 => Just(Step::Lose), 1 => Just(Step::Attach),
+            1 => Just(Step::Skip), 1 => Just(Step::Lose), 1 => Just(Step::Release), 1 => Just(Step::Attach),
         ]
     }
 
@@ -474,6 +514,7 @@ mod tests {
                     },
                     Step::Skip => if let Some(due) = due { gone.push(exchange.skip(due, false).unwrap().id) },
                     Step::Lose => gone.extend(exchange.lose_worker().held.map(|frame| frame.id)),
+                    Step::Release => prop_assert!(exchange.release_worker().held.is_none()),
                     Step::Attach => exchange.attach(),
                 }
                 prop_assert!(exchange.outstanding() <= DEPTH);

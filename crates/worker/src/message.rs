@@ -83,6 +83,9 @@ pub enum ToChild {
         id: u64,
         /// The stream's name.
         stream: String,
+        /// Media: the worker is well, and what it has not answered goes to the next one, its oldest frame, too.
+        #[serde(default)]
+        keep: bool,
     },
     /// Forget what is held of a stream.
     Flush {

@@ -220,6 +220,17 @@ def test_a_file_means_the_one_function_that_it_defines(folder):
     assert answer["hint"] == "did you mean `other`? there are: mine, other"
 
 
+def test_an_entry_point_may_name_a_function(folder):
+    import json
+
+    info = folder / "plates_pack-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plates-pack\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[ai_runner.pipelines]\nplate = of_functions:mine\n")
+    answer = json.loads(command("describe", "plate", cwd=folder).stdout)
+    assert (answer["name"], answer["summary"]) == ("plate", "It is mine.")
+
+
 def test_the_decorator_and_the_module_of_the_same_name_are_both_there():
     assert framerill.pipeline is not importlib.import_module("framerill.pipeline")
     assert importlib.import_module("framerill.pipeline").Pipeline is framerill.Pipeline

@@ -31,11 +31,13 @@ pub(super) enum Pipelines {
         #[arg(long, value_name = "PATH")]
         python: Option<PathBuf>,
     },
+    New(super::pipelines_new::New),
 }
 
 impl Pipelines {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::New(new) => new.run(),
             Self::List { json, python } => list(json, python),
             Self::Describe { name, json, python } => {
                 let description = describe(&name, python.as_deref())?;

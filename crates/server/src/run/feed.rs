@@ -77,6 +77,7 @@ fn plan(input: &str) -> Plan {
         max_frame_time: None,
         python: None,
         in_process: false,
+        reload: false,
     }
 }
 

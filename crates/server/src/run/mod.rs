@@ -12,6 +12,7 @@ mod plan;
 mod preview;
 mod progress;
 mod report;
+mod saves;
 
 pub use command::command;
 pub(crate) use feed::Feed;

@@ -49,6 +49,8 @@ pub struct Plan {
     pub python: Option<PathBuf>,
     /// One pipeline in the foreground, without deadlines.
     pub in_process: bool,
+    /// The pipeline's code is loaded anew whenever it is saved.
+    pub reload: bool,
 }
 
 /// How fast the source is read.
@@ -75,20 +77,52 @@ impl Pipeline {
         if filters::find(named).is_some() {
             return Ok(Self::BuiltIn(named.to_owned()));
         }
-        let file = named
-            .split_once(".py:")
-            .map_or(named, |(stem, _)| &named[..stem.len() + 3]);
-        if file.ends_with(".py") {
-            if !Path::new(file).is_file() {
-                return Err(Failure::usage(
-                    "unknown_pipeline",
-                    format!("there is no file `{file}`"),
-                )
-                .hint("check the path of the pipeline"));
+        let found = Self::Python(named.to_owned());
+        let Some(place) = found.place() else {
+            return Ok(found);
+        };
+        let shown = place.display();
+        let why = match fs::metadata(place) {
+            Ok(it) if it.is_dir() => {
+                let has = |file| place.join(file).is_file();
+                let is_pipeline = has("pipeline.py") || has("__init__.py");
+                (!is_pipeline).then(|| {
+                    format!("the folder `{shown}` has neither pipeline.py nor __init__.py")
+                })
             }
-            return Ok(Self::Python(named.to_owned()));
+            Ok(_) if is_python_file(place) => None,
+            Ok(_) => Some(format!("`{shown}` is no Python file")),
+            Err(_) if is_python_file(place) => Some(format!("there is no file `{shown}`")),
+            Err(_) => Some(format!("there is no folder `{shown}`")),
+        };
+        match why {
+            None => Ok(found),
+            Some(why) => {
+                Err(Failure::usage("unknown_pipeline", why).hint("check the path of the pipeline"))
+            }
         }
-        Ok(Self::Python(named.to_owned()))
+    }
+
+    /// The Python file, or the folder, that the pipeline is named by.
+    #[must_use]
+    pub fn place(&self) -> Option<&Path> {
+        let Self::Python(target) = self else {
+            return None;
+        };
+        let path = target
+            .split_once(".py:")
+            .map(|(stem, _)| &target[..stem.len() + 3]);
+        let path = path.unwrap_or(target);
+        if path.ends_with(".py") {
+            return Some(Path::new(path));
+        }
+        // A folder is told from a name by its slash.
+        let folder = match path.rsplit_once(':') {
+            Some((folder, class)) if !class.contains('/') => folder,
+            _ => path,
+        };
+        let is_folder = folder.contains('/') || matches!(folder, "." | "..");
+        (is_folder && !path.starts_with('{')).then(|| Path::new(folder))
     }
 
     /// What goes into `load`.
@@ -155,6 +189,10 @@ impl Pipeline {
             (None, None) => failure.hint(list),
         }
     }
+}
+
+fn is_python_file(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "py")
 }
 
 /// `JSON` or `@FILE`.

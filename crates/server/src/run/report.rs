@@ -28,6 +28,8 @@ pub struct Report {
     pub latency_ms: Latencies,
     /// Restarts of the worker.
     pub restarts: u32,
+    /// How often the worker was replaced by one with new code.
+    pub reloads: u32,
     /// Frames lost with a worker, by name.
     pub held: Vec<HeldFrame>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 """From the name of a pipeline to its class.
 
-A target is `FILE.py`, `FILE.py:Class`, `module:Class`, or the name of an installed entry point.
+A target is `FILE.py`, `./FOLDER`, either with `:Class`, `module:Class`, or the name of an installed entry point.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ GROUPS = ("ai_runner.pipelines", "ai_runner.pipeline")
 """Entry-point groups, the first one wins."""
 
 _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<attribute>[A-Za-z_]\w*))?")
+_FOLDER = re.compile(r"(?P<path>\.{1,2}|(?!\{).*/.*?)(?::(?P<attribute>[A-Za-z_]\w*))?")
 _OBJECT = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)")
 
 
@@ -44,6 +45,8 @@ def find(target: str) -> Found:
     """The class that `target` names; its module is imported. Raises TargetError."""
     if match := _FILE.fullmatch(target):
         return Found(_in_file(match["path"], match["attribute"]), target, "file")
+    if match := _FOLDER.fullmatch(target):
+        return Found(_in_folder(match["path"], match["attribute"]), target, "folder")
     if match := _OBJECT.fullmatch(target):
         module = _import(match["module"], target)
         return Found(_attribute(module, match["attribute"], target), target, f"module {match['module']}")
@@ -85,6 +88,26 @@ def _in_file(path: str, attribute: str | None) -> type[Pipeline]:
             hint=_near(os.path.basename(full), names) + "give the path of a Python file that defines a Pipeline",
         )
     module = _run(full, path)
+    return _attribute(module, attribute, path) if attribute else _the_one(module, path)
+
+
+def _in_folder(path: str, attribute: str | None) -> type[Pipeline]:
+    """In `pipeline.py` of the folder, or in its `__init__.py`, which makes a package of it."""
+    full = os.path.abspath(os.path.expanduser(path))
+    file, init = (os.path.join(full, name) for name in ("pipeline.py", "__init__.py"))
+    has_file, is_package = os.path.isfile(file), os.path.isfile(init)
+    if not (has_file or is_package):
+        raise TargetError(
+            "unknown_pipeline",
+            f"there is no pipeline in the folder `{path}`",
+            hint="a folder has its pipeline in `pipeline.py`, or in `__init__.py`",
+        )
+    above, name = os.path.split(full)
+    if not (is_package and name.isidentifier()):
+        return _in_file(file if has_file else init, attribute)
+    if above not in sys.path:
+        sys.path.insert(0, above)
+    module = _import(f"{name}.pipeline" if has_file else name, path)
     return _attribute(module, attribute, path) if attribute else _the_one(module, path)
 
 
@@ -139,6 +162,8 @@ def _import_failed(target: str, error: BaseException) -> TargetError:
     hint = None
     if isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"install what it needs into this Python ({sys.executable}): pip install {error.name.split('.')[0]}"
+    elif isinstance(error, ImportError) and "relative import" in text_of(error):
+        hint = "it is part of a package: name the package's folder instead of the file"
     return TargetError(
         "import_failed",
         f"`{target}` cannot be imported: {type(error).__name__}: {text_of(error)}",
