@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +9,7 @@ from .frames import VideoFrame
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
+    import asyncio
     from fractions import Fraction
 
 __all__ = ["Decoupled", "Output"]
@@ -71,7 +71,8 @@ class Decoupled(Pipeline):
 
     **Errors.** What `put`, `get` and `change` raise is told in an event that begins with `Error processing input
     frame: `, `Error processing output frame: ` or `Error updating params: `, and the loop goes on. A `get` that raises
-    again and again is called less and less often, at least four times a second.
+    again and again is called less and less often, at least four times a second. In a run of a file, what `put` and
+    `get` raise ends the process, as with `process`.
     """
 
     most_inside: ClassVar[int] = 64
