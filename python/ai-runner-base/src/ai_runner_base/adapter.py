@@ -8,7 +8,6 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import numpy as np
 from framerill.decoupled import Decoupled, Output
 
 from .frames import VideoFrame, VideoOutput
@@ -50,7 +49,7 @@ class _Adapter(Decoupled):
         output.log_timestamps["post_process_frame"] = time.time()
         if _log.isEnabledFor(logging.DEBUG):
             log_passage(_log, "video", output.log_timestamps)
-        return Output(self._picture(output.frame), output.timestamp, output.time_base, output.request_id)
+        return Output(_picture(output.frame), output.timestamp, output.time_base, output.request_id)
 
     async def change(self, params: dict[str, Any]) -> asyncio.Task[Any] | None:
         """One call of `update_params`."""
@@ -69,17 +68,6 @@ class _Adapter(Decoupled):
     def prepare_models(cls) -> None:
         """The pipeline's own `prepare_models`."""
         cls._kind.prepare_models()
-
-    def _picture(self, frame: VideoFrame) -> Any:
-        pixels = frame.untouched
-        if pixels is not None:
-            return pixels
-        tensor = frame.tensor
-        if tensor is None:
-            raise TypeError("the output's frame has no tensor")
-        if isinstance(tensor, np.ndarray) and tensor.dtype.kind == "f":
-            return _pixels(tensor, self.tensor_range)
-        return tensor
 
 
 @cache
@@ -101,13 +89,12 @@ def adapted(kind: type[Pipeline], name: str | None = None) -> type[Decoupled]:
     return type(kind.__name__, (_Adapter,), members)
 
 
-def _pixels(picture: np.ndarray[Any, Any], limits: tuple[float, float]) -> np.ndarray[Any, Any]:
-    """Bytes for values in `limits`: clamped, NaN as black."""
-    low, high = limits
-    scaled = np.nan_to_num((picture.astype(np.float32) - low) * (255.0 / (high - low)), nan=0.0)
-    # nan_to_num gives infinities the largest finite values, which the clamp brings in.
-    bytes_: np.ndarray[Any, Any] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    return bytes_[0] if bytes_.ndim == 4 and bytes_.shape[0] == 1 else bytes_
+def _picture(frame: VideoFrame) -> Any:
+    pixels = frame.untouched
+    picture = frame.tensor if pixels is None else pixels
+    if picture is None:
+        raise TypeError("the output's frame has no tensor")
+    return picture
 
 
 def _kind_of(value: object) -> str:
