@@ -64,7 +64,7 @@ def log_timing(operation_name: str) -> Iterator[None]:
         status = "success"
     finally:
         taken = time.monotonic() - began
-        logging.info(f"operation={operation_name} status={status} duration_s={taken}s")
+        logging.info(f"operation={operation_name} status={status} duration_s={taken:.6f}s")
 
 
 def log_passage(log: logging.Logger, frame_type: str, passed: Mapping[str, float]) -> None:
@@ -72,4 +72,4 @@ def log_passage(log: logging.Logger, frame_type: str, passed: Mapping[str, float
     for start, end in _STEPS:
         if start in passed and end in passed:
             taken = passed[end] - passed[start]
-            log.debug(f"frame_type={frame_type} start_tag={start} end_tag={end} duration_s={taken}s")
+            log.debug(f"frame_type={frame_type} start_tag={start} end_tag={end} duration_s={taken:.6f}s")
