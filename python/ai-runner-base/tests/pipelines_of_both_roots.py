@@ -201,14 +201,14 @@ class Levels(_Base):
 
 
 class Tensors(_Base):
-    """Answers with tensors, twice as far from the middle: most are out of range."""
+    """Answers with tensors, three times as far from the middle: most are out of range."""
 
     async def put_video_frame(self, frame, request_id):
         tensor = frame.tensor
         low, high = self.tensor_range
         said(f"tensor {tuple(tensor.shape)} {tensor.dtype} {tensor.min().item():.3f} {tensor.max().item():.3f}")
         middle = (low + high) / 2
-        await self.outputs.put(VideoOutput(frame.replace_tensor((tensor - middle) * 2 + middle), request_id))
+        await self.outputs.put(VideoOutput(frame.replace_tensor((tensor - middle) * 3 + middle), request_id))
 
 
 class InPlace(_Base):
