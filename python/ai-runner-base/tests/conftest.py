@@ -4,11 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from both_roots import ROOTS
 
 # The parent and the media that framerill's own tests drive a worker with.
 sys.path.append(str(Path(__file__).parents[2] / "framerill" / "tests"))
-
-ROOTS = {"app": (-1.0, 1.0), "runner": (0.0, 1.0)}
 
 
 @pytest.fixture(params=list(ROOTS))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import parent
 import pytest
-from conftest import ROOTS
+from both_roots import ROOTS
 from framerill import _descriptor as wire
 
 PIPELINES = Path(__file__).with_name("pipelines_of_both_roots.py")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOTS
+from both_roots import ROOTS
 
 SOURCES = Path(__file__).parents[1] / "src"
 CONTRACT = {
