@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from programs import PROGRAM, needs_program
 
 from ai_runner_base import prepare, program
 from ai_runner_base.batch import HealthCheck, Pipeline, Version
@@ -260,16 +261,6 @@ def test_a_batch_pipeline_is_well_unless_it_says_otherwise_and_needs_fastapi(roo
 # Real runners
 
 
-def built():
-    """The program that was built last, if any was."""
-    named = os.environ.get("FRAMERILL_BIN")
-    candidates = [Path(named)] if named else [REPOSITORY / "target" / it / "framerill" for it in ("debug", "release")]
-    there = [it for it in candidates if it.is_file()]
-    return max(there, key=lambda it: it.stat().st_mtime) if there else None
-
-
-PROGRAM = built()
-needs_program = pytest.mark.skipif(PROGRAM is None, reason="framerill is not built: nothing is served")
 needs_uvicorn = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="uvicorn is not installed")
 
 

@@ -10,7 +10,9 @@ from ai_runner_base.frames import (
     VideoFrame,
     VideoOutput,
 )
-from ai_runner_base.trickle import TricklePublisher, TrickleSubscriber, run_publish, run_subscribe
+from ai_runner_base.trickle import TricklePublisher, TrickleSubscriber
+
+from .media import run_publish, run_subscribe
 
 __all__ = [
     "DEFAULT_HEIGHT",
