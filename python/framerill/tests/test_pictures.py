@@ -190,3 +190,12 @@ def test_who_cannot_be_told_that_it_is_read_only_gets_a_copy():
         frame.__dlpack__(copy=False)
     with pytest.raises(BufferError, match="as a copy only"):
         frame.__dlpack__(dl_device=(2, 0))
+
+
+def test_a_batch_may_be_answered_with_one_array():
+    @framerill.pipeline(batch_size=2)
+    def inverts(frames):
+        return 255 - np.stack([frame.pixels for frame in frames])
+
+    run = testing.run(inverts, CLIP)
+    assert all((got == 255 - sent).all() for got, sent in zip(run.frames, CLIP, strict=True))

@@ -60,6 +60,8 @@ def pipeline(
     max_frame_time: float = 10.0,
     tensor_range: tuple[float, float] = (-1.0, 1.0),
     device: str | None = None,
+    batch_size: int = 1,
+    max_wait_ms: float = 50.0,
 ) -> Callable[[Callable[P, R]], Function[P, R]]: ...
 
 
@@ -122,7 +124,18 @@ def _made(function: Any, local: Mapping[str, Any], params: Any, attributes: dict
     return Function(function, type(function.__name__, (Pipeline,), namespace))
 
 
-_ATTRIBUTES = ("name", "summary", "pixel_format", "shareable", "history", "max_frame_time", "tensor_range", "device")
+_ATTRIBUTES = (
+    "name",
+    "summary",
+    "pixel_format",
+    "shareable",
+    "history",
+    "max_frame_time",
+    "tensor_range",
+    "device",
+    "batch_size",
+    "max_wait_ms",
+)
 _ARGUMENTS = ("params", *_ATTRIBUTES)
 
 

@@ -318,10 +318,10 @@ class _MovedFrame(VideoFrame):
 
 def pictured(value: Any, frame: VideoFrame) -> VideoFrame | None:
     """The frame that an array or tensor means as an answer; None for what is neither. Raises ContractError."""
-    if isinstance(value, np.ndarray):
-        if frame._caps.problem(value) is None:
-            return frame.with_pixels(value)
-    elif not (hasattr(value, "__dlpack__") or hasattr(value, "__array_interface__")):
+    pixels = frame._caps.pixels_of(value)
+    if pixels is not None:
+        return frame.with_pixels(pixels)
+    if not (isinstance(value, np.ndarray) or hasattr(value, "__dlpack__") or hasattr(value, "__array_interface__")):
         return None
     return frame.with_tensor(value)
 
