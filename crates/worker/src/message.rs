@@ -1,5 +1,6 @@
 //! The messages of the child protocol. `schema/child-protocol.md` is their reference page.
 
+mod base;
 mod source;
 
 use framerill_media::{PixelFormat, Size};
@@ -7,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use base::BaseValues;
 pub use source::{SourceAudio, SourceInfo};
 
 /// The protocol's version; a child says it in `hello`.
@@ -271,16 +273,6 @@ pub enum Level {
     Info,
     /// For those who look for a fault.
     Debug,
-}
-
-/// What a stream's own parameters say, for pipelines whose parameters have the same names.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct BaseValues {
-    /// `width`, `height` and `show_reloading_frame`, as they hold.
-    pub values: Map<String, Value>,
-    /// Which of them were asked for; the others are usual.
-    #[serde(default)]
-    pub given: Vec<String>,
 }
 
 /// What happens to frames while the worker is busy.
