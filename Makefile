@@ -37,7 +37,7 @@ test: check ## Everything that has to hold: check, then all tests
 	@cat $(FRAMERILL_SKIPS) 2>/dev/null || true
 	cargo test --workspace --doc --quiet
 	for example in in_process over_http transform; do cargo run --quiet -p framerill-trickle --example $$example > target/example.log; done
-	$(PYTHON) -m pytest -rs python/framerill examples tests/documents tests/packages
+	$(PYTHON) -m pytest -rs python/framerill python/ai-runner-base examples tests/documents tests/packages
 
 .PHONY: check
 check: tools ## Formatting, lints, types, dependencies
@@ -50,6 +50,7 @@ check: tools ## Formatting, lints, types, dependencies
 	$(PYTHON) -m ruff format --check --config examples/ruff.toml deploy tests/documents tests/packages
 	$(PYTHON) -m ruff check --config examples/ruff.toml deploy tests/documents tests/packages
 	cd python/framerill && $(PYTHON) -m mypy
+	cd python/ai-runner-base && $(PYTHON) -m mypy
 
 .PHONY: bench
 bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run

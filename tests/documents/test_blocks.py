@@ -112,11 +112,12 @@ def of_pages(wanted) -> list:
 
 
 def is_exercised(block: Block) -> bool:
-    """Whether it is a module for authors; fragments begin with a space."""
+    """Whether it is a module for authors; fragments begin with a space, and modules of packages have others beside them."""
     imports = re.search(r"^(from|import) (framerill|app|runner|pydantic)\b", block.text, re.MULTILINE)
     # Examples of docstrings are about a reader's own modules.
     is_written_here = not block.page.startswith("docs/reference/")
-    return block.kind == "python" and bool(imports) and is_written_here and block.mark != "not run"
+    is_alone = is_written_here and "/" not in (block.file or "")
+    return block.kind == "python" and bool(imports) and is_alone and block.mark != "not run"
 
 
 @pytest.mark.parametrize("page", of_pages(is_exercised))
