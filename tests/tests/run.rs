@@ -12,6 +12,8 @@ mod reload;
 mod scaffold;
 #[path = "run/scene.rs"]
 mod scene;
+#[path = "run/shapes.rs"]
+mod shapes;
 #[path = "run/trickle.rs"]
 mod trickle;
 #[path = "run/video.rs"]
