@@ -22,6 +22,8 @@ mod chaos;
 mod containment;
 #[path = "live/deaths.rs"]
 mod deaths;
+#[path = "live/decoupled.rs"]
+mod decoupled;
 #[path = "live/dice.rs"]
 mod dice;
 #[path = "live/files.rs"]
