@@ -10,6 +10,8 @@ mod containment;
 mod faults;
 #[path = "run/scene.rs"]
 mod scene;
+#[path = "run/shapes.rs"]
+mod shapes;
 #[path = "run/trickle.rs"]
 mod trickle;
 #[path = "run/video.rs"]
