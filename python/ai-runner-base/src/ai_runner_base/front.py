@@ -28,7 +28,7 @@ _PIECE = 64 * 1024
 
 
 class Front:
-    """The application. It starts nothing for a pipeline that is served already; in prepare mode it prepares and ends."""
+    """The application. It starts nothing for a pipeline that is served already; and only prepares in prepare mode."""
 
     routes: tuple[Any, ...] = ()
     """None of its own: the runner behind it knows its routes."""
