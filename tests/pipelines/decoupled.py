@@ -68,9 +68,10 @@ class Twice(Queued):
 
     def made_of(self, frame: VideoFrame) -> list[Output]:
         picture = 255 - frame.pixels
+        later = round((frame.seconds + 1 / 60) * 90_000)
         return [
-            Output(picture, pts, frame.time_base)
-            for pts in (frame.pts, frame.pts + 1500)
+            Output(picture, frame.pts, frame.time_base),
+            Output(picture, later, (1, 90_000)),
         ]
 
 
