@@ -153,6 +153,28 @@ fn a_frame_that_may_have_further_pictures_does_not_hold_up_those_behind_it() {
 }
 
 #[test]
+fn what_is_kept_inside_is_not_late_while_nothing_comes_and_is_once_more_comes() {
+    let mut scene = Scene::new(EgressMode::Live);
+    scene.presenter.takes_in();
+    // Two are kept inside.
+    scene.arrive();
+    scene.arrive();
+    for _ in 0..10 {
+        let frame = scene.arrive();
+        assert!(scene.finish(frame - 2));
+    }
+    scene.now += 1000 * MS;
+    scene.look();
+    let frame = scene.arrive();
+    assert!(scene.finish(frame - 2), "{:?}", scene.frames());
+    assert!(scene.frames().iter().all(|(_, is_filler)| !is_filler));
+    for _ in 0..4 {
+        scene.arrive();
+    }
+    assert!(scene.frames().iter().any(|(_, is_filler)| *is_filler));
+}
+
+#[test]
 fn a_pipeline_that_takes_400_ms_a_frame_is_slow_and_not_late() {
     let mut scene = Scene::new(EgressMode::Live);
     scene.present(true);
