@@ -54,6 +54,21 @@ fn frames_that_are_kept_inside_come_out_in_their_places() {
 }
 
 #[test]
+fn one_that_gives_nothing_while_frames_come_is_hung_and_one_that_waits_for_frames_is_not() {
+    let Some(clip) = clip() else { return };
+    let setup = Setup::python("decoupled", "Stops").flag("--max-frame-time", "2");
+    let orchestrator = Orchestrator::idle(setup);
+    let stream = orchestrator.stream("stops", &clip, &json!({}));
+    stream.viewer.until_more(RATE / 2, FIRST);
+    stream.session.until_event("restart", SOON, |_| true);
+    assert!(
+        orchestrator.runner.said().contains("hung"),
+        "{}",
+        orchestrator.runner.last_words()
+    );
+}
+
+#[test]
 fn several_pictures_for_one_frame_share_the_time_up_to_the_next() {
     let Some((orchestrator, stream)) = started("Twice") else {
         return;
