@@ -190,6 +190,7 @@ impl Engine<'_> {
         self.worker_spoke = true;
         self.last_error = None;
         self.last_traceback = None;
+        self.last_lines.clear();
         progress.say(&format!(
             "`{}` runs its new code",
             self.plan.pipeline.short_name()
