@@ -58,7 +58,8 @@ def entry_points() -> list[EntryPoint]:
 
 def _installed(name: str) -> Found:
     points = entry_points()
-    point = next((it for it in points if it.name == name), None)
+    base = name.partition("-")[0]
+    point = next((it for wanted in (name, base) for it in points if it.name == wanted), None)
     if point is None:
         names = sorted({it.name for it in points})
         installed = f"installed pipelines: {', '.join(names)}" if names else "no pipeline package is installed here"
@@ -67,6 +68,11 @@ def _installed(name: str) -> Found:
             f"no installed pipeline is called `{name}`",
             hint=f"{_near(name, names)}{installed}; a file is named by its path, for example ./mine.py",
         )
+    return of_point(point, name)
+
+
+def of_point(point: EntryPoint, name: str) -> Found:
+    """The class of an entry point, asked for as `name`, which may be a variant of its own. Raises TargetError."""
     module = _import(point.module, name)
     found = _attribute(module, point.attr, name) if point.attr else _the_one(module, name)
     origin = f"package {point.dist.name} {point.dist.version}" if point.dist else "package"
