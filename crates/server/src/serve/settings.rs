@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_package_to_install_is_an_errand_before_everything_else() {
-        let mut sources = |value: &str| Sources {
+        let sources = |value: &str| Sources {
             env: [("AUTO_INSTALL_PIPELINE".to_owned(), value.to_owned())].into(),
             flags: [("--python", "python3.12".to_owned())].into(),
             ..Sources::default()
