@@ -37,7 +37,7 @@ test: check ## Everything that has to hold: check, then all tests
 	@cat $(FRAMERILL_SKIPS) 2>/dev/null || true
 	cargo test --workspace --doc --quiet
 	for example in in_process over_http transform; do cargo run --quiet -p framerill-trickle --example $$example > target/example.log; done
-	$(PYTHON) -m pytest -rs python/framerill examples
+	$(PYTHON) -m pytest -rs python/framerill python/ai-runner-base examples
 
 .PHONY: check
 check: tools ## Formatting, lints, types, dependencies
@@ -48,6 +48,7 @@ check: tools ## Formatting, lints, types, dependencies
 	$(PYTHON) -m ruff format --check python examples tests/pipelines benches
 	$(PYTHON) -m ruff check python examples tests/pipelines benches
 	cd python/framerill && $(PYTHON) -m mypy
+	cd python/ai-runner-base && $(PYTHON) -m mypy
 
 .PHONY: bench
 bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run
@@ -70,12 +71,12 @@ test-torch: setup ## The example that needs torch (install it first: .venv/bin/p
 	$(PYTHON) -m pytest -rs examples/torch-glow
 
 .PHONY: dist
-dist: build ## An archive with both programs, the licences and the Python wheel, in target/dist
+dist: build ## An archive with both programs, the licences and the Python wheels, in target/dist
 	rm -rf target/dist && mkdir -p target/dist/framerill
 	cp target/release/framerill target/release/framerill-media README.md LICENSE-* target/dist/framerill/
 	cp crates/worker/src/filters/font/LICENSE target/dist/framerill/LICENSE-font
 	cp /usr/share/common-licenses/GPL-3 target/dist/framerill/LICENSE-framerill-media
-	$(PYTHON) -m pip wheel -q --no-deps -w target/dist/framerill python/framerill
+	$(PYTHON) -m pip wheel -q --no-deps -w target/dist/framerill python/framerill python/ai-runner-base
 	tar -C target/dist -czf target/dist/framerill.tar.gz framerill
 	@echo target/dist/framerill.tar.gz
 

@@ -56,14 +56,14 @@ find_python() {
 python_packages() {
   local stamp=.venv/.setup wanted
   # The folder counts too: a virtual environment that was moved does not work.
-  wanted=$({ pwd; cat python/framerill/requirements-dev.txt python/framerill/pyproject.toml scripts/setup.sh; } | sha256sum)
+  wanted=$({ pwd; cat python/framerill/requirements-dev.txt python/*/pyproject.toml scripts/setup.sh; } | sha256sum)
   [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
   local python
   python=$(find_python)
   echo "setup: Python packages into .venv"
   [ -x .venv/bin/python ] || "$python" -m venv .venv
   .venv/bin/python -m pip install -q --disable-pip-version-check -r python/framerill/requirements-dev.txt
-  .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -e python/framerill
+  .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -e python/framerill -e python/ai-runner-base
   echo "$wanted" >"$stamp"
 }
 

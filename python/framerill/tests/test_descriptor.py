@@ -62,7 +62,7 @@ def test_any_length_but_128_is_refused(length):
 
 @pytest.mark.parametrize(
     ("offset", "value", "said"),
-    [(0, 0, "magic"), (4, 0, "type"), (4, 7, "type"), (5, 2, "kind"), (6, 4, "flags"), (64, 5, "parents")],
+    [(0, 0, "magic"), (4, 0, "type"), (4, 8, "type"), (5, 2, "kind"), (6, 4, "flags"), (64, 5, "parents")],
 )
 def test_codes_that_this_version_does_not_know_are_refused(offset, value, said):
     data = bytearray(wire.Descriptor().encode())

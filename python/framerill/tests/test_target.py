@@ -111,7 +111,7 @@ def test_what_is_no_pipeline_is_refused(folder):
 def test_a_compatible_class_may_name_its_pipeline(folder):
     (folder / "adapted.py").write_text(
         "from beside import Imported\n"
-        "class Foreign:\n    @classmethod\n    def __framerill_pipeline__(cls): return Imported\n"
+        "class Foreign:\n    @classmethod\n    def __framerill_pipeline__(cls, name): return Imported\n"
     )
     assert _target.find(f"{folder}/adapted.py:Foreign").pipeline.__name__ == "Imported"
 
@@ -137,15 +137,76 @@ def test_an_entry_point_is_found_in_both_groups(installed):
     assert pipelines.describe("older")["name"] == "older"
 
 
+def test_a_variant_without_an_entry_point_is_its_base_and_knows_its_name(installed):
+    (installed / "told.py").write_text(
+        "from beside import Imported\n"
+        "class Told:\n    @classmethod\n"
+        "    def __framerill_pipeline__(cls, name): return type('Told', (Imported,), {'told': name})\n"
+    )
+    entries = installed / "plates_pack-1.2.dist-info" / "entry_points.txt"
+    entries.write_text(entries.read_text() + "told = told:Told\ntold-twice = told:Told\n")
+    assert [_target.find(name).pipeline.told for name in ("told", "told-fast-xl", "told-twice")] == [
+        "told", "told-fast-xl", "told-twice"
+    ]  # fmt: skip
+    assert _target.find("told-fast-xl").name == "told-fast-xl"
+    assert failure("tol-d").code == "unknown_pipeline"
+
+
+def test_of_two_packages_with_one_name_the_first_counts_and_the_other_is_told(installed, caplog):
+    entries = installed / "plates_pack-1.2.dist-info" / "entry_points.txt"
+    entries.write_text(entries.read_text().replace("older = one_pipeline:Mine", "mine = other:Thing"))
+    assert _target.find("mine").pipeline.__name__ == "Mine"
+    assert "one_pipeline:Mine counts, other:Thing does not" in caplog.text
+
+
+def spec(**fields):
+    import json
+
+    return json.dumps(fields)
+
+
+def test_a_specification_brings_its_name_its_parameters_and_its_range(folder):
+    sys.path.insert(0, str(folder))
+    (folder / "its_params.py").write_text("import framerill\nclass P(framerill.Params):\n    level: int = 3\n")
+    text = spec(pipeline_cls="one_pipeline:Mine", params_cls="its_params:P", name="shown", tensor_range=[0, 1])
+    found = _target.find(text)
+    assert (found.name, found.target, found.pipeline.tensor_range) == ("shown", text, (0, 1))
+    description = pipelines.describe(text)
+    assert (description["name"], description["defaults"]) == ("shown", {"level": 3})
+    assert description["summary"] == "It is mine."
+    (folder / "named.py").write_text(ONE.replace("class Mine", "class MinePipeline"))
+    assert _target.find(spec(pipeline_cls="named:MinePipeline")).name == "mine"
+    assert _target.find("one_pipeline:Mine").pipeline.tensor_range == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "it is no JSON"),
+        ("{}", "`pipeline_cls` is a text"),
+        (spec(pipeline_cls="one_pipeline"), "`pipeline_cls` is module:Class, not `one_pipeline`"),
+        (spec(pipeline_cls="one_pipeline:Mine", params_cls="x"), "`params_cls` is module:Class"),
+        (spec(pipeline_cls="one_pipeline:Mine", params_cls="beside:None_"), "nothing called `None_`"),
+        (spec(pipeline_cls="one_pipeline:Mine", tensor_range=3), "`tensor_range`"),
+        (spec(pipeline_cls="one_pipeline:Mine", name=3), "`name` is a text"),
+    ],
+)
+def test_a_specification_that_cannot_be_used_says_why(folder, text, said):
+    sys.path.insert(0, str(folder))
+    assert said in str(failure(text))
+
+
 def test_an_unknown_name_is_answered_with_near_ones(installed):
     error = failure("oldr")
     assert error.code == "unknown_pipeline"
-    assert error.hint.startswith("did you mean `older`? installed pipelines: gone, mine, odd, older;")
+    names = sorted({point.name for point in _target.entry_points()})
+    assert {"gone", "mine", "odd", "older"} <= set(names)
+    assert error.hint.startswith(f"did you mean `older`? installed pipelines: {', '.join(names)};")
 
 
 def test_the_list_names_broken_ones_and_imports_none(installed):
     known = set(sys.modules)
-    rows = {row["name"]: row for row in pipelines.installed()}
+    rows = {row["name"]: row for row in pipelines.installed() if row["distribution"] == "plates-pack"}
     assert list(rows) == ["gone", "mine", "odd", "older"]
     assert rows["mine"] == {
         "name": "mine", "target": "one_pipeline:Mine", "distribution": "plates-pack", "version": "1.2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ._caps import PIXEL_FORMATS
@@ -13,8 +14,12 @@ if TYPE_CHECKING:
     from ._target import Found
 
 _NO_PARAMS = {"type": "object", "properties": {}, "additionalProperties": False}
+_ANY_PARAMS = {"type": "object", "properties": {}}
 _MAX_HISTORY = 32  # what media gives slots for
 _MAX_FRAME_TIME = 86_400
+_MAX_BATCH = 16
+_MAX_WAIT_MS = 10_000
+_MAX_INSIDE = 1024
 
 
 def params_model(pipeline: type[Pipeline]) -> Any:
@@ -37,12 +42,17 @@ def describe(found: Found) -> dict[str, Any]:
     check(pipeline)
     model = params_model(pipeline)
     if model is None:
-        schema, defaults = _NO_PARAMS, {}
+        schema, defaults = (_ANY_PARAMS if is_decoupled(pipeline) else _NO_PARAMS), {}
     else:
         from ._params import defaults as of_defaults
         from ._params import schema as of_schema
 
         schema, defaults = of_schema(model), of_defaults(model)
+    of_kind: dict[str, Any] = {}
+    if is_decoupled(pipeline):
+        of_kind = {"decoupled": True, "reapplies_initial": bool(getattr(pipeline, "reapplies_initial", False))}
+    elif pipeline.batch_size > 1:
+        of_kind = {"batch_size": pipeline.batch_size}
     return {
         "name": name_of(pipeline, found.name),
         "summary": summary_of(pipeline),
@@ -56,7 +66,15 @@ def describe(found: Found) -> dict[str, Any]:
         "max_frame_time": float(pipeline.max_frame_time),
         "target": found.target,
         "origin": found.origin,
+        **of_kind,
     }
+
+
+def is_decoupled(pipeline: type[Pipeline]) -> bool:
+    """Whether it takes frames in one loop and gives pictures in another."""
+    decoupled = sys.modules.get("framerill.decoupled")
+    # Nobody inherits from what nobody has imported.
+    return decoupled is not None and issubclass(pipeline, decoupled.Decoupled)
 
 
 def name_of(pipeline: type[Pipeline], entry_point: str | None = None) -> str:
@@ -97,9 +115,33 @@ def check(pipeline: type[Pipeline]) -> None:
     for attribute in ("audio", "shareable"):
         if not isinstance(getattr(pipeline, attribute), bool):
             raise _wrong(pipeline, f"`{attribute}` is True or False", f"set `{attribute} = True`, or leave it out")
+    _check_batch(pipeline)
+    if is_decoupled(pipeline):
+        _check_decoupled(pipeline)
     limits = pipeline.tensor_range
     if not (isinstance(limits, tuple) and len(limits) == 2 and limits[0] < limits[1]):
         raise _wrong(pipeline, f"`tensor_range = {limits!r}` is no range", "give two numbers, such as (-1.0, 1.0)")
+
+
+def _check_batch(pipeline: type[Pipeline]) -> None:
+    size, wait = pipeline.batch_size, pipeline.max_wait_ms
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= _MAX_BATCH:
+        raise _wrong(
+            pipeline, f"`batch_size = {size!r}` is out of range", f"give a whole number from 1 to {_MAX_BATCH}"
+        )
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait <= _MAX_WAIT_MS:
+        raise _wrong(pipeline, f"`max_wait_ms = {wait!r}` is out of range", f"give 0 to {_MAX_WAIT_MS} milliseconds")
+
+
+def _check_decoupled(pipeline: Any) -> None:
+    for attribute in ("audio", "shareable"):
+        if getattr(pipeline, attribute):
+            raise _wrong(pipeline, f"a Decoupled pipeline is never `{attribute}`", "leave it out")
+    if pipeline.batch_size != 1:
+        raise _wrong(pipeline, "a Decoupled pipeline takes one frame at a time", "leave `batch_size` out")
+    most = pipeline.most_inside
+    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= _MAX_INSIDE:
+        raise _wrong(pipeline, f"`most_inside = {most!r}` is out of range", f"give a number from 1 to {_MAX_INSIDE}")
 
 
 def _wrong(pipeline: type[Pipeline], what: str, hint: str) -> TargetError:

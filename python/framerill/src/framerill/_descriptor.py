@@ -9,7 +9,7 @@ from .errors import LinkError
 
 BYTES = 128
 MAGIC = 0x314C5246
-POOL, FRAME, RELEASE, SKIP, FLUSH, EOS = 1, 2, 3, 4, 5, 6
+POOL, FRAME, RELEASE, SKIP, FLUSH, EOS, TAKEN = 1, 2, 3, 4, 5, 6, 7
 VIDEO, AUDIO = 0, 1
 PASSTHROUGH, DISCONTINUITY = 1, 2
 CHOSEN, LATE, FLUSHED, FAILED = 1, 2, 3, 4
@@ -64,7 +64,7 @@ def decode(buffer: bytearray | bytes, length: int) -> Descriptor:
     magic, type, kind, flags = fields[:4]
     if magic != MAGIC:
         raise LinkError("a message without the link's magic number")
-    if not POOL <= type <= EOS:
+    if not POOL <= type <= TAKEN:
         raise LinkError(f"unknown type {type}")
     if kind > AUDIO or flags > _ALL_FLAGS or fields[16] > 4:
         raise LinkError(f"unknown kind {kind}, flags {flags} or {fields[16]} parents")
@@ -91,6 +91,11 @@ def release(slot: int) -> bytes:
 def skip(frame: int, reason: int, process_ns: int = 0) -> bytes:
     """A frame has no answer."""
     return Descriptor(type=SKIP, frame=frame, reason=reason, process_ns=process_ns).encode()
+
+
+def taken(frame: int, process_ns: int) -> bytes:
+    """The pipeline has taken a frame in, for which it needed so long; its answer comes on its own time."""
+    return Descriptor(type=TAKEN, frame=frame, process_ns=process_ns).encode()
 
 
 def flush(serial: int) -> bytes:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
-from ._describe import check, name_of, params_model
+from ._describe import check, is_decoupled, name_of, params_model
 from .errors import ContractError
 from .frames import AudioFrame, Skip, VideoFrame
 from .pipeline import Pipeline, Update
@@ -19,21 +20,50 @@ if TYPE_CHECKING:
 _MOST_ANSWERS = 256
 
 
+@dataclass(frozen=True)
+class Base:
+    """What a stream's own parameters say, for pipelines whose parameters have the same names."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    """`width`, `height` and `show_reloading_frame` as they hold."""
+    given: frozenset[str] = frozenset()
+    """Which of them were asked for; the others are usual."""
+
+
+_NO_BASE = Base()
+
+
+class ReloadFailed(Exception):  # noqa: N818  the end of the process, not an error of ours
+    """The task that an update was answered with failed; its cause is the author's exception."""
+
+
 class Engine:
     """Runs one instance of a pipeline, always in the thread that made it."""
 
-    def __init__(self, pipeline: type[Pipeline] | Pipeline, given: dict[str, Any], name: str | None = None) -> None:
-        """Makes the instance, which loads nothing yet. Raises ParamsError, TargetError, and what the author raises."""
+    def __init__(
+        self,
+        pipeline: type[Pipeline] | Pipeline,
+        given: dict[str, Any],
+        name: str | None = None,
+        base: Base = _NO_BASE,
+    ) -> None:
+        """Makes the instance, which loads nothing yet; `name` is the entry point's.
+
+        Raises ParamsError, TargetError, and what the author raises.
+        """
         cls = pipeline if isinstance(pipeline, type) else type(pipeline)
         check(cls)
         self.kind = cls
         self.name = name_of(cls, name)
         self.loop: AbstractEventLoop | None = None
         self.step: str | None = None
+        self.is_decoupled = is_decoupled(cls)
+        self.batch_size = 1 if self.is_decoupled else cls.batch_size
+        self.max_wait = cls.max_wait_ms / 1000
         self._model = params_model(cls)
-        self._given = given
+        self._given = self._with_base(given, base)
         self._device: Any = None
-        params = self._validated(given)
+        params = self._validated(self._given)
         if isinstance(pipeline, Pipeline):
             self.pipeline = pipeline
             self._set_params(params)
@@ -41,12 +71,31 @@ class Engine:
         self.step = "__init__"
         self.pipeline = cls.__new__(cls)
         self._set_params(params)
+        if name is not None or self.is_decoupled:
+            cast("Any", self.pipeline).pipeline_name = name
         # Not before the parameters are there: an author's `__init__` may use them.
         self.pipeline.__init__()  # type: ignore[misc]
         self.step = None
 
+    def _with_base(self, given: dict[str, Any], base: Base) -> dict[str, Any]:
+        if not base.values:
+            return given
+        defaults = {} if self._model is None else {key: it.default for key, it in self._model.model_fields.items()}
+        added = {}
+        for key, value in base.values.items():
+            if key in given:
+                continue
+            if self.is_decoupled:
+                # What has its usual value is left out, as whoever asked has left it out.
+                wanted = key in base.given or (key in defaults and defaults[key] != value)
+            else:
+                wanted = key in defaults
+            if wanted:
+                added[key] = value
+        return {**given, **added}
+
     def _validated(self, given: dict[str, Any]) -> Any:
-        if self._model is None and not given:
+        if self._model is None and (not given or self.is_decoupled):
             return None
         from ._params import Params, validate
 
@@ -59,33 +108,55 @@ class Engine:
     # The author's methods
 
     def load(self) -> None:
-        """Runs the pipeline's `load`."""
-        self._call("load", self.pipeline.load)
+        """Runs the pipeline's `load`, or `start`."""
+        pipeline: Any = self.pipeline
+        if self.is_decoupled:
+            self._call("start", pipeline.start, dict(self._given))
+        else:
+            self._call("load", self.pipeline.load)
 
     def flush(self) -> None:
         """Runs the pipeline's `flush`."""
         self._call("flush", self.pipeline.flush)
 
     def close(self) -> None:
-        """Runs the pipeline's `close`."""
-        self._call("close", self.pipeline.close)
+        """Runs the pipeline's `close`, or `stop`."""
+        pipeline: Any = self.pipeline
+        if self.is_decoupled:
+            self._call("stop", pipeline.stop)
+        else:
+            self._call("close", self.pipeline.close)
         if self.loop is not None:
             self.loop.run_until_complete(_end_tasks())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
             self.loop = None
 
-    def check(self, changes: dict[str, Any]) -> bool:
+    def merged(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> dict[str, Any]:
+        """The parameters with these changes, or these alone; not yet checked."""
+        given = self._with_base(changes, base)
+        return given if replace else {**self._given, **given}
+
+    def check(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> bool:
         """Raises ParamsError unless the fields of `changes` are valid, and changes nothing.
 
         What the pipeline's own `update` refuses, it refuses when they come.
         """
-        self._validated({**self._given, **changes})
+        self._validated(self.merged(changes, replace, base))
         return False
 
-    def update(self, changes: dict[str, Any]) -> bool:
+    def valid(self, given: dict[str, Any]) -> Any:
+        """The parameters of these values. Raises ParamsError."""
+        return self._validated(given)
+
+    def adopt(self, given: dict[str, Any], params: Any) -> None:
+        """These hold from here on."""
+        self._given = given
+        self._set_params(params)
+
+    def update(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> bool:
         """Changes parameters; True when a reload is needed. Raises ParamsError, and then nothing has changed."""
-        given = {**self._given, **changes}
+        given = self.merged(changes, replace, base)
         params = self._validated(given)
         try:
             answer = self._call("update", self.pipeline.update, params)
@@ -96,8 +167,7 @@ class Engine:
             raise ContractError(
                 f"`{self.name}.update` returns None or Update.RELOAD, not {answer!r:.80}; raise ValueError to refuse"
             )
-        self._given = given
-        self._set_params(params)
+        self.adopt(given, params)
         return bool(answer == Update.RELOAD)
 
     def process(self, frame: VideoFrame) -> list[VideoFrame] | Skip:
@@ -108,6 +178,38 @@ class Engine:
             self.step = None
             return [self._checked(answer, frame)]
         settled = self._settle(answer, frame)
+        self.step = None
+        return settled
+
+    def process_batch(self, frames: list[VideoFrame], live: bool = False) -> list[list[VideoFrame] | Skip | Exception]:
+        """Runs `process` on several frames; an answer for each, in their order.
+
+        With `live`, what the pipeline raises, or answers wrongly, is the answer of the frames that it concerns;
+        otherwise it is raised.
+        """
+        self.step = "process"
+        try:
+            answers = self.pipeline.process(frames)  # type: ignore[arg-type]
+            if hasattr(answers, "__await__"):
+                answers = self._await(answers)
+            if not isinstance(answers, (list, tuple)) or len(answers) != len(frames):
+                given = f"{len(answers)}" if isinstance(answers, (list, tuple)) else _kind(answers)
+                raise ContractError(
+                    f"`{self.name}.process` answers {len(frames)} frames with a list of {len(frames)} answers, "
+                    f"not with {given}: `batch_size = {self.batch_size}`"
+                )
+        except Exception as error:
+            if not live:
+                raise
+            return [error] * len(frames)
+        settled: list[list[VideoFrame] | Skip | Exception] = []
+        for answer, frame in zip(answers, frames):  # noqa: B905  Python 3.10
+            try:
+                settled.append(self._settle(answer, frame))
+            except Exception as error:
+                if not live:
+                    raise
+                settled.append(error)
         self.step = None
         return settled
 
@@ -207,12 +309,16 @@ class Engine:
         return answer
 
     def _await(self, awaitable: Any) -> Any:
+        return self.event_loop().run_until_complete(_wrapped(awaitable))
+
+    def event_loop(self) -> AbstractEventLoop:
+        """The loop that the author's coroutines run in."""
         if self.loop is None:
             import asyncio
 
             self.loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.loop)
-        return self.loop.run_until_complete(_wrapped(awaitable))
+        return self.loop
 
 
 async def _end_tasks() -> None:

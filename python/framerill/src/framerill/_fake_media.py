@@ -29,6 +29,8 @@ class Answer:
     """Id of the frame that it answers."""
     index: int
     of: int
+    """0 when it comes with its own time and nobody knows how many there will be."""
+    pts: int
     passthrough: bool
     process_ns: int
     pixels: Array
@@ -37,7 +39,15 @@ class Answer:
 class FakeMedia(threading.Thread):
     """Sends pictures, keeps what comes back, and ends the link after the last answer."""
 
-    def __init__(self, sock: socket.socket, pictures: Sequence[Array], caps: Caps, history: int, interval: int) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        pictures: Sequence[Array],
+        caps: Caps,
+        history: int,
+        interval: int,
+        depth: int = DEPTH,
+    ) -> None:
         super().__init__(name="fake-media", daemon=True)
         self.answers: list[Answer] = []
         self.skipped: list[int] = []
@@ -46,22 +56,26 @@ class FakeMedia(threading.Thread):
         self._pictures = pictures
         self._caps = caps
         self._interval = interval
-        self._pool = OutputPool(caps, history + DEPTH + _OWN_SLOTS)
+        self._depth = depth
+        self._pool = OutputPool(caps, history + depth + _OWN_SLOTS)
         self._peer: PeerPool | None = None
         self._outstanding: dict[int, int] = {}
+        self._taken: set[int] = set()
+        self._open: int | None = None
         self._sent = 0
 
     def run(self) -> None:
         """Plays the whole clip."""
         try:
             self._exchange_pools()
-            while self._sent < len(self._pictures) or self._outstanding:
-                while self._send_next():
-                    pass
-                self._take()
+            while self._sent < len(self._pictures):
+                if not self._send_next():
+                    self._take()
             self._socket.send(wire.eos())
             while self._take() != wire.EOS:
                 pass
+            if self._outstanding:
+                raise LinkError(f"the worker ends with {len(self._outstanding)} frame(s) unanswered")
         except LinkError as error:
             self.failure = error
         except OSError:
@@ -87,7 +101,7 @@ class FakeMedia(threading.Thread):
             close_all(fds)
 
     def _send_next(self) -> bool:
-        if self._sent == len(self._pictures) or len(self._outstanding) == DEPTH:
+        if self._sent == len(self._pictures) or len(self._outstanding.keys() - self._taken) >= self._depth:
             return False
         slot = self._pool.take()
         if slot is None:
@@ -120,15 +134,22 @@ class FakeMedia(threading.Thread):
         if message.type == wire.RELEASE:
             self._pool.released(message.slot)
         elif message.type == wire.SKIP:
-            self._outstanding.pop(self._due(message.frame))
-            self.skipped.append(message.frame)
+            self._gone(self._due(message.frame))
+            if message.frame != self._open:
+                self.skipped.append(message.frame)
+            self._open = None
+        elif message.type == wire.TAKEN:
+            if message.frame not in self._outstanding:
+                raise LinkError(f"frame {message.frame} was taken, which is not out")
+            self._taken.add(message.frame)
         elif message.type == wire.FRAME:
             self._answer(message)
         return message.type
 
     def _answer(self, message: wire.Descriptor) -> None:
         parent = self._due(message.parents[-1] if message.parents else None)
-        if message.nth >= message.of:
+        is_open = message.of == 0
+        if not is_open and message.nth >= message.of:
             raise LinkError(f"answer {message.nth} of {message.of}")
         passthrough = bool(message.flags & wire.PASSTHROUGH)
         if passthrough and message.slot != self._outstanding[parent]:
@@ -140,9 +161,16 @@ class FakeMedia(threading.Thread):
             self._socket.send(wire.release(message.slot))
         else:
             raise LinkError("an answer lies outside the pool")
-        self.answers.append(Answer(parent, message.nth, message.of, passthrough, message.process_ns, pixels))
-        if message.nth + 1 == message.of:
-            del self._outstanding[parent]
+        answer = Answer(parent, message.nth, message.of, message.pts, passthrough, message.process_ns, pixels)
+        self.answers.append(answer)
+        if is_open:
+            self._open = parent
+        elif message.nth + 1 == message.of:
+            self._gone(parent)
+
+    def _gone(self, frame: int) -> None:
+        del self._outstanding[frame]
+        self._taken.discard(frame)
 
     def _due(self, got: int | None) -> int:
         due = next(iter(self._outstanding), None)

@@ -32,6 +32,13 @@ class Link:
         """Ends both directions. May be called twice."""
         self._socket.close()
 
+    def end(self) -> None:
+        """Ends both directions and leaves the descriptor: whoever waits for it sees the end."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # It has ended already.
+
     def recv(self) -> wire.Descriptor | None:
         """The next message, or None when none is there. Descriptors that come with it are closed."""
         try:

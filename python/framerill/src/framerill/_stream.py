@@ -25,7 +25,7 @@ from ._lease import Leases
 from ._link import Link, close_all
 from ._pool import OutputPool, PeerPool
 from .errors import ContractError, LinkError
-from .frames import AudioFrame, Skip, _video
+from .frames import AudioFrame, Skip, VideoFrame, _video
 
 if TYPE_CHECKING:
     from ._engine import Engine
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 JOIN_WITHIN = 5.0
 """Seconds that a peer has to lend its pool."""
 _WAIT_FOR_SLOT_MS = 100
+_OUTPUT_SLOTS = 6
 _FAILURE_PAUSE = 0.01
 """Seconds after the first of several frames in a row that the pipeline failed with; it doubles."""
 _FAILURE_PAUSE_MOST = 0.1
@@ -51,6 +52,10 @@ class Counts:
     failed: int = 0
     flushed: int = 0
     copies: int = 0
+    late: int = 0
+    twice: int = 0
+    unknown: int = 0
+    never: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Notices:
     """A frame's id and the author's reason."""
     failed: Callable[[Exception], None] = lambda error: None
     """What the pipeline of a live stream raised; the worker goes on."""
+    stray: Callable[[str], None] = lambda text: None
+    """An output that answers no frame, or a frame that no output answers, in a sentence; once a stream and kind."""
 
 
 class Stream:
@@ -91,7 +98,9 @@ class Stream:
         self._notices = notices
         self._waiting: deque[wire.Descriptor] = deque()
         self._flushes = 0
-        self._leases = Leases(engine.pipeline.history, link.release)
+        self._batch_size = engine.batch_size
+        self._batch_began: float | None = None
+        self._leases = Leases(engine.pipeline.history + engine.batch_size - 1, link.release)
         self._caps: Caps | None = None
         self._input: PeerPool | None = None
         self._output: OutputPool | None = None
@@ -118,12 +127,24 @@ class Stream:
         """Whether `answer_next` has something to do and, for a frame, a slot to answer into."""
         if not self._waiting or self._output is None:
             return False
+        if self._batch_size > 1 and not self._is_batch_due():
+            return False
         return self._waiting[0].type != wire.FRAME or self._output.has_free()
+
+    @property
+    def due(self) -> float | None:
+        """When a batch that is not full goes on as it is, on the monotonic clock."""
+        if self._batch_began is None or not self._waiting:
+            return None
+        return self._batch_began + self._engine.max_wait
 
     @property
     def is_idle(self) -> bool:
         """Whether everything that came is answered."""
         return not self._waiting
+
+    def drain(self) -> None:
+        """What came is to be answered, and nothing more will come."""
 
     def join(self) -> bool:
         """Takes the peer's pool and lends ours; True once that is done. Raises LinkError."""
@@ -142,7 +163,7 @@ class Stream:
             self._input = PeerPool(fds[0], message.slot, message.nbytes)
         finally:
             close_all(fds)
-        output = OutputPool(caps)
+        output = OutputPool(caps, max(_OUTPUT_SLOTS, self._batch_size + 4))
         self.link.send_with(wire.pool(output.slots, output.slot_bytes, caps.code, caps.width, caps.height), output.fd)
         close_fd(output.fd)
         output.fd = -1
@@ -164,6 +185,8 @@ class Stream:
                 raise LinkError("more frames than slots")
             self._waiting.append(message)
             self._flushes += kind == wire.FLUSH
+            if self._batch_began is None and self._batch_size > 1:
+                self._batch_began = time.monotonic()
         else:
             raise LinkError("media sends neither a second pool nor a skip")
 
@@ -177,6 +200,8 @@ class Stream:
             self.link.send(wire.eos())
         elif message.kind == wire.AUDIO:
             self._answer_sound(message)
+        elif self._batch_size > 1:
+            self._answer_batch(message)
         else:
             self._answer_picture(message)
 
@@ -233,7 +258,8 @@ class Stream:
             raise LinkError("a time base with a zero")
         return peer
 
-    def _answer_picture(self, message: wire.Descriptor) -> None:
+    def _frame(self, message: wire.Descriptor) -> VideoFrame:
+        """The frame that a message tells of; its slot is lent to whoever looks at it."""
         peer, caps = self._checked_slot(message), self._caps
         if caps is None or (message.format, message.width, message.height) != (caps.code, caps.width, caps.height):
             raise LinkError("a frame's caps are the pool's")
@@ -244,7 +270,7 @@ class Stream:
         if must_copy:
             pixels = self._copied(pixels)  # with the only array of the slot it goes back at once
             slot = -1
-        frame = _video(
+        return _video(
             pixels,
             caps,
             self,
@@ -254,7 +280,9 @@ class Stream:
             bool(message.flags & wire.DISCONTINUITY),
             slot,
         )
-        del pixels
+
+    def _answer_picture(self, message: wire.Descriptor) -> None:
+        frame = self._frame(message)
         began = time.monotonic_ns()
         try:
             answer = self._engine.process(frame)
@@ -262,13 +290,48 @@ class Stream:
             if not self._live:
                 raise
             self._fail(message, error, time.monotonic_ns() - began)
+            self._pause()
             return
-        took = time.monotonic_ns() - began
+        self._settle(message, frame, answer, time.monotonic_ns() - began)
+
+    def _is_batch_due(self) -> bool:
+        ready = 0
+        for message in self._waiting:
+            if message.type != wire.FRAME or message.kind != wire.VIDEO:
+                return True
+            ready += 1
+        return ready >= self._batch_size or time.monotonic() >= (self.due or 0.0)
+
+    def _answer_batch(self, first: wire.Descriptor) -> None:
+        messages = [first]
+        while len(messages) < self._batch_size and self._waiting:
+            message = self._waiting[0]
+            if message.type != wire.FRAME or message.kind != wire.VIDEO:
+                break
+            messages.append(self._waiting.popleft())
+        self._batch_began = time.monotonic() if self._waiting else None
+        frames = [self._frame(message) for message in messages]
+        began = time.monotonic_ns()
+        answers = self._engine.process_batch(frames, self._live)
+        took = (time.monotonic_ns() - began) // len(messages)
+        told: Exception | None = None
+        for message, frame, answer in zip(messages, frames, answers):  # noqa: B905  Python 3.10
+            if isinstance(answer, Exception):
+                self._fail(message, answer, took, is_news=answer is not told)
+                told = answer
+            else:
+                self._settle(message, frame, answer, took)
+        del frames
+        if told is not None:
+            self._pause()
+
+    def _settle(self, message: wire.Descriptor, frame: VideoFrame, answer: list[VideoFrame] | Skip, took: int) -> None:
         self._failures = 0
         self._counts.frames += 1
         if isinstance(answer, Skip):
             self._skip(message, answer, took)
             return
+        slot = frame._slot
         of = len(answer)
         for index, output in enumerate(answer):
             if output is frame and slot >= 0:
@@ -325,16 +388,15 @@ class Stream:
         copy.flags.writeable = False
         return copy
 
-    def _fail(self, message: wire.Descriptor, error: Exception, took: int) -> None:
+    def _fail(self, message: wire.Descriptor, error: Exception, took: int, is_news: bool = True) -> None:
         self._counts.failed += 1
-        self._notices.failed(error)
+        if is_news:
+            self._notices.failed(error)
         self._engine.step = None
-        # What a traceback holds on to is the frame, and with it its slot.
-        link: BaseException | None = error
-        while link is not None:
-            link.__traceback__ = None
-            link = link.__cause__ or link.__context__
+        forget(error)
         self.link.send(wire.skip(message.frame, wire.FAILED, took))
+
+    def _pause(self) -> None:
         # A pipeline that always fails shall not spin.
         time.sleep(min(_FAILURE_PAUSE * 2 ** min(self._failures, 8), _FAILURE_PAUSE_MOST))
         self._failures += 1
@@ -398,3 +460,11 @@ class Stream:
             0,
         )
         self.link.send(self._answer)
+
+
+def forget(error: BaseException) -> None:
+    """Lets go of what a traceback holds on to: frames, and with them their slots."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__

@@ -1,6 +1,10 @@
 """From the name of a pipeline to its class.
 
-A target is `FILE.py`, `FILE.py:Class`, `module:Class`, or the name of an installed entry point.
+A target is `FILE.py`, `FILE.py:Class`, `module:Class`, an installed entry point's name, or a specification as JSON:
+`{"pipeline_cls": "module:Class"}`, and maybe `name`, `params_cls` and `tensor_range`.
+
+What is no `framerill.Pipeline` but has a function `__framerill_pipeline__(name)` stands for the class that it returns;
+`name` is the entry point's or the specification's, else None.
 """
 
 from __future__ import annotations
@@ -36,17 +40,84 @@ class Found:
     target: str
     origin: str
     name: str | None = None
-    """The entry point's name."""
+    """What it was asked for by: an entry point's name, or a specification's."""
 
 
 def find(target: str) -> Found:
     """The class that `target` names; its module is imported. Raises TargetError."""
+    if target.startswith("{"):
+        return _specified(target)
+    return _at_path(target) or _installed(target)
+
+
+def _at_path(target: str, name: str | None = None) -> Found | None:
     if match := _FILE.fullmatch(target):
-        return Found(_in_file(match["path"], match["attribute"]), target, "file")
+        return Found(_in_file(match["path"], match["attribute"], name), target, "file", name)
     if match := _OBJECT.fullmatch(target):
         module = _import(match["module"], target)
-        return Found(_attribute(module, match["attribute"], target), target, f"module {match['module']}")
-    return _installed(target)
+        return Found(_attribute(module, match["attribute"], target, name), target, f"module {match['module']}", name)
+    return None
+
+
+def _specified(target: str) -> Found:
+    """The pipeline of a specification, with its name, its parameters' class and its range."""
+    spec = _spec(target)
+    path = spec["pipeline_cls"]
+    name = spec.get("name") or _short(path.rpartition(":")[2])
+    found = _at_path(path, name)
+    if found is None:
+        raise _wrong_spec(f"`pipeline_cls` is module:Class, not `{path}`")
+    members: dict[str, Any] = {"name": name}
+    if spec.get("params_cls"):
+        members["Params"] = _params(spec["params_cls"])
+    if spec.get("tensor_range"):
+        members["tensor_range"] = tuple(spec["tensor_range"])
+    for kept in ("__doc__", "__module__"):
+        members[kept] = found.pipeline.__dict__.get(kept)
+    pipeline = type(found.pipeline.__name__, (found.pipeline,), members)
+    return Found(pipeline, target, found.origin, name)
+
+
+def _spec(target: str) -> dict[str, Any]:
+    import json
+
+    try:
+        spec = json.loads(target)
+    except ValueError as error:
+        raise _wrong_spec(f"it is no JSON: {error}") from None
+    for key, is_needed in (("pipeline_cls", True), ("name", False), ("params_cls", False)):
+        value = spec.get(key)
+        if not (isinstance(value, str) or (value is None and not is_needed)):
+            raise _wrong_spec(f"`{key}` is a text")
+    limits = spec.get("tensor_range")
+    if not (limits is None or (isinstance(limits, list) and len(limits) == 2)):
+        raise _wrong_spec("`tensor_range` is a list of two numbers")
+    return dict(spec)
+
+
+def _wrong_spec(what: str) -> TargetError:
+    return TargetError(
+        "unknown_pipeline",
+        f"the specification of a pipeline cannot be used: {what}",
+        hint='write it like {"pipeline_cls": "my_pipeline.pipeline:MyPipeline"}',
+    )
+
+
+def _short(name: str) -> str:
+    lower = name.lower()
+    return lower.removesuffix("pipeline") or lower
+
+
+def _params(path: str) -> Any:
+    match = _OBJECT.fullmatch(path)
+    if match is None:
+        raise _wrong_spec(f"`params_cls` is module:Class, not `{path}`")
+    value: Any = _import(match["module"], path)
+    for part in match["attribute"].split("."):
+        if not hasattr(value, part):
+            raise TargetError("import_failed", f"`{match['module']}` has nothing called `{match['attribute']}`")
+        value = getattr(value, part)
+    return value
 
 
 def entry_points() -> list[EntryPoint]:
@@ -58,9 +129,9 @@ def entry_points() -> list[EntryPoint]:
 
 def _installed(name: str) -> Found:
     points = entry_points()
-    base = name.partition("-")[0]
-    point = next((it for wanted in (name, base) for it in points if it.name == wanted), None)
-    if point is None:
+    # A variant without an entry point of its own, `glow-fast`, is `glow`, which is told the name.
+    same = _called(points, name) or _called(points, name.partition("-")[0])
+    if not same:
         names = sorted({it.name for it in points})
         installed = f"installed pipelines: {', '.join(names)}" if names else "no pipeline package is installed here"
         raise TargetError(
@@ -68,18 +139,29 @@ def _installed(name: str) -> Found:
             f"no installed pipeline is called `{name}`",
             hint=f"{_near(name, names)}{installed}; a file is named by its path, for example ./mine.py",
         )
+    point = same[0]
+    for other in same[1:]:
+        if other.value != point.value:
+            import logging
+
+            said = f"two packages name a pipeline `{point.name}`: {point.value} counts, {other.value} does not"
+            logging.getLogger("framerill").warning(said)
     return of_point(point, name)
 
 
 def of_point(point: EntryPoint, name: str) -> Found:
     """The class of an entry point, asked for as `name`, which may be a variant of its own. Raises TargetError."""
     module = _import(point.module, name)
-    found = _attribute(module, point.attr, name) if point.attr else _the_one(module, name)
+    found = _attribute(module, point.attr, name, name) if point.attr else _the_one(module, name, name)
     origin = f"package {point.dist.name} {point.dist.version}" if point.dist else "package"
     return Found(found, name, origin, name)
 
 
-def _in_file(path: str, attribute: str | None) -> type[Pipeline]:
+def _called(points: list[EntryPoint], name: str) -> list[EntryPoint]:
+    return [point for point in points if point.name == name]
+
+
+def _in_file(path: str, attribute: str | None, name: str | None) -> type[Pipeline]:
     full = os.path.abspath(os.path.expanduser(path))
     if not os.path.isfile(full):
         folder = os.path.dirname(full)
@@ -90,7 +172,7 @@ def _in_file(path: str, attribute: str | None) -> type[Pipeline]:
             hint=_near(os.path.basename(full), names) + "give the path of a Python file that defines a Pipeline",
         )
     module = _run(full, path)
-    return _attribute(module, attribute, path) if attribute else _the_one(module, path)
+    return _attribute(module, attribute, path, name) if attribute else _the_one(module, path, name)
 
 
 def _run(full: str, path: str) -> ModuleType:
@@ -152,11 +234,11 @@ def _import_failed(target: str, error: BaseException) -> TargetError:
     )
 
 
-def _attribute(module: ModuleType, attribute: str, target: str) -> type[Pipeline]:
+def _attribute(module: ModuleType, attribute: str, target: str, name: str | None) -> type[Pipeline]:
     value: Any = module
     for part in attribute.split("."):
         if not hasattr(value, part):
-            names = [it.__name__ for it in _classes(module)]
+            names = _pipelines(module)
             raise TargetError(
                 "unknown_pipeline",
                 f"`{target}` has nothing called `{attribute}`",
@@ -166,7 +248,7 @@ def _attribute(module: ModuleType, attribute: str, target: str) -> type[Pipeline
         value = getattr(value, part)
     adapt = getattr(value, "__framerill_pipeline__", None)
     if adapt is not None:
-        value = adapt()
+        value = adapt(name)
     if not (isinstance(value, type) and issubclass(value, Pipeline)):
         raise TargetError(
             "import_failed",
@@ -176,33 +258,35 @@ def _attribute(module: ModuleType, attribute: str, target: str) -> type[Pipeline
     return value
 
 
-def _the_one(module: ModuleType, target: str) -> type[Pipeline]:
-    classes = _classes(module)
-    if len(classes) == 1:
-        return classes[0]
-    if not classes:
+def _the_one(module: ModuleType, target: str, name: str | None) -> type[Pipeline]:
+    found = _pipelines(module)
+    if len(found) == 1:
+        return _attribute(module, found[0], target, name)
+    if not found:
         raise TargetError(
             "unknown_pipeline",
             f"`{target}` defines no pipeline",
             hint="define one class that inherits framerill.Pipeline and has a `process` method",
         )
-    names = [f"{target}:{it.__name__}" for it in classes]
+    names = [f"{target}:{it}" for it in found]
     raise TargetError(
-        "unknown_pipeline", f"`{target}` defines {len(classes)} pipelines", hint=f"name one: {', '.join(names)}"
+        "unknown_pipeline", f"`{target}` defines {len(found)} pipelines", hint=f"name one: {', '.join(names)}"
     )
 
 
-def _classes(module: ModuleType) -> list[type[Pipeline]]:
-    """Pipelines that the module itself defines and that can run; a leading underscore hides a base."""
+def _pipelines(module: ModuleType) -> list[str]:
+    """Names of what the module itself defines and what can run; a leading underscore hides a base."""
     return [
-        value
+        name
         for name, value in vars(module).items()
-        if isinstance(value, type)
-        and issubclass(value, Pipeline)
-        and value.__module__ == module.__name__
-        and value.process is not Pipeline.process
-        and not name.startswith("_")
+        if getattr(value, "__module__", None) == module.__name__ and _can_run(value) and not name.startswith("_")
     ]
+
+
+def _can_run(value: Any) -> bool:
+    if isinstance(value, type) and issubclass(value, Pipeline):
+        return value.process is not Pipeline.process
+    return hasattr(value, "__framerill_pipeline__") and not getattr(value, "__abstractmethods__", None)
 
 
 def _near(name: str, names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from collections.abc import Callable
 
 
 class Waiter:
@@ -15,6 +16,7 @@ class Waiter:
     def __init__(self) -> None:
         self._poll = select.poll()
         self._fds: set[int] = set()
+        self._wake: Callable[[], None] | None = None
 
     def add(self, fd: int) -> None:
         """Watches a descriptor."""
@@ -33,6 +35,11 @@ class Waiter:
         ready = self._poll.poll(0)
         return ready or self._in_loop(seconds, loop)
 
+    def interrupt(self) -> None:
+        """Ends the wait that a task of the loop runs in."""
+        if self._wake is not None:
+            self._wake()
+
     def _in_loop(self, seconds: float | None, loop: AbstractEventLoop) -> list[tuple[int, int]]:
         woken = loop.create_future()
 
@@ -40,12 +47,14 @@ class Waiter:
             if not woken.done():
                 woken.set_result(None)
 
+        self._wake = wake
         timer = None if seconds is None else loop.call_later(seconds, wake)
         for fd in self._fds:
             loop.add_reader(fd, wake)
         try:
             loop.run_until_complete(woken)
         finally:
+            self._wake = None
             for fd in self._fds:
                 loop.remove_reader(fd)
             if timer is not None:

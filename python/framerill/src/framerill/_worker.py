@@ -11,16 +11,19 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _control, _session
-from ._engine import Engine
+from ._engine import Base, Engine, ReloadFailed
 from ._link import Link, close_all
 from ._parent import ASKED, FAILED, DrainWatch, Parent
 from ._said import text_of
 from ._stream import JOIN_WITHIN, Counts, Interrupted, Notices, Stream
 from ._wait import Waiter
 from .errors import ContractError, LinkClosed, LinkError, ParamsError, TargetError
+
+if TYPE_CHECKING:
+    from ._flow import Flow
 
 _MOST_MESSAGES = 64
 """Messages that are read before the next frame is answered, whatever else waits."""
@@ -33,13 +36,16 @@ class Worker:
         self._parent = parent
         self._session = _session.Session()
         self._engine: Engine | None = None
+        self._flow: Flow | None = None
         self._description: dict[str, Any] = {}
         self._streams: dict[str, Stream] = {}
         self._joining: dict[str, tuple[int, float]] = {}
         self._by_fd: dict[int, Stream] = {}
         self._counts = Counts()
         self._waiter = Waiter()
-        self._notices = Notices(log=parent.log, stopping=parent.wants_detach, failed=self._frame_failed)
+        self._notices = Notices(
+            log=parent.log, stopping=parent.wants_detach, failed=self._frame_failed, stray=self._parent.report
+        )
         self._draining: int | None = None
         self._is_forwarding = False
 
@@ -53,7 +59,7 @@ class Worker:
     def headway(self) -> int:
         """Grows with every frame that is done."""
         counts = self._counts
-        return counts.frames + counts.skipped + counts.failed + counts.flushed
+        return counts.frames + counts.skipped + counts.failed + counts.flushed + counts.never
 
     def may_wait(self) -> float:
         """Seconds that a drain waits for a frame, or for `close`; before the pipeline is loaded nothing is accepted."""
@@ -103,9 +109,10 @@ class Worker:
         for stream in self._streams.values():
             if stream.link.has_postponed:
                 return 0.01
-        if self._joining:
-            return max(0.0, min(deadline for _, deadline in self._joining.values()) - time.monotonic())
-        return None
+        deadlines = [deadline for _, deadline in self._joining.values()]
+        if self._engine is not None and self._engine.batch_size > 1:
+            deadlines += [stream.due for stream in self._streams.values() if stream.due is not None]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _wait(self, seconds: float | None) -> bool:
         engine = self._engine
@@ -119,6 +126,8 @@ class Worker:
                 self._guarded(stream, stream.receive if stream.is_joined else lambda it=stream: self._join(it))
         if self._joining:
             self._give_up_late()
+        if self._flow is not None:
+            self._flow.check()
         return bool(events)
 
     def _guarded(self, stream: Stream, step: Any) -> None:
@@ -173,15 +182,15 @@ class Worker:
             return
         kind, number = message["type"], message["id"]
         if kind == "attach":
-            self._attach(number, message["stream"], message["incarnation"], fds[0], message.get("live") is True)
+            self._attach(number, message, fds[0])
             return
         close_all(fds)
         if kind == "load":
-            self._load(number, message["pipeline"], message.get("params", {}))
+            self._load(number, message["pipeline"], message.get("params", {}), _base(message))
         elif kind == "describe":
             self._describe(number, message["pipeline"])
         elif kind == "update":
-            self._update(number, message["params"], message.get("check") is True)
+            self._update(number, message)
         elif kind == "detach":
             self._detach(number, message["stream"])
         elif kind == "flush":
@@ -189,7 +198,7 @@ class Worker:
                 self._engine.flush()
             self._parent.say({"type": "flushed", "id": number, "stream": message["stream"]})
         elif kind == "drain":
-            self._draining = number
+            self._begin_drain(number)
 
     def _describe(self, number: int, target: str) -> None:
         from ._describe import describe
@@ -202,7 +211,7 @@ class Worker:
         else:
             self._parent.say({"type": "description", "id": number, "description": description})
 
-    def _load(self, number: int, target: str, params: dict[str, Any]) -> None:
+    def _load(self, number: int, target: str, params: dict[str, Any], base: Base) -> None:
         from ._describe import describe
         from ._logging import forward
         from ._target import find
@@ -216,7 +225,7 @@ class Worker:
         try:
             found = find(target)
             self._description = describe(found)
-            engine = Engine(found.pipeline, params, found.name)
+            engine = Engine(found.pipeline, params, found.name, base)
             engine.load()
         except TargetError as error:
             failure = _of_target(number, error)
@@ -232,16 +241,33 @@ class Worker:
             self._parent.say(failure)
             return
         self._engine = engine
+        if engine is not None and engine.is_decoupled:
+            self._flow = self._begin_flow(engine)
         # What a model brought along lives as long as the process: collections need not look at it again.
         gc.freeze()
         self._parent.say({"type": "ready", "id": number, "description": self._description})
 
-    def _update(self, number: int, changes: dict[str, Any], check: bool) -> None:
+    def _begin_flow(self, engine: Engine) -> Flow:
+        from ._flow import Flow, Told
+
+        told = Told(
+            say=self._parent.say, failed=self._step_failed, busy=self._parent.set_busy, over=self._waiter.interrupt
+        )
+        flow = Flow(engine, self._counts, told, self._description)
+        flow.begin()
+        return flow
+
+    def _update(self, number: int, message: dict[str, Any]) -> None:
         engine = self._engine
         if engine is None:
             return
+        changes, replace, base = message["params"], message.get("replace") is True, _base(message)
+        check = message.get("check") is True
+        if self._flow is not None and not check:
+            self._flow.update(number, changes, replace, base)
+            return
         try:
-            reload = engine.check(changes) if check else engine.update(changes)
+            reload = engine.check(changes, replace, base) if check else engine.update(changes, replace, base)
         except ParamsError as error:
             self._parent.say({"type": "rejected", "id": number, "problems": error.problems})
             return
@@ -255,7 +281,8 @@ class Worker:
         gc.freeze()
         self._parent.say({"type": "ready", "id": number, "description": self._description})
 
-    def _attach(self, number: int, name: str, incarnation: int, fd: int, live: bool) -> None:
+    def _attach(self, number: int, message: dict[str, Any], fd: int) -> None:
+        name, incarnation, live = message["stream"], message["incarnation"], message.get("live") is True
         engine = self._engine
         if name in self._streams:
             self._forget(self._streams[name])
@@ -268,7 +295,18 @@ class Worker:
         if engine is None:
             sock.close()
             return
-        stream = Stream(Link(sock), name, incarnation, engine, self._counts, self._notices, live=live)
+        stream: Stream
+        link = Link(sock)
+        if self._flow is None:
+            stream = Stream(link, name, incarnation, engine, self._counts, self._notices, live=live)
+        else:
+            from ._flow import FlowStream
+
+            asked = message.get("request_id")
+            request_id = asked if isinstance(asked, str) else ""
+            stream = FlowStream(
+                link, name, incarnation, self._flow, self._counts, self._notices, live=live, request_id=request_id
+            )
         self._streams[name] = stream
         self._by_fd[sock.fileno()] = stream
         self._joining[name] = (number, time.monotonic() + JOIN_WITHIN)
@@ -282,9 +320,16 @@ class Worker:
             self._forget(stream)
         self._parent.say({"type": "detached", "id": number, "stream": name, "incarnation": incarnation})
 
+    def _begin_drain(self, number: int) -> None:
+        self._draining = number
+        for stream in self._streams.values():
+            stream.drain()
+
     def _drained(self, number: int) -> int:
         for stream in list(self._streams.values()):
             self._forget(stream)
+        if self._flow is not None:
+            self._flow.stop()
         if self._engine is not None:
             self._engine.close()
         self._parent.say({"type": "drained", "id": number})
@@ -293,8 +338,20 @@ class Worker:
     def _frame_failed(self, error: Exception) -> None:
         self._parent.say({**self.report(error), "fatal": False})
 
+    def _step_failed(self, step: str, error: Exception) -> None:
+        """What a decoupled pipeline's `put` or `get` raised, in its own words. A `change` is answered with it, too."""
+        if step == "change":
+            self._parent.log("error", _traceback(error).rstrip())
+            return
+        code = "process_failed" if step == "put" else "output_failed"
+        text = text_of(error) or type(error).__name__
+        self._parent.say(_session.error(None, code, text, traceback=_traceback(error)))
+
     def report(self, error: BaseException) -> dict[str, Any]:
         """The fatal `error` for what ended the loop."""
+        if isinstance(error, ReloadFailed):
+            cause = _traceback(error.__cause__ or error)
+            return _session.error(None, "load_failed", str(error), traceback=cause, fatal=True)
         engine = self._engine
         step = engine.step if engine is not None else None
         name = engine.name if engine is not None else ""
@@ -310,6 +367,15 @@ class Worker:
         text = f"`{name}` failed in `{step}`: {said}"
         code = "load_failed" if step == "load" else "process_failed"
         return _session.error(None, code, text, traceback=_traceback(error), fatal=True)
+
+
+def _base(message: dict[str, Any]) -> Base:
+    values, given = message.get("base"), message.get("given")
+    if not isinstance(values, dict):
+        return Base()
+    return Base(
+        values, frozenset(it for it in given if isinstance(it, str)) if isinstance(given, list) else frozenset()
+    )
 
 
 def _of_target(number: int, error: TargetError) -> dict[str, Any]:

@@ -59,6 +59,11 @@ class Pipeline:
     """Whether sound comes to `process_audio`."""
     shareable: ClassVar[bool] = False
     """Whether one instance may serve several streams at once: it remembers nothing of earlier frames."""
+    batch_size: ClassVar[int] = 1
+    """How many frames come at once, at most: above 1, `process` is given a list of frames and answers with a list of
+    as many answers, in their order."""
+    max_wait_ms: ClassVar[float] = 50.0
+    """How long the first frame of a batch waits for the others, in milliseconds; then fewer have to do."""
     max_frame_time: ClassVar[float] = 10.0
     """Seconds without an answer after which the process counts as hung and is restarted."""
     tensor_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)

@@ -26,11 +26,11 @@ import numpy as np
 
 from ._caps import Array, Caps
 from ._engine import Engine
-from ._fake_media import FakeMedia
+from ._fake_media import DEPTH, FakeMedia
 from ._link import Link
 from ._stream import Counts, Notices, Stream
 from ._wait import Waiter
-from .errors import LinkClosed
+from .errors import LinkClosed, ParamsError
 from .pipeline import Pipeline
 
 __all__ = ["run", "clip", "Run"]
@@ -98,26 +98,34 @@ def run(
     pictures, caps = _pictures(clip, engine.kind.pixel_format)
     engine.load()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    media = FakeMedia(theirs, pictures, caps, engine.pipeline.history, round(_TICKS / fps))
+    interval, depth = round(_TICKS / fps), max(DEPTH, 2 * engine.batch_size)
+    media = FakeMedia(theirs, pictures, caps, engine.pipeline.history, interval, depth)
     counts, logs, reasons = Counts(), list[str](), list[str]()
     notices = Notices(
         log=lambda level, text: logs.append(f"{level}: {text}"),
         stopping=lambda stream: False,
         skipped=lambda frame, reason: reasons.append(reason),
+        stray=lambda text: logs.append(f"error: {text}"),
     )
-    stream = Stream(Link(ours), "test", 1, engine, counts, notices)
+    link, changes = Link(ours), dict(updates or {})
+    stream = None if engine.is_decoupled else Stream(link, "test", 1, engine, counts, notices)
     media.start()
     try:
-        _serve(stream, engine, dict(updates or {}))
+        if stream is None:
+            _serve_decoupled(link, engine, changes, counts, notices)
+        else:
+            _serve(stream, engine, changes)
     finally:
-        stream.close()
+        link.close()
+        if stream is not None:
+            stream.close()
         media.join()
     if media.failure is not None:
         raise media.failure
     engine.close()
     return Run(
         frames=[it.pixels for it in media.answers],
-        seconds=[(it.frame + it.index / it.of) / fps for it in media.answers],
+        seconds=[(it.frame + it.index / it.of if it.of else it.pts / interval) / fps for it in media.answers],
         skipped=media.skipped,
         reasons=reasons,
         passed=sum(it.passthrough for it in media.answers),
@@ -125,6 +133,41 @@ def run(
         process_seconds=[it.process_ns / 1e9 for it in media.answers],
         logs=logs,
     )
+
+
+def _serve_decoupled(
+    link: Link, engine: Engine, updates: dict[int, Mapping[str, Any]], counts: Counts, notices: Notices
+) -> None:
+    from ._flow import Flow, FlowStream, Told
+
+    def say(answer: dict[str, Any]) -> None:
+        if answer["type"] == "rejected":
+            raise ParamsError(answer["problems"])
+
+    async def update(frame: int) -> None:
+        changes = updates.pop(frame, None)
+        if changes is not None:
+            await flow.change(dict(changes))
+
+    waiter = Waiter()
+    waiter.add(link.fileno())
+    flow = Flow(engine, counts, Told(say=say, failed=lambda step, error: None, over=waiter.interrupt), {})
+    flow.before_put = update
+    flow.begin()
+    stream = FlowStream(link, "test", 1, flow, counts, notices)
+    try:
+        while True:
+            waiter.wait(None, engine.loop)
+            flow.check()
+            if stream.is_joined:
+                stream.receive()
+            else:
+                stream.join()
+    except LinkClosed:
+        return
+    finally:
+        stream.close()
+        flow.stop()
 
 
 def _serve(stream: Stream, engine: Engine, updates: dict[int, Mapping[str, Any]]) -> None:

@@ -1,0 +1,101 @@
+"""From an ai-runner pipeline to one that framerill's worker runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from framerill.decoupled import Decoupled, Output
+
+from .frames import VideoFrame, VideoOutput
+from .interface import Pipeline
+from .log import log_passage
+
+if TYPE_CHECKING:
+    from framerill import VideoFrame as Lent
+
+__all__ = ["adapted"]
+
+_log = logging.getLogger("ai_runner")
+
+
+class _Adapter(Decoupled):
+    """Runs the pipeline `_kind`. Its methods are the calls of the contract and nothing more."""
+
+    _kind: ClassVar[type[Pipeline]]
+
+    async def start(self, params: dict[str, Any]) -> None:
+        """Makes the pipeline and awaits its `initialize`."""
+        pipeline = self._kind.__new__(self._kind)
+        pipeline.pipeline_name = self.pipeline_name or pipeline.pipeline_name
+        pipeline.__init__()  # type: ignore[misc]
+        self._pipeline = pipeline
+        await pipeline.initialize(**params)
+
+    async def put(self, frame: Lent, request_id: str) -> None:
+        """One call of `put_video_frame`."""
+        now = time.time()
+        mine = VideoFrame.of(frame, {"frame_init": now, "pre_process_frame": now})
+        await self._pipeline.put_video_frame(mine, request_id)
+
+    async def get(self) -> Output:
+        """One call of `get_processed_video_frame`."""
+        output = await self._pipeline.get_processed_video_frame()
+        if not isinstance(output, VideoOutput):
+            raise TypeError(f"get_processed_video_frame returns a VideoOutput, not {_kind_of(output)}")
+        output.log_timestamps["post_process_frame"] = time.time()
+        if _log.isEnabledFor(logging.DEBUG):
+            log_passage(_log, "video", output.log_timestamps)
+        return Output(_picture(output.frame), output.timestamp, output.time_base, output.request_id)
+
+    async def change(self, params: dict[str, Any]) -> asyncio.Task[Any] | None:
+        """One call of `update_params`."""
+        task: Any = await self._pipeline.update_params(**params)
+        if not (task is None or isinstance(task, asyncio.Future)):
+            raise TypeError(f"update_params returns None or a running task, not {_kind_of(task)}")
+        return cast("asyncio.Task[Any] | None", task)
+
+    async def stop(self) -> None:
+        """One call of `stop`, of a pipeline that was made."""
+        pipeline = getattr(self, "_pipeline", None)
+        if pipeline is not None:
+            await pipeline.stop()
+
+    @classmethod
+    def prepare_models(cls) -> None:
+        """The pipeline's own `prepare_models`."""
+        cls._kind.prepare_models()
+
+
+@cache
+def adapted(kind: type[Pipeline], name: str | None = None) -> type[Decoupled]:
+    """A class for framerill's worker that runs `kind`; `name` is what it was asked for by."""
+    from .loader import params_of
+
+    members = {
+        "__doc__": kind.__dict__.get("__doc__"),
+        "__module__": kind.__module__,
+        "_kind": kind,
+        "Params": params_of(kind, name),
+        "tensor_range": kind.tensor_range,
+    }
+    # What a pipeline may say to framerill about itself holds here, too.
+    for attribute in ("summary", "history", "max_frame_time", "device"):
+        if hasattr(kind, attribute):
+            members[attribute] = getattr(kind, attribute)
+    return type(kind.__name__, (_Adapter,), members)
+
+
+def _picture(frame: VideoFrame) -> Any:
+    pixels = frame.untouched
+    picture = frame.tensor if pixels is None else pixels
+    if picture is None:
+        raise TypeError("the output's frame has no tensor")
+    return picture
+
+
+def _kind_of(value: object) -> str:
+    return "None" if value is None else f"`{type(value).__name__}`"

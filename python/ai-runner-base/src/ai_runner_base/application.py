@@ -1,0 +1,167 @@
+"""Serving: `start_app`, `create_app`, and `python -m app.main`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from . import prepare, program
+from .batch import Pipeline
+from .child import Child
+from .front import Front
+from .live import ROUTE, LiveVideoToVideoPipeline
+from .spec import PipelineSpec
+
+__all__ = [
+    "create_app",
+    "load_pipeline",
+    "main",
+    "prepare_models",
+    "start_app",
+    "use_route_names_as_operation_ids",
+]
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104  whoever starts a container's server means it to be reached
+
+
+def start_app(
+    pipeline: PipelineSpec | Pipeline | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    **server_kwargs: Any,
+) -> None:
+    """Serves the pipeline until a signal; without one, the pipeline that `MODEL_ID` or `PIPELINE` names.
+
+    It listens at `host`, else at the variable `HOST`, else at every address, and at `port`, else `PORT`, else 8000.
+    With `PREPARE_MODELS=1` or the argument `--prepare-models` it prepares the models and returns. `server_kwargs` are
+    uvicorn's, for a batch pipeline; a live one has no use for them.
+    """
+    if isinstance(pipeline, Pipeline) and not isinstance(pipeline, LiveVideoToVideoPipeline):
+        _serve_batch(pipeline, host, port, server_kwargs)
+        return
+    if prepare.is_asked() and pipeline is not None:
+        prepare_models(pipeline)
+        return
+    if server_kwargs:
+        logging.warning(f"a live pipeline is served without uvicorn; passed over: {', '.join(sorted(server_kwargs))}")
+    arguments = _which(pipeline) + _where(host, port)
+    if isinstance(pipeline, LiveVideoToVideoPipeline):
+        # It was begun where nobody else reaches it; the one that is served listens where it was asked to.
+        pipeline.stop()
+    code = _serve(arguments)
+    if code not in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM):
+        sys.exit(code)
+
+
+def create_app(pipeline: PipelineSpec | Pipeline | None = None) -> Any:
+    """The server as an ASGI application. A live pipeline's runner is started with the application, not before."""
+    if isinstance(pipeline, LiveVideoToVideoPipeline):
+        return Front(pipeline)
+    if isinstance(pipeline, Pipeline):
+        from .batch_app import application
+
+        return application(pipeline)
+    return Front(arguments=_which(pipeline))
+
+
+def load_pipeline(pipeline: str, model_id: str = "") -> LiveVideoToVideoPipeline:
+    """A running live pipeline. `pipeline` is `live-video-to-video`, and `model_id` names it; or its own name."""
+    named = model_id or ("" if pipeline == ROUTE else pipeline)
+    if not named:
+        raise ValueError("no pipeline is named: give its name as `model_id`")
+    return LiveVideoToVideoPipeline(named)
+
+
+def prepare_models(pipeline: PipelineSpec | LiveVideoToVideoPipeline | str) -> None:
+    """Downloads and compiles what the pipeline needs. Whatever goes wrong ends the process with exit code 1."""
+    if isinstance(pipeline, LiveVideoToVideoPipeline):
+        pipeline = pipeline.spec or pipeline.model_id
+    prepare.prepare_or_exit(pipeline)
+
+
+def use_route_names_as_operation_ids(app: Any) -> None:
+    """Names each operation of a FastAPI application's schema after its function."""
+    for route in app.routes:
+        if hasattr(route, "operation_id"):
+            route.operation_id = route.name
+
+
+def main() -> NoReturn:
+    """Becomes `framerill serve`; arguments are its own."""
+    env = program.environment()
+    arguments = sys.argv[1:]
+    if prepare.is_asked(env, arguments) and (name := _named_here(env)):
+        prepare.prepare_or_exit(name)
+        sys.exit(0)
+    if not any(env.get(name) for name in ("HOST", "FRAMERILL_HOST")):
+        env["HOST"] = EVERYWHERE
+    try:
+        path = program.find(env)
+    except program.ProgramMissing as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(3)
+    os.execve(path, [path, "serve", *arguments], env)  # noqa: S606  it is the program that was looked for
+
+
+def _named_here(env: Mapping[str, str]) -> str | None:
+    """The pipeline that the environment names, where this Python has it: no program is needed then."""
+    from framerill import _target
+    from framerill.errors import TargetError
+
+    if env.get("AUTO_INSTALL_PIPELINE"):
+        return None
+    route = env.get("PIPELINE", "")
+    name = env.get("MODEL_ID") or ("" if route == ROUTE else route)
+    if not name:
+        return None
+    try:
+        _target.find(name)
+    except TargetError as error:
+        return None if error.code == "unknown_pipeline" else name
+    return name
+
+
+def _which(pipeline: PipelineSpec | Pipeline | None) -> list[str]:
+    if isinstance(pipeline, LiveVideoToVideoPipeline):
+        return pipeline.arguments()
+    if isinstance(pipeline, PipelineSpec):
+        return ["--pipeline", pipeline.target()]
+    return []
+
+
+def _where(host: str | None, port: int | None) -> list[str]:
+    if host is None and not any(os.environ.get(name) for name in ("HOST", "FRAMERILL_HOST")):
+        host = EVERYWHERE
+    return [
+        *(["--host", host] if host is not None else []),
+        *(["--port", str(port)] if port is not None else []),
+    ]
+
+
+def _serve(arguments: list[str]) -> int:
+    try:
+        child = Child(arguments, announce=True)
+    except program.ProgramMissing as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(3)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda it, _: child.signal(it))
+    return child.wait()
+
+
+def _serve_batch(pipeline: Pipeline, host: str | None, port: int | None, server_kwargs: dict[str, Any]) -> None:
+    from .batch_app import server
+
+    uvicorn = server()
+    uvicorn.run(
+        create_app(pipeline),
+        host=host or os.environ.get("HOST") or EVERYWHERE,
+        port=port if port is not None else int(os.environ.get("PORT") or 8000),
+        **server_kwargs,
+    )

@@ -1,0 +1,183 @@
+"""An ASGI application that starts the runner behind it and passes every request on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from .child import Child
+
+if TYPE_CHECKING:
+    from .live import LiveVideoToVideoPipeline
+
+__all__ = ["Front"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+_LONGEST_HEAD = 64 * 1024
+_PIECE = 64 * 1024
+
+
+class Front:
+    """The application. With a pipeline that is served already it starts nothing."""
+
+    def __init__(self, pipeline: LiveVideoToVideoPipeline | None = None, arguments: list[str] | None = None) -> None:
+        self._pipeline = pipeline
+        self._arguments = arguments or []
+        self._child: Child | None = None
+        self._is_leaving = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection of the ASGI server."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._pass_on(scope, receive, send)
+        else:
+            raise NotImplementedError(f"the runner answers HTTP, not {scope['type']}")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await asyncio.to_thread(self._url)
+                except Exception as error:  # noqa: BLE001  the server is told, whatever it was
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                self._is_leaving = True
+                await asyncio.to_thread(self._stop)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def _url(self) -> str:
+        if self._pipeline is not None:
+            return self._pipeline.url
+        if self._child is None:
+            # The server's own socket is the one that others reach.
+            self._child = Child(["--host", "127.0.0.1", "--port", "0", *self._arguments], self._ended)
+        return self._child.url()
+
+    def _ended(self, code: int) -> None:
+        if not self._is_leaving and self._child is not None and self._child.has_listened:
+            # A runner that gave up takes its container along, as when it is the container's own process.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _stop(self) -> None:
+        if self._pipeline is not None:
+            self._pipeline.stop()
+        if self._child is not None:
+            self._child.stop()
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            url = await asyncio.to_thread(self._url)
+            address = urlsplit(url)
+            reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=_LONGEST_HEAD)
+        except Exception:  # noqa: BLE001  whatever it was, the caller gets an answer of the contract's form
+            await _unreachable(send)
+            return
+        try:
+            await _forward(scope, receive, send, reader, writer)
+        finally:
+            writer.close()
+
+
+async def _forward(
+    scope: Scope, receive: Receive, send: Send, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    begun = False
+    try:
+        message = await receive()
+        has_body = bool(message.get("body")) or message.get("more_body", False)
+        writer.write(_head(scope, has_body))
+        while message["type"] == "http.request":
+            body = message.get("body", b"")
+            if body:
+                writer.write(b"%x\r\n%b\r\n" % (len(body), body))
+                await writer.drain()
+            if not message.get("more_body", False):
+                break
+            message = await receive()
+        if has_body:
+            writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        status, headers = await _answer_head(reader)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        begun = True
+        # `Connection: close` was asked for: the answer ends where its body does.
+        async for piece in _body(reader, scope["method"], status, headers):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except (OSError, EOFError, ValueError):
+        if begun:
+            raise
+        await _unreachable(send)
+
+
+def _head(scope: Scope, has_body: bool) -> bytes:
+    path = scope.get("raw_path") or scope["path"].encode()
+    query = scope.get("query_string", b"")
+    target = path + (b"?" + query if query else b"")
+    lines = [scope["method"].encode() + b" " + target + b" HTTP/1.1"]
+    for name, value in scope["headers"]:
+        if name.lower() not in _HOP_BY_HOP and name.lower() not in (b"content-length", b"expect"):
+            lines.append(name + b": " + value)
+    lines.append(b"connection: close")
+    if has_body:
+        lines.append(b"transfer-encoding: chunked")
+    elif scope["method"] in ("POST", "PUT", "PATCH"):
+        lines.append(b"content-length: 0")
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+async def _answer_head(reader: asyncio.StreamReader) -> tuple[int, list[tuple[bytes, bytes]]]:
+    while True:
+        head = await reader.readuntil(b"\r\n\r\n")
+        first, *lines = head[:-4].split(b"\r\n")
+        status = int(first.split(b" ")[1])
+        if status >= 200:
+            break
+    headers = []
+    for line in lines:
+        name, _, value = line.partition(b":")
+        headers.append((name.strip().lower(), value.strip()))
+    return status, headers
+
+
+async def _body(reader: asyncio.StreamReader, method: str, status: int, headers: list[tuple[bytes, bytes]]) -> Any:
+    named = dict(headers)
+    chunked = named.get(b"transfer-encoding", b"").lower() == b"chunked"
+    headers[:] = [it for it in headers if it[0] not in _HOP_BY_HOP]
+    if method == "HEAD" or status in (204, 304):
+        return
+    if chunked:
+        while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
+            yield await reader.readexactly(size)
+            await reader.readexactly(2)
+        return
+    left = int(named[b"content-length"]) if b"content-length" in named else None
+    while left != 0:
+        piece = await reader.read(_PIECE if left is None else min(_PIECE, left))
+        if not piece:
+            if left is None:
+                return
+            raise EOFError("the answer broke off")
+        left = None if left is None else left - len(piece)
+        yield piece
+
+
+async def _unreachable(send: Send) -> None:
+    body = b'{"detail":{"msg":"The runner cannot be reached."}}'
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,1 @@
+"""Live pipelines, and the frames that they work on."""

@@ -1,0 +1,5 @@
+"""Writes a trickle channel."""
+
+from ai_runner_base.trickle import TricklePublisher
+
+__all__ = ["TricklePublisher"]

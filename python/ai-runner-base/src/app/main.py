@@ -1,0 +1,13 @@
+"""`python -m app.main` serves what MODEL_ID or PIPELINE names, and so does `uvicorn app.main:app`.
+
+An argument is one of `framerill serve`: `python -m app.main --port 9000`.
+"""
+
+from ai_runner_base.application import create_app, load_pipeline, main
+
+__all__ = ["app", "load_pipeline"]
+
+app = create_app()
+
+if __name__ == "__main__":
+    main()

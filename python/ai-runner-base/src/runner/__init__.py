@@ -1,0 +1,1 @@
+"""The import root of the newer generation of pipelines; pictures are in [0, 1]."""

@@ -1,0 +1,369 @@
+"""What starts the program `framerill`, with which arguments; prepare mode; and real runners behind it."""
+
+import http.client
+import importlib
+import importlib.util
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from programs import PROGRAM, needs_program
+
+from ai_runner_base import prepare, program
+from ai_runner_base.batch import HealthCheck, Pipeline, Version
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[2]
+FAKE = HERE / "fake_framerill.py"
+SETTINGS = ("HOST", "PORT", "PIPELINE", "MODEL_ID", "PREPARE_MODELS", "AUTO_INSTALL_PIPELINE", "AUTH_TOKEN",
+            "FRAMERILL_BIN", "FRAMERILL_HOST", "FRAMERILL_PORT", "FRAMERILL_PYTHON")  # fmt: skip
+
+
+@pytest.fixture
+def env(tmp_path):
+    """Variables of a process that finds the stand-in, and nothing of this machine's settings."""
+    clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    return {**clean, "FRAMERILL_BIN": str(FAKE), "FAKE": str(tmp_path / "told")}
+
+
+def run(arguments, env, **options):
+    return subprocess.run([sys.executable, *arguments], env=env, capture_output=True, text=True, timeout=60, **options)
+
+
+def script(text, env, *arguments):
+    return run(["-c", textwrap.dedent(text), *arguments], env)
+
+
+def told(env):
+    """How the stand-in was started, each time."""
+    path = Path(env["FAKE"])
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def has_ended(process):
+    """Whether the process of a pidfd, which is closed, ends within ten seconds."""
+    try:
+        return bool(select.select([process], [], [], 10)[0])
+    finally:
+        os.close(process)
+
+
+def test_the_program_is_named_or_beside_this_python_or_on_the_path(tmp_path):
+    beside, elsewhere = tmp_path / "bin", tmp_path / "elsewhere"
+    for folder in (beside, elsewhere):
+        folder.mkdir()
+        (folder / "framerill").symlink_to("/bin/true")
+    python = str(beside / "python")
+    path = {"PATH": str(elsewhere)}
+    assert program.find({**path, "FRAMERILL_BIN": "/bin/true"}, python) == "/bin/true"
+    assert program.find(path, python) == str(beside / "framerill")
+    (beside / "framerill").unlink()
+    assert program.find(path, python) == str(elsewhere / "framerill")
+    with pytest.raises(program.ProgramMissing, match="FRAMERILL_BIN is `/nothing`"):
+        program.find({"FRAMERILL_BIN": "/nothing"}, python)
+    with pytest.raises(program.ProgramMissing, match=r"neither beside .* nor on the PATH"):
+        program.find({"PATH": str(beside)}, python)
+
+
+def test_python_m_main_becomes_the_server_and_listens_everywhere(root, env):
+    env["MODEL_ID"] = "noop"
+    done = run(["-m", f"{root}.main", "--port", "9"], env)
+    assert done.returncode == 0, done.stderr
+    assert told(env) == [
+        {
+            "argv": ["serve", "--port", "9"],
+            "env": {"HOST": "0.0.0.0", "MODEL_ID": "noop", "FRAMERILL_PYTHON": sys.executable},
+        }
+    ]
+
+
+def test_an_address_and_a_python_that_are_named_stay(root, env):
+    done = run(["-m", f"{root}.main"], {**env, "HOST": "127.0.0.1", "FRAMERILL_PYTHON": "other", "FAKE_EXIT": "3"})
+    assert done.returncode == 3
+    assert told(env) == [{"argv": ["serve"], "env": {"HOST": "127.0.0.1", "FRAMERILL_PYTHON": "other"}}]
+
+
+@pytest.mark.parametrize("how", [["-m", "app.main"], ["-c", "from runner.app import start_app; start_app()"]])
+def test_without_the_program_it_says_what_to_do(env, how):
+    done = run(how, {**env, "FRAMERILL_BIN": "/nothing"})
+    assert (done.returncode, done.stdout) == (3, "")
+    assert (
+        done.stderr == "error: FRAMERILL_BIN is `/nothing`, which is no program; name the program `framerill` with it\n"
+    )
+
+
+def test_start_app_serves_a_spec_where_it_is_asked_to_and_returns(root, env):
+    done = script(
+        f"""
+        from {root}.app import start_app
+        from {root}.live.pipelines import PipelineSpec
+        spec = PipelineSpec(pipeline_cls="mine:MyPipeline", initial_params={{"a": 1}})
+        start_app(spec, "127.0.0.1", 9, log_level="info")
+        start_app(host="::1")
+        start_app()
+        print("returned")
+        """,
+        env,
+    )
+    assert (done.returncode, done.stdout) == (0, "returned\n"), done.stderr
+    assert "passed over: log_level" in done.stderr
+    spec, *others = [it["argv"] for it in told(env)]
+    assert json.loads(spec.pop(2)) == {"name": "my", "pipeline_cls": "mine:MyPipeline", "initial_params": {"a": 1}}
+    assert spec == ["serve", "--pipeline", "--host", "127.0.0.1", "--port", "9", "--json"]
+    assert others == [["serve", "--host", "::1", "--json"], ["serve", "--host", "0.0.0.0", "--json"]]
+
+
+def test_start_app_passes_a_signal_on_and_a_failure_is_its_own(env):
+    done = script("from runner.app import start_app; start_app(); print('no')", {**env, "FAKE_EXIT": "2"})
+    assert (done.returncode, done.stdout) == (2, "")
+    with subprocess.Popen(
+        [sys.executable, "-c", "from runner.app import start_app; start_app(); print('returned')"],
+        env={**env, "FAKE_WAITS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout.readline() == "serving at http://127.0.0.1:9\n"
+        server.send_signal(signal.SIGTERM)
+        assert server.communicate(timeout=30)[0] == "returned\n"
+        assert server.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_no_server_outlives_whoever_started_it(env, number):
+    text = """
+    import time
+    from app.pipelines.live_video_to_video import LiveVideoToVideoPipeline
+    pipeline = LiveVideoToVideoPipeline("noop")
+    print(pipeline.child.pid, pipeline.url, flush=True)
+    time.sleep(60)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(text)],
+        env={**env, "FAKE_WAITS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        pid = int(owner.stdout.readline().split()[0])
+        server = os.pidfd_open(pid)
+        owner.send_signal(number)
+        owner.wait(30)
+    assert has_ended(server), "the server is still there"
+
+
+PREPARED = """
+from {root}.live.pipelines.noop import Noop
+class Prepares(Noop):
+    @classmethod
+    def prepare_models(cls):
+        print("prepared", flush=True)
+class Fails(Noop):
+    @classmethod
+    def prepare_models(cls):
+        raise RuntimeError("no disk")
+"""
+START = "from {root}.app import start_app\nfrom {root}.live.pipelines import PipelineSpec\n"
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        "PipelineSpec(pipeline_cls='its_pipelines:Prepares')",
+        "__import__('{root}.pipelines.live_video_to_video', fromlist=['x']).LiveVideoToVideoPipeline("
+        "PipelineSpec(pipeline_cls='its_pipelines:Prepares'))",
+    ],
+)
+@pytest.mark.parametrize(("arguments", "more"), [([], {"PREPARE_MODELS": "1"}), (["--prepare-models"], {})])
+def test_prepare_mode_prepares_whatever_start_app_is_given_and_serves_nothing(
+    root, env, tmp_path, pipeline, arguments, more
+):
+    (tmp_path / "its_pipelines.py").write_text(PREPARED.format(root=root))
+    env = {**env, **more, "PYTHONPATH": str(tmp_path)}
+    done = script(f"{START}start_app({pipeline})\nprint('returned')".format(root=root), env, *arguments)
+    assert (done.returncode, done.stdout) == (0, "prepared\nreturned\n"), done.stderr
+    assert told(env) == []
+
+
+def test_preparing_that_fails_is_exit_code_1_with_the_authors_traceback(root, env, tmp_path):
+    (tmp_path / "its_pipelines.py").write_text(PREPARED.format(root=root))
+    env = {**env, "PREPARE_MODELS": "1", "PYTHONPATH": str(tmp_path)}
+    text = f"{START}start_app(PipelineSpec(pipeline_cls='its_pipelines:Fails'))\nprint('returned')".format(root=root)
+    done = script(text, env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "its_pipelines.py" in done.stderr
+    assert "RuntimeError: no disk" in done.stderr
+
+
+def test_python_m_main_prepares_what_the_environment_names(root, env, tmp_path):
+    (tmp_path / "its_pipelines.py").write_text(PREPARED.format(root=root))
+    env = {**env, "PREPARE_MODELS": "1", "PYTHONPATH": str(tmp_path), "PIPELINE": "live-video-to-video"}
+    done = run(["-m", f"{root}.main"], {**env, "MODEL_ID": "its_pipelines:Prepares"})
+    assert (done.returncode, done.stdout, told(env)) == (0, "prepared\n", [])
+    done = run(["-m", f"{root}.main"], {**env, "MODEL_ID": "its_pipelines:Fails"})
+    assert (done.returncode, told(env)) == (1, [])
+    # What is not installed here is framerill's to find, in an environment of its own.
+    done = run(["-m", f"{root}.main"], {**env, "MODEL_ID": "elsewhere"})
+    assert (done.returncode, told(env)[0]["argv"]) == (0, ["serve"])
+
+
+def test_the_command_prepares_by_name_or_path(root, env, tmp_path):
+    (tmp_path / "its_pipelines.py").write_text(PREPARED.format(root=root))
+    env = {**env, "PYTHONPATH": str(tmp_path)}
+    command = ["-m", f"{root}.tools.prepare_models", "--pipeline"]
+    assert run([*command, "its_pipelines:Prepares", "--pipeline-name", "mine"], env).stdout == "prepared\n"
+    assert run([*command, "its_pipelines:Fails"], env).returncode == 1
+    done = run([*command, "nowhere:Nothing"], env)
+    assert (done.returncode, "no module is called `nowhere`" in done.stderr) == (1, True)
+
+
+def test_only_1_asks_to_prepare():
+    assert prepare.is_asked({"PREPARE_MODELS": "1"}, [])
+    assert prepare.is_asked({}, ["x", "--prepare-models"])
+    for value in ("", "0", "true"):
+        assert not prepare.is_asked({"PREPARE_MODELS": value}, ["--prepare"])
+
+
+def test_operation_ids_are_the_routes_names(root):
+    class Route:
+        name, operation_id = "health", None
+
+    class App:
+        routes = (Route(), object())
+
+    importlib.import_module(f"{root}.app").use_route_names_as_operation_ids(App)
+    assert App.routes[0].operation_id == "health"
+
+
+def test_a_batch_pipeline_is_well_unless_it_says_otherwise_and_needs_fastapi(root):
+    class Batch(Pipeline):
+        name, router = "text-to-image", None
+
+        def __init__(self, model_id, model_dir): ...
+        def __call__(self, **kwargs): ...
+
+    assert Batch("m", "d").get_health() == HealthCheck(status="OK")
+    assert Version(pipeline="p", model_id="m", version="1").model_dump() == {
+        "pipeline": "p", "model_id": "m", "version": "1"
+    }  # fmt: skip
+    with pytest.raises(TypeError):
+        Pipeline("m", "d")
+    if importlib.util.find_spec("fastapi") is None:
+        with pytest.raises(ImportError, match=r"pip install 'ai-runner-base\[batch\]'"):
+            importlib.import_module(f"{root}.app").create_app(Batch("m", "d"))
+
+
+# Real runners
+
+
+needs_uvicorn = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="uvicorn is not installed")
+
+
+@pytest.fixture
+def real(monkeypatch, env):
+    """The variables of a real runner, whose infer takes any free port."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FRAMERILL_BIN", str(PROGRAM))
+    monkeypatch.setenv("FRAMERILL_INTERNAL_PORT", "0")
+    return dict(os.environ)
+
+
+@needs_program
+def test_a_live_pipeline_is_served_and_called(root, real, monkeypatch):
+    monkeypatch.setenv("AUTH_TOKEN", "secret")
+    live = importlib.import_module(f"{root}.pipelines.live_video_to_video")
+    from ai_runner_base.live import InferenceError
+
+    pipeline = live.LiveVideoToVideoPipeline("noop")
+    try:
+        assert pipeline.name == "live-video-to-video"
+        assert pipeline.get_health().status in ("LOADING", "IDLE")
+        nowhere = {"subscribe_url": "http://127.0.0.1:1/in", "publish_url": "http://127.0.0.1:1/out"}
+        with pytest.raises(InferenceError, match=r"width.*not 500"):
+            pipeline(**nowhere, params={"width": 500})
+        with pytest.raises(InferenceError, match="configured with noop but called with other"):
+            pipeline(**nowhere, model_id="other")
+        answer = pipeline(**nowhere, request_id="r", manifest_id="m", stream_id="s")
+        assert set(answer) >= {"subscribe_url", "publish_url", "request_id", "manifest_id"}
+    finally:
+        pipeline.stop()
+    assert pipeline.child.is_over
+    with pytest.raises(InferenceError, match="does not answer"):
+        pipeline.get_health()
+
+
+@needs_program
+def test_a_runner_that_does_not_start_says_so(root, real):
+    live = importlib.import_module(f"{root}.pipelines.live_video_to_video")
+    from ai_runner_base.child import DidNotStart
+
+    pipeline = live.LiveVideoToVideoPipeline("noop")
+    pipeline.stop()
+    with pytest.raises(ValueError, match="no pipeline is named"):
+        importlib.import_module(f"{root}.main").load_pipeline("live-video-to-video", "")
+    os.environ["FRAMERILL_CAPACITY"] = "none"
+    try:
+        with pytest.raises(DidNotStart, match="ended with exit code 2"):
+            importlib.import_module(f"{root}.main").load_pipeline("noop").url  # noqa: B018
+    finally:
+        del os.environ["FRAMERILL_CAPACITY"]
+
+
+def ask(address, method, path, body=None, **headers):
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+@needs_program
+@needs_uvicorn
+def test_uvicorn_serves_the_runner_and_leaves_nothing_behind(root, real):
+    env = {**real, "PIPELINE": "live-video-to-video", "MODEL_ID": "noop", "VERSION": "1.2.3"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", f"{root}.main:app", "--port", "0"],
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        address = None
+        for line in server.stderr:
+            if "Uvicorn running on " in line:
+                address = urlsplit(line.split("Uvicorn running on ")[1].split()[0])
+                break
+        assert address is not None
+        children = Path(f"/proc/{server.pid}/task").glob("*/children")
+        (child,) = [int(pid) for file in children for pid in file.read_text().split()]
+        behind = os.pidfd_open(child)
+        status, headers, body = ask(address, "GET", "/version")
+        assert (status, headers["content-type"]) == (200, "application/json")
+        assert json.loads(body) == {"pipeline": "live-video-to-video", "model_id": "noop", "version": "1.2.3"}
+        assert json.loads(ask(address, "GET", "/health/")[2])["status"] in ("LOADING", "IDLE")
+        asked = json.dumps({"subscribe_url": "x" * 100_000}).encode()
+        status, _, body = ask(address, "POST", "/live-video-to-video", asked, **{"Content-Type": "application/json"})
+        assert (status, json.loads(body)["detail"][0]["loc"]) == (422, ["body", "publish_url"])
+        assert ask(address, "GET", "/nothing?a=b")[::2] == (404, b'{"detail":"Not Found"}')
+        assert ask(address, "POST", "/live-video-to-video")[0] == 422
+        assert ask(address, "HEAD", "/health")[2] == b""
+        server.send_signal(signal.SIGTERM)
+        rest = server.stderr.read()
+        server.wait(30)
+        assert "Application shutdown complete" in rest, rest
+        assert has_ended(behind)
+
+
+@needs_program
+@needs_uvicorn
+def test_without_a_pipeline_uvicorn_does_not_start(root, real):
+    done = run(["-m", "uvicorn", f"{root}.main:app", "--port", "0"], real)
+    assert done.returncode != 0
+    assert "`PIPELINE` is not set" in done.stderr

@@ -1,0 +1,571 @@
+"""A `Decoupled` pipeline at work: its three loops, and the streams that they serve. A driver.
+
+`Matching` decides which output answers which input; `Flow` calls the author's methods, `FlowStream` speaks to media.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _descriptor as wire
+from ._caps import Array, Caps
+from ._engine import Base, Engine, ReloadFailed
+from ._matching import Closed, Matching, Picture, Skipped, Step, Stray
+from ._said import text_of
+from ._stream import Counts, Notices, Stream, forget
+from .decoupled import Output
+from .errors import ContractError, LinkError, ParamsError, Problem
+
+if TYPE_CHECKING:
+    from ._link import Link
+
+_PAUSE = 0.01
+"""Seconds after the first of several failures in a row; it doubles."""
+_PAUSE_MOST = 0.25
+_STRAYS_AT_ONCE = 16
+"""Outputs in a row that answer no frame, after which each one costs a pause."""
+_AHEAD = 10
+"""Seconds that an output may lie after the newest frame."""
+_SHARE = 0.8
+"""Of the time for a frame, what the last frames of a recording are waited for at most."""
+_TOLD = {
+    Stray.LATE: "an output for a frame that was passed by, or given up, already",
+    Stray.TWICE: "a second output for one time",
+    Stray.UNKNOWN: "an output whose time is that of no frame",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """Whom the loops tell of what happens."""
+
+    say: Callable[[dict[str, Any]], None]
+    """An answer to a request."""
+    failed: Callable[[str, Exception], None]
+    """The author's method (`put`, `get` or `change`) and what it raised; the loops go on."""
+    busy: Callable[[str | None], None] = lambda what: None
+    """Long work begins, or is over."""
+    over: Callable[[], None] = lambda: None
+    """`Flow.check` would raise, or an answer went out: whoever waits in the loop looks again."""
+
+
+def linger(configured: float, slowest: float | None, max_frame_time: float) -> float:
+    """Seconds that the next output of a source that has ended is waited for.
+
+    `slowest` is the longest time between two outputs so far, None before the first.
+    """
+    most = _SHARE * max_frame_time
+    return most if slowest is None else min(max(configured, 3 * slowest), most)
+
+
+def picture_of(value: Any, caps: Caps, out: Callable[[], Array], limits: tuple[float, float]) -> Array:
+    """The pixels of an output, as they are or converted into `out()`. Raises ContractError."""
+    if isinstance(value, np.ndarray):
+        if value.dtype == caps.dtype or not np.issubdtype(value.dtype, np.floating):
+            squeezed = value[0] if value.ndim == len(caps.shape) + 1 and value.shape[0] == 1 else value
+            problem = caps.problem(squeezed)
+            if problem is not None:
+                raise ContractError(problem)
+            return squeezed
+        return _of_floats(value, caps, out(), limits)
+    from ._tensor import download
+
+    into = out()
+    download(value, into, caps, limits)
+    return into
+
+
+def _of_floats(value: Array, caps: Caps, into: Array, limits: tuple[float, float]) -> Array:
+    if value.shape not in (caps.shape, (1, *caps.shape)) or caps.format not in ("rgb24", "rgbf32"):
+        raise ContractError(f"expected a picture of shape {(1, *caps.shape)}, got shape {value.shape} of {value.dtype}")
+    low, high = limits
+    full = 255.0 if caps.dtype == np.uint8 else 1.0
+    scaled = (value.reshape(caps.shape).astype(np.float32) - np.float32(low)) * np.float32(full / (high - low))
+    scaled = np.clip(np.nan_to_num(scaled, nan=0.0, posinf=full, neginf=0.0), 0.0, full)
+    np.copyto(into, np.rint(scaled) if caps.dtype == np.uint8 else scaled, casting="unsafe")
+    return into
+
+
+class FlowStream(Stream):
+    """A stream whose frames go into the put loop and whose pictures come out of the get loop."""
+
+    def __init__(
+        self,
+        link: Link,
+        name: str,
+        incarnation: int,
+        flow: Flow,
+        counts: Counts,
+        notices: Notices,
+        *,
+        live: bool = False,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(link, name, incarnation, flow.engine, counts, notices, live=live)
+        self.live = live
+        self.request_id = request_id
+        self.room = asyncio.Event()
+        self.answered = asyncio.Event()
+        self.slowest: float | None = None
+        self._flow = flow
+        self._answered_at: float | None = None
+        self._matching: Matching | None = None
+        self._messages: dict[int, tuple[wire.Descriptor, int]] = {}
+        self._is_ending = False
+        self._has_ended = False
+        flow.enter(self)
+
+    # For the worker's loop
+
+    @property
+    def is_ready(self) -> bool:
+        """Never: frames are taken by the put loop."""
+        return False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that came is answered."""
+        return not self._waiting and not self._messages and not self._is_ending
+
+    def close(self) -> None:
+        """Ends the link; what is inside answers nobody any more."""
+        self._flow.leave(self)
+        self.room.set()
+        self.answered.set()
+        super().close()
+
+    def receive(self) -> None:
+        """Takes one message: a release or a flush at once, a frame when the put loop is free. Raises LinkError."""
+        super().receive()
+        if self._flushes:
+            if self._matching is not None:
+                self._do(self._matching.end(wire.FLUSHED), None)
+            self._flush()
+        self.room.set()
+        self._flow.came()
+
+    # For the loops
+
+    def drain(self) -> None:
+        """As if the source had ended: what is inside comes out, or is given up."""
+        if self._output is not None and not self._has_ended and not self._is_ending:
+            self._waiting.append(wire.Descriptor(type=wire.EOS))
+            self._flow.came()
+
+    def next_message(self) -> wire.Descriptor | None:
+        """The oldest message that waits, which is the caller's."""
+        return self._waiting.popleft() if self._waiting and self._output is not None else None
+
+    def take(self, message: wire.Descriptor) -> Any:
+        """The frame of a message, which is inside from here on. Raises LinkError."""
+        frame = self._frame(message)
+        self._messages[message.frame] = (message, time.monotonic_ns())
+        self._do(self._match(message).put(message.frame, message.pts), None)
+        return frame
+
+    def taken(self, frame: int, took: int) -> None:
+        """The pipeline has it."""
+        if frame in self._messages:
+            self.link.send(wire.taken(frame, took))
+
+    def refuse(self, frame: int, reason: int) -> None:
+        """The pipeline did not take it: it leaves without a picture."""
+        if self._matching is not None and frame in self._messages:
+            self._do(self._matching.refuse(frame, reason), None)
+
+    def pass_over(self, message: wire.Descriptor) -> None:
+        """A frame that the pipeline does not see."""
+        self._checked_slot(message)
+        self.link.release(message.slot)
+        self._messages[message.frame] = (message, time.monotonic_ns())
+        matching = self._match(message)
+        self._do(matching.put(message.frame, message.pts), None)
+        self._do(matching.refuse(message.frame, wire.CHOSEN), None)
+
+    def sound(self, message: wire.Descriptor) -> None:
+        """Sound goes back as it came."""
+        self._answer_sound(message)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a picture has a slot to travel in."""
+        return self._pool().has_free()
+
+    def picture(self, output: Output) -> Array:
+        """The output's pixels. Raises ContractError."""
+        caps = self._pool().caps
+        return picture_of(output.picture, caps, lambda: self.output(caps), self.tensor_range)
+
+    def answer(self, pts: int, ticks: tuple[int, int], pixels: Array) -> Stray | None:
+        """Sends a picture at that time; why not, if it answers no frame."""
+        matching = self._matching
+        if matching is None or not self._messages:
+            return Stray.UNKNOWN
+        message = next(iter(self._messages.values()))[0]
+        at, slack = _converted(pts, ticks, (message.tb_num, message.tb_den))
+        steps = matching.output(at, slack)
+        if isinstance(steps, Stray):
+            return steps
+        self._do(steps, pixels)
+        now = time.monotonic()
+        if self._answered_at is not None:
+            self.slowest = max(self.slowest or 0.0, now - self._answered_at)
+        elif self.slowest is None:
+            self.slowest = 0.0
+        self._answered_at = now
+        self.answered.set()
+        return None
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether a further output is to be expected though no frame comes."""
+        return self._matching is not None and (len(self._matching) > 0 or self._matching.has_several)
+
+    def begin_end(self) -> None:
+        """No frame will come."""
+        self._is_ending = self._has_ended = True
+
+    def end(self) -> None:
+        """What is inside has no output, and the link is told that all is out."""
+        if self._matching is not None:
+            self._do(self._matching.end(), None)
+        self._is_ending = False
+        self.link.send(wire.eos())
+
+    def tell(self, kind: str, what: str) -> None:
+        """Says once what comes again and again, and counts it."""
+        setattr(self._counts, kind, getattr(self._counts, kind) + 1)
+        if kind not in self._told:
+            self._told.add(kind)
+            self._notices.stray(f"`{self._engine.name}` gave {what}; it is dropped and counted, as others will be")
+
+    # The work
+
+    def _match(self, message: wire.Descriptor) -> Matching:
+        if self._matching is None:
+            pipeline: Any = self._engine.pipeline
+            self._matching = Matching(pipeline.most_inside, _AHEAD * message.tb_den // message.tb_num)
+        return self._matching
+
+    def _do(self, steps: list[Step], pixels: Array | None) -> None:
+        for step in steps:
+            if isinstance(step, Picture):
+                message, began = self._messages[step.frame]
+                self._counts.frames += step.nth == 0
+                if pixels is not None:
+                    slot = self._filled(pixels)
+                    took = time.monotonic_ns() - began
+                    self._send(message._replace(pts=step.pts), slot, message.flags, step.nth, 0, took)
+            elif isinstance(step, Closed):
+                del self._messages[step.frame]
+                self.link.send(wire.skip(step.frame, wire.CHOSEN))
+            else:
+                self._leave_out(step)
+
+    def _leave_out(self, step: Skipped) -> None:
+        del self._messages[step.frame]
+        if step.reason == wire.LATE:
+            pipeline: Any = self._engine.pipeline
+            self._counts.never += 1
+            if "never" not in self._told:
+                self._told.add("never")
+                self._notices.stray(
+                    f"`{self._engine.name}` holds {pipeline.most_inside} frames without an output "
+                    "(`most_inside`): the oldest is given up, as others will be"
+                )
+        elif step.reason == wire.FLUSHED:
+            self._counts.flushed += 1
+        elif step.reason == wire.FAILED:
+            self._counts.failed += 1
+        else:
+            self._counts.skipped += 1
+        self.link.send(wire.skip(step.frame, step.reason))
+
+
+def _converted(pts: int, ticks: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
+    """A time in other ticks, and by how much it may be rounded."""
+    if ticks == into:
+        return pts, 0
+    num, den = ticks[0] * into[1], ticks[1] * into[0]
+    return (2 * pts * num + den) // (2 * den), ceil(num / den)
+
+
+class Flow:
+    """The loops of one instance.
+
+    Everything here runs in the loop's own thread; only `update` and what a `FlowStream` calls may be called while it
+    does not run.
+    """
+
+    def __init__(self, engine: Engine, counts: Counts, told: Told, description: dict[str, Any]) -> None:
+        self.engine = engine
+        self.before_put: Callable[[int], Awaitable[None]] | None = None
+        """Awaited before a frame is put, with its id."""
+        self._pipeline: Any = engine.pipeline
+        self._counts = counts
+        self._told = told
+        self._description = description
+        self._loop = engine.event_loop()
+        self._stream: FlowStream | None = None
+        self._came = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._ready.set()
+        self._shows_reload = True
+        self._updates: deque[tuple[int | None, dict[str, Any], bool, Base]] = deque()
+        self._asked = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._is_stopping = False
+        self._last: tuple[int, int] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self) -> None:
+        """Starts the loops, of a pipeline that is loaded."""
+        for loop in (self._put_for_ever(), self._get_for_ever(), self._change_for_ever()):
+            task = self._loop.create_task(loop)
+            task.add_done_callback(self._loop_over)
+            self._tasks.append(task)
+
+    def stop(self) -> None:
+        """Ends the loops."""
+        self._is_stopping = True
+        for task in self._tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+
+    def check(self) -> None:
+        """Raises what ended a loop."""
+        if self._failure is not None:
+            raise self._failure
+
+    # Streams
+
+    def enter(self, stream: FlowStream) -> None:
+        """A stream begins. The one before, if it is still there, gets nothing more."""
+        self._stream = stream
+        self.came()
+
+    def leave(self, stream: FlowStream) -> None:
+        """A stream is over."""
+        if self._stream is stream:
+            self._stream = None
+
+    def came(self) -> None:
+        """Something waits for the put loop."""
+        self._came.set()
+
+    # Requests
+
+    def update(self, number: int | None, changes: dict[str, Any], replace: bool, base: Base) -> None:
+        """Asks for parameters; the answer is said when the pipeline has taken or refused them."""
+        self._updates.append((number, changes, replace, base))
+        self._asked.set()
+
+    async def change(self, changes: dict[str, Any]) -> None:
+        """Changes parameters, and waits until that is done."""
+        await self._change(None, changes, False, Base())
+
+    # The loops
+
+    def _loop_over(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            error: BaseException | None = None if self._is_stopping else ContractError("a loop was cancelled")
+        else:
+            error = task.exception()
+        if error is not None and self._failure is None:
+            self._failure = error
+            self._told.over()
+
+    async def _put_for_ever(self) -> None:
+        while True:
+            stream = self._stream
+            message = stream.next_message() if stream is not None else None
+            if stream is None or message is None:
+                self._came.clear()
+                await self._came.wait()
+                continue
+            try:
+                await self._put_next(stream, message)
+            except LinkError:
+                stream.link.end()
+
+    async def _put_next(self, stream: FlowStream, message: wire.Descriptor) -> None:
+        if message.type == wire.EOS:
+            stream.begin_end()
+            self._tasks = [it for it in self._tasks if not it.done()]
+            self._tasks.append(self._loop.create_task(self._end(stream)))
+            return
+        if message.kind == wire.AUDIO:
+            stream.sound(message)
+            return
+        if self.before_put is not None:
+            await self.before_put(message.frame)
+        if not self._ready.is_set() and self._shows_reload:
+            if stream.live:
+                stream.pass_over(message)
+                return
+            await self._ready.wait()
+        if stream is self._stream:
+            await self._put(stream, message)
+
+    async def _put(self, stream: FlowStream, message: wire.Descriptor) -> None:
+        frame = stream.take(message)
+        began = time.monotonic_ns()
+        failure: Exception | None = None
+        try:
+            await self._pipeline.put(frame, stream.request_id)
+        except asyncio.CancelledError as error:
+            if self._is_stopping:
+                raise
+            failure = ContractError(f"it was cancelled: {text_of(error)}")
+        except Exception as error:  # noqa: BLE001  the border to the author's `put`
+            failure = error
+        del frame
+        if failure is None:
+            stream.taken(message.frame, time.monotonic_ns() - began)
+            return
+        self._fail("put", failure, stream.live)
+        stream.refuse(message.frame, wire.FAILED)
+
+    async def _end(self, stream: FlowStream) -> None:
+        while stream is self._stream and stream.may_lack:
+            stream.answered.clear()
+            seconds = linger(self._pipeline.linger, stream.slowest, self._pipeline.max_frame_time)
+            try:
+                await asyncio.wait_for(stream.answered.wait(), seconds)
+            except asyncio.TimeoutError:
+                break
+        if stream is self._stream:
+            try:
+                stream.end()
+            except LinkError:
+                stream.link.end()
+            self._told.over()
+
+    async def _get_for_ever(self) -> None:
+        failures = strays = 0
+        while True:
+            failure: Exception | None = None
+            try:
+                output = await self._pipeline.get()
+                if not isinstance(output, Output):
+                    raise ContractError(f"`{self.engine.name}.get` returns an Output, not {_kind(output)}")
+                strays = 0 if await self._deliver(output) else strays + 1
+                del output
+            except asyncio.CancelledError as error:
+                if self._is_stopping:
+                    raise
+                failure = ContractError(f"it was cancelled: {text_of(error)}")
+            except Exception as error:  # noqa: BLE001  the border to the author's `get`
+                failure = error
+            if failure is not None:
+                stream = self._stream
+                self._fail("get", failure, stream is None or stream.live)
+                await asyncio.sleep(min(_PAUSE * 2 ** min(failures, 8), _PAUSE_MOST))
+                failures += 1
+                continue
+            failures = 0
+            # A `get` that never waits leaves the other loops their turn.
+            await asyncio.sleep(_PAUSE if strays > _STRAYS_AT_ONCE else 0)
+
+    async def _deliver(self, output: Output) -> bool:
+        """Sends an output. False when it answers no frame."""
+        stream = self._stream
+        if stream is None or not stream.is_joined or (not self._ready.is_set() and stream.live):
+            return False
+        if output.request_id and output.request_id != stream.request_id:
+            stream.tell("unknown", f"an output of the request `{output.request_id}`, which is not the present one")
+            return False
+        num, den = _ticks(output.time_base)
+        while not stream.has_room:
+            stream.room.clear()
+            await stream.room.wait()
+            if stream is not self._stream:
+                return False
+        pixels = stream.picture(output)
+        try:
+            stray = stream.answer(int(output.pts), (num, den), pixels)
+        except LinkError:
+            stream.link.end()
+            return False
+        if stray is not None:
+            stream.tell(stray.value, f"{_TOLD[stray]} (pts {output.pts}, time base {num}/{den})")
+            return False
+        return True
+
+    async def _change_for_ever(self) -> None:
+        while True:
+            while self._updates:
+                await self._change(*self._updates.popleft())
+            self._asked.clear()
+            await self._asked.wait()
+
+    async def _change(self, number: int | None, changes: dict[str, Any], replace: bool, base: Base) -> None:
+        given = self.engine.merged(changes, replace, base)
+        try:
+            params = self.engine.valid(given)
+            reload = await self._pipeline.change(dict(given))
+            if reload is not None and not hasattr(reload, "__await__"):
+                raise ContractError(f"`{self.engine.name}.change` returns None or a task, not {_kind(reload)}")
+        except ParamsError as error:
+            self._told.say({"type": "rejected", "id": number, "problems": error.problems})
+            return
+        except asyncio.CancelledError:
+            if self._is_stopping:
+                raise
+            self._refused(number, changes, "it was cancelled")
+            return
+        except Exception as error:  # noqa: BLE001  the border to the author's `change`
+            self._told.failed("change", error)
+            self._refused(number, changes, text_of(error) or type(error).__name__)
+            forget(error)
+            return
+        self.engine.adopt(given, params)
+        self._shows_reload = bool(base.values.get("show_reloading_frame", given.get("show_reloading_frame", True)))
+        if reload is None:
+            self._told.say({"type": "applied", "id": number})
+            return
+        self._ready.clear()
+        self._told.say({"type": "reloading", "id": number})
+        self._told.busy(f"reloading {self.engine.name}")
+        try:
+            await reload
+        except asyncio.CancelledError as error:
+            if self._is_stopping:
+                raise
+            raise ReloadFailed("the reload was cancelled") from error
+        except Exception as error:
+            raise ReloadFailed(text_of(error) or type(error).__name__) from error
+        self._told.busy(None)
+        self._ready.set()
+        self._told.say({"type": "ready", "id": number, "description": self._description})
+
+    def _refused(self, number: int | None, changes: dict[str, Any], text: str) -> None:
+        field = next(iter(changes)) if len(changes) == 1 else ""
+        problem = Problem(field=field, rule="pipeline", value=changes[field] if field else changes, message=text)
+        self._told.say({"type": "rejected", "id": number, "problems": [problem]})
+
+    def _fail(self, step: str, error: Exception, goes_on: bool) -> None:
+        if not goes_on:
+            self.engine.step = step
+            raise error
+        self._told.failed(step, error)
+        forget(error)
+
+
+def _ticks(time_base: Any) -> tuple[int, int]:
+    num, den = time_base if isinstance(time_base, tuple) else (time_base.numerator, time_base.denominator)
+    if num <= 0 or den <= 0:
+        raise ContractError(f"a time base is a positive fraction of a second, not {num}/{den}")
+    return int(num), int(den)
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"`{type(value).__name__}`"
