@@ -105,3 +105,12 @@ def test_a_variant_that_nobody_registers_is_its_familys(site: Path) -> None:
     put(site, "family", GOOD)
     found = _target.find("family-sd15")
     assert (found.name, found.pipeline.__name__) == ("family-sd15", "Mine")
+
+
+def test_a_module_that_fails_is_watched_so_that_it_can_be_mended(site: Path) -> None:
+    put(site, "bad", "import bad_helper\n")
+    put(site, "dead", "import os\nos._exit(1)\n")
+    (site / "bad_helper.py").write_text("raise RuntimeError\n")
+    files = _scan.scan()["files"]
+    for name in ("bad.py", "bad_helper.py", "dead.py"):
+        assert str(site / name) in files

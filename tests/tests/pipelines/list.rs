@@ -146,7 +146,7 @@ fn a_broken_package_and_a_name_that_is_taken_are_listed_with_their_error() {
     put(
         &site,
         "second",
-        "[ai_runner.pipeline]\nshared = second:Mine\nnoop = second:Mine\n",
+        "[ai_runner.pipeline]\nshared = second:Mine\ninvert = second:Mine\n",
     );
     put(&site, "broken", &points("broken"));
     fs::write(site.join("broken.py"), "import os\nos._exit(7)\n").expect("a file");
@@ -174,6 +174,6 @@ fn a_broken_package_and_a_name_that_is_taken_are_listed_with_their_error() {
     assert_eq!(of("shared", "first"), None);
     assert_eq!(of("older", "first"), None);
     assert!(of("shared", "second").is_some_and(|it| it.contains("taken by `first")));
-    assert!(of("noop", "second").is_some_and(|it| it.contains("taken by framerill's own")));
+    assert!(of("invert", "second").is_some_and(|it| it.contains("taken by framerill's own")));
     assert!(of("broken", "broken").is_some_and(|it| it.contains("code 7")));
 }

@@ -186,7 +186,11 @@ fn a_pipeline_may_be_told_whole_as_a_specification() {
         ],
     );
     assert_eq!(served.get("/version")["model_id"], "mine");
-    let boots = fs::read_to_string(rig.path("boots.jsonl")).expect("infer was started");
+    let boots = wait_for(Duration::from_secs(60), || {
+        let text = fs::read_to_string(rig.path("boots.jsonl")).ok()?;
+        text.ends_with('\n').then_some(text)
+    });
+    let boots = boots.expect("infer was started");
     let boot: Value = serde_json::from_str(boots.lines().next().expect("a line")).expect("JSON");
     let args: Vec<_> = boot["args"]
         .as_array()

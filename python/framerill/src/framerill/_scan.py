@@ -47,6 +47,7 @@ def scan() -> dict[str, Any]:
             check = checks[row["name"]]
             row["error"], row["summary"] = check.error, check.summary
             files.update(check.files)
+            files.update(_module_files(points[row["name"]].module))
     return {
         "python": ".".join(str(part) for part in sys.version_info[:3]),
         "paths": [path for path in sys.path if path and os.path.isabs(path)],
@@ -199,7 +200,7 @@ def _be_child(name: str, point: EntryPoint, writer: int, within: float) -> None:
         os.dup2(nothing, number)
     before = set(sys.modules)
     answer = _try(name, point)
-    answer["files"] = _files_of(point.module.partition(".")[0], before)
+    answer.setdefault("files", []).extend(_files_of(point.module.partition(".")[0], before))
     data = json.dumps(answer, default=str).encode()
     while data:
         data = data[os.write(writer, data) :]
@@ -212,9 +213,39 @@ def _try(name: str, point: EntryPoint) -> dict[str, Any]:
     try:
         return {"error": None, "summary": describe(_target.of_point(point, name))["summary"]}
     except TargetError as error:
-        return {"error": f"{error}; {error.hint}" if error.hint else str(error)}
+        return {"error": f"{error}; {error.hint}" if error.hint else str(error), "files": _files_in(error)}
     except BaseException as error:  # noqa: BLE001 - the border to the author's package
-        return {"error": f"{type(error).__name__}: {text_of(error)}"}
+        return {"error": f"{type(error).__name__}: {text_of(error)}", "files": _files_in(error)}
+
+
+def _files_in(error: BaseException) -> list[str]:
+    """Those that it came through."""
+    import traceback
+
+    files: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(files) < _FILES_MAX:
+        files += [frame.filename for frame in traceback.extract_tb(cause.__traceback__)]
+        cause = cause.__cause__
+    return sorted({os.path.realpath(file) for file in files if os.path.isfile(file)})[:_FILES_MAX]
+
+
+def _module_files(module: str) -> list[str]:
+    """Where it lies, or would lie: one that could not be imported may be mended."""
+    from importlib.util import find_spec
+
+    top, *parts = module.split(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return []
+    if spec is None or spec.origin is None or not os.path.isabs(spec.origin):
+        return []
+    files = [spec.origin]
+    for at in range(len(parts)):
+        path = os.path.join(os.path.dirname(spec.origin), *parts[: at + 1])
+        files += [path + ".py", os.path.join(path, "__init__.py")]
+    return [os.path.realpath(file) for file in files]
 
 
 def _files_of(top: str, before: set[str]) -> list[str]:
