@@ -37,7 +37,7 @@ test: check ## Everything that has to hold: check, then all tests
 	@cat $(FRAMERILL_SKIPS) 2>/dev/null || true
 	cargo test --workspace --doc --quiet
 	for example in in_process over_http transform; do cargo run --quiet -p framerill-trickle --example $$example > target/example.log; done
-	$(PYTHON) -m pytest -rs python/framerill python/ai-runner-base examples
+	$(PYTHON) -m pytest -rs python/framerill python/ai-runner-base examples tests/documents tests/packages
 
 .PHONY: check
 check: tools ## Formatting, lints, types, dependencies
@@ -45,8 +45,10 @@ check: tools ## Formatting, lints, types, dependencies
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo package --quiet --offline --allow-dirty -p framerill-trickle
 	cargo deny --log-level error check licenses bans sources
-	$(PYTHON) -m ruff format --check python examples tests/pipelines benches
-	$(PYTHON) -m ruff check python examples tests/pipelines benches
+	$(PYTHON) -m ruff format --check python examples tests/pipelines benches scripts
+	$(PYTHON) -m ruff check python examples tests/pipelines benches scripts
+	$(PYTHON) -m ruff format --check --config examples/ruff.toml deploy tests/documents tests/packages
+	$(PYTHON) -m ruff check --config examples/ruff.toml deploy tests/documents tests/packages
 	cd python/framerill && $(PYTHON) -m mypy
 	cd python/ai-runner-base && $(PYTHON) -m mypy
 
@@ -70,15 +72,21 @@ test-torch: setup ## The example that needs torch (install it first: .venv/bin/p
 	$(PYTHON) -c 'import torch' || { echo 'torch is not in .venv: .venv/bin/pip install torch'; exit 3; }
 	$(PYTHON) -m pytest -rs examples/torch-glow
 
+.PHONY: reference
+reference: ## Write the pages of docs/reference that the code tells
+	cargo build --workspace --bins
+	$(PYTHON) scripts/reference.py target/debug/framerill
+
 .PHONY: dist
-dist: build ## An archive with both programs, the licences and the Python wheels, in target/dist
+dist: setup ## The wheels, framerill with both programs and ai-runner-base, and an archive with the licences, in target/dist
 	rm -rf target/dist && mkdir -p target/dist/framerill
+	PYTHON=$(PYTHON) scripts/wheel.sh target/dist/framerill
+	scripts/try-wheel.sh target/dist/framerill
 	cp target/release/framerill target/release/framerill-media README.md LICENSE-* target/dist/framerill/
 	cp crates/worker/src/filters/font/LICENSE target/dist/framerill/LICENSE-font
 	cp /usr/share/common-licenses/GPL-3 target/dist/framerill/LICENSE-framerill-media
-	$(PYTHON) -m pip wheel -q --no-deps -w target/dist/framerill python/framerill python/ai-runner-base
 	tar -C target/dist -czf target/dist/framerill.tar.gz framerill
-	@echo target/dist/framerill.tar.gz
+	@ls target/dist/framerill/*.whl target/dist/framerill.tar.gz
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -44,6 +44,7 @@ suite! {
         frames::wrong_parameters_name_field_rule_and_value,
         frames::an_unknown_pipeline_is_named,
         frames::an_update_is_applied_or_rejected,
+        frames::a_set_that_replaces_leaves_nothing_of_the_one_before,
         frames::every_frame_is_answered_in_order,
         frames::an_output_holds_the_changed_picture,
         frames::slots_come_back,
@@ -71,6 +72,7 @@ suite! {
         frames::wrong_parameters_name_field_rule_and_value,
         frames::an_unknown_pipeline_is_named,
         frames::an_update_is_applied_or_rejected,
+        frames::a_set_that_replaces_leaves_nothing_of_the_one_before,
         frames::every_frame_is_answered_in_order,
         frames::an_output_holds_the_changed_picture,
         frames::slots_come_back,
@@ -79,6 +81,7 @@ suite! {
         frames::a_closed_link_detaches_and_the_worker_takes_another,
         frames::a_pool_that_is_not_sealed_is_refused,
         frames::a_slot_that_does_not_exist_ends_the_link,
+        frames::a_decoupled_pipeline_takes_frames_in_and_answers_on_its_own_time,
     ];
     media => Kind::media(), [
         claims::hello_comes_first_and_names_the_protocol,

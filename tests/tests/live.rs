@@ -20,6 +20,8 @@ mod capacity;
 mod chaos;
 #[path = "live/deaths.rs"]
 mod deaths;
+#[path = "live/decoupled.rs"]
+mod decoupled;
 #[path = "live/dice.rs"]
 mod dice;
 #[path = "live/files.rs"]

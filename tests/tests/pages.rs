@@ -2,8 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
+    env, fs,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -221,4 +221,19 @@ fn the_operators_guide_names_the_reason_of_every_state_as_the_log_does() {
         assert!(guide.contains(&line), "{line}");
     }
     assert!(guide.contains(&format!("`state ERROR: {}`", Rule::WorkerLost)));
+}
+
+#[test]
+fn pages_of_the_reference_say_what_the_code_says() {
+    let beside = repository().join(".venv/bin/python");
+    let python = env::var_os("FRAMERILL_PYTHON").map_or(beside, PathBuf::from);
+    let check = Command::new(python)
+        .arg(repository().join("scripts/reference.py"))
+        .arg(bin("framerill"))
+        .arg("--check")
+        .output()
+        .expect("Python is here");
+    let found = String::from_utf8_lossy(&check.stdout);
+    let failed = String::from_utf8_lossy(&check.stderr);
+    assert!(check.status.success(), "{found}{failed}");
 }

@@ -8,6 +8,8 @@ mod commands;
 mod faults;
 #[path = "run/scene.rs"]
 mod scene;
+#[path = "run/shapes.rs"]
+mod shapes;
 #[path = "run/trickle.rs"]
 mod trickle;
 #[path = "run/video.rs"]

@@ -24,12 +24,14 @@ use framerill_worker::{
 };
 
 use crate::{
-    exchange::{Answered, Rule},
-    stream::{Attached, Borrowed, Picture, Pixels, State, Stream, input_slots},
+    exchange::{Answered, Rule, Skipped},
+    stream::{Attached, Borrowed, Held, Picture, Pixels, State, Stream, input_slots},
 };
 
 /// The worker has this long to lend its pool.
 const POOL_WITHIN: Duration = Duration::from_secs(5);
+/// A picture with a time of its own lies within so many seconds of its frame.
+const AHEAD: f64 = 10.0;
 
 /// Why a link ended.
 #[derive(Debug, thiserror::Error)]
@@ -50,19 +52,36 @@ pub(crate) enum AttachError {
     Thread(#[source] std::io::Error),
 }
 
+/// What is known of the worker that joins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joining {
+    /// Counts the workers of the stream.
+    pub(crate) incarnation: u32,
+    /// What it sees.
+    pub(crate) caps: Caps,
+    /// Frames beyond those at work that it may hold.
+    pub(crate) history: u32,
+    /// Frames that it begins at once.
+    pub(crate) batch: u32,
+}
+
 /// Exchanges pools over a fresh link and begins to deliver.
 pub(crate) fn attach(
     stream: &Arc<Stream>,
     name: &str,
-    incarnation: u32,
+    joining: Joining,
     socket: OwnedFd,
-    caps: Caps,
-    history: u32,
     parent: &Parent,
 ) -> Result<(), AttachError> {
+    let Joining {
+        incarnation,
+        caps,
+        history,
+        batch,
+    } = joining;
     let link = Arc::new(Link::new(socket));
     let own = Pool::create(Geometry::for_pictures(
-        input_slots(history),
+        input_slots(history, batch),
         caps.picture_bytes(),
     )?)?;
     let geometry = own.geometry();
@@ -88,6 +107,9 @@ pub(crate) fn attach(
             .map(|_| AtomicBool::new(false))
             .collect(),
         own,
+        batch: batch as usize,
+        delivered_ns: 0,
+        is_told_end: false,
     };
     stream.gain_worker(attached);
     let (name, parent) = (name.to_owned(), parent.clone());
@@ -174,10 +196,24 @@ impl Reader {
             }
             MessageType::Skip => {
                 let failed = message.reason == SkipReason::Failed;
-                let frame = state.exchange.skip(message.frame, failed)?;
-                let (complete, delivered) = (frame.decode_ns.1, frame.delivered_ns);
-                state.tally.skipped(complete, delivered, message.process_ns);
-                Stream::take_skip(&mut state, frame.id, failed);
+                match state.exchange.skip(message.frame, message.reason)? {
+                    Skipped::Closed(frame) => Stream::take_skip(&mut state, frame.id, false),
+                    Skipped::Unanswered(frame) => {
+                        let (complete, delivered) = (frame.decode_ns.1, frame.delivered_ns);
+                        state.tally.skipped(complete, delivered, message.process_ns);
+                        Stream::take_skip(&mut state, frame.id, failed);
+                    }
+                }
+            }
+            MessageType::Taken => {
+                // A before/after picture needs one of them; the others' slots are for new frames.
+                let is_kept =
+                    self.stream.preview && !state.exchange.taken_leases().any(Option::is_some);
+                let lease: &mut Held = state.exchange.taken(message.frame)?;
+                lease.take_if(|_| !is_kept);
+                if state.live.is_some() {
+                    state.exchange.set_pace(message.process_ns);
+                }
             }
             MessageType::Flush | MessageType::Eos => {}
             MessageType::Pool => return Err(AttachError::Broken("a second pool")),
@@ -204,10 +240,11 @@ impl Reader {
         let usual_pts = Pts(frame.pts.0.saturating_add(self.stream.interval));
         let slot = message.slot as usize;
         let pixels = if message.flags.passthrough {
-            if message.slot != frame.lease.slot() {
+            let lease = frame.lease.as_ref();
+            let Some(lease) = lease.filter(|it| it.slot() == message.slot) else {
                 return Err(AttachError::Broken("a passed frame names its own slot"));
-            }
-            Pixels::Own(frame.lease.clone())
+            };
+            Pixels::Own(lease.clone())
         } else {
             let slots = state.attached.as_ref().map(|it| Arc::clone(&it.borrowed));
             let slots = slots.filter(|slots| {
@@ -227,8 +264,9 @@ impl Reader {
             })
         };
         let now = monotonic_ns();
-        if whole {
-            if state.live.is_some() {
+        let is_open = message.of == 0;
+        if whole || (is_open && message.index == 0) {
+            if state.live.is_some() && !is_open {
                 state.exchange.set_pace(message.process_ns);
             }
             state.tally.answered(
@@ -241,14 +279,15 @@ impl Reader {
         let picture = Picture {
             pixels,
             caps: self.caps,
-            pts: placed(
-                frame.pts,
-                next_pts.unwrap_or(usual_pts),
-                message.index,
-                message.of,
-            ),
+            pts: if is_open {
+                let ahead = self.stream.time_base.at(AHEAD);
+                timed(frame.pts, next_pts, message.pts, ahead)
+            } else {
+                let next = next_pts.unwrap_or(usual_pts);
+                placed(frame.pts, next, message.index, message.of)
+            },
             frame: frame.id,
-            before: self.stream.preview.then(|| frame.lease.clone()),
+            before: frame.lease.clone().filter(|_| self.stream.preview),
             decode_began_ns: frame.decode_ns.0,
             answered_ns: now,
         };
@@ -264,9 +303,32 @@ fn placed(parent: Pts, next: Pts, index: u32, of: u32) -> Pts {
     Pts(parent.0.saturating_add(i64::try_from(share).unwrap_or(0)))
 }
 
+/// A picture's own time, which lies between its frame and the next one, or not too far after the last.
+fn timed(parent: Pts, next: Option<Pts>, own: Pts, ahead: Pts) -> Pts {
+    let end = next.map_or(parent.0.saturating_add(ahead.0), |it| it.0);
+    Pts(own.0.min(end.saturating_sub(1)).max(parent.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_of_its_own_stays_between_its_frame_and_the_next() {
+        let at = |next, own| timed(Pts(100), next, Pts(own), Pts(900)).0;
+        assert_eq!(
+            [at(Some(Pts(130)), 110), at(Some(Pts(130)), 500)],
+            [110, 129]
+        );
+        assert_eq!(
+            [at(None, 50), at(None, 500), at(None, i64::MAX)],
+            [100, 500, 999]
+        );
+        assert_eq!(
+            timed(Pts(i64::MAX), Some(Pts(0)), Pts(i64::MIN), Pts(1)),
+            Pts(i64::MAX)
+        );
+    }
 
     #[test]
     fn several_answers_share_the_distance_to_the_next_input() {

@@ -17,7 +17,7 @@ use framerill_worker::{
 };
 
 use crate::{
-    attach::attach,
+    attach::{Joining, attach},
     egress::{self, Wanted},
     error::AvError,
     ingress::{self, report, usual_interval},
@@ -33,6 +33,8 @@ const STATS_EVERY: Duration = Duration::from_millis(250);
 const HISTORY: u32 = 4;
 /// No worker may ask for more slots than this.
 const MOST_HISTORY: u32 = 32;
+/// Frames that a worker may begin at once.
+const MOST_BATCH: u32 = 16;
 
 /// The media role.
 #[derive(Default)]
@@ -68,9 +70,16 @@ impl Handler for Media {
                 incarnation,
                 format,
                 history,
+                batch,
                 ..
             } => {
-                let answer = match self.attach(&stream, incarnation, format, history, fds, parent) {
+                let worker = WorkerOf {
+                    incarnation,
+                    format,
+                    history,
+                    batch,
+                };
+                let answer = match self.attach(&stream, worker, fds, parent) {
                     Ok(()) => FromChild::Attached {
                         id,
                         stream,
@@ -83,7 +92,9 @@ impl Handler for Media {
             ToChild::Detach { id, stream } => self.detach(id, stream, parent),
             ToChild::Drain { id } => return self.drain(id, parent),
             ToChild::Bye => return Handled::Leave,
-            ToChild::Update { id, params, check } if self.is_live() => {
+            ToChild::Update {
+                id, params, check, ..
+            } if self.is_live() => {
                 let live = self.opened.as_ref().map(|it| &it.stream);
                 let outcome = live.map_or(Ok(()), |stream| update(stream, &params, check));
                 parent.say(&match outcome {
@@ -104,6 +115,14 @@ impl Handler for Media {
         }
         Handled::Done
     }
+}
+
+/// What an `attach` says of the worker.
+struct WorkerOf {
+    incarnation: u32,
+    format: Option<PixelFormat>,
+    history: Option<u32>,
+    batch: Option<u32>,
 }
 
 impl Media {
@@ -157,9 +176,7 @@ impl Media {
     fn attach(
         &mut self,
         name: &str,
-        incarnation: u32,
-        format: Option<PixelFormat>,
-        history: Option<u32>,
+        worker: WorkerOf,
         mut fds: Vec<OwnedFd>,
         parent: &Parent,
     ) -> Result<(), String> {
@@ -167,22 +184,18 @@ impl Media {
         let (Some(socket), true) = (fds.pop(), fds.is_empty()) else {
             return Err("`attach` carries one descriptor".into());
         };
-        let caps = Caps::new(format.unwrap_or_default(), opened.size)
+        let caps = Caps::new(worker.format.unwrap_or_default(), opened.size)
             .map_err(|error| error.to_string())?;
-        let history = history.unwrap_or(HISTORY).min(MOST_HISTORY);
+        let joining = Joining {
+            incarnation: worker.incarnation,
+            caps,
+            history: worker.history.unwrap_or(HISTORY).min(MOST_HISTORY),
+            batch: worker.batch.unwrap_or(1).clamp(1, MOST_BATCH),
+        };
         if opened.stream.lock().attached.is_some() {
             return Err("a worker is attached already".into());
         }
-        attach(
-            &opened.stream,
-            name,
-            incarnation,
-            socket,
-            caps,
-            history,
-            parent,
-        )
-        .map_err(|error| error.to_string())?;
+        attach(&opened.stream, name, joining, socket, parent).map_err(|error| error.to_string())?;
         opened.name = Some(name.to_owned());
         opened
             .begin(caps, parent)

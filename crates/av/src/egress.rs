@@ -2,7 +2,7 @@
 
 use std::{fs::File, os::fd::OwnedFd, sync::Arc};
 
-use framerill_frames::{Descriptor, Foreign};
+use framerill_frames::Foreign;
 use framerill_media::{Caps, Pts};
 use framerill_worker::{
     child::Parent,
@@ -15,7 +15,7 @@ use crate::{
     ingress::report,
     preview::write_preview,
     sink::SinkWriter,
-    stream::{Finished, Picture, Pixels, SEND_WITHIN, Stream},
+    stream::{Finished, Picture, Pixels, Stream},
 };
 
 /// The before/after picture that is wanted.
@@ -137,10 +137,7 @@ impl Egress<'_> {
                 return Some(next);
             }
             if state.source_done && state.exchange.is_finished() {
-                if let Some(attached) = &state.attached {
-                    // A worker that is gone by now needs no end of stream.
-                    drop(attached.link.send(&Descriptor::eos(), SEND_WITHIN));
-                }
+                state.tell_end();
                 return None;
             }
             state = self.stream.wait(state);

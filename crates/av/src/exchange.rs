@@ -3,8 +3,11 @@
 //! ```text
 //! accept ──> pending ──deliver──> outstanding ──answer / skip──> gone
 //!               │                     │
-//!        (policy) dropped      worker lost: the oldest is held, the rest go back in front of pending
+//!        (policy) dropped      worker lost: what it had begun is held, the rest go back in front of pending
 //! ```
+//!
+//! A worker that answers on its own time says which frames it has *taken* in; they make room for others at once, and are
+//! lost with it. Its answers are *open*: nobody knows how many a frame will have, and a `skip` after the first one ends them.
 //!
 //! Generic over what holds a picture, so that tests need no memory. No clock, no socket.
 //!
@@ -13,7 +16,7 @@
 
 use std::{collections::VecDeque, num::NonZeroUsize};
 
-use framerill_frames::{Policy, Pushed, Queue};
+use framerill_frames::{Policy, Pushed, Queue, SkipReason};
 use framerill_media::Pts;
 
 use crate::usual::LATE_AT_LEAST_NS;
@@ -24,6 +27,8 @@ pub(crate) const DEPTH: usize = 2;
 const FAST_NS: u64 = 20_000_000;
 /// A worker that takes no longer for a frame keeps up with 24 a second: a burst waits for it.
 const KEEPS_UP_NS: u64 = 40_000_000;
+/// Frames that a worker may have taken in and not answered.
+const MOST_TAKEN: usize = 1100;
 /// Answers that one frame may have.
 const MOST_ANSWERS: u32 = 256;
 /// Decoded frames that wait under `block`.
@@ -73,8 +78,10 @@ pub(crate) enum Rule {
 /// What a lost worker took with it.
 #[derive(Debug)]
 pub(crate) struct Lost<L> {
-    /// The frame it had begun, or would have begun next.
-    pub(crate) held: Option<Ready<L>>,
+    /// The frames it had begun, or the one that it would have begun next.
+    pub(crate) held: Vec<Ready<L>>,
+    /// The frame that it had begun to answer.
+    pub(crate) closed: Option<Ready<L>>,
     /// Frames that go to the next worker.
     pub(crate) requeued: usize,
 }
@@ -88,7 +95,7 @@ pub(crate) struct Counts {
     pub(crate) delivered: u64,
     /// Answered.
     pub(crate) answered: u64,
-    /// Without an answer, by choice.
+    /// Without an answer, by choice or because nothing came of them in time.
     pub(crate) skipped: u64,
     /// The pipeline failed with them.
     pub(crate) failed: u64,
@@ -98,15 +105,25 @@ pub(crate) struct Counts {
     pub(crate) held: u64,
 }
 
+/// A frame that the worker has.
+#[derive(Debug)]
+struct Out<L> {
+    frame: Ready<L>,
+    /// The worker has taken it in.
+    is_taken: bool,
+}
+
 /// The machine.
 #[derive(Debug)]
 pub(crate) struct Exchange<L> {
     pending: Queue<Ready<L>>,
     again: VecDeque<Ready<L>>,
-    outstanding: VecDeque<Ready<L>>,
-    /// Answers that the oldest outstanding frame has had, and how many it is to have.
+    outstanding: VecDeque<Out<L>>,
+    /// Answers that the oldest outstanding frame has had, and how many it is to have; 0 while nobody knows.
     parts: Option<(u32, u32)>,
     attached: bool,
+    /// Frames that the worker begins at once.
+    batch: usize,
     ended: bool,
     /// How long the worker takes for a frame, in ns; zero until that is known.
     pace_ns: u64,
@@ -128,6 +145,7 @@ impl<L> Exchange<L> {
             outstanding: VecDeque::new(),
             parts: None,
             attached: false,
+            batch: 1,
             ended: false,
             pace_ns: 0,
             counts: Counts::default(),
@@ -162,9 +180,23 @@ impl<L> Exchange<L> {
     /// Whether the worker has all the frames that it has at once. A fast one gets the next frame in advance: pictures that a
     /// busy machine decodes in bursts then do not displace each other. A slow one does not: a frame at hand is as old as the
     /// worker is slow when its turn comes, and the link brings the newest in microseconds.
+    ///
+    /// One that takes several at once has the next batch at hand as long as it keeps up: while it is at work, all but the
+    /// newest of what comes would be lost.
     fn is_full(&self) -> bool {
-        let depth = if self.pace_ns <= FAST_NS { DEPTH } else { 1 };
-        self.outstanding.len() >= depth
+        let depth = match self.batch {
+            ..2 if self.pace_ns <= FAST_NS => DEPTH,
+            ..2 => 1,
+            batch if self.pace_ns <= KEEPS_UP_NS => 2 * batch,
+            batch => batch,
+        };
+        self.at_hand().count() >= depth || self.outstanding.len() >= MOST_TAKEN
+    }
+
+    /// What the worker has and has not taken in.
+    fn at_hand(&self) -> impl Iterator<Item = &Ready<L>> {
+        let outs = self.outstanding.iter().filter(|it| !it.is_taken);
+        outs.map(|it| &it.frame)
     }
 
     /// Until when a frame had better wait, in ns, before it displaces another one: a worker that keeps up has room before it is
@@ -172,14 +204,17 @@ impl<L> Exchange<L> {
     pub(crate) fn room_by(&self) -> Option<u64> {
         let would_displace = self.is_full() && !self.pending.is_empty();
         let is_worth_it = self.attached && self.pace_ns <= KEEPS_UP_NS;
-        let oldest = self.outstanding.front().filter(|_| is_worth_it)?;
+        let oldest = self.at_hand().next().filter(|_| is_worth_it)?;
         would_displace.then_some(oldest.delivered_ns + LATE_AT_LEAST_NS)
     }
 
     /// The frame is on its way.
     pub(crate) fn delivered(&mut self, frame: Ready<L>) {
         self.counts.delivered += 1;
-        self.outstanding.push_back(frame);
+        self.outstanding.push_back(Out {
+            frame,
+            is_taken: false,
+        });
     }
 
     /// The frame could not be put on its way: it is the next one again.
@@ -197,42 +232,68 @@ impl<L> Exchange<L> {
     ) -> Result<Answered<'_, L>, Rule> {
         self.due(parent)?;
         let (due, expected) = self.parts.unwrap_or((0, of));
-        if index != due || of != expected || index >= of || of > MOST_ANSWERS {
+        let is_open = of == 0;
+        let most = if is_open { MOST_ANSWERS } else { of };
+        if index != due || of != expected || index >= most || of > MOST_ANSWERS {
             return Err(Rule::Count { due, index, of });
         }
-        if index + 1 < of {
+        if is_open || index + 1 < of {
             self.parts = Some((index + 1, of));
-            return Ok(Answered::Part(&self.outstanding[0]));
+            self.counts.answered += u64::from(is_open && index == 0);
+            return Ok(Answered::Part(&self.outstanding[0].frame));
         }
         self.parts = None;
         self.counts.answered += 1;
-        self.outstanding
-            .pop_front()
-            .map(Answered::Whole)
-            .ok_or(Rule::OutOfTurn {
-                got: parent,
-                due: None,
-            })
+        self.pop(parent).map(Answered::Whole)
     }
 
-    /// The worker does not answer: by choice, or because the pipeline failed with the frame.
-    pub(crate) fn skip(&mut self, frame: u64, failed: bool) -> Result<Ready<L>, Rule> {
+    /// The worker does not answer, or not any more: by choice, or because the pipeline failed with the frame.
+    pub(crate) fn skip(&mut self, frame: u64, reason: SkipReason) -> Result<Skipped<L>, Rule> {
         self.due(Some(frame))?;
-        self.parts = None;
-        let counter = if failed {
-            &mut self.counts.failed
-        } else {
-            &mut self.counts.skipped
+        if self.parts.take().is_some_and(|(_, of)| of == 0) {
+            return self.pop(Some(frame)).map(Skipped::Closed);
+        }
+        let counter = match reason {
+            SkipReason::Failed => &mut self.counts.failed,
+            // Nothing came of it, which is no headway.
+            SkipReason::Late => &mut self.counts.dropped,
+            SkipReason::Chosen | SkipReason::Flushed => &mut self.counts.skipped,
         };
         *counter += 1;
-        self.outstanding.pop_front().ok_or(Rule::OutOfTurn {
+        self.pop(Some(frame)).map(Skipped::Unanswered)
+    }
+
+    /// The worker has taken a frame in: it makes room for the next one. What holds its picture may be let go.
+    pub(crate) fn taken(&mut self, frame: u64) -> Result<&mut L, Rule> {
+        let due = self.oldest();
+        let mut outs = self.outstanding.iter_mut();
+        let out = outs.find(|it| it.frame.id == frame && !it.is_taken);
+        let out = out.ok_or(Rule::OutOfTurn {
             got: Some(frame),
-            due: None,
-        })
+            due,
+        })?;
+        out.is_taken = true;
+        Ok(&mut out.frame.lease)
+    }
+
+    /// What holds the pictures of frames that were taken in.
+    pub(crate) fn taken_leases(&self) -> impl Iterator<Item = &L> {
+        let outs = self.outstanding.iter().filter(|it| it.is_taken);
+        outs.map(|it| &it.frame.lease)
+    }
+
+    fn pop(&mut self, got: Option<u64>) -> Result<Ready<L>, Rule> {
+        let out = self.outstanding.pop_front();
+        out.map(|it| it.frame)
+            .ok_or(Rule::OutOfTurn { got, due: None })
+    }
+
+    fn oldest(&self) -> Option<u64> {
+        self.outstanding.front().map(|it| it.frame.id)
     }
 
     fn due(&self, got: Option<u64>) -> Result<(), Rule> {
-        let due = self.outstanding.front().map(|frame| frame.id);
+        let due = self.oldest();
         if got.is_some() && got == due {
             Ok(())
         } else {
@@ -240,22 +301,30 @@ impl<L> Exchange<L> {
         }
     }
 
-    /// A worker is there.
-    pub(crate) fn attach(&mut self) {
+    /// A worker is there that begins so many frames at once.
+    pub(crate) fn attach(&mut self, batch: usize) {
         self.attached = true;
+        self.batch = batch.max(1);
     }
 
     /// The worker is gone. What it had begun is held; the rest goes to the next one.
     pub(crate) fn lose_worker(&mut self) -> Lost<L> {
         self.attached = false;
-        self.parts = None;
-        let held = self.outstanding.pop_front();
-        self.counts.held += u64::from(held.is_some());
+        let is_open = self.parts.take().is_some_and(|(_, of)| of == 0);
+        let closed = is_open.then(|| self.outstanding.pop_front()).flatten();
+        let taken = self.outstanding.iter().filter(|it| it.is_taken).count();
+        let begun = (taken + self.batch).min(self.outstanding.len());
+        let held: Vec<_> = self.outstanding.drain(..begun).map(|it| it.frame).collect();
+        self.counts.held += held.len() as u64;
         let requeued = self.outstanding.len();
-        while let Some(frame) = self.outstanding.pop_back() {
-            self.again.push_front(frame);
+        while let Some(out) = self.outstanding.pop_back() {
+            self.again.push_front(out.frame);
         }
-        Lost { held, requeued }
+        Lost {
+            held,
+            closed: closed.map(|it| it.frame),
+            requeued,
+        }
     }
 
     /// Frames that wait for a worker, oldest first.
@@ -289,22 +358,32 @@ impl<L> Exchange<L> {
         self.again.is_empty() && self.pending.is_empty() && self.outstanding.is_empty()
     }
 
+    /// Whether the worker has all that there is.
+    #[must_use]
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.again.is_empty() && self.pending.is_empty()
+    }
+
     /// Whether a worker is there.
     #[must_use]
     pub(crate) fn is_attached(&self) -> bool {
         self.attached
     }
 
-    /// Frames that the worker has.
+    /// Frames that the worker has and has not begun to answer. Those that it has taken in count while `more` come: what it
+    /// keeps when nothing comes, it may keep.
     #[must_use]
-    pub(crate) fn outstanding(&self) -> usize {
-        self.outstanding.len()
+    pub(crate) fn unanswered(&self, more: bool) -> usize {
+        let is_open = self.parts.is_some_and(|(_, of)| of == 0);
+        let outs = self.outstanding.iter().skip(usize::from(is_open));
+        outs.filter(|it| more || !it.is_taken).count()
     }
 
     /// The pts of the frame after the oldest outstanding one, where known.
     #[must_use]
     pub(crate) fn pts_after_oldest(&self) -> Option<Pts> {
-        let next = self.outstanding.get(1).or_else(|| self.again.front());
+        let next = self.outstanding.get(1).map(|it| &it.frame);
+        let next = next.or_else(|| self.again.front());
         next.or_else(|| self.pending.front()).map(|frame| frame.pts)
     }
 
@@ -322,6 +401,15 @@ pub(crate) enum Answered<'a, L> {
     Part(&'a Ready<L>),
     /// That was the last.
     Whole(Ready<L>),
+}
+
+/// The frame of a skip.
+#[derive(Debug)]
+pub(crate) enum Skipped<L> {
+    /// It has had its answers, and no more will come.
+    Closed(Ready<L>),
+    /// It has had none.
+    Unanswered(Ready<L>),
 }
 
 #[cfg(test)]
@@ -343,6 +431,10 @@ mod tests {
         }
     }
 
+    fn ids(frames: &[Ready<()>]) -> Vec<u64> {
+        frames.iter().map(|frame| frame.id).collect()
+    }
+
     fn deliver_all(exchange: &mut Exchange<()>) -> Vec<u64> {
         let mut ids = Vec::new();
         while let Some(frame) = exchange.next_delivery() {
@@ -355,31 +447,27 @@ mod tests {
     #[test]
     fn a_lost_worker_holds_one_frame_and_the_next_worker_gets_the_others_first() {
         let mut exchange = Exchange::new(false);
-        exchange.attach();
+        exchange.attach(1);
         exchange.accept(frame(0)).unwrap();
         exchange.accept(frame(1)).unwrap();
         assert_eq!(deliver_all(&mut exchange), [0, 1]);
         exchange.accept(frame(2)).unwrap();
         let lost = exchange.lose_worker();
-        assert_eq!(
-            (lost.held.map(|frame| frame.id), lost.requeued),
-            (Some(0), 1)
-        );
-        exchange.attach();
+        assert_eq!((ids(&lost.held), lost.requeued), (vec![0], 1));
+        exchange.attach(1);
         assert_eq!(deliver_all(&mut exchange), [1, 2]);
     }
 
     #[test]
     fn answers_out_of_turn_break_the_rule() {
         let mut exchange = Exchange::new(false);
-        exchange.attach();
+        exchange.attach(1);
         exchange.accept(frame(0)).unwrap();
         exchange.accept(frame(1)).unwrap();
         deliver_all(&mut exchange);
         assert!(exchange.answer(Some(1), 0, 1).is_err());
         assert!(exchange.answer(None, 0, 1).is_err());
         assert!(exchange.answer(Some(0), 1, 1).is_err());
-        assert!(exchange.answer(Some(0), 0, 0).is_err());
         assert!(exchange.answer(Some(0), 0, MOST_ANSWERS + 1).is_err());
         assert!(matches!(
             exchange.answer(Some(0), 0, 2),
@@ -396,10 +484,88 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_in_makes_room_and_is_lost_with_its_worker() {
+        let mut exchange = Exchange::new(false);
+        exchange.attach(1);
+        for id in 0..4 {
+            exchange.accept(frame(id)).unwrap();
+            assert_eq!(deliver_all(&mut exchange), [id], "with {id} taken in");
+            exchange.taken(id).unwrap();
+            assert!(exchange.taken(id).is_err(), "twice");
+        }
+        for id in 4..7 {
+            exchange.accept(frame(id)).unwrap();
+        }
+        assert_eq!(deliver_all(&mut exchange), [4, 5]);
+        assert!(exchange.taken(6).is_err(), "never delivered");
+        assert_eq!(
+            (exchange.unanswered(true), exchange.unanswered(false)),
+            (6, 2)
+        );
+        let lost = exchange.lose_worker();
+        assert_eq!((ids(&lost.held), lost.requeued), (vec![0, 1, 2, 3, 4], 1));
+        exchange.attach(1);
+        assert_eq!(deliver_all(&mut exchange), [5, 6]);
+    }
+
+    #[test]
+    fn an_open_answer_goes_on_until_it_is_ended_and_counts_once() {
+        let mut exchange = Exchange::new(false);
+        exchange.attach(1);
+        for id in 0..2 {
+            exchange.accept(frame(id)).unwrap();
+        }
+        deliver_all(&mut exchange);
+        for index in 0..3 {
+            let answered = exchange.answer(Some(0), index, 0);
+            assert!(matches!(answered, Ok(Answered::Part(frame)) if frame.id == 0));
+        }
+        for (index, of) in [(2, 0), (3, 4), (4, 0)] {
+            assert!(exchange.answer(Some(0), index, of).is_err());
+        }
+        assert!(exchange.answer(Some(1), 0, 0).is_err(), "before 0 is ended");
+        assert_eq!(exchange.unanswered(true), 1);
+        let closed = exchange.skip(0, SkipReason::Chosen);
+        assert!(matches!(closed, Ok(Skipped::Closed(frame)) if frame.id == 0));
+        exchange.answer(Some(1), 0, 0).unwrap();
+        let lost = exchange.lose_worker();
+        assert_eq!((lost.closed.map(|it| it.id), lost.held.len()), (Some(1), 0));
+        let counts = exchange.counts();
+        assert_eq!((counts.answered, counts.skipped, counts.held), (2, 0, 0));
+    }
+
+    #[test]
+    fn a_frame_that_nothing_came_of_in_time_is_dropped_and_no_headway() {
+        let mut exchange = Exchange::new(false);
+        exchange.attach(1);
+        exchange.accept(frame(0)).unwrap();
+        deliver_all(&mut exchange);
+        exchange.skip(0, SkipReason::Late).unwrap();
+        let counts = exchange.counts();
+        assert_eq!((counts.dropped, counts.skipped), (1, 0));
+    }
+
+    #[test]
+    fn a_worker_of_batches_has_one_at_work_and_one_at_hand_while_it_keeps_up_and_loses_a_batch() {
+        let mut exchange = Exchange::new(true);
+        exchange.attach(3);
+        for id in 0..8 {
+            exchange.accept(frame(id)).unwrap();
+            deliver_all(&mut exchange);
+        }
+        assert_eq!(exchange.unanswered(true), 6);
+        let lost = exchange.lose_worker();
+        assert_eq!((ids(&lost.held), lost.requeued), (vec![0, 1, 2], 3));
+        exchange.attach(3);
+        exchange.set_pace(KEEPS_UP_NS + 1);
+        assert_eq!(deliver_all(&mut exchange), [3, 4, 5]);
+    }
+
+    #[test]
     fn a_slow_live_worker_gets_the_newest_frame_when_it_is_free_and_none_before() {
         let mut exchange = Exchange::new(true);
         exchange.set_pace(FAST_NS + 1);
-        exchange.attach();
+        exchange.attach(1);
         exchange.accept(frame(0)).unwrap();
         assert_eq!(deliver_all(&mut exchange), [0]);
         for id in 1..5 {
@@ -413,7 +579,7 @@ mod tests {
     #[test]
     fn a_burst_waits_for_a_worker_that_keeps_up_until_it_is_late_and_never_for_a_slow_one() {
         let mut exchange = Exchange::new(true);
-        exchange.attach();
+        exchange.attach(1);
         for id in 0..2 {
             assert_eq!(exchange.room_by(), None);
             exchange.accept(frame(id)).unwrap();
@@ -459,7 +625,7 @@ mod tests {
             let mut exchange = Exchange::new(latest);
             let (mut next, mut answered, mut gone) = (0, Vec::new(), Vec::new());
             for step in steps {
-                let due = exchange.outstanding.front().map(|frame| frame.id);
+                let due = exchange.oldest();
                 match step {
                     Step::Accept => match exchange.accept(frame(next)) {
                         Ok(displaced) => {
@@ -472,17 +638,21 @@ mod tests {
                     Step::Answer => if let Ok(Answered::Whole(frame)) = exchange.answer(due, 0, 1) {
                         answered.push(frame.id);
                     },
-                    Step::Skip => if let Some(due) = due { gone.push(exchange.skip(due, false).unwrap().id) },
-                    Step::Lose => gone.extend(exchange.lose_worker().held.map(|frame| frame.id)),
-                    Step::Attach => exchange.attach(),
+                    Step::Skip => if let Some(due) = due {
+                        let skipped = exchange.skip(due, SkipReason::Chosen).unwrap();
+                        prop_assert!(matches!(&skipped, Skipped::Unanswered(frame) if frame.id == due));
+                        gone.push(due);
+                    },
+                    Step::Lose => gone.extend(ids(&exchange.lose_worker().held)),
+                    Step::Attach => exchange.attach(1),
                 }
-                prop_assert!(exchange.outstanding() <= DEPTH);
+                prop_assert!(exchange.unanswered(true) <= DEPTH);
             }
             exchange.end();
-            exchange.attach();
+            exchange.attach(1);
             loop {
                 deliver_all(&mut exchange);
-                let Some(due) = exchange.outstanding.front().map(|frame| frame.id) else { break };
+                let Some(due) = exchange.oldest() else { break };
                 exchange.answer(Some(due), 0, 1).unwrap();
                 answered.push(due);
             }

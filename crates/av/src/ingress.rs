@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use framerill_frames::{Lease, Loan, Pool};
+use framerill_frames::{Loan, Pool};
 use framerill_worker::{
     child::Parent,
     message::{ErrorReport, Level},
@@ -14,7 +14,7 @@ use crate::{
     exchange::Ready,
     scale::Scaler,
     source::{DecodedPicture, Item, SourceReader},
-    stream::{LOOK_AGAIN, Stream},
+    stream::{Held, LOOK_AGAIN, Stream},
 };
 
 /// Reads to the end, or until the stream is to stop.
@@ -31,6 +31,7 @@ pub(crate) fn run(stream: &Arc<Stream>, mut source: SourceReader, scaler: Scaler
     if state.draining.is_some() && !state.exchange.is_attached() {
         state.exchange.abandon();
     }
+    stream.pump(&mut state);
     stream.notify();
     drop(state);
     if let Err(error) = outcome {
@@ -103,7 +104,7 @@ impl Ingress<'_> {
         // The wait for a slot is the worker's time, not the decoder's.
         let decode_ns = (resumed.saturating_sub(decoded_in), complete);
         let discontinuity = picture.discontinuity();
-        let lease = loan.publish();
+        let lease = Some(loan.publish());
         Ok(self.offer(Ready {
             id,
             pts,
@@ -138,7 +139,7 @@ impl Ingress<'_> {
     }
 
     /// False when the stream is to stop.
-    fn offer(&self, mut frame: Ready<Lease>) -> bool {
+    fn offer(&self, mut frame: Ready<Held>) -> bool {
         let mut state = self.stream.lock();
         state.tally.decoded(frame.decode_ns);
         loop {

@@ -34,11 +34,21 @@ pub(crate) const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// Slots beside the worker's: one being decoded, two that wait, one that is the preview's.
 const OWN_SLOTS: u32 = 4;
 
-/// Slots of the input pool for a worker that may hold `history` frames beyond the one at work.
-pub(crate) fn input_slots(history: u32) -> u32 {
+/// What the worker keeps at hand counts as much as what comes while frames do: within this time of the last one, in ns.
+const MORE_WITHIN_NS: u64 = 1_000_000_000;
+
+/// Slots of the input pool for a worker that begins `batch` frames at once and may hold `history` frames beyond those.
+pub(crate) fn input_slots(history: u32, batch: u32) -> u32 {
     let depth = u32::try_from(DEPTH).expect("a small constant");
-    (OWN_SLOTS + depth + history).min(framerill_frames::MAX_SLOTS)
+    let depth = depth.max(batch.saturating_mul(2));
+    OWN_SLOTS
+        .saturating_add(depth)
+        .saturating_add(history)
+        .min(framerill_frames::MAX_SLOTS)
 }
+
+/// What holds a picture; none once it is let go.
+pub(crate) type Held = Option<Lease>;
 
 /// What the encoder gets.
 pub(crate) enum Finished {
@@ -105,11 +115,17 @@ pub(crate) struct Attached {
     pub(crate) lent: Vec<Option<Lease>>,
     /// Our hold on each of the worker's slots.
     pub(crate) borrowed: Arc<[AtomicBool]>,
+    /// Frames that the worker begins at once.
+    pub(crate) batch: usize,
+    /// When it was given a frame last, in ns.
+    pub(crate) delivered_ns: u64,
+    /// It knows that no frame will come.
+    pub(crate) is_told_end: bool,
 }
 
 /// Everything that the lock guards.
 pub(crate) struct State {
-    pub(crate) exchange: Exchange<Lease>,
+    pub(crate) exchange: Exchange<Held>,
     pub(crate) attached: Option<Attached>,
     pub(crate) finished: VecDeque<Finished>,
     pub(crate) sound_waiting: usize,
@@ -130,6 +146,17 @@ pub(crate) struct State {
     pub(crate) encoded_seconds: f64,
     /// With a live source.
     pub(crate) live: Option<LiveState>,
+}
+
+impl State {
+    /// The worker is told that no frame will come, unless it knows or is gone.
+    pub(crate) fn tell_end(&mut self) {
+        if let Some(attached) = self.attached.as_mut().filter(|it| !it.is_told_end) {
+            attached.is_told_end = true;
+            // A worker that is gone by now needs no end of stream.
+            drop(attached.link.send(&Descriptor::eos(), SEND_WITHIN));
+        }
+    }
 }
 
 /// One stream.
@@ -223,7 +250,7 @@ impl Stream {
         }
     }
 
-    /// Gives the worker what it may have.
+    /// Gives the worker what it may have, and tells it when that was all.
     pub(crate) fn pump(&self, state: &mut State) {
         while let Some(frame) = state.exchange.next_delivery() {
             match self.deliver(state, frame) {
@@ -231,27 +258,30 @@ impl Stream {
                 Err(frame) => return state.exchange.undelivered(frame),
             }
         }
+        if state.source_done && state.exchange.is_delivered() {
+            state.tell_end();
+        }
     }
 
     /// Sends one frame; gives it back when there is no slot or no worker.
     fn deliver(
         &self,
         state: &mut State,
-        mut frame: Ready<Lease>,
-    ) -> Result<Ready<Lease>, Ready<Lease>> {
-        let Some(attached) = &mut state.attached else {
+        mut frame: Ready<Held>,
+    ) -> Result<Ready<Held>, Ready<Held>> {
+        let (Some(attached), Some(lease)) = (&mut state.attached, &mut frame.lease) else {
             return Err(frame);
         };
-        if !frame.lease.is_of(&attached.own) {
+        if !lease.is_of(&attached.own) {
             // A frame that an earlier worker had not begun: its picture moves into the new pool.
             let Some(mut loan) = attached.own.loan() else {
                 return Err(frame);
             };
-            let bytes = loan.len().min(frame.lease.len());
-            loan[..bytes].copy_from_slice(&frame.lease[..bytes]);
-            frame.lease = loan.publish();
+            let bytes = loan.len().min(lease.len());
+            loan[..bytes].copy_from_slice(&lease[..bytes]);
+            *lease = loan.publish();
         }
-        let slot = frame.lease.slot();
+        let (slot, lent) = (lease.slot(), lease.clone());
         frame.delivered_ns = monotonic_ns();
         let message = Descriptor {
             flags: Flags {
@@ -266,7 +296,8 @@ impl Stream {
             attached.link.shutdown();
             return Err(frame);
         }
-        attached.lent[slot as usize] = Some(frame.lease.clone());
+        attached.lent[slot as usize] = Some(lent);
+        attached.delivered_ns = frame.delivered_ns;
         Ok(frame)
     }
 
@@ -297,7 +328,8 @@ impl Stream {
         if let Some(live) = &mut state.live {
             // What is live does not wait for the next worker.
             live.presenter.set_present(false, monotonic_ns());
-            for frame in lost.held.iter().chain(state.exchange.waiting()) {
+            let lost_ones = lost.closed.iter().chain(&lost.held);
+            for frame in lost_ones.chain(state.exchange.waiting()) {
                 live.presenter.lose(frame.id);
             }
             state.exchange.abandon();
@@ -305,18 +337,15 @@ impl Stream {
             let held = lost.held.iter().map(|frame| self.held(frame)).collect();
             return Some((held, 0));
         }
-        let held = lost.held.as_ref().map(|frame| self.held(frame));
+        let held = lost.held.iter().map(|frame| self.held(frame)).collect();
         if state.draining.is_some() {
             state.exchange.abandon();
         }
         self.notify();
-        Some((
-            held.into_iter().collect(),
-            u32::try_from(lost.requeued).unwrap_or(u32::MAX),
-        ))
+        Some((held, u32::try_from(lost.requeued).unwrap_or(u32::MAX)))
     }
 
-    fn held(&self, frame: &Ready<Lease>) -> HeldFrame {
+    fn held(&self, frame: &Ready<Held>) -> HeldFrame {
         HeldFrame {
             frame: frame.id,
             pts: frame.pts.0,
@@ -327,8 +356,8 @@ impl Stream {
     /// A worker is there: it gets what it may have.
     pub(crate) fn gain_worker(&self, attached: Attached) {
         let mut state = self.lock();
+        state.exchange.attach(attached.batch);
         state.attached = Some(attached);
-        state.exchange.attach();
         if let Some(live) = &mut state.live {
             let takes_frames = !live.is_reloading;
             live.presenter.set_present(takes_frames, monotonic_ns());
@@ -368,6 +397,9 @@ impl Stream {
         let mut state = self.lock();
         let now = monotonic_ns();
         let counts = state.exchange.counts();
+        let more_come = state.attached.as_ref().is_some_and(|it| {
+            it.is_told_end || now.saturating_sub(it.delivered_ns) < MORE_WITHIN_NS
+        });
         let can_answer = state.attached.as_ref().is_some_and(|attached| {
             let mut slots = attached.borrowed.iter();
             slots.any(|it| !it.load(Ordering::Acquire))
@@ -384,7 +416,7 @@ impl Stream {
             filler: 0,
             held: counts.held,
             waiting: if can_answer {
-                state.exchange.outstanding() as u64
+                state.exchange.unanswered(more_come) as u64
             } else {
                 0
             },

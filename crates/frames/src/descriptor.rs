@@ -24,6 +24,8 @@ pub enum MessageType {
     Flush,
     /// No more frames.
     Eos,
+    /// The pipeline has taken a frame in, and answers it on its own time.
+    Taken,
 }
 
 /// Picture or sound.
@@ -88,7 +90,7 @@ pub struct Descriptor {
     pub reason: SkipReason,
     /// This output is `index` of `of` answers to its last parent.
     pub index: u32,
-    /// How many answers.
+    /// How many answers; 0 while nobody knows, and then `pts` is this output's own.
     pub of: u32,
     /// How many of `parents` count.
     pub parents_len: u32,
@@ -96,7 +98,7 @@ pub struct Descriptor {
     pub parents: [u64; MAX_PARENTS],
     /// `CLOCK_MONOTONIC` when sent.
     pub sent_ns: u64,
-    /// Time inside `process`.
+    /// Time inside `process`; in `taken`, until the pipeline was free for the next frame.
     pub process_ns: u64,
 }
 
@@ -194,6 +196,17 @@ impl Descriptor {
     pub fn eos() -> Self {
         Self {
             message: MessageType::Eos,
+            ..Self::default()
+        }
+    }
+
+    /// The pipeline has taken `frame` in, for which it needed so long.
+    #[must_use]
+    pub fn taken(frame: u64, process_ns: u64) -> Self {
+        Self {
+            message: MessageType::Taken,
+            frame,
+            process_ns,
             ..Self::default()
         }
     }
@@ -303,6 +316,7 @@ impl Descriptor {
             4 => MessageType::Skip,
             5 => MessageType::Flush,
             6 => MessageType::Eos,
+            7 => MessageType::Taken,
             code => {
                 return Err(DescriptorError::Code {
                     field: "type",
@@ -383,6 +397,7 @@ fn message_code(message: MessageType) -> u8 {
         MessageType::Skip => 4,
         MessageType::Flush => 5,
         MessageType::Eos => 6,
+        MessageType::Taken => 7,
     }
 }
 
@@ -395,7 +410,7 @@ mod tests {
         #[test]
         fn any_bytes_decode_or_are_refused_and_what_decodes_round_trips(
             mut bytes in proptest::collection::vec(any::<u8>(), BYTES),
-            kind in 0u8..3, message in 0u8..8, flags in 0u8..5, parents in 0u8..6, reason in 0u8..5,
+            kind in 0u8..3, message in 0u8..9, flags in 0u8..5, parents in 0u8..6, reason in 0u8..5,
         ) {
             bytes[..8].copy_from_slice(&[b'F', b'R', b'L', b'1', message, kind, flags, 0]);
             bytes[52..56].copy_from_slice(&[reason, 0, 0, 0]);

@@ -69,6 +69,15 @@ fn descriptors() -> Vec<(&'static str, Descriptor)> {
         ),
         ("flush", Descriptor::flush(2)),
         ("eos", Descriptor::eos()),
+        ("taken", Descriptor::taken(12, 34_567)),
+        (
+            "open_answer",
+            Descriptor {
+                process_ns: 78,
+                ..frame
+            }
+            .answering(&[41], 2, 0),
+        ),
     ]
 }
 

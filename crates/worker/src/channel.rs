@@ -323,6 +323,7 @@ mod tests {
             id: 1,
             pipeline: None,
             params: serde_json::Map::new(),
+            base: None,
             media: None,
             fds: 1,
         };

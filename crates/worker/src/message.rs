@@ -1,5 +1,6 @@
 //! The messages of the child protocol. `schema/child-protocol.md` is their reference page.
 
+mod base;
 mod source;
 
 use framerill_media::{PixelFormat, Size};
@@ -7,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use base::BaseValues;
 pub use source::{SourceAudio, SourceInfo};
 
 /// The protocol's version; a child says it in `hello`.
@@ -39,6 +41,9 @@ pub enum ToChild {
         /// Worker: its parameters.
         #[serde(default, skip_serializing_if = "Map::is_empty")]
         params: Map<String, Value>,
+        /// Worker: the stream's own parameters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<Box<BaseValues>>,
         /// Media: what to open.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         media: Option<Box<MediaPlan>>,
@@ -52,6 +57,12 @@ pub enum ToChild {
         id: u64,
         /// The keys that change.
         params: Map<String, Value>,
+        /// They are all: what is missing has its default again.
+        #[serde(default, skip_serializing_if = "is_false")]
+        replace: bool,
+        /// Worker: the stream's own parameters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<Box<BaseValues>>,
         /// Say whether they would be taken, and change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         check: bool,
@@ -70,6 +81,12 @@ pub enum ToChild {
         /// Media: how many frames beyond the one at work the worker may hold.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         history: Option<u32>,
+        /// Media: how many frames the worker begins at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch: Option<u32>,
+        /// Worker: the request that the stream belongs to, as its caller names it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        request_id: String,
         /// Worker: the stream is live. A frame that the pipeline fails with is told and skipped, and the worker goes on.
         #[serde(default, skip_serializing_if = "is_false")]
         live: bool,
@@ -362,6 +379,15 @@ pub struct Description {
     /// Seconds without an output after which it counts as hung.
     #[serde(default = "default_max_frame_time")]
     pub max_frame_time: f64,
+    /// How many frames it takes at once, at most.
+    #[serde(default = "default_batch", skip_serializing_if = "is_one")]
+    pub batch_size: u32,
+    /// Whether it answers on its own time: frames are taken in, and outputs matched by their time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub decoupled: bool,
+    /// Whether it wants the initial parameters once more whenever it is idle.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reapplies_initial: bool,
     /// What `load` takes to get it.
     #[serde(default)]
     pub target: String,
@@ -648,6 +674,15 @@ fn default_true() -> bool {
 
 fn default_history() -> u32 {
     4
+}
+
+fn default_batch() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_one(n: &u32) -> bool {
+    *n == 1
 }
 
 fn default_max_frame_time() -> f64 {

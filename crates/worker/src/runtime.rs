@@ -62,6 +62,9 @@ pub fn describe(kind: &dyn PipelineKind) -> Description {
         audio: false,
         shareable: kind.shareable(),
         max_frame_time: 10.0,
+        batch_size: 1,
+        decoupled: false,
+        reapplies_initial: false,
         target: kind.name().into(),
         origin: "built-in".into(),
     }
@@ -72,6 +75,8 @@ type Shared = Arc<Mutex<Box<dyn Pipeline>>>;
 #[derive(Default)]
 struct Worker {
     pipeline: Option<Shared>,
+    /// Of its parameters.
+    defaults: Map<String, Value>,
     streams: HashMap<String, Joined>,
 }
 
@@ -99,7 +104,19 @@ impl Handler for Worker {
             } => {
                 return self.load(id, &pipeline.unwrap_or_default(), &params, parent);
             }
-            ToChild::Update { id, params, check } => self.update(id, &params, check, parent),
+            ToChild::Update {
+                id,
+                mut params,
+                replace,
+                check,
+                ..
+            } => {
+                if replace {
+                    let given = std::mem::replace(&mut params, self.defaults.clone());
+                    params.extend(given);
+                }
+                self.update(id, &params, check, parent);
+            }
             ToChild::Attach {
                 id,
                 stream,
@@ -156,6 +173,7 @@ impl Worker {
         match kind.load(params) {
             Ok(pipeline) => {
                 self.pipeline = Some(Arc::new(Mutex::new(pipeline)));
+                self.defaults = kind.defaults();
                 let description = Some(Box::new(describe(kind)));
                 parent.say(&FromChild::Ready {
                     id,
@@ -411,8 +429,8 @@ impl Session {
                 locked(&self.pipeline).flush();
                 self.send(&Descriptor::flush(message.frame))
             }
-            MessageType::Pool | MessageType::Skip => Err(StreamError::Rule(
-                "media sends neither a second pool nor a skip",
+            MessageType::Pool | MessageType::Skip | MessageType::Taken => Err(StreamError::Rule(
+                "media sends neither a second pool nor what answers a frame",
             )),
         }
     }

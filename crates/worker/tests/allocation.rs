@@ -58,6 +58,7 @@ fn a_frame_allocates_nothing_in_steady_state() {
         id: 1,
         pipeline: Some("invert".into()),
         params: serde_json::Map::new(),
+        base: None,
         media: None,
         fds: 0,
     };
@@ -73,6 +74,8 @@ fn a_frame_allocates_nothing_in_steady_state() {
         incarnation: 1,
         format: None,
         history: None,
+        batch: None,
+        request_id: String::new(),
         live: false,
         fds: 1,
     };

@@ -325,6 +325,15 @@ def ask(address, method, path, body=None, **headers):
         connection.close()
 
 
+@needs_uvicorn
+@pytest.mark.parametrize("code", [0, 1])
+def test_uvicorn_prepares_and_ends_where_it_is_asked_to(root, env, code):
+    env = {**env, "PREPARE_MODELS": "1", "MODEL_ID": "noop", "FAKE_EXIT": str(code)}
+    done = run(["-m", "uvicorn", f"{root}.main:app", "--port", "0"], env)
+    assert (done.returncode, [it["argv"] for it in told(env)]) == (code, [["serve", "--json"]])
+    assert "Uvicorn running" not in done.stderr
+
+
 @needs_program
 @needs_uvicorn
 def test_uvicorn_serves_the_runner_and_leaves_nothing_behind(root, real):

@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 from framerill import _descriptor as wire
 
@@ -83,6 +84,13 @@ class Worker:
                 return message
             assert message["type"] not in ("error", "rejected"), message
 
+    def wait_for_error(self):
+        """The next `error`, whatever comes before it."""
+        deadline = time.monotonic() + TIMEOUT
+        while (message := self.read())["type"] != "error":
+            assert time.monotonic() < deadline, f"no error in {TIMEOUT:g} s"
+        return message
+
     def call(self, kind, *answers, fds=(), **fields):
         """Sends a request and returns its answer."""
         asked = self.ask(kind, fds, **fields)
@@ -102,14 +110,14 @@ class Media:
 
     width, height = 32, 16
 
-    def __init__(self, worker, slots=8, incarnation=1, stream="s"):
+    def __init__(self, worker, slots=8, incarnation=1, stream="s", **fields):
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         near.settimeout(TIMEOUT)
         self.socket = near
         worker.links.append(near)
         self.bytes = self.width * self.height * 3
         self.fd, self.memory = sealed(slots * PAGE)
-        asked = worker.ask("attach", [far.fileno()], stream=stream, incarnation=incarnation)
+        asked = worker.ask("attach", [far.fileno()], stream=stream, incarnation=incarnation, **fields)
         far.close()
         self.offer(slots)
         answer, (pool,) = self.read_with()

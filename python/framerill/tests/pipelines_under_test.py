@@ -202,3 +202,17 @@ class Async(Pipeline):
 
 if os.environ.get("FRAMERILL_TEST_IMPORT"):
     import no_such_module_anywhere  # noqa: F401
+
+
+class Batches(Pipeline):
+    """Adds to each picture how many came at once; 200 is too much, and 201 answered wrongly."""
+
+    batch_size = 3
+    max_wait_ms = 200
+
+    def process(self, frames):
+        if any(it.pixels[0, 0, 0] == 200 for it in frames):
+            raise ValueError("too much")
+        return [
+            None if it.pixels[0, 0, 0] == 201 else it.with_pixels(it.pixels + np.uint8(len(frames))) for it in frames
+        ]

@@ -42,12 +42,13 @@ def test_every_vector_unpacks_to_its_fields_and_packs_to_its_bytes():
         )
         assert packed.encode() == data, vector["name"]
         seen.add(message.type)
-    assert seen == {1, 2, 3, 4, 5, 6}
+    assert seen == {1, 2, 3, 4, 5, 6, 7}
 
 
 def test_the_short_messages_are_those_of_the_vectors():
     named = {vector["name"]: bytes.fromhex(vector["hex"]) for vector in vectors()}
     assert wire.release(5) == named["release"]
+    assert wire.taken(12, 34_567) == named["taken"]
     assert wire.skip(9, wire.CHOSEN) == named["skip_chosen"]
     assert wire.skip(10, wire.LATE) == named["skip_late"]
     assert wire.flush(2) == named["flush"]

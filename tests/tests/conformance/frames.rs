@@ -4,8 +4,9 @@ use std::{os::fd::AsFd, time::Duration};
 
 use framerill_frames::{Descriptor, Geometry, Link, LinkError, MessageType, PeerPool, Pool};
 use framerill_media::{Caps, PixelFormat, Pts, Size, TimeBase};
+use framerill_tests::repository;
 use framerill_worker::message::FromChild;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::child::{Kind, Running, SOON};
 
@@ -50,6 +51,18 @@ impl Media {
     fn send(&self, id: u64, level: u8) -> framerill_frames::Lease {
         let mut loan = self.pool.loan_within(WITHIN).expect("a free slot");
         loan.fill(level);
+        let lease = loan.publish();
+        let pts = Pts(i64::try_from(id).expect("small") * 3000);
+        let frame = Descriptor::frame(lease.slot(), caps(), id, pts, TimeBase::MPEG);
+        self.link.send(&frame, WITHIN).expect("the worker reads");
+        lease
+    }
+
+    /// Sends a black picture whose first pixel is white.
+    fn send_spot(&self, id: u64) -> framerill_frames::Lease {
+        let mut loan = self.pool.loan_within(WITHIN).expect("a free slot");
+        loan.fill(0);
+        loan[..3].fill(255);
         let lease = loan.publish();
         let pts = Pts(i64::try_from(id).expect("small") * 3000);
         let frame = Descriptor::frame(lease.slot(), caps(), id, pts, TimeBase::MPEG);
@@ -146,6 +159,80 @@ pub(crate) fn an_update_is_applied_or_rejected(kind: &Kind) {
         FromChild::Rejected { id: 3, problems } => assert_eq!(problems[0].field, *field),
         other => panic!("a rejection was due, not {other:?}"),
     }
+}
+
+pub(crate) fn a_set_that_replaces_leaves_nothing_of_the_one_before(kind: &Kind) {
+    let (pipeline, right, ..) = &kind.tunable;
+    let running = kind.loaded_with(json!({"pipeline": pipeline}));
+    let media = Media::attach(&running, 2, 1);
+    let sample = |id: u64| {
+        let _lease = media.send_spot(id);
+        let answer = media.answer();
+        let sample = media.first_sample(&answer);
+        let release = Descriptor::release(answer.slot);
+        media.link.send(&release, WITHIN).expect("it reads");
+        sample
+    };
+    let update = |id: u64, fields: Value| {
+        running.request("update", id, fields);
+        assert!(matches!(running.answer(), FromChild::Applied { id: got } if got == id));
+    };
+    let first = sample(0);
+    update(3, json!({"params": right}));
+    let tuned = sample(1);
+    assert_ne!(tuned, first);
+    update(4, json!({"params": {}}));
+    assert_eq!(sample(2), tuned);
+    update(5, json!({"params": {}, "replace": true}));
+    assert_eq!(sample(3), first);
+}
+
+pub(crate) fn a_decoupled_pipeline_takes_frames_in_and_answers_on_its_own_time(kind: &Kind) {
+    let path = repository().join("tests/pipelines/decoupled.py");
+    let running = kind.loaded_with(json!({"pipeline": format!("{}:Queued", path.display())}));
+    let media = Media::attach(&running, 2, 1);
+    // Three are kept inside: what answers the first comes after the fourth was taken in.
+    let (mut taken, mut leases) = (Vec::new(), Vec::new());
+    let mut answers = Vec::new();
+    for id in 0..5 {
+        leases.push(media.send(id, 10));
+        while taken.len() as u64 <= id {
+            let message = media.recv();
+            match message.message {
+                MessageType::Taken => taken.push(message.frame),
+                MessageType::Frame => answers.push(message),
+                _ => {}
+            }
+        }
+    }
+    while answers.len() < 2 {
+        let message = media.recv();
+        if message.message == MessageType::Frame {
+            answers.push(message);
+        }
+    }
+    assert_eq!(taken, [0, 1, 2, 3, 4]);
+    for (id, answer) in (0_u64..).zip(&answers) {
+        assert_eq!(answer.parents(), [id]);
+        assert_eq!((answer.index, answer.of), (0, 0), "nobody knows how many");
+        assert_eq!(answer.pts, Pts(i64::try_from(id).expect("small") * 3000));
+        assert_eq!(media.first_sample(answer), 245);
+    }
+    // What is inside at the end leaves in order, without a picture.
+    media
+        .link
+        .send(&Descriptor::eos(), WITHIN)
+        .expect("it reads");
+    let mut left = Vec::new();
+    loop {
+        let message = media.recv();
+        match message.message {
+            MessageType::Skip => left.push(message.frame),
+            MessageType::Eos => break,
+            _ => {}
+        }
+    }
+    assert!(left.is_sorted() && left.ends_with(&[2, 3, 4]), "{left:?}");
 }
 
 pub(crate) fn every_frame_is_answered_in_order(kind: &Kind) {

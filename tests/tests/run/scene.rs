@@ -33,7 +33,8 @@ pub(crate) struct Ended {
 /// A pipeline of the tests.
 pub(crate) fn pipeline(class: &str) -> String {
     let file = match class {
-        "Invert" | "Tunable" => "basic.py",
+        "Invert" | "Tunable" | "Batched" => "basic.py",
+        "Queued" | "Twice" => "decoupled.py",
         _ => "faults.py",
     };
     format!(

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use framerill_frames::{Descriptor, Foreign};
+use framerill_frames::Foreign;
 use framerill_media::{Caps, PixelFormat, Pts, Size};
 use framerill_worker::{
     child::Parent,
@@ -21,7 +21,7 @@ use crate::{
     egress::{drained, say_stats, stop},
     error::AvError,
     ingress::report,
-    stream::{Picture, Pixels, SEND_WITHIN, State, Stream},
+    stream::{Picture, Pixels, State, Stream},
     usual::Usual,
 };
 
@@ -139,10 +139,7 @@ impl Egress {
                 Over::Not => None,
                 Over::At(at) => Some(at),
                 Over::Now => {
-                    if let Some(attached) = &inner.attached {
-                        // A worker that is gone by now needs no end of stream.
-                        drop(attached.link.send(&Descriptor::eos(), SEND_WITHIN));
-                    }
+                    inner.tell_end();
                     return Job::End;
                 }
             };

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use framerill_frames::{Lease, Loan};
+use framerill_frames::Loan;
 use framerill_media::{Caps, PixelFormat, Pts, Size};
 use framerill_worker::{
     child::Parent,
@@ -27,7 +27,7 @@ use crate::{
     live_source::{LiveEnd, LiveFormat, LiveItem, LiveSource},
     scale::Scaler,
     source::DecodedPicture,
-    stream::{State, Stream},
+    stream::{Held, State, Stream},
 };
 
 /// The reader of one stream.
@@ -61,6 +61,7 @@ pub(crate) fn run(mut ingress: Ingress, mut source: LiveSource, parent: &Parent)
         live.source_ended = Some(monotonic_ns());
         live.fault = fault.as_ref().map(report);
     }
+    ingress.stream.pump(&mut state);
     ingress.stream.notify();
 }
 
@@ -177,7 +178,7 @@ impl Ingress {
                     caps,
                     bytes: loan[..bytes].to_vec(),
                 });
-                let lease = loan.publish();
+                let lease = Some(loan.publish());
                 let frame = Ready {
                     id,
                     pts,
@@ -247,7 +248,7 @@ impl Ingress {
         self.scaler.get(caps, make)?.scale_into(picture, into)
     }
 
-    fn offer(&self, frame: Ready<Lease>, input: Option<Input>, incarnation: u32) {
+    fn offer(&self, frame: Ready<Held>, input: Option<Input>, incarnation: u32) {
         let mut guard = self.stream.lock();
         let state = &mut *guard;
         state.tally.decoded(frame.decode_ns);

@@ -266,6 +266,7 @@ impl<P, I> Presenter<P, I> {
         loop {
             let late_at = self.late_at();
             let mode = self.rules.mode;
+            let has_next = self.entries.len() > 1;
             let entry = self.entries.front_mut()?;
             let why = match &mut entry.fate {
                 _ if mode == EgressMode::Hold => Why::Held,
@@ -277,6 +278,12 @@ impl<P, I> Presenter<P, I> {
                     }
                     let Some((pts, picture)) = picture else {
                         if is_over {
+                            continue;
+                        }
+                        // It has a picture, and whoever is behind it shall not wait for more of them for ever.
+                        let is_late = late_at.is_some_and(|at| now >= at);
+                        if has_next && is_late && mode != EgressMode::Strict {
+                            self.entries.pop_front();
                             continue;
                         }
                         return None;
@@ -314,7 +321,14 @@ impl<P, I> Presenter<P, I> {
     /// When [`Presenter::next`] has something to say though nothing happens.
     pub(crate) fn due(&self) -> Option<u64> {
         let entry = self.entries.front()?;
-        let waits = matches!(entry.fate, Fate::Open)
+        let is_waited_for = match &entry.fate {
+            Fate::Open => true,
+            Fate::Finished { pictures, whole } => {
+                !whole && pictures.is_empty() && self.entries.len() > 1
+            }
+            Fate::PassedOver | Fate::Lost => false,
+        };
+        let waits = is_waited_for
             && self.present
             && !matches!(self.rules.mode, EgressMode::Strict | EgressMode::Hold);
         self.late_at().filter(|_| waits)

@@ -59,6 +59,7 @@ impl Host {
             id: 1,
             pipeline: Some(pipeline.to_owned()),
             params: Map::new(),
+            base: None,
             media: None,
             fds: 0,
         };
@@ -75,6 +76,8 @@ impl Host {
             incarnation: 1,
             format: None,
             history: None,
+            batch: None,
+            request_id: String::new(),
             live: false,
             fds: 1,
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use framerill_media::Size;
+use framerill_worker::message::BaseValues;
 use serde_json::{Map, Value};
 
 /// Pixels of a side.
@@ -66,6 +67,26 @@ impl Params {
             }),
             Ok(_) => Err(problems.join("; ")),
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The runner's part, for a pipeline that has parameters of the same names.
+    pub(super) fn base_values(&self) -> BaseValues {
+        let BaseParams {
+            size,
+            show_reloading_frame,
+        } = self.base;
+        let values = [
+            ("width", size.width().into()),
+            ("height", size.height().into()),
+            ("show_reloading_frame", show_reloading_frame.into()),
+        ];
+        let values = values.map(|(name, it): (&str, Value)| (name.to_owned(), it));
+        let values = Map::from_iter(values);
+        let given = values.keys().filter(|it| self.given.contains_key(*it));
+        BaseValues {
+            given: given.cloned().collect(),
+            values,
         }
     }
 

@@ -242,6 +242,7 @@ impl<'a> Engine<'a> {
                         id,
                         pipeline: None,
                         params: serde_json::Map::new(),
+                        base: None,
                         media: Some(Box::new(plan)),
                         fds: u32::try_from(files.len()).unwrap_or(u32::MAX),
                     };
@@ -346,6 +347,7 @@ impl<'a> Engine<'a> {
                     id,
                     pipeline: Some(self.plan.pipeline.target().to_owned()),
                     params: self.plan.params.clone(),
+                    base: None,
                     media: None,
                     fds: 0,
                 };
@@ -514,24 +516,30 @@ impl<'a> Engine<'a> {
         ) else {
             return;
         };
-        let (format, history) = (Some(description.pixel_format), Some(description.history));
+        let media_only = (
+            Some(description.pixel_format),
+            Some(description.history),
+            Some(description.batch_size),
+        );
         let Ok((near, far)) = Link::pair() else {
             let failure = Failure::failed("internal", "no socket pair is to be had");
             return self.end(Ending::Failure(failure));
         };
         self.incarnation += 1;
         self.attached = true;
-        let attach = |id, format, history| ToChild::Attach {
+        let attach = |id, (format, history, batch)| ToChild::Attach {
             id,
             stream: STREAM.into(),
             incarnation: self.incarnation,
             format,
             history,
+            batch,
+            request_id: String::new(),
             live: false,
             fds: 1,
         };
-        let to_media = attach(self.media.request_id(), format, history);
-        let to_worker = attach(self.worker.request_id(), None, None);
+        let to_media = attach(self.media.request_id(), media_only);
+        let to_worker = attach(self.worker.request_id(), (None, None, None));
         // If one of them does not take it, the other one sees its link end.
         self.media.post(&to_media, &[near.as_fd()]);
         self.worker.post(&to_worker, &[far.as_fd()]);

@@ -68,6 +68,7 @@ impl Owner {
             id,
             pipeline: Some("x".into()),
             params: serde_json::Map::new(),
+            base: None,
             media: None,
             fds: 0,
         };

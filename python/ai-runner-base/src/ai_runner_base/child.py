@@ -133,6 +133,8 @@ class Child:
             self._listens.set()
             if not self._announce:
                 return
-            line = f"serving at {self._url}\n".encode()
+            beside = said.get("trickle")
+            text = f"serving at {self._url}\n" + (f"serving channels at {beside}\n" if beside else "")
+            line = text.encode()
         sys.stdout.write(line.decode(errors="replace"))
         sys.stdout.flush()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from . import prepare
 from .child import Child
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ _PIECE = 64 * 1024
 
 
 class Front:
-    """The application. With a pipeline that is served already it starts nothing."""
+    """The application. It starts nothing for a pipeline that is served already; in prepare mode it prepares and ends."""
+
+    routes: tuple[Any, ...] = ()
+    """None of its own: the runner behind it knows its routes."""
 
     def __init__(self, pipeline: LiveVideoToVideoPipeline | None = None, arguments: list[str] | None = None) -> None:
         self._pipeline = pipeline
@@ -47,6 +52,8 @@ class Front:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                if prepare.is_asked(argv=()):
+                    await asyncio.to_thread(self._prepare)
                 try:
                     await asyncio.to_thread(self._url)
                 except Exception as error:  # noqa: BLE001  the server is told, whatever it was
@@ -66,6 +73,19 @@ class Front:
             # The server's own socket is the one that others reach.
             self._child = Child(["--host", "127.0.0.1", "--port", "0", *self._arguments], self._ended)
         return self._child.url()
+
+    def _prepare(self) -> None:
+        code = 0
+        try:
+            if self._pipeline is not None:
+                prepare.prepare_or_exit(self._pipeline.spec or self._pipeline.model_id)
+            else:
+                code = Child(self._arguments).wait()
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
+        # The server that asks would call it a failed start, whatever became of it.
+        sys.stdout.flush()
+        os._exit(code)
 
     def _ended(self, code: int) -> None:
         if not self._is_leaving and self._child is not None and self._child.has_listened:

@@ -54,7 +54,7 @@ class Worker:
     def stats(self) -> dict[str, Any]:
         """Counters since the process began; empty before the first frame."""
         counts = self._counts
-        return dict(vars(counts)) if counts.frames or counts.flushed else {}
+        return dict(vars(counts)) if any(vars(counts).values()) else {}
 
     def headway(self) -> int:
         """Grows with every frame that is done."""
@@ -370,7 +370,8 @@ class Worker:
 
 
 def _base(message: dict[str, Any]) -> Base:
-    values, given = message.get("base"), message.get("given")
+    base = message.get("base")
+    values, given = (base.get("values"), base.get("given")) if isinstance(base, dict) else (None, None)
     if not isinstance(values, dict):
         return Base()
     return Base(

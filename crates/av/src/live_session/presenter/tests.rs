@@ -128,6 +128,31 @@ fn a_frame_that_takes_longer_than_two_usual_distances_is_bridged_and_its_own_pic
 }
 
 #[test]
+fn a_frame_that_may_have_further_pictures_does_not_hold_up_those_behind_it() {
+    let mut scene = Scene::new(EgressMode::Live);
+    scene.well(10);
+    let open = scene.arrive();
+    let (place, now) = (pts(open), scene.now + 5 * MS);
+    let placed = scene.presenter.finish(open, place, open, false, now);
+    assert!(placed);
+    let next = i64::try_from(scene.arrive()).unwrap();
+    assert_eq!(scene.frames().last(), Some(&(next - 1, false)));
+    for _ in 0..3 {
+        scene.arrive();
+    }
+    assert!(
+        scene.frames().contains(&(next, true)),
+        "{:?}",
+        scene.frames()
+    );
+    let further = Pts(place.0 + 1);
+    let placed = scene
+        .presenter
+        .finish(open, further, open, false, scene.now);
+    assert!(!placed, "its place is taken");
+}
+
+#[test]
 fn a_pipeline_that_takes_400_ms_a_frame_is_slow_and_not_late() {
     let mut scene = Scene::new(EgressMode::Live);
     scene.present(true);

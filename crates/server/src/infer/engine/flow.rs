@@ -165,9 +165,9 @@ impl Flow {
         }
     }
 
-    /// Nobody is at work: the worker gets the initial set, unless it is bound to another one.
-    pub(super) fn reset(&mut self) {
-        if !self.is_bound && self.in_force != self.initial {
+    /// Nobody is at work: the worker gets the initial set, unless it is bound to another one; `again` if it has it already.
+    pub(super) fn reset(&mut self, again: bool) {
+        if !self.is_bound && (again || self.in_force != self.initial) {
             self.queue(self.initial.clone());
         }
     }
@@ -478,7 +478,7 @@ mod tests {
     fn a_worker_without_streams_gets_the_initial_set_unless_it_is_bound() {
         for (is_bound, next) in [(false, Some("initial")), (true, None)] {
             let mut flow = Flow::new(set("initial"), at(0)).loaded_with(set("mine"), is_bound);
-            flow.reset();
+            flow.reset(false);
             assert_eq!(take(&mut flow, 1, at(1)).as_deref(), next);
         }
     }
@@ -523,7 +523,7 @@ mod tests {
         flow.begin_stream(set("initial"), false, true);
         assert_eq!(take(&mut flow, 2, at(2)).as_deref(), Some("initial"));
         flow.begin_stream(set("initial"), false, true);
-        flow.reset();
+        flow.reset(false);
         assert!(flow.next(|| 3).is_none());
     }
 }

@@ -156,6 +156,7 @@ impl Stream {
             id,
             pipeline: None,
             params: Map::new(),
+            base: None,
             media: Some(Box::new(plan)),
             fds: 2,
         };
@@ -289,6 +290,8 @@ impl Stream {
         let update = ToChild::Update {
             id,
             params,
+            replace: false,
+            base: None,
             check: false,
         };
         self.media.post(&update, &[]);

@@ -109,15 +109,23 @@ impl Worker {
         self.key.pipeline.short_name()
     }
 
-    /// What the pipeline gets of a set: all of it, since what is left out has its own default and not the value before
-    /// (runner contract §7).
-    pub(super) fn whole(&self, set: &Set) -> Map<String, Value> {
-        let mut whole = self
-            .description
+    /// What the pipeline gets of a set, which replaces the one before: what is left out has its own default (runner
+    /// contract §7).
+    fn update(&self, id: u64, set: &Set, check: bool) -> ToChild {
+        ToChild::Update {
+            id,
+            params: self.own(set),
+            replace: true,
+            base: Some(Box::new(set.params.base_values())),
+            check,
+        }
+    }
+
+    /// Whether it wants the initial set whenever nobody is at work.
+    pub(super) fn reapplies_initial(&self) -> bool {
+        self.description
             .as_ref()
-            .map_or_else(Map::new, |it| it.defaults.clone());
-        whole.extend(self.own(set));
-        whole
+            .is_some_and(|it| it.reapplies_initial)
     }
 
     /// Without defaults, as a load takes it.
@@ -131,11 +139,7 @@ impl Worker {
             return None;
         }
         let id = self.child.request_id();
-        let update = ToChild::Update {
-            id,
-            params: self.whole(set),
-            check: true,
-        };
+        let update = self.update(id, set, true);
         self.child.send(&update, &[]).ok().map(|()| id)
     }
 
@@ -148,11 +152,7 @@ impl Worker {
         let Some((id, set)) = flow.next(|| child.request_id()) else {
             return;
         };
-        let update = ToChild::Update {
-            id,
-            params: self.whole(&set),
-            check: false,
-        };
+        let update = self.update(id, &set, false);
         // The flow hears of the end of a worker that does not take it.
         self.child.post(&update, &[]);
     }
@@ -184,7 +184,7 @@ pub(super) fn error_text(report: &ErrorReport, was_ready: bool, load: Load) -> S
         ("load_failed", true) => "Error reloading pipeline",
         ("params", true) => "Error updating params",
         ("process_failed", _) => "Error processing input frame",
-        ("bad_output", _) => "Error processing output frame",
+        ("bad_output" | "output_failed", _) => "Error processing output frame",
         _ => "Error in process run method",
     };
     let detail = match report.problems.as_slice() {

@@ -72,7 +72,8 @@ impl Driver {
                 // Others may still be at work there.
                 let worker = self.seats[at].worker.filter(|it| !self.is_used(*it));
                 if let Some(worker) = worker.and_then(|it| self.worker_mut(it)) {
-                    worker.flow.reset();
+                    let again = worker.reapplies_initial();
+                    worker.flow.reset(again);
                     worker.pump();
                 }
             }

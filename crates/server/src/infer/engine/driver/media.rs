@@ -258,7 +258,11 @@ impl Driver {
         if stream.attached || stream.is_ending || !stream.media_ready {
             return;
         }
-        let (format, history) = (Some(description.pixel_format), Some(description.history));
+        let media_only = (
+            Some(description.pixel_format),
+            Some(description.history),
+            Some(description.batch_size),
+        );
         let Ok((near, far)) = Link::pair() else {
             let message = "no socket pair is to be had".to_owned();
             return self.trouble(seat, message);
@@ -273,17 +277,20 @@ impl Driver {
             stream.params_are(ParamsStatus::Applied);
         }
         let (name, incarnation) = (stream.name(), stream.incarnation);
-        let attach = |id, format, history| ToChild::Attach {
+        let request_id = stream.asked.ids.request.clone();
+        let attach = |id, request_id, (format, history, batch)| ToChild::Attach {
             id,
             stream: name.clone(),
             incarnation,
             format,
             history,
+            batch,
+            request_id,
             live: true,
             fds: 1,
         };
-        let to_media = attach(stream.media.request_id(), format, history);
-        let to_worker = attach(worker.child.request_id(), None, None);
+        let to_media = attach(stream.media.request_id(), String::new(), media_only);
+        let to_worker = attach(worker.child.request_id(), request_id, (None, None, None));
         // If one of them does not take it, the other one sees its link end.
         stream.media.post(&to_media, &[near.as_fd()]);
         worker.child.post(&to_worker, &[far.as_fd()]);

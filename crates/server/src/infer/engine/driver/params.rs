@@ -154,13 +154,18 @@ impl Driver {
             return;
         };
         worker.is_ready = false;
+        let is_decoupled = worker.description.as_ref().is_some_and(|it| it.decoupled);
         let set = worker.flow.reloading(request, now).cloned();
         if let Some(set) = set {
             self.taken(id, &set, ParamsStatus::Reloading);
         }
         self.place(seating::Input::WorkerBusy { worker: id });
         for seat in self.seats_with(id) {
-            if let Some(stream) = &mut self.seats[seat].stream {
+            let stream = self.seats[seat].stream.as_mut();
+            // Such a pipeline goes on with frames while it reloads where no overlay is wanted (runner contract §8.7).
+            let goes_on =
+                |it: &&mut Stream| is_decoupled && !it.set.params.base.show_reloading_frame;
+            if let Some(stream) = stream.filter(|it| !goes_on(it)) {
                 stream.tell_reloading(true);
             }
         }

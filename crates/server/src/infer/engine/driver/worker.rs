@@ -48,6 +48,7 @@ impl Driver {
                     id: request,
                     pipeline: Some(worker.key.pipeline.target().to_owned()),
                     params: worker.own(&set),
+                    base: Some(Box::new(set.params.base_values())),
                     media: None,
                     fds: 0,
                 };

@@ -25,7 +25,8 @@ class TaskPipeline(Pipeline):
 
     async def put_video_frame(self, frame: VideoFrame, request_id: str):
         """Makes all outputs of a frame at once."""
-        picture = np.full((1, 16, 32, 3), self.params.brightness, np.float32)
+        # Its shape without its tensor, which would need torch.
+        picture = np.full((1, *frame.untouched.shape), self.params.brightness, np.float32)
         for nth in range(self.params.copies):
             time = frame.timestamp + nth * 3000 // self.params.copies
             await self.outputs.put(VideoOutput(VideoFrame(picture, time, frame.time_base), request_id))
