@@ -133,7 +133,11 @@ impl Driver {
         });
         self.reloaded(id);
         self.attach_all(id);
+        let is_idle = !self.is_used(id);
         if let Some(worker) = self.worker_mut(id) {
+            if is_idle {
+                worker.reapply_initial();
+            }
             worker.pump();
         }
     }
