@@ -32,7 +32,7 @@ const MAX_FRAME_TIME: &str = "FRAMERILL_MAX_FRAME_TIME";
 
 /// Processes of a worker, with all that it starts, and the three around it: far more than any needs, and fewer than a machine
 /// has room for.
-const MOST_PROCESSES: usize = 512;
+const MOST_PROCESSES: usize = 256;
 
 /// What bounds a worker.
 #[derive(Clone, Copy, Debug)]
