@@ -16,6 +16,7 @@ mod http;
 mod infer;
 mod init;
 mod log;
+mod memory_size;
 mod near;
 pub mod program;
 mod python;

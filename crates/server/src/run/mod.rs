@@ -15,7 +15,7 @@ mod report;
 
 pub use command::command;
 pub(crate) use feed::Feed;
-pub(crate) use members::{media_command, worker_command};
+pub(crate) use members::{Bounds, media_command, worker_command};
 pub use plan::{
     Pace, Pipeline, Plan, default_output, fps, params, positive_seconds, preview_path, seconds,
 };

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     failure::Failure,
     infer::settings::Settings,
-    run::{Pipeline, worker_command},
+    run::{Bounds, Pipeline, worker_command},
 };
 
 /// A worker and its parameters.
@@ -65,7 +65,11 @@ impl Worker {
             retries_first_load: !gives_way,
             ..Config::default()
         };
-        let mut command = worker_command(&key.pipeline, settings.python.as_deref())?;
+        let bounds = Bounds {
+            max_frame_time: settings.max_frame_time,
+            memory: settings.worker_memory,
+        };
+        let mut command = worker_command(&key.pipeline, settings.python.as_deref(), bounds)?;
         if settings.verbose {
             command = command.env("VERBOSE_LOGGING", "1");
         }
