@@ -31,7 +31,9 @@ use reload::Reload;
 use super::{
     Plan, Report,
     inbox::{Inbox, Incoming},
-    members::{DRAIN_WITHIN, LEAVE_WITHIN, MEDIA, WORKER, Worker, start_media, start_worker},
+    members::{
+        DRAIN_WITHIN, LEAVE_WITHIN, MEDIA, WORKER, Worker, interpreter, start_media, start_worker,
+    },
     progress::Progress,
     report::{Frames, counted},
     saves::Saves,
@@ -39,7 +41,6 @@ use super::{
 use crate::{
     exit::Exit,
     failure::Failure,
-    program,
     python::{NO_MODULE, no_package},
 };
 
@@ -375,8 +376,9 @@ impl<'a> Engine<'a> {
             }
             Update::LogLine(line) => {
                 if self.description.is_none() && line.contains(NO_MODULE) {
-                    let python = program::python(self.plan.python.as_deref());
-                    self.end(Ending::Failure(no_package(&python, NO_MODULE)));
+                    let python = interpreter(&self.plan.pipeline, self.plan.python.as_deref());
+                    let failure = python.map_or_else(|it| it, |it| no_package(&it, NO_MODULE));
+                    self.end(Ending::Failure(failure));
                     return;
                 }
                 progress.say(&format!("[{}] {line}", self.plan.pipeline.short_name()));

@@ -144,7 +144,10 @@ impl Engine<'_> {
             }
             Update::Message(FromChild::Error(error), _) => next.error = Some(error),
             Update::Message(..) => {}
-            Update::LogLeftOut(lines) => report.log_lines_dropped += u64::from(lines),
+            Update::LogLeftOut(left_out) => {
+                report.log_lines_dropped += left_out.lines;
+                progress.say(&format!("[{name}] {left_out}"));
+            }
             Update::Lifecycle(Event::Ready { .. }) => self.take_over(report, progress),
             Update::Lifecycle(Event::Restarting { reason, .. } | Event::Failed { reason }) => {
                 let error = next.error.take();
