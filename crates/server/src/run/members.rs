@@ -21,7 +21,7 @@ use crate::{environments, failure::Failure, program};
 
 /// Media's id among the children of a run.
 pub(super) const MEDIA: ChildId = ChildId(0);
-/// The worker's id.
+/// The first worker's id. One with new code has the next one.
 pub(super) const WORKER: ChildId = ChildId(1);
 
 /// Where memory runs out, workers go first, then media: models are what fills it, and either is started anew without it.
@@ -69,7 +69,11 @@ pub(super) enum Worker {
 }
 
 /// Starts the worker of a plan's pipeline.
-pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<Worker, Failure> {
+pub(super) fn start_worker(
+    plan: &Plan,
+    id: ChildId,
+    owner: SyncSender<Incoming>,
+) -> Result<Worker, Failure> {
     let (program, args) = invocation(&plan.pipeline, plan.python.as_deref())?;
     if plan.in_process {
         if matches!(plan.pipeline, Pipeline::BuiltIn(_)) {
@@ -91,9 +95,13 @@ pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<W
         max_frame_time: plan.max_frame_time,
         memory: plan.worker_memory,
     };
-    let command = worker_command(&plan.pipeline, plan.python.as_deref(), bounds)?;
+    let mut command = worker_command(&plan.pipeline, plan.python.as_deref(), bounds)?;
+    if plan.reload {
+        // Of two saves within a second, compiled files tell the second one by its length only.
+        command = command.env("PYTHONDONTWRITEBYTECODE", "1");
+    }
     Ok(Worker::Supervised(Box::new(Supervised::start(
-        config, command, WORKER, owner,
+        config, command, id, owner,
     ))))
 }
 
