@@ -18,8 +18,8 @@ trap 'rm -rf "$tried"' EXIT
 
 # Nothing of this clone is near: neither its Python nor its programs.
 cd "$tried"
-export PATH="$tried/venv/bin:/usr/bin:/bin" VIRTUAL_ENV="$tried/venv"
-unset FRAMERILL_PYTHON FRAMERILL_MEDIA PYTHONPATH
+export PATH="$tried/venv/bin:/usr/bin:/bin"
+unset FRAMERILL_PYTHON FRAMERILL_MEDIA PYTHONPATH VIRTUAL_ENV
 framerill --version
 python -c 'import framerill; print("framerill", framerill.__version__, "for authors")'
 cat >mirror.py <<'END'

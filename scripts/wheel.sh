@@ -15,7 +15,6 @@ setuptools=80.9.0
 profile=${FRAMERILL_WHEEL_PROFILE:-release}
 target=$(pwd)/target
 tools=$target/wheel/tools
-source=$target/wheel/source
 
 [ "$("$tools/bin/maturin" --version 2>/dev/null)" = "maturin $maturin" ] || {
   "${PYTHON:-python3}" -m venv "$tools"
@@ -27,14 +26,21 @@ programs=$target/${profile/#dev/debug}
 strip=()
 [ "$profile" = dev ] || strip=(--strip)
 
-# maturin takes the programs of one crate; the other one goes in as data, which pip puts beside it.
-rm -rf "$source"
-mkdir -p "$source/framerill.data/scripts"
-cp deploy/wheel/pyproject.toml python/framerill/README.md LICENSE-APACHE LICENSE-MIT "$source"
+# maturin takes the programs of one crate; the other one goes in as data, which pip puts beside it. It leaves out what git ignores,
+# and so everything below target/.
+source=$(mktemp -d)
+trap 'rm -rf "$source"' EXIT
+mkdir -p "$source/framerill.data/scripts" "$source/src"
+sed "s#^manifest-path = \"\([^\"]*\)\".*#manifest-path = \"$(pwd)/\1\"#" deploy/wheel/pyproject.toml >"$source/pyproject.toml"
+cp -r python/framerill/src/framerill "$source/src"
+find "$source/src" -name __pycache__ -prune -exec rm -rf {} +
+cp python/framerill/README.md LICENSE-APACHE LICENSE-MIT "$source"
 cp crates/worker/src/filters/font/LICENSE "$source/LICENSE-font"
 cp /usr/share/common-licenses/GPL-3 "$source/LICENSE-framerill-media"
 install -m 755 "$programs/framerill-media" "$source/framerill.data/scripts"
 [ "$profile" = dev ] || strip "$source/framerill.data/scripts/framerill-media"
 (cd "$source" && "$tools/bin/maturin" build -q --locked --profile "$profile" "${strip[@]}" --target-dir "$target" --out "$wheels")
 
-"$tools/bin/python" -m pip wheel -q --no-deps --no-build-isolation -w "$wheels" python/ai-runner-base
+# setuptools builds where the sources lie.
+cp -r python/ai-runner-base "$source/ai-runner-base"
+"$tools/bin/python" -m pip wheel -q --no-deps --no-build-isolation -w "$wheels" "$source/ai-runner-base"

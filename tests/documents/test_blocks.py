@@ -112,7 +112,7 @@ def of_pages(wanted) -> list:
 
 
 def is_exercised(block: Block) -> bool:
-    """Whether it is a module for authors; fragments begin with a space, and modules of packages have others beside them."""
+    """Whether it is a module for authors: no fragment, and no part of a package."""
     imports = re.search(r"^(from|import) (framerill|app|runner|pydantic)\b", block.text, re.MULTILINE)
     # Examples of docstrings are about a reader's own modules.
     is_written_here = not block.page.startswith("docs/reference/")

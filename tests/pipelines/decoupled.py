@@ -75,6 +75,17 @@ class Twice(Queued):
         ]
 
 
+class Stops(Queued):
+    """Gives nothing any more after a second."""
+
+    keeps = 0
+    given = 0
+
+    def made_of(self, frame: VideoFrame) -> list[Output]:
+        self.given += 1
+        return super().made_of(frame) if self.given < 24 else []
+
+
 class Echo(Queued):
     """Keeps nothing."""
 

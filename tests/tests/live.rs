@@ -18,6 +18,8 @@ mod bursts;
 mod capacity;
 #[path = "live/chaos.rs"]
 mod chaos;
+#[path = "live/containment.rs"]
+mod containment;
 #[path = "live/deaths.rs"]
 mod deaths;
 #[path = "live/decoupled.rs"]

@@ -4,6 +4,8 @@
 mod bad_input;
 #[path = "run/commands.rs"]
 mod commands;
+#[path = "run/containment.rs"]
+mod containment;
 #[path = "run/faults.rs"]
 mod faults;
 #[path = "run/scene.rs"]

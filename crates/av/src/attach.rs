@@ -211,7 +211,8 @@ impl Reader {
                     self.stream.preview && !state.exchange.taken_leases().any(Option::is_some);
                 let lease: &mut Held = state.exchange.taken(message.frame)?;
                 lease.take_if(|_| !is_kept);
-                if state.live.is_some() {
+                if let Some(live) = &mut state.live {
+                    live.presenter.takes_in();
                     state.exchange.set_pace(message.process_ns);
                 }
             }

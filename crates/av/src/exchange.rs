@@ -493,10 +493,12 @@ mod tests {
             exchange.taken(id).unwrap();
             assert!(exchange.taken(id).is_err(), "twice");
         }
-        for id in 4..7 {
+        for id in 4..6 {
             exchange.accept(frame(id)).unwrap();
         }
         assert_eq!(deliver_all(&mut exchange), [4, 5]);
+        exchange.accept(frame(6)).unwrap();
+        assert!(deliver_all(&mut exchange).is_empty());
         assert!(exchange.taken(6).is_err(), "never delivered");
         assert_eq!(
             (exchange.unanswered(true), exchange.unanswered(false)),

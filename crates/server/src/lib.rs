@@ -17,6 +17,7 @@ mod http;
 mod infer;
 mod init;
 mod log;
+mod memory_size;
 mod near;
 mod prepare;
 pub mod program;

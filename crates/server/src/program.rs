@@ -40,7 +40,8 @@ pub fn media() -> Result<PathBuf, Failure> {
     })
 }
 
-/// A Python: `--python`, `FRAMERILL_PYTHON`, the active virtual environment, a `.venv` near by, `python3`.
+/// A Python: `--python`, `FRAMERILL_PYTHON`, the active virtual environment, the one that this program is installed in, a `.venv`
+/// near by, `python3`.
 #[must_use]
 pub fn python(asked: Option<&Path>) -> PathBuf {
     let from_env = |name| env::var_os(name).map(PathBuf::from);
@@ -48,9 +49,18 @@ pub fn python(asked: Option<&Path>) -> PathBuf {
         .map(Path::to_path_buf)
         .or_else(|| from_env("FRAMERILL_PYTHON"))
         .or_else(|| from_env("VIRTUAL_ENV").map(|venv| venv.join("bin/python")))
+        .or_else(beside_this)
         .or_else(venv_near_by)
         .or_else(|| on_path("python3"))
         .unwrap_or_else(|| "python3".into())
+}
+
+/// The Python of the virtual environment that this program was installed into.
+fn beside_this() -> Option<PathBuf> {
+    let programs = this().ok()?.parent()?.to_owned();
+    let is_environment = programs.parent()?.join("pyvenv.cfg").is_file();
+    let python = programs.join("python");
+    (is_environment && python.is_file()).then_some(python)
 }
 
 /// `.venv` in this folder or one above it, or above this program.

@@ -6,10 +6,10 @@ use std::{
     process::{ChildStderr, Command as Shim},
     sync::{
         Arc,
-        mpsc::{SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use framerill_worker::{
@@ -20,15 +20,22 @@ use framerill_worker::{
 use crate::{
     command::Command,
     exit::{ExitReason, KillReason},
+    family::Family,
+    flood::{Flood, LeftOut},
     lines::read_lines,
     process::Process,
     spawner,
+    usage::{Limits, Overuse},
 };
 
 /// A child that has not made room for a message by then does not read.
 const SEND_WITHIN: Duration = Duration::from_millis(250);
 /// After the exit, what is left in its pipes arrives within this, unless somebody else holds them.
 const REST_WITHIN: Duration = Duration::from_millis(75);
+/// How often is looked at what a child takes whose limits somebody set.
+const LOOKS_EVERY: Duration = Duration::from_millis(500);
+/// And while it takes more than half of what it may.
+const LOOKS_CLOSELY_EVERY: Duration = Duration::from_millis(100);
 
 /// Which child of its owner; the owner chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +60,10 @@ pub enum Event {
     Message(FromChild, Vec<OwnedFd>),
     /// A line of its stderr, 16 KiB at most, without its end.
     LogLine(String),
+    /// It says more for the log than anybody reads: so much of it was left out before what comes next.
+    LogLeftOut(LeftOut),
+    /// It took more than its limits allow. Told once.
+    Overused(Overuse),
     /// Its end of the control channel is closed; with what it broke, if it broke the protocol.
     ChannelClosed(Option<String>),
     /// The process is gone.
@@ -122,6 +133,8 @@ impl Child {
             incarnation,
             owner: owner.clone(),
         };
+        let limits = command.its_limits();
+        let (running, ended) = sync_channel::<()>(0);
         // Dropped by the threads that read when they end.
         let (reading, read) = sync_channel::<()>(0);
 
@@ -129,6 +142,7 @@ impl Child {
         let last = say.clone();
         let wait = move || {
             let reason = process.wait(started);
+            drop(running);
             // Nothing is ever sent: it ends when both readers have, or not at all.
             read.recv_timeout(REST_WITHIN).unwrap_or(());
             last.say(Event::Exited(reason));
@@ -138,13 +152,19 @@ impl Child {
             listen(&channel, &hear);
             drop(hold);
         };
+        let (pid, overused) = (child.pid(), say.clone());
         let log = move || {
             read_log(stderr, &say);
             drop(reading);
         };
+        let watch = move || watch(pid, limits, &ended, &overused);
         thread("wait", id, wait)
             .and_then(|()| thread("listen", id, listen))
             .and_then(|()| thread("log", id, log))
+            .and_then(|()| match limits.is_any() {
+                true => thread("watch", id, watch),
+                false => Ok(()),
+            })
             .map_err(|source| SpawnError::Thread {
                 program: program(),
                 source,
@@ -194,21 +214,86 @@ fn thread(what: &str, id: ChildId, run: impl FnOnce() + Send + 'static) -> io::R
 }
 
 fn listen<M: From<Notice>>(channel: &Channel, say: &Say<M>) {
-    loop {
-        let heard = match channel.recv::<FromChild>(None) {
-            Ok((message, fds)) => Event::Message(message, fds),
-            Err(ChannelError::Closed) => return say.last(Event::ChannelClosed(None)),
-            Err(error) => return say.last(Event::ChannelClosed(Some(error.to_string()))),
+    let mut log = Log::new(say);
+    let why = loop {
+        let goes_on = match channel.recv::<FromChild>(None) {
+            Ok((message, fds)) => {
+                let said = match &message {
+                    FromChild::Log { message, .. } => Some(message.len()),
+                    _ => None,
+                };
+                let event = Event::Message(message, fds);
+                match said {
+                    Some(bytes) => log.line(bytes, event),
+                    None => say.say(event),
+                }
+            }
+            Err(ChannelError::Closed) => break None,
+            Err(error) => break Some(error.to_string()),
         };
-        if !say.say(heard) {
+        if !goes_on {
             return;
         }
-    }
+    };
+    log.end();
+    say.last(Event::ChannelClosed(why));
 }
 
 fn read_log<M: From<Notice>>(stderr: Option<ChildStderr>, say: &Say<M>) {
     if let Some(stderr) = stderr {
-        read_lines(stderr, |line| say.say(Event::LogLine(line)));
+        let mut log = Log::new(say);
+        read_lines(stderr, |line| log.line(line.len(), Event::LogLine(line)));
+        log.end();
+    }
+}
+
+/// Until it ends, or takes too much.
+fn watch<M: From<Notice>>(pid: u32, limits: Limits, ended: &Receiver<()>, say: &Say<M>) {
+    let (mut family, mut pause) = (Family::new(pid), LOOKS_EVERY);
+    while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        let usage = family.usage(&limits);
+        if let Some(overuse) = limits.exceeded(&usage) {
+            return say.last(Event::Overused(overuse));
+        }
+        let is_near = limits.is_near(&usage);
+        pause = if is_near {
+            LOOKS_CLOSELY_EVERY
+        } else {
+            LOOKS_EVERY
+        };
+    }
+}
+
+/// What is said for the log, as much of it as anybody may read.
+struct Log<'a, M> {
+    flood: Flood<Event>,
+    began: Instant,
+    say: &'a Say<M>,
+}
+
+impl<'a, M: From<Notice>> Log<'a, M> {
+    #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+    fn new(say: &'a Say<M>) -> Self {
+        Self {
+            flood: Flood::new(),
+            began: Instant::now(),
+            say,
+        }
+    }
+
+    /// Whether the owner still listens.
+    fn line(&mut self, bytes: usize, line: Event) -> bool {
+        let (left_out, line) = self.flood.take(self.began.elapsed(), bytes, line);
+        let told = left_out.is_none_or(|it| self.say.say(Event::LogLeftOut(it)));
+        told && line.is_none_or(|it| self.say.say(it))
+    }
+
+    fn end(self) {
+        let (left_out, newest) = self.flood.end();
+        let left_out = left_out.map(Event::LogLeftOut);
+        for event in left_out.into_iter().chain(newest) {
+            self.say.last(event);
+        }
     }
 }
 

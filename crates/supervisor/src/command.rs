@@ -8,7 +8,7 @@ use std::{
     process::{self, Stdio},
 };
 
-use crate::{isolation::Namespace, launch};
+use crate::{isolation::Namespace, launch, usage::Limits};
 
 /// What to start as a child. It finds the control socket as descriptor 0; its stdout joins its stderr.
 #[derive(Clone, Debug)]
@@ -20,6 +20,7 @@ pub struct Command {
     namespace: Namespace,
     launcher: Option<PathBuf>,
     oom_raise: u16,
+    limits: Limits,
 }
 
 impl Command {
@@ -33,6 +34,7 @@ impl Command {
             namespace: Namespace::None,
             launcher: None,
             oom_raise: 0,
+            limits: Limits::default(),
         }
     }
 
@@ -95,6 +97,18 @@ impl Command {
         self
     }
 
+    /// How much it may take, with all that it starts. What is more is told to its owner, who kills it; what grows faster than
+    /// anybody looks meets a bound of the kernel's ([`launch`]). Default no limit.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    pub(crate) fn its_limits(&self) -> Limits {
+        self.limits
+    }
+
     /// What is started, for messages.
     #[must_use]
     pub fn program(&self) -> &OsStr {
@@ -109,13 +123,17 @@ impl Command {
             None => launch::own_executable()?,
         };
         let mut shim = process::Command::new(launcher);
-        shim.args(launch::shim_args(self.namespace, self.oom_raise))
-            .arg(&self.program)
-            .args(&self.args)
-            .stdin(Stdio::from(control))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        shim.args(launch::shim_args(
+            self.namespace,
+            self.oom_raise,
+            self.limits.memory,
+        ))
+        .arg(&self.program)
+        .args(&self.args)
+        .stdin(Stdio::from(control))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
         for (key, value) in &self.env {
             match value {
                 Some(value) => shim.env(key, value),

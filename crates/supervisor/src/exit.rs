@@ -4,6 +4,8 @@ use std::{fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
 
 /// Exit code of a child after the protocol was broken.
 const BROKEN: i32 = 2;
+/// Exit code of a child whose descriptors its own code closed.
+const DESCRIPTORS: i32 = 88;
 const SIGKILL: i32 = 9;
 
 /// How a child ended.
@@ -21,6 +23,8 @@ pub enum ExitReason {
     },
     /// It exited with code 2: one side broke the child protocol.
     Protocol,
+    /// It exited with code 88: its descriptors were closed, or became something else, while it needed them.
+    Descriptors,
     /// A signal ended it that this parent did not send.
     Signal {
         /// The signal's number.
@@ -60,6 +64,10 @@ pub enum KillReason {
     Protocol,
     /// It reported a fatal error, or was told to leave, and stayed.
     DidNotExit,
+    /// It used more memory than it may.
+    MemoryLimit,
+    /// It had more processes than it may.
+    ProcessLimit,
     /// It was still there when the time to stop was over.
     StopTime,
     /// Its owner let go of it.
@@ -79,6 +87,7 @@ impl ExitReason {
             (Some(0), _, _) if asked => Self::Asked,
             (Some(0), _, _) => Self::Left,
             (Some(BROKEN), _, _) => Self::Protocol,
+            (Some(DESCRIPTORS), _, _) => Self::Descriptors,
             (code, _, _) => Self::Failed {
                 code: code.unwrap_or(1),
             },
@@ -96,6 +105,7 @@ impl ExitReason {
             | Self::Killed {
                 why: KillReason::Protocol,
             } => "protocol",
+            Self::Descriptors => "descriptors",
             Self::Signal { .. } => "signal",
             Self::SpawnFailed { .. } => "spawn_failed",
             Self::Killed { why } => match why {
@@ -105,6 +115,8 @@ impl ExitReason {
                 KillReason::FirstFrame => "first_frame",
                 KillReason::NoHeartbeat => "no_heartbeat",
                 KillReason::LongWork => "long_work",
+                KillReason::MemoryLimit => "memory_limit",
+                KillReason::ProcessLimit => "process_limit",
                 _ => "stopped",
             },
         }
@@ -136,6 +148,15 @@ impl ExitReason {
             Self::Killed {
                 why: KillReason::NoHello,
             } => Some("start the program by hand to see what keeps it"),
+            Self::Killed {
+                why: KillReason::MemoryLimit,
+            } => Some(
+                "look for what it keeps from frame to frame, or allow more with --worker-memory",
+            ),
+            Self::Killed {
+                why: KillReason::ProcessLimit,
+            } => Some("look for what it starts with each frame and never waits for"),
+            Self::Descriptors => Some("close only what the pipeline opened itself"),
             _ => None,
         }
     }
@@ -148,6 +169,9 @@ impl fmt::Display for ExitReason {
             Self::Left => f.write_str("exited without being asked"),
             Self::Failed { code } => write!(f, "exited with code {code}"),
             Self::Protocol => f.write_str("exited with code 2: the child protocol was broken"),
+            Self::Descriptors => {
+                f.write_str("exited with code 88: something closed its descriptors")
+            }
             Self::Signal { signal, core } => {
                 write!(f, "killed by signal {signal}")?;
                 if let Some(name) = signal_name(*signal) {
@@ -172,6 +196,8 @@ impl fmt::Display for KillReason {
             Self::LongWork => "its declared long work did not end in time",
             Self::Protocol => "it broke the child protocol",
             Self::DidNotExit => "it had to exit and did not",
+            Self::MemoryLimit => "it used more memory than it may",
+            Self::ProcessLimit => "it had more processes than it may",
             Self::StopTime => "it did not stop in time",
             Self::Dropped => "its owner is gone",
         })
@@ -248,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_1_and_2_are_a_failure_and_a_broken_protocol() {
+    fn codes_1_2_and_88_are_a_failure_a_broken_protocol_and_closed_descriptors() {
         assert_eq!(
             ExitReason::from_status(exited(1), true, None),
             ExitReason::Failed { code: 1 }
@@ -256,6 +282,10 @@ mod tests {
         assert_eq!(
             ExitReason::from_status(exited(2), false, None),
             ExitReason::Protocol
+        );
+        assert_eq!(
+            ExitReason::from_status(exited(88), false, None),
+            ExitReason::Descriptors
         );
     }
 }

@@ -16,6 +16,7 @@ use framerill_worker::{
 use crate::{
     child::{Child, ChildId, Event, Notice},
     command::Command,
+    flood::LeftOut,
     lifecycle::{self, Config, Input, Lifecycle, Output, State},
 };
 
@@ -38,6 +39,8 @@ pub enum Update {
     Message(FromChild, Vec<OwnedFd>),
     /// A line of its stderr.
     LogLine(String),
+    /// It says more for the log than anybody reads: so much was left out.
+    LogLeftOut(LeftOut),
 }
 
 /// One child under the lifecycle's rules. A driver: it owns the clock and the process, and decides nothing.
@@ -90,6 +93,7 @@ impl<M: From<Notice> + Send + 'static> Supervised<M> {
         let is_current = notice.incarnation == self.machine.incarnation() && self.child.is_some();
         match notice.event {
             Event::LogLine(line) => self.updates.push_back(Update::LogLine(line)),
+            Event::LogLeftOut(it) => self.updates.push_back(Update::LogLeftOut(it)),
             _ if !is_current => {}
             Event::Message(message, fds) => {
                 if let FromChild::Reloading { id } = &message {
@@ -99,6 +103,7 @@ impl<M: From<Notice> + Send + 'static> Supervised<M> {
                 self.updates.push_back(Update::Message(message, fds));
                 input.into_iter().for_each(|input| self.input(input));
             }
+            Event::Overused(overuse) => self.input(Input::Overused(overuse)),
             Event::ChannelClosed(None) => self.input(Input::ChannelClosed),
             Event::ChannelClosed(Some(what)) => self.input(Input::ProtocolViolation(what)),
             Event::Exited(reason) => {

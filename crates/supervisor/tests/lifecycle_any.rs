@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use framerill_sim::{End, Random, Script, for_each_seed};
 use framerill_supervisor::{
-    Config, ExitReason, KillReason, Lifecycle,
+    Config, ExitReason, KillReason, Lifecycle, Overuse,
     lifecycle::{Event, Fault, Input, Output, State},
 };
 use proptest::prelude::*;
@@ -40,6 +40,10 @@ fn any_input() -> impl Strategy<Value = Input> {
         }),
         Just(Input::FatalError(fault("process_failed"))),
         Just(Input::ProtocolViolation("no".into())),
+        Just(Input::Overused(Overuse::Memory {
+            used: 2,
+            allowed: 1,
+        })),
         Just(Input::ChannelClosed),
         Just(Input::Exited(ExitReason::Left)),
         Just(Input::Exited(ExitReason::Failed { code: 1 })),

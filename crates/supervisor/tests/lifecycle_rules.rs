@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use framerill_sim::{End, Script};
 use framerill_supervisor::{
-    Config, ExitReason, KillReason,
+    Config, ExitReason, KillReason, Overuse,
     lifecycle::{Event, Fault, Input, Output, State},
 };
 use simulated::{events, kills, life, millis, owner, secs, spawns};
@@ -527,4 +527,28 @@ fn a_pause_of_the_whole_container_kills_nobody_who_beats_again() {
     // A child that does not beat again within what was left is killed.
     life.run_until(secs(20));
     assert_eq!(kills(&life).len(), 1);
+}
+
+#[test]
+fn a_child_that_takes_too_much_is_killed_and_told_how_much_it_took() {
+    let mut life = life(Config::default(), vec![good(), good()]);
+    life.run_until(secs(1));
+    let overuse = Overuse::Memory {
+        used: 3 << 20,
+        allowed: 2 << 20,
+    };
+    life.give(owner(Input::Overused(overuse)));
+    life.run_until(secs(10));
+    assert_eq!(kills(&life), [(secs(1), KillReason::MemoryLimit)]);
+    let reasons: Vec<_> = events(&life)
+        .filter_map(|(_, it)| match it {
+            Event::Restarting { reason, .. } => {
+                Some((reason.kind().to_owned(), reason.to_string()))
+            }
+            _ => None,
+        })
+        .collect();
+    let told = "it used 3 MiB of memory (3145728 bytes) and may use 2 MiB (2097152 bytes) (`memory_limit`)";
+    assert_eq!(reasons, [("memory_limit".to_owned(), told.to_owned())]);
+    assert_eq!(life.machine.lifecycle.state(), State::Ready);
 }

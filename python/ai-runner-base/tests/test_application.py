@@ -325,6 +325,25 @@ def ask(address, method, path, body=None, **headers):
         connection.close()
 
 
+@pytest.mark.parametrize(
+    ("server", "host"),
+    [
+        (("10.0.0.5", 8000), b"127.0.0.1:9"),
+        (None, b"127.0.0.1:9"),
+        (("127.0.0.1", 8000), b"runner:8000"),
+        (("::1", 8000), b"runner:8000"),
+    ],
+)
+def test_the_runner_behind_is_called_by_its_own_name_unless_the_caller_is_on_this_machine(server, host):
+    from ai_runner_base.front import _head
+
+    scope = {"method": "GET", "path": "/health", "query_string": b"a=b", "server": server,
+             "headers": [(b"host", b"runner:8000"), (b"connection", b"upgrade"), (b"x-mine", b"1")]}  # fmt: skip
+    assert _head(scope, "127.0.0.1:9").split(b"\r\n") == [
+        b"GET /health?a=b HTTP/1.1", b"host: " + host, b"x-mine: 1", b"connection: close", b""
+    ]  # fmt: skip
+
+
 @needs_uvicorn
 @pytest.mark.parametrize("code", [0, 1])
 def test_uvicorn_prepares_and_ends_where_it_is_asked_to(root, env, code):
@@ -363,6 +382,9 @@ def test_uvicorn_serves_the_runner_and_leaves_nothing_behind(root, real):
         assert ask(address, "GET", "/nothing?a=b")[::2] == (404, b'{"detail":"Not Found"}')
         assert ask(address, "POST", "/live-video-to-video")[0] == 422
         assert ask(address, "HEAD", "/health")[2] == b""
+        # On loopback, a page that has made its name this machine's starts nothing.
+        foreign = {"Host": "evil.example", "Content-Type": "application/json"}
+        assert ask(address, "POST", "/live-video-to-video", b"{}", **foreign)[0] == 400
         server.send_signal(signal.SIGTERM)
         rest = server.stderr.read()
         server.wait(30)

@@ -123,21 +123,29 @@ impl Dockerfile {
     }
 }
 
-/// Every Dockerfile below a folder of the repository.
+/// Every Dockerfile of the images, and of the examples.
 pub(crate) fn all() -> Vec<Dockerfile> {
-    let mut found = Vec::new();
-    for folder in ["deploy/docker", "examples/docker"] {
-        for entry in fs::read_dir(repository().join(folder)).expect("a folder") {
-            let name = entry.expect("an entry").file_name();
-            let name = name.to_str().expect("a name");
-            if Path::new(name)
-                .file_stem()
-                .is_some_and(|it| it == "Dockerfile")
-            {
-                found.push(Dockerfile::read(&format!("{folder}/{name}")));
-            }
-        }
-    }
+    let names = |folder: &str| -> Vec<String> {
+        let entries = fs::read_dir(repository().join(folder)).expect("a folder");
+        let names = entries.map(|it| it.expect("an entry").file_name());
+        names
+            .map(|it| format!("{folder}/{}", it.to_str().expect("a name")))
+            .collect()
+    };
+    let examples = names("examples").into_iter();
+    let folders = examples.filter(|it| repository().join(it).is_dir());
+    let files = folders
+        .chain(["deploy/docker".to_owned()])
+        .flat_map(|it| names(&it));
+    let is_one = |it: &String| {
+        Path::new(it)
+            .file_stem()
+            .is_some_and(|it| it == "Dockerfile")
+    };
+    let found: Vec<_> = files
+        .filter(is_one)
+        .map(|it| Dockerfile::read(&it))
+        .collect();
     assert!(found.len() >= 10, "only {}", found.len());
     found
 }

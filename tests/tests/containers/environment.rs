@@ -33,10 +33,17 @@ my-pipeline = "my_pipeline:MyPipeline"
 py-modules = ["my_pipeline"]
 "#;
 const MODULE: &str = "
+import os
+from pathlib import Path
+
 import framerill
 
 
 class MyPipeline(framerill.Pipeline):
+    @classmethod
+    def prepare_models(cls):
+        Path(os.environ['MODEL_DIR'], 'weights').write_text('fetched')
+
     def process(self, frame):
         return frame
 ";
@@ -157,10 +164,11 @@ fn inside(image: &Image, program: &str) -> Command {
     let environment = image.path("opt/framerill");
     let mut command = Command::new(environment.join("bin").join(program));
     told_by_nobody(&mut command);
-    command
-        .env_remove("FRAMERILL_PYTHON")
-        .env_remove("PYTHONPATH");
-    command.env("VIRTUAL_ENV", environment);
+    // A program that is installed in an environment finds its Python, whether it is active or not.
+    for name in ["FRAMERILL_PYTHON", "PYTHONPATH", "VIRTUAL_ENV"] {
+        command.env_remove(name);
+    }
+    command.current_dir(image.root.path());
     command
 }
 
@@ -193,27 +201,34 @@ fn the_lines_that_make_the_environment_work_and_derived_images_add_to_it() {
     ]));
     assert_eq!(tests, "", "numpy works without its tests");
     for program in ["framerill", "framerill-media"] {
-        let link = image.path("opt/framerill/bin").join(program);
-        std::os::unix::fs::symlink(bin(program), link).expect("a link");
+        // A link would lead back to where they were built.
+        let installed = image.path("opt/framerill/bin").join(program);
+        fs::copy(bin(program), installed).expect("a copy");
     }
 
-    for example in ["Dockerfile.pip", "Dockerfile.uv"] {
+    // The one built last is the one that is run.
+    for example in ["Dockerfile.uv", "Dockerfile.pip"] {
         let file = Dockerfile::read(&format!("examples/docker/{example}"));
+        done(inside(&image, "python").args(["-m", "pip", "uninstall", "-q", "-y", "my-pipeline"]));
         for line in file.image().all("RUN") {
             image.run(line);
         }
         let listed = done(inside(&image, "framerill").args(["pipelines", "list"]));
         assert!(listed.contains("my-pipeline"), "{listed}");
-        done(inside(&image, "python").args(["-m", "pip", "uninstall", "-q", "-y", "my-pipeline"]));
     }
-
+    let models = image.path("models");
+    fs::create_dir(&models).expect("a folder");
     let file = Dockerfile::read("examples/docker/Dockerfile.pip");
-    for line in file.image().all("RUN") {
-        image.run(line);
-    }
-    let environment = image.path("opt/framerill");
     let mut variables = file.image().variables();
-    variables.insert("VIRTUAL_ENV".to_owned(), environment.display().to_string());
+    for (name, path) in [("VIRTUAL_ENV", "opt/framerill"), ("MODEL_DIR", "models")] {
+        variables.insert(name.to_owned(), image.path(path).display().to_string());
+    }
+    let mut prepare = inside(&image, "framerill");
+    prepare.arg("serve").env("PREPARE_MODELS", "1");
+    done(prepare.envs(&variables));
+    let fetched = fs::read_to_string(models.join("weights"));
+    assert_eq!(fetched.expect("a file"), "fetched");
+
     let variables: Vec<_> = variables
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -114,6 +114,10 @@ pub(crate) struct Presenter<P, I> {
     present: bool,
     /// [`EgressMode::Hold`]: the newest finished picture, until it is shown.
     newest: Option<P>,
+    /// Its worker takes frames in and answers them on its own time.
+    takes_in: bool,
+    /// Frames that arrived since something was finished.
+    arrived_since: u32,
     /// Something was finished, or the pipeline failed with it: from here on what is missing is bridged.
     has_begun: bool,
     /// The last thing shown was a filler.
@@ -147,6 +151,8 @@ impl<P, I> Presenter<P, I> {
             entries: VecDeque::new(),
             present: false,
             newest: None,
+            takes_in: false,
+            arrived_since: 0,
             has_begun: false,
             is_bridging: false,
             last: None,
@@ -156,8 +162,14 @@ impl<P, I> Presenter<P, I> {
         }
     }
 
+    /// The worker has taken a frame in: what it keeps while nothing comes is not late.
+    pub(crate) fn takes_in(&mut self) {
+        self.takes_in = true;
+    }
+
     /// A frame of the source, in the order of the source.
     pub(crate) fn arrive(&mut self, frame: u64, pts: Pts, input: I, now: u64) {
+        self.arrived_since = self.arrived_since.saturating_add(1);
         if self.entries.len() >= self.rules.most_waiting {
             // What nobody will finish goes first.
             let is_over = |it: &Entry<P, I>| matches!(it.fate, Fate::PassedOver);
@@ -257,6 +269,7 @@ impl<P, I> Presenter<P, I> {
             }
             // The pause says nothing about the pace of the next worker.
             self.finished_at = None;
+            self.takes_in = false;
         }
         self.present = present;
     }
@@ -384,6 +397,7 @@ impl<P, I> Presenter<P, I> {
     }
 
     fn remember(&mut self, frame: u64, now: u64) {
+        self.arrived_since = 0;
         let before = self.finished_at.replace(now);
         // How long the first one took is what there is to go by until a second one comes.
         let begun = || {
@@ -401,6 +415,10 @@ impl<P, I> Presenter<P, I> {
         let entry = self.entries.front()?;
         let waits_for_first = self.rules.mode == EgressMode::Live && !self.rules.from_start;
         if waits_for_first && !self.has_begun {
+            return None;
+        }
+        // One that has a picture to give for each frame gives none while no frame comes.
+        if self.takes_in && self.arrived_since < 2 {
             return None;
         }
         let usual = self.distances.median().unwrap_or(0);

@@ -44,6 +44,7 @@ impl Doctor {
         let mut findings = vec![kernel(), machine()];
         findings.extend(media());
         findings.push(isolation());
+        findings.push(memory_limit());
         findings.extend(python_findings(&python));
         let missing = findings.iter().any(|it| it.state == State::Missing);
         if self.json {
@@ -203,6 +204,26 @@ fn isolation() -> Finding {
         found: format!("process groups only ({})", why.collect::<Vec<_>>().join("; ")),
         remedy: Some(
             "a process that leaves its group may outlive its pipeline; run as root, or allow user namespaces"
+                .into(),
+        ),
+    }
+}
+
+/// How `--worker-memory` holds here.
+fn memory_limit() -> Finding {
+    let name = "worker memory limit";
+    let watched = "watched over all its processes, twice a second or more often";
+    let above = framerill_supervisor::launch::hard_bound(0) >> 30;
+    let rlimit = format!("RLIMIT_DATA bounds each of them {above} GiB above it");
+    if std::fs::metadata("/proc/self/smaps_rollup").is_ok() {
+        return ok(name, format!("{watched} (PSS); {rlimit}"));
+    }
+    Finding {
+        name,
+        state: State::Limited,
+        found: format!("{watched}, by RSS: what they share counts in each; {rlimit}"),
+        remedy: Some(
+            "this kernel has no /proc/PID/smaps_rollup: allow some more for pipelines that fork"
                 .into(),
         ),
     }

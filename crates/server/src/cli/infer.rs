@@ -11,6 +11,7 @@ use crate::{
     failure::Failure,
     infer::{self, Asked, Infer as Inner, Settings, json},
     log::Ids,
+    memory_size::memory_limit,
     run::{self, Pipeline},
 };
 
@@ -62,6 +63,10 @@ pub(super) struct Infer {
     /// Seconds without an output after which a worker is hung [default: what the pipeline says]
     #[arg(long, value_name = "S", env = "FRAMERILL_MAX_FRAME_TIME", value_parser = run::positive_seconds)]
     max_frame_time: Option<f64>,
+    /// Memory that a worker's processes may use together, such as 8G; beyond it they are ended and started again
+    /// [default: no limit]
+    #[arg(long, value_name = "SIZE", env = "FRAMERILL_WORKER_MEMORY", value_parser = memory_limit)]
+    worker_memory: Option<u64>,
     /// The Python to run pipelines with
     #[arg(long, value_name = "PATH", env = "FRAMERILL_PYTHON")]
     python: Option<PathBuf>,
@@ -171,6 +176,7 @@ impl Infer {
                 capacity: self.capacity,
                 max_restarts: self.max_restarts,
                 max_frame_time: self.max_frame_time.map(Duration::from_secs_f64),
+                worker_memory: self.worker_memory.filter(|it| *it > 0),
                 max_fps: self.max_fps,
                 python: self.python,
                 tls: self.tls.transport()?,

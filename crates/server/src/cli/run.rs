@@ -10,6 +10,7 @@ use crate::{
     environments::Effort,
     exit::Exit,
     failure::Failure,
+    memory_size::memory_limit,
     run::{self, Pace, Pipeline, Plan},
 };
 
@@ -58,6 +59,10 @@ pub(super) struct Run {
     /// Seconds without an output after which the pipeline counts as hung [default: the pipeline's own, 10]
     #[arg(long, value_name = "S", value_parser = run::positive_seconds)]
     max_frame_time: Option<f64>,
+    /// Memory that the pipeline's processes may use together, such as 8G; beyond it they are ended and started again
+    /// [default: no limit]
+    #[arg(long, value_name = "SIZE", env = "FRAMERILL_WORKER_MEMORY", value_parser = memory_limit)]
+    worker_memory: Option<u64>,
     /// Python to run the pipeline with [default: the active environment, .venv near by, python3]
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
@@ -119,6 +124,7 @@ impl Run {
             duration: self.duration,
             max_restarts: self.max_restarts,
             max_frame_time: self.max_frame_time.map(Duration::from_secs_f64),
+            worker_memory: self.worker_memory.filter(|it| *it > 0),
             python: self.python,
             in_process: self.in_process,
         };

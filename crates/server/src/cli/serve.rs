@@ -53,6 +53,10 @@ pub(super) struct Serve {
     /// [env: FRAMERILL_MAX_FRAME_TIME]
     #[arg(long, value_name = "S")]
     max_frame_time: Option<String>,
+    /// Memory that a worker's processes may use together, such as 8G; beyond it they are ended and started again
+    /// [default: no limit] [env: FRAMERILL_WORKER_MEMORY]
+    #[arg(long, value_name = "SIZE")]
+    worker_memory: Option<String>,
     /// The Python to run pipelines with [env: FRAMERILL_PYTHON]
     #[arg(long, value_name = "PATH")]
     python: Option<String>,
@@ -111,6 +115,7 @@ impl Serve {
             ("--max-fps", self.max_fps),
             ("--max-restarts", self.max_restarts),
             ("--max-frame-time", self.max_frame_time),
+            ("--worker-memory", self.worker_memory),
             ("--python", self.python),
             ("--params-file", self.params_file),
             (

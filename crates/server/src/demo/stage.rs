@@ -172,7 +172,11 @@ impl Stage {
                 self.children.remove(&part);
                 Some(Came::Ended(part, reason))
             }
-            Event::Message(..) | Event::ChannelClosed(_) => None,
+            Event::LogLeftOut(left_out) => {
+                writeln!(self.log, "[{}] {left_out}", part.name()).ok();
+                None
+            }
+            Event::Message(..) | Event::ChannelClosed(_) | Event::Overused(_) => None,
         }
     }
 

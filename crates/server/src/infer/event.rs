@@ -31,6 +31,9 @@ pub(super) enum Event {
         at_ms: u64,
         /// What the worker said last.
         logs: Arc<[String]>,
+        /// Why it was lost, and the word under which that is counted.
+        reason: String,
+        code: String,
         now_ms: u64,
     },
     /// What became of parameters; only where `--params-events` asks for it.
@@ -99,10 +102,12 @@ impl Event {
                 count,
                 at_ms,
                 logs,
+                reason,
+                code,
                 now_ms,
             } => json!({
                 "type": "restart", "pipeline": pipeline, "restart_count": count, "restart_time": seconds(*at_ms),
-                "restart_logs": **logs, "timestamp": now_ms,
+                "restart_logs": **logs, "restart_reason": reason, "restart_code": code, "timestamp": now_ms,
             }),
             Self::ParamsUpdate {
                 pipeline,
@@ -164,6 +169,8 @@ mod tests {
             count: 1,
             at_ms: 2500,
             logs: ["line".to_owned()].into(),
+            reason: "exited with code 7".to_owned(),
+            code: "failed".to_owned(),
             now_ms: 3000,
         }
     }

@@ -59,6 +59,13 @@ fn losses(page: &mut Page, it: &Snapshot) {
         "Restarts of child processes, by reason",
         restarts,
     );
+    let left_out = it.log_left_out.iter();
+    page.family(
+        "framerill_child_log_lines_dropped_total",
+        "counter",
+        "Lines that child processes said and the log does not have: they said too many",
+        left_out.map(|(role, count)| (format!("role=\"{role}\""), *count)),
+    );
     page.one(
         "framerill_errors_superseded_total",
         "counter",
@@ -319,6 +326,7 @@ mod tests {
         let snapshot = Snapshot {
             capacity: 3,
             restarts: [(("worker", "signal".to_owned()), 2)].into(),
+            log_left_out: [("worker", 7)].into(),
             errors_superseded: 4,
             guardian_inputs_ignored: 6,
             ..Snapshot::default()
@@ -328,6 +336,7 @@ mod tests {
             "framerill_capacity_streams 3.0",
             "framerill_streams 0.0",
             "framerill_restarts_total{role=\"worker\",reason=\"signal\"} 2.0",
+            "framerill_child_log_lines_dropped_total{role=\"worker\"} 7.0",
             "framerill_errors_superseded_total 4.0",
             "framerill_guardian_inputs_ignored_total 6.0",
             "framerill_memory_bytes{role=\"infer\"} 5.0",

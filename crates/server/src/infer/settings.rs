@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) max_restarts: u32,
     /// Without an output for so long a worker is hung; none takes the pipeline's word.
     pub(crate) max_frame_time: Option<Duration>,
+    /// Bytes that a worker may use, with all that it starts.
+    pub(crate) worker_memory: Option<u64>,
     /// Frames a second at most, 0 for all; none is the contract's 24.
     pub(crate) max_fps: Option<f64>,
     /// The Python to run pipelines with.

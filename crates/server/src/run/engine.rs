@@ -9,6 +9,7 @@
 //! ```
 
 use std::{
+    collections::VecDeque,
     os::fd::{AsFd, OwnedFd},
     sync::mpsc::RecvTimeoutError,
     time::{Duration, Instant},
@@ -40,6 +41,8 @@ use crate::{
 const STREAM: &str = "run";
 /// Notices taken before deadlines are looked at again.
 const BATCH: usize = 64;
+/// Lines of a worker's that are kept for its end.
+const LAST_LINES: usize = 40;
 
 /// How a run ended whose sink is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +78,7 @@ pub(super) struct Engine<'a> {
     /// The worker has said something in the protocol's words.
     worker_spoke: bool,
     /// What it last said in its own.
-    last_line: Option<String>,
+    last_lines: VecDeque<String>,
 }
 
 /// Why the run is on its way out.
@@ -115,7 +118,7 @@ impl<'a> Engine<'a> {
             last_error: None,
             last_traceback: None,
             worker_spoke: false,
-            last_line: None,
+            last_lines: VecDeque::new(),
         })
     }
 
@@ -251,6 +254,7 @@ impl<'a> Engine<'a> {
                 }
             }
             Update::LogLine(line) => progress.say(&format!("[media] {line}")),
+            Update::LogLeftOut(left_out) => progress.say(&format!("[media] {left_out}")),
             Update::Lifecycle(Event::Failed { reason }) => {
                 let failure = Failure::failed("media_lost", format!("media was lost: {reason}"));
                 let failure = match reason.exit.hint() {
@@ -361,7 +365,15 @@ impl<'a> Engine<'a> {
                     return;
                 }
                 progress.say(&format!("[{}] {line}", self.plan.pipeline.short_name()));
-                self.last_line = Some(line);
+                if self.last_lines.len() == LAST_LINES {
+                    self.last_lines.pop_front();
+                }
+                self.last_lines.push_back(line);
+            }
+            Update::LogLeftOut(left_out) => {
+                report.log_lines_dropped += left_out.lines;
+                let name = self.plan.pipeline.short_name();
+                progress.say(&format!("[{name}] {left_out}"));
             }
             Update::Lifecycle(event) => self.worker_event(event, report, progress),
             Update::Message(FromChild::Ready { description, .. }, _) => {
@@ -381,6 +393,16 @@ impl<'a> Engine<'a> {
                 self.last_error = Some(error);
             }
             Update::Message(..) => {}
+        }
+    }
+
+    /// One that did not say itself why it is lost has perhaps printed it; who shows no log shows that.
+    fn tell_last_lines(&mut self, reason: &Reason, progress: &Progress) {
+        let name = self.plan.pipeline.short_name();
+        for line in std::mem::take(&mut self.last_lines) {
+            if progress.is_quiet() && reason.fault.is_none() {
+                progress.insist(&format!("[{name}] {line}"));
+            }
         }
     }
 
@@ -426,14 +448,20 @@ impl<'a> Engine<'a> {
                 ..
             } => {
                 report.restarts += 1;
+                *report
+                    .restart_reasons
+                    .entry(reason.kind().to_owned())
+                    .or_default() += 1;
                 self.worker_ready = false;
                 self.detach();
+                self.tell_last_lines(&reason, progress);
                 progress.insist(&format!(
                     "the pipeline's worker was lost ({reason}) and is started again; {}",
                     counted(u64::from(restarts_left), "restart left", "restarts left")
                 ));
             }
             Event::Failed { reason } => {
+                self.tell_last_lines(&reason, progress);
                 let failure = self.failure_of_worker(&reason, report.restarts);
                 self.worker_ready = false;
                 self.detach();
@@ -446,7 +474,7 @@ impl<'a> Engine<'a> {
     /// The program ended before it said a word of the protocol: it is not what it should be.
     fn never_spoke(&self, reason: &Reason) -> Failure {
         let name = self.plan.pipeline.short_name();
-        let last = self.last_line.as_ref();
+        let last = self.last_lines.back();
         let last = last.map_or(String::new(), |line| format!("; it said: {line}"));
         let text = format!("the worker of `{name}` did not start: {reason}{last}");
         Failure::cannot_start("no_program", text)

@@ -75,6 +75,7 @@ fn plan(input: &str) -> Plan {
         preview: None,
         max_restarts: MAX_RESTARTS,
         max_frame_time: None,
+        worker_memory: None,
         python: None,
         in_process: false,
     }

@@ -82,7 +82,8 @@ impl Foreground {
     pub(super) fn handle(&mut self, notice: Notice) {
         match notice.event {
             Event::LogLine(line) => self.updates.push_back(Update::LogLine(line)),
-            Event::ChannelClosed(_) => {}
+            Event::LogLeftOut(it) => self.updates.push_back(Update::LogLeftOut(it)),
+            Event::ChannelClosed(_) | Event::Overused(_) => {}
             Event::Exited(reason) => {
                 // Only one that leaves may end, whatever its code says.
                 let event = if self.phase == Phase::Leaving {

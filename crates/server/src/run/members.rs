@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use framerill_supervisor::{ChildId, Command, Config, Notice, Supervised, Update, isolation};
+use framerill_supervisor::{
+    ChildId, Command, Config, Limits, Notice, Supervised, Update, isolation,
+};
 use framerill_worker::message::ToChild;
 
 use super::{
@@ -25,6 +27,21 @@ pub(super) const WORKER: ChildId = ChildId(1);
 /// Where memory runs out, workers go first, then media: models are what fills it, and either is started anew without it.
 const WORKER_OOM_RAISE: u16 = 600;
 const MEDIA_OOM_RAISE: u16 = 300;
+/// Tells a worker the frame time that it is held to.
+const MAX_FRAME_TIME: &str = "FRAMERILL_MAX_FRAME_TIME";
+
+/// Processes of a worker, with all that it starts, and the three around it: far more than any needs, and fewer than a machine
+/// has room for.
+const MOST_PROCESSES: usize = 512;
+
+/// What bounds a worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Without an output for so long it is hung; none takes the pipeline's word.
+    pub(crate) max_frame_time: Option<Duration>,
+    /// Bytes that it may use, with all that it starts.
+    pub(crate) memory: Option<u64>,
+}
 
 /// Starts media. It decodes and encodes for this run alone: without it there is nothing to go on with.
 pub(super) fn start_media(owner: SyncSender<Incoming>) -> Result<Supervised<Incoming>, Failure> {
@@ -70,7 +87,11 @@ pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<W
         max_frame_time_override: plan.max_frame_time,
         ..Config::default()
     };
-    let command = worker_command(&plan.pipeline, plan.python.as_deref())?;
+    let bounds = Bounds {
+        max_frame_time: plan.max_frame_time,
+        memory: plan.worker_memory,
+    };
+    let command = worker_command(&plan.pipeline, plan.python.as_deref(), bounds)?;
     Ok(Worker::Supervised(Box::new(Supervised::start(
         config, command, WORKER, owner,
     ))))
@@ -106,19 +127,30 @@ pub(crate) fn interpreter(pipeline: &Pipeline, python: Option<&Path>) -> Result<
 pub(crate) fn worker_command(
     pipeline: &Pipeline,
     python: Option<&Path>,
+    bounds: Bounds,
 ) -> Result<Command, Failure> {
     let (program, args) = invocation(pipeline, python)?;
+    let limits = Limits {
+        memory: bounds.memory,
+        processes: Some(MOST_PROCESSES),
+    };
     let mut command = Command::new(program)
         .args(args)
         // What lies in the current folder is no part of Python's library.
         .env("PYTHONSAFEPATH", "1")
-        .oom_raise(WORKER_OOM_RAISE);
+        .oom_raise(WORKER_OOM_RAISE)
+        .limits(limits);
     if matches!(pipeline, Pipeline::Installed { .. }) {
         // Another Python's packages are no part of it either.
         for name in environments::OTHERS {
             command = command.env_remove(name);
         }
     }
+    // It tells where its pipeline is before its time is over.
+    command = match bounds.max_frame_time {
+        Some(time) => command.env(MAX_FRAME_TIME, time.as_secs_f64().to_string()),
+        None => command.env_remove(MAX_FRAME_TIME),
+    };
     Ok(command.namespace(isolation::probe().namespace))
 }
 

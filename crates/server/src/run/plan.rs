@@ -50,6 +50,8 @@ pub struct Plan {
     pub max_restarts: u32,
     /// Seconds without an output after which the worker counts as hung; none takes the pipeline's.
     pub max_frame_time: Option<Duration>,
+    /// Bytes that the worker may use, with all that it starts.
+    pub worker_memory: Option<u64>,
     /// The Python to run pipelines with; none looks for one.
     pub python: Option<PathBuf>,
     /// One pipeline in the foreground, without deadlines.

@@ -118,6 +118,11 @@ impl Progress {
         }
     }
 
+    /// Whether it says nothing but what it has to.
+    pub(crate) fn is_quiet(&self) -> bool {
+        matches!(self.shown, Shown::Nothing)
+    }
+
     /// The run is over.
     pub(crate) fn end(&self) {
         if let Shown::Bar(bar) = &self.shown {

@@ -1,5 +1,7 @@
 //! What a run did, for `--json` and for the last lines on a terminal.
 
+use std::collections::BTreeMap;
+
 use framerill_worker::message::{HeldFrame, Latencies, MediaStats, SourceInfo};
 use serde::Serialize;
 
@@ -28,6 +30,10 @@ pub struct Report {
     pub latency_ms: Latencies,
     /// Restarts of the worker.
     pub restarts: u32,
+    /// The same by reason, in the words of `framerill_restarts_total`.
+    pub restart_reasons: BTreeMap<String, u32>,
+    /// Lines of the worker's that were not shown, since there were too many.
+    pub log_lines_dropped: u64,
     /// Frames lost with a worker, by name.
     pub held: Vec<HeldFrame>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -275,6 +275,10 @@ impl Watch {
                     event: Event::LogLine(line),
                     ..
                 })) => terminal::tell(line),
+                Some(Incoming::Child(Notice {
+                    event: Event::LogLeftOut(it),
+                    ..
+                })) => terminal::tell(it),
                 Some(Incoming::Child(notice)) if notice.incarnation == incarnation => {
                     match notice.event {
                         Event::Exited(_) if kill_at.is_some() => return End::Stopped,
@@ -313,6 +317,10 @@ impl Watch {
                     event: Event::LogLine(line),
                     ..
                 })) => terminal::tell(line),
+                Ok(Incoming::Child(Notice {
+                    event: Event::LogLeftOut(it),
+                    ..
+                })) => terminal::tell(it),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => return false,
             }

@@ -103,10 +103,11 @@ pub(super) const INFER_PROGRAM: Name =
 pub(super) const PYTHON: Name = Name::new("--python", "FRAMERILL_PYTHON", None);
 
 /// What infer reads as well; it says itself what is wrong with a value.
-const FOR_INFER: [Name; 8] = [
+const FOR_INFER: [Name; 9] = [
     Name::new("--max-fps", "FRAMERILL_MAX_FPS", None),
     Name::new("--max-restarts", "FRAMERILL_MAX_RESTARTS", None),
     Name::new("--max-frame-time", "FRAMERILL_MAX_FRAME_TIME", None),
+    Name::new("--worker-memory", "FRAMERILL_WORKER_MEMORY", None),
     PYTHON,
     Name::new("--params-file", "FRAMERILL_PARAMS_FILE", None),
     Name::new("--params-events", "FRAMERILL_PARAMS_EVENTS", None),

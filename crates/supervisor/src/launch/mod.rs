@@ -12,12 +12,16 @@
 //!   the program lets go of it; it passes through `unshare` inside another socket's queue.
 //! * The shim raises its `oom_score_adj`, which all that comes after it inherits: where memory runs out, a child goes before
 //!   its parent. Raising takes no right.
+//! * The shim bounds what a process of the child's may map to write ([`hard_bound`]), where its memory is limited: what grows
+//!   faster than its owner looks is refused by the kernel, and fails where it is asked for. The address space itself is not
+//!   bounded, since runtimes of GPUs reserve far more of it than they use.
 //! * The init is not the program itself: pid 1 ignores the signals that its own namespace sends.
 //! * The shim's stdout is a pipe that carries one `Record` and nothing else: how the program ended, or why it
 //!   did not begin. An exit code cannot say that a signal did it; the record can. The program's stdout is its stderr.
 //!
 //! An executable offers this as `launch`, its first argument, before it parses anything else.
 
+mod data;
 mod init;
 mod oom;
 mod parcel;
@@ -32,6 +36,8 @@ use std::{
     process::{self, ExitCode},
 };
 
+pub use data::hard_bound;
+
 use crate::isolation::Namespace;
 
 /// Exit code when the program could not be started; the record says why.
@@ -41,6 +47,14 @@ pub(crate) const PROBE: &str = "--probe";
 const PARENT: &str = "--parent";
 const INIT: &str = "--init";
 
+/// What the shim does to itself, and with that to all that comes after it.
+#[derive(Clone, Copy)]
+struct Own {
+    oom_raise: u16,
+    /// Bytes of memory that the child may take; 0 is no limit.
+    memory: u64,
+}
+
 /// The `launch` subcommand: takes the arguments after `launch`. Returns only when nothing became of it, or as the init of
 /// a namespace whose program has ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -48,13 +62,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
     let text = |at: usize| words.get(at).and_then(|word| word.to_str());
     match (text(0), words.get(1..)) {
-        (Some(PARENT), Some([_, _, _, program @ ..])) if !program.is_empty() => {
+        (Some(PARENT), Some([_, _, _, _, program @ ..])) if !program.is_empty() => {
             let parent = text(1).and_then(|pid| pid.parse().ok());
             let namespace = text(2).and_then(Namespace::parse);
             let oom_raise = text(3).and_then(|by| by.parse().ok());
-            match (parent, namespace, oom_raise) {
-                (Some(parent), Some(namespace), Some(oom_raise)) => {
-                    shim::run(parent, namespace, oom_raise, program)
+            let memory = text(4).and_then(|it| it.parse().ok());
+            match (parent, namespace, oom_raise, memory) {
+                (Some(parent), Some(namespace), Some(oom_raise), Some(memory)) => {
+                    let own = Own { oom_raise, memory };
+                    shim::run(parent, namespace, own, program)
                 }
                 _ => ExitCode::from(2),
             }
@@ -66,13 +82,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// The arguments that come before the program.
-pub(crate) fn shim_args(namespace: Namespace, oom_raise: u16) -> [String; 5] {
+pub(crate) fn shim_args(namespace: Namespace, oom_raise: u16, memory: Option<u64>) -> [String; 6] {
     [
         "launch".into(),
         PARENT.into(),
         process::id().to_string(),
         namespace.as_str().into(),
         oom_raise.to_string(),
+        memory.unwrap_or(0).to_string(),
     ]
 }
 

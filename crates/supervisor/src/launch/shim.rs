@@ -15,19 +15,14 @@ use std::{
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use super::{INIT, NOT_STARTED, oom, own_executable, parcel, record::Record};
+use super::{INIT, NOT_STARTED, Own, data, oom, own_executable, parcel, record::Record};
 use crate::isolation::Namespace;
 
-pub(super) fn run(
-    parent: i32,
-    namespace: Namespace,
-    oom_raise: u16,
-    program: &[&OsStr],
-) -> ExitCode {
+pub(super) fn run(parent: i32, namespace: Namespace, own: Own, program: &[&OsStr]) -> ExitCode {
     let Ok(record) = io::stdout().as_fd().try_clone_to_owned() else {
         return ExitCode::from(NOT_STARTED);
     };
-    let Err(why) = become_program(parent, namespace, oom_raise, program) else {
+    let Err(why) = become_program(parent, namespace, own, program) else {
         return ExitCode::SUCCESS;
     };
     tell(record, &Record::SpawnFailed(why))
@@ -48,7 +43,7 @@ pub(super) fn tell(to: OwnedFd, record: &Record) -> ExitCode {
 fn become_program(
     parent: i32,
     namespace: Namespace,
-    oom_raise: u16,
+    own: Own,
     program: &[&OsStr],
 ) -> Result<(), String> {
     set_parent_process_death_signal(Some(Signal::KILL))
@@ -56,15 +51,18 @@ fn become_program(
     if getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(parent) {
         return Ok(());
     }
-    if let Err(error) = oom::raise(oom_raise) {
-        // It runs without; whoever reads its log knows.
-        drop(writeln!(
-            io::stderr(),
-            "cannot raise oom_score_adj: {error}"
-        ));
+    let done = [
+        ("raise oom_score_adj", oom::raise(own.oom_raise)),
+        ("bound its memory", data::bound(own.memory)),
+    ];
+    for (what, done) in done {
+        if let Err(error) = done {
+            // It runs without; whoever reads its log knows.
+            drop(writeln!(io::stderr(), "cannot {what}: {error}"));
+        }
     }
     let (mut command, name) = if namespace == Namespace::None {
-        (own(program)?, program[0])
+        (plain(program)?, program[0])
     } else {
         (inside(namespace, program)?, OsStr::new("unshare"))
     };
@@ -72,7 +70,7 @@ fn become_program(
     Err(format!("cannot start `{}`: {error}", name.display()))
 }
 
-fn own(program: &[&OsStr]) -> Result<Command, String> {
+fn plain(program: &[&OsStr]) -> Result<Command, String> {
     let mut command = Command::new(program[0]);
     command.args(&program[1..]).stdout(stderr_as_stdout()?);
     Ok(command)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use framerill_worker::message::{ErrorReport, FromChild, PROTOCOL};
 
 use super::output::Fault;
-use crate::exit::ExitReason;
+use crate::{exit::ExitReason, usage::Overuse};
 
 /// No description sets more: a day.
 const MOST_FRAME_TIME: Duration = Duration::from_secs(86_400);
@@ -51,6 +51,8 @@ pub enum Input {
     FatalError(Fault),
     /// It broke the protocol, or does not read.
     ProtocolViolation(String),
+    /// It took more than it may.
+    Overused(Overuse),
     /// It closed its end of the channel; its exit should follow.
     ChannelClosed,
     /// It is gone.

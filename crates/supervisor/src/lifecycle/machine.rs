@@ -212,6 +212,19 @@ impl Lifecycle {
             (Phase::Draining { .. }, Input::ProtocolViolation(_)) => {
                 self.kill(now, KillReason::Protocol, Then::Stop);
             }
+            (phase, Input::Overused(what)) if phase.is_watched() => {
+                self.fault = Some(Fault {
+                    code: what.code().into(),
+                    message: what.to_string(),
+                });
+                self.kill_and_restart(now, what.kill_reason());
+            }
+            (Phase::Draining { .. }, Input::Overused(what)) => {
+                self.kill(now, what.kill_reason(), Then::Stop);
+            }
+            (Phase::Leaving { then, .. }, Input::Overused(what)) => {
+                self.kill(now, what.kill_reason(), *then);
+            }
             (phase, Input::ChannelClosed) if phase.is_watched() => self.leave(now, Then::Lost),
             (Phase::Draining { .. }, Input::ChannelClosed) => self.leave(now, Then::Stop),
             (
@@ -244,6 +257,7 @@ impl Lifecycle {
                 | Input::LoadFailed(_)
                 | Input::FatalError(_)
                 | Input::ProtocolViolation(_)
+                | Input::Overused(_)
                 | Input::ChannelClosed
                 | Input::Drained,
             ) => {}

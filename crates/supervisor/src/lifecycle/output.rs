@@ -114,6 +114,15 @@ impl fmt::Display for Reason {
     }
 }
 
+impl Reason {
+    /// One word for it, for counting: the code of what it said, else the kind of its exit.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        let said = self.fault.as_ref().map(|it| it.code.as_str());
+        said.unwrap_or_else(|| self.exit.kind())
+    }
+}
+
 impl Fault {
     /// Whether the pipeline raised while it was loaded.
     #[must_use]

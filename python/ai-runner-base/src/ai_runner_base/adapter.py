@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -30,7 +31,9 @@ class _Adapter(Decoupled):
     async def start(self, params: dict[str, Any]) -> None:
         """Makes the pipeline and awaits its `initialize`."""
         pipeline = self._kind.__new__(self._kind)
-        pipeline.pipeline_name = self.pipeline_name or pipeline.pipeline_name
+        if self.pipeline_name:
+            with suppress(AttributeError):  # a class may have a property of that name
+                pipeline.pipeline_name = self.pipeline_name
         pipeline.__init__()  # type: ignore[misc]
         self._pipeline = pipeline
         await pipeline.initialize(**params)

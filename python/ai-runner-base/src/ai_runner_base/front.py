@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ _PIECE = 64 * 1024
 
 
 class Front:
-    """The application. It starts nothing for a pipeline that is served already; in prepare mode it prepares and ends."""
+    """The application. It starts nothing for a pipeline that is served already; and only prepares in prepare mode."""
 
     routes: tuple[Any, ...] = ()
     """None of its own: the runner behind it knows its routes."""
@@ -107,19 +108,24 @@ class Front:
             await _unreachable(send)
             return
         try:
-            await _forward(scope, receive, send, reader, writer)
+            await _forward(scope, _head(scope, address.netloc), receive, send, reader, writer)
         finally:
             writer.close()
 
 
 async def _forward(
-    scope: Scope, receive: Receive, send: Send, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    scope: Scope,
+    head: bytes,
+    receive: Receive,
+    send: Send,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
 ) -> None:
     begun = False
     try:
         message = await receive()
         has_body = bool(message.get("body")) or message.get("more_body", False)
-        writer.write(_head(scope, has_body))
+        writer.write(head + _length(scope["method"], has_body))
         while message["type"] == "http.request":
             body = message.get("body", b"")
             if body:
@@ -144,20 +150,35 @@ async def _forward(
         await _unreachable(send)
 
 
-def _head(scope: Scope, has_body: bool) -> bytes:
+def _head(scope: Scope, behind: str) -> bytes:
+    """The request's head for the server `behind`, up to how long its body is."""
     path = scope.get("raw_path") or scope["path"].encode()
     query = scope.get("query_string", b"")
     target = path + (b"?" + query if query else b"")
     lines = [scope["method"].encode() + b" " + target + b" HTTP/1.1"]
     for name, value in scope["headers"]:
-        if name.lower() not in _HOP_BY_HOP and name.lower() not in (b"content-length", b"expect"):
+        if name.lower() == b"host" and not _came_over_loopback(scope):
+            # Whoever listens for others is called as they like; the server behind goes by its own name.
+            lines.append(b"host: " + behind.encode())
+        elif name.lower() not in _HOP_BY_HOP and name.lower() not in (b"content-length", b"expect"):
             lines.append(name + b": " + value)
     lines.append(b"connection: close")
+    return b"\r\n".join(lines) + b"\r\n"
+
+
+def _came_over_loopback(scope: Scope) -> bool:
+    """Whether the caller reached an address that only this machine has: then its `Host` is judged as it is."""
+    host = (scope.get("server") or ("", None))[0] or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _length(method: str, has_body: bool) -> bytes:
     if has_body:
-        lines.append(b"transfer-encoding: chunked")
-    elif scope["method"] in ("POST", "PUT", "PATCH"):
-        lines.append(b"content-length: 0")
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+        return b"transfer-encoding: chunked\r\n\r\n"
+    return b"content-length: 0\r\n\r\n" if method in ("POST", "PUT", "PATCH") else b"\r\n"
 
 
 async def _answer_head(reader: asyncio.StreamReader) -> tuple[int, list[tuple[bytes, bytes]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -27,6 +28,23 @@ Message = dict[str, Any]
 class ParentGone(Exception):  # noqa: N818  an ordinary way for a worker to end
     """The parent closed its end, or takes nothing any more."""
 
+    exit_code = 0
+
+
+class DescriptorLost(ParentGone):
+    """Our own end is closed, or is another thing by now: the author's code closed what was not its own."""
+
+    exit_code = 88
+
+
+def is_lost(error: OSError) -> bool:
+    """Whether a socket of ours is none any more."""
+    return error.errno in (errno.EBADF, errno.ENOTSOCK)
+
+
+def _gone(error: OSError) -> ParentGone:
+    return DescriptorLost() if is_lost(error) else ParentGone()
+
 
 class Control:
     """A connected `SOCK_STREAM` socket. `send` may be called from several threads; `recv` belongs to one."""
@@ -40,6 +58,10 @@ class Control:
         """The socket's descriptor."""
         return self._socket.fileno()
 
+    def close(self) -> None:
+        """Lets go of the socket."""
+        self._socket.close()
+
     def send(self, message: Message) -> None:
         """Sends one message; a text that makes it too long is shortened. Raises ParentGone."""
         body = encode(message)
@@ -47,7 +69,7 @@ class Control:
             with self._sending:
                 self._socket.sendall(_LENGTH.pack(len(body)) + body)
         except OSError as error:
-            raise ParentGone from error
+            raise _gone(error) from error
 
     def recv(self) -> tuple[Message, list[int]]:
         """The next message and its descriptors, close-on-exec and the caller's. Raises ParentGone, ProtocolError."""
@@ -75,7 +97,7 @@ class Control:
                     [view], socket.CMSG_SPACE(MAX_FDS * 4), socket.MSG_CMSG_CLOEXEC
                 )
             except OSError as error:
-                raise ParentGone from error
+                raise _gone(error) from error
             fds.extend(descriptors(ancillary))
             if flags & socket.MSG_CTRUNC or len(fds) > MAX_FDS:
                 raise ProtocolError("too many descriptors")

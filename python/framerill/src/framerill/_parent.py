@@ -18,6 +18,7 @@ from . import _session
 from ._control import Control, Message, ParentGone
 from ._link import close_all
 from ._version import __version__
+from ._watchdog import Watchdog
 from .errors import ProtocolError
 
 _BEAT_SECONDS = 1.0
@@ -37,11 +38,12 @@ class Parent:
         self._stats: Callable[[], dict[str, Any]] = dict
         self._last_stats: dict[str, Any] = {}
         self._drain: DrainWatch | None = None
+        self._watchdog: Watchdog | None = None
         self.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
-    def start(self, stats: Callable[[], dict[str, Any]], drain: DrainWatch) -> None:
+    def start(self, stats: Callable[[], dict[str, Any]], drain: DrainWatch, watchdog: Watchdog) -> None:
         """Says hello and starts the threads."""
-        self._stats, self._drain = stats, drain
+        self._stats, self._drain, self._watchdog = stats, drain, watchdog
         self.say(
             {
                 "type": "hello",
@@ -62,8 +64,12 @@ class Parent:
         """Sends one message. A parent that does not take it is gone, and this process with it."""
         try:
             self._control.send(message)
-        except ParentGone:
-            os._exit(ASKED)
+        except ParentGone as gone:
+            os._exit(gone.exit_code)
+
+    def forked(self) -> None:
+        """In a child that the author forked off: the socket is the worker's alone."""
+        self._control.close()
 
     def log(self, level: str, text: str) -> None:
         """A line for the log: `error`, `warn`, `info` or `debug`."""
@@ -73,11 +79,18 @@ class Parent:
         """An error for the stream's owner, which ends nothing."""
         self.say(_session.error(None, "reported", text))
 
+    @property
+    def busy(self) -> str | None:
+        """The declared long work, while it lasts."""
+        return self._busy
+
     def set_busy(self, what: str | None) -> None:
         """Declares long work, or that it is over. A heartbeat says so before the work begins."""
         self._busy = what
         if what is not None:
             self._beat()
+        # The lock may be held for longer now, or no longer.
+        self._look()
 
     def _beat(self) -> None:
         with self._beating:
@@ -87,6 +100,10 @@ class Parent:
             self._beats += 1
             self.say(message)
 
+    def _look(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.look(time.monotonic())
+
     def _beat_for_ever(self) -> None:
         while True:
             self._beat()
@@ -94,6 +111,7 @@ class Parent:
             if stats != self._last_stats:
                 self._last_stats = stats
                 self.say({"type": "stats", "stats": stats})
+            self._look()
             time.sleep(_BEAT_SECONDS)
 
     # Listening
@@ -123,8 +141,8 @@ class Parent:
             self._watch_drain()
             try:
                 message, fds = self._control.recv()
-            except ParentGone:
-                os._exit(ASKED)
+            except ParentGone as gone:
+                os._exit(gone.exit_code)
             except ProtocolError as error:
                 self.say(_session.error(None, "protocol", str(error), fatal=True))
                 os._exit(BROKEN)

@@ -5,6 +5,7 @@ A driver: `Session` decides which request is in order, `Engine` runs the pipelin
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -20,6 +21,7 @@ from ._parent import ASKED, FAILED, DrainWatch, Parent
 from ._said import text_of
 from ._stream import JOIN_WITHIN, Counts, Interrupted, Notices, Stream
 from ._wait import Waiter
+from ._watchdog import FIRST_FRAME_SECONDS, LOAD_SECONDS, Watchdog, Work
 from .errors import ContractError, LinkClosed, LinkError, ParamsError, TargetError
 
 if TYPE_CHECKING:
@@ -66,6 +68,23 @@ class Worker:
         if self._engine is None:
             return 0.0
         return float(self._engine.pipeline.max_frame_time)
+
+    def work(self) -> Work:
+        """What the main thread is at."""
+        busy, engine, headway = self._parent.busy, self._engine, self.headway()
+        if busy is not None:
+            return Work(busy, headway, LOAD_SECONDS, LOAD_SECONDS)
+        if engine is None:
+            return Work(None, headway, LOAD_SECONDS)
+        told = os.environ.get("FRAMERILL_MAX_FRAME_TIME")
+        may_take = float(told) if told else self.may_wait()
+        return Work(engine.step, headway, may_take if headway else max(may_take, FIRST_FRAME_SECONDS))
+
+    def forked(self) -> None:
+        """In a child that the author forked off: what it does there is no answer, and holds no stream open."""
+        self._parent.forked()
+        for stream in self._streams.values():
+            stream.link.close()
 
     # The loop
 
@@ -154,6 +173,9 @@ class Worker:
                 self._ended(self._streams[name], LinkError(f"no pool came in {JOIN_WITHIN:g} s"))
 
     def _ended(self, stream: Stream, error: LinkError) -> None:
+        if isinstance(error.__cause__, OSError) and _control.is_lost(error.__cause__):
+            # It is not media that left. Nobody else would notice.
+            os._exit(_control.DescriptorLost.exit_code)
         joining = self._joining.get(stream.name)
         self._forget(stream)
         if joining is not None:
@@ -408,14 +430,18 @@ def main(argv: list[str]) -> NoReturn:
     sys.argv = argv[:1]
     parent = Parent(_control.take())
     worker = Worker(parent)
-    parent.start(worker.stats, DrainWatch(worker.headway, worker.may_wait))
+    os.register_at_fork(after_in_child=worker.forked)
+    watchdog = Watchdog(worker.work)
+    parent.start(worker.stats, DrainWatch(worker.headway, worker.may_wait), watchdog)
     try:
         code = worker.run()
     except (Exception, SystemExit) as error:  # noqa: BLE001  the process border: whatever it was, the parent is told
         parent.say(worker.report(error))
         code = FAILED
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        # The author may have closed them, or put something else there.
+        with contextlib.suppress(Exception):
+            stream.flush()
     # Threads and exit handlers of an author's libraries cannot keep the process.
     os._exit(code)
 

@@ -130,6 +130,7 @@ fn a_frame_that_takes_longer_than_two_usual_distances_is_bridged_and_its_own_pic
 #[test]
 fn a_frame_that_may_have_further_pictures_does_not_hold_up_those_behind_it() {
     let mut scene = Scene::new(EgressMode::Live);
+    scene.present(true);
     scene.well(10);
     let open = scene.arrive();
     let (place, now) = (pts(open), scene.now + 5 * MS);
@@ -150,6 +151,29 @@ fn a_frame_that_may_have_further_pictures_does_not_hold_up_those_behind_it() {
         .presenter
         .finish(open, further, open, false, scene.now);
     assert!(!placed, "its place is taken");
+}
+
+#[test]
+fn what_is_kept_inside_is_not_late_while_nothing_comes_and_is_once_more_comes() {
+    let mut scene = Scene::new(EgressMode::Live);
+    scene.present(true);
+    scene.presenter.takes_in();
+    // Two are kept inside.
+    scene.arrive();
+    scene.arrive();
+    for _ in 0..10 {
+        let frame = scene.arrive();
+        assert!(scene.finish(frame - 2));
+    }
+    scene.now += 1000 * MS;
+    scene.look();
+    let frame = scene.arrive();
+    assert!(scene.finish(frame - 2), "{:?}", scene.frames());
+    assert!(scene.frames().iter().all(|(_, is_filler)| !is_filler));
+    for _ in 0..4 {
+        scene.arrive();
+    }
+    assert!(scene.frames().iter().any(|(_, is_filler)| *is_filler));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     failure::Failure,
     infer::settings::Settings,
-    run::{Pipeline, worker_command},
+    run::{Bounds, Pipeline, worker_command},
 };
 
 /// A worker and its parameters.
@@ -24,6 +24,8 @@ pub(super) struct Worker {
     pub(super) key: Key,
     pub(super) child: Supervised<Incoming>,
     pub(super) description: Option<Box<Description>>,
+    /// The life in which it got the initial set once more after its load.
+    reapplied_in: Option<u32>,
     pub(super) flow: Flow,
     /// It takes streams.
     pub(super) is_ready: bool,
@@ -63,7 +65,11 @@ impl Worker {
             retries_first_load: !gives_way,
             ..Config::default()
         };
-        let mut command = worker_command(&key.pipeline, settings.python.as_deref())?;
+        let bounds = Bounds {
+            max_frame_time: settings.max_frame_time,
+            memory: settings.worker_memory,
+        };
+        let mut command = worker_command(&key.pipeline, settings.python.as_deref(), bounds)?;
         if settings.verbose {
             command = command.env("VERBOSE_LOGGING", "1");
         }
@@ -73,6 +79,7 @@ impl Worker {
             flow,
             key,
             description: None,
+            reapplied_in: None,
             is_ready: false,
             was_ready: false,
             load,
@@ -126,6 +133,15 @@ impl Worker {
         self.description
             .as_ref()
             .is_some_and(|it| it.reapplies_initial)
+    }
+
+    /// After each load, where it wants it so (runner contract §5.4, §9.2); a reload is none.
+    pub(super) fn reapply_initial(&mut self) {
+        let life = Some(self.life());
+        if self.reapplies_initial() && self.reapplied_in != life {
+            self.reapplied_in = life;
+            self.flow.reset(true);
+        }
     }
 
     /// Without defaults, as a load takes it.

@@ -141,6 +141,8 @@ impl Driver {
                     count: restart_count,
                     at_ms: restart_time_ms,
                     logs: seat.extras.last_restart_logs.clone().unwrap_or_default(),
+                    reason: reason.to_string(),
+                    code: reason.kind().to_owned(),
                     now_ms,
                 };
                 (event, stream)

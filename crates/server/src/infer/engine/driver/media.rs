@@ -29,6 +29,10 @@ impl Driver {
                 let ids = self.ids_of_stream(number);
                 log_child(Level::Info, &ids, "media", &line);
             }
+            Update::LogLeftOut(left_out) => {
+                let ids = self.ids_of_stream(number);
+                self.log_left_out("media", &ids, "media", left_out);
+            }
             Update::Lifecycle(event) => self.media_event(number, event),
             Update::Message(message, _) => self.media_says(number, message),
         }

@@ -72,6 +72,8 @@ pub(in crate::infer::engine) struct Driver {
     pub(super) started: u64,
     pub(super) ended: Option<Ended>,
     pub(super) restarts: BTreeMap<(&'static str, String), u64>,
+    /// Lines of children that the log does not have, by role.
+    pub(super) log_left_out: BTreeMap<&'static str, u64>,
     pub(super) recovery: Recovery,
 }
 
@@ -113,6 +115,7 @@ impl Driver {
             started: 0,
             ended: None,
             restarts: BTreeMap::new(),
+            log_left_out: BTreeMap::new(),
             recovery: Recovery::default(),
         };
         this.seats

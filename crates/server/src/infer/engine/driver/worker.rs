@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use framerill_supervisor::{
-    ChildId, Update,
+    ChildId, LeftOut, Update,
     guardian::Input,
     lifecycle::{self, Reason},
 };
@@ -62,6 +62,11 @@ impl Driver {
                 let name = worker.name();
                 let ids = self.ids_of(id);
                 log_child(Level::Info, &ids, &name, &line);
+            }
+            Update::LogLeftOut(left_out) => {
+                let name = self.worker(id).map(Worker::name).unwrap_or_default();
+                let ids = self.ids_of(id);
+                self.log_left_out("worker", &ids, &name, left_out);
             }
             Update::Lifecycle(event) => self.worker_event(id, event),
             Update::Message(message, _) => self.worker_says(id, message),
@@ -128,7 +133,11 @@ impl Driver {
         });
         self.reloaded(id);
         self.attach_all(id);
+        let is_idle = !self.is_used(id);
         if let Some(worker) = self.worker_mut(id) {
+            if is_idle {
+                worker.reapply_initial();
+            }
             worker.pump();
         }
     }
@@ -148,11 +157,20 @@ impl Driver {
     }
 
     pub(super) fn count_restart(&mut self, role: &'static str, reason: &Reason) {
-        let why = match &reason.fault {
-            Some(fault) => fault.code.clone(),
-            None => reason.exit.kind().to_owned(),
-        };
+        let why = reason.kind().to_owned();
         *self.restarts.entry((role, why)).or_default() += 1;
+    }
+
+    /// A child said more than the log takes.
+    pub(super) fn log_left_out(
+        &mut self,
+        role: &'static str,
+        ids: &Ids,
+        name: &str,
+        left_out: LeftOut,
+    ) {
+        *self.log_left_out.entry(role).or_default() += left_out.lines;
+        log_child(Level::Warning, ids, name, &left_out.to_string());
     }
 
     /// The worker is gone: its streams let go of it, and what it may have died of is judged.
