@@ -210,7 +210,7 @@ def test_the_list_names_broken_ones_and_imports_none(installed):
     assert list(rows) == ["gone", "mine", "odd", "older"]
     assert rows["mine"] == {
         "name": "mine", "target": "one_pipeline:Mine", "distribution": "plates-pack", "version": "1.2",
-        "group": "ai_runner.pipelines", "error": None,
+        "group": "ai_runner.pipelines", "editable": False, "summary": None, "error": None,
     }  # fmt: skip
     assert "`not_installed_anywhere` is not installed" in rows["gone"]["error"]
     assert "not of the form module:Class" in rows["odd"]["error"]

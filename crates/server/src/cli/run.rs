@@ -7,6 +7,7 @@ use framerill_media::Size;
 use framerill_worker::message::LinkPolicy;
 
 use crate::{
+    environments::Effort,
     exit::Exit,
     failure::Failure,
     memory_size::memory_limit,
@@ -20,7 +21,7 @@ use crate::{
 pub(super) struct Run {
     /// mp4, mkv, mov, ts or webm file, or lavfi:GENERATOR (lavfi:testsrc2=size=1280x720:rate=30:duration=10)
     input: String,
-    /// Built-in name, FILE.py, module:Class or the name of an installed package's entry point
+    /// Built-in name, FILE.py, module:Class, the name of an installed package's entry point, or a PipelineSpec as JSON
     #[arg(short, long, value_name = "NAME|FILE.py|module:Class")]
     pipeline: String,
     /// Parameters of the pipeline; `framerill pipelines describe NAME` lists them
@@ -94,7 +95,8 @@ impl Run {
                     .hint("write the video to a file"),
             );
         }
-        let pipeline = Pipeline::find(&self.pipeline)?;
+        let pipeline =
+            Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough);
         let output = self
             .output
             .unwrap_or_else(|| run::default_output(&self.input, &pipeline));
@@ -103,12 +105,13 @@ impl Run {
             PolicyArg::Latest => (LinkPolicy::Latest, Pace::RealTime),
         };
         let plan = Plan {
-            params: self
-                .params
-                .as_deref()
-                .map(run::params)
-                .transpose()?
-                .unwrap_or_default(),
+            params: pipeline.with_initial(
+                self.params
+                    .as_deref()
+                    .map(run::params)
+                    .transpose()?
+                    .unwrap_or_default(),
+            ),
             preview: self.preview.then(|| run::preview_path(&output)),
             input: self.input,
             pipeline,

@@ -27,14 +27,13 @@ use framerill_worker::message::{
 use super::{
     Plan, Report,
     inbox::{Inbox, Incoming},
-    members::{DRAIN_WITHIN, LEAVE_WITHIN, MEDIA, Worker, start_media, start_worker},
+    members::{DRAIN_WITHIN, LEAVE_WITHIN, MEDIA, Worker, interpreter, start_media, start_worker},
     progress::Progress,
     report::{Frames, counted},
 };
 use crate::{
     exit::Exit,
     failure::Failure,
-    program,
     python::{NO_MODULE, no_package},
 };
 
@@ -360,8 +359,9 @@ impl<'a> Engine<'a> {
             }
             Update::LogLine(line) => {
                 if self.description.is_none() && line.contains(NO_MODULE) {
-                    let python = program::python(self.plan.python.as_deref());
-                    self.end(Ending::Failure(no_package(&python, NO_MODULE)));
+                    let python = interpreter(&self.plan.pipeline, self.plan.python.as_deref());
+                    let failure = python.map_or_else(|it| it, |it| no_package(&it, NO_MODULE));
+                    self.end(Ending::Failure(failure));
                     return;
                 }
                 progress.say(&format!("[{}] {line}", self.plan.pipeline.short_name()));

@@ -146,6 +146,11 @@ def _installed(name: str) -> Found:
 
             said = f"two packages name a pipeline `{point.name}`: {point.value} counts, {other.value} does not"
             logging.getLogger("framerill").warning(said)
+    return of_point(point, name)
+
+
+def of_point(point: EntryPoint, name: str) -> Found:
+    """The class of an entry point, asked for as `name`, which may be a variant of its own. Raises TargetError."""
     module = _import(point.module, name)
     found = _attribute(module, point.attr, name, name) if point.attr else _the_one(module, name, name)
     origin = f"package {point.dist.name} {point.dist.version}" if point.dist else "package"
