@@ -39,17 +39,17 @@ pub(super) enum Pipelines {
         #[arg(long, value_name = "PATH")]
         python: Option<PathBuf>,
     },
-    New(super::pipelines_new::New),
     Install(install::Install),
     Remove(install::Remove),
     Prepare(prepare::Prepare),
+    New(super::pipelines_new::New),
 }
 
 impl Pipelines {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
-            Self::New(new) => new.run(),
             Self::List(list) => list.run(),
+            Self::New(new) => new.run(),
             Self::Describe { name, json, python } => {
                 let description = describe(&name, python.as_deref())?;
                 if json {

@@ -248,10 +248,6 @@ impl Pipeline {
     }
 }
 
-fn is_python_file(path: &Path) -> bool {
-    path.extension().is_some_and(|it| it == "py")
-}
-
 /// Names in one line.
 const SHOWN: usize = 30;
 
@@ -261,6 +257,10 @@ fn plain(name: &str) -> String {
         false => '-',
     };
     name.chars().map(letter).collect()
+}
+
+fn is_python_file(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "py")
 }
 
 /// `JSON` or `@FILE`.
