@@ -136,7 +136,6 @@ impl Engine<'_> {
                 next.worker.post(&load, &[]);
             }
             Update::LogLine(line) => progress.say(&format!("[{name}] {line}")),
-            Update::LogLeftOut(left_out) => progress.say(&format!("[{name}] {left_out}")),
             Update::Message(FromChild::Log { message, .. }, _) => {
                 progress.say(&format!("[{name}] {message}"));
             }
