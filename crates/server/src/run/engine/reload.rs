@@ -136,7 +136,6 @@ impl Engine<'_> {
                 next.worker.post(&load, &[]);
             }
             Update::LogLine(line) => progress.say(&format!("[{name}] {line}")),
-            Update::LogLeftOut(left_out) => progress.say(&format!("[{name}] {left_out}")),
             Update::Message(FromChild::Log { message, .. }, _) => {
                 progress.say(&format!("[{name}] {message}"));
             }
@@ -145,6 +144,10 @@ impl Engine<'_> {
             }
             Update::Message(FromChild::Error(error), _) => next.error = Some(error),
             Update::Message(..) => {}
+            Update::LogLeftOut(left_out) => {
+                report.log_lines_dropped += left_out.lines;
+                progress.say(&format!("[{name}] {left_out}"));
+            }
             Update::Lifecycle(Event::Ready { .. }) => self.take_over(report, progress),
             Update::Lifecycle(Event::Restarting { reason, .. } | Event::Failed { reason }) => {
                 let error = next.error.take();
