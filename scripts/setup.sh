@@ -67,6 +67,19 @@ python_packages() {
   echo "$wanted" >"$stamp"
 }
 
+# What environments of the other Pythons here need in tests; without it those tests are skipped.
+wheels_of_other_pythons() {
+  local python version
+  for python in python3.{10..14} "$HOME"/.pyenv/versions/3.*/bin/python3; do
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
+    [[ "$version" =~ ^3\.1[0-4]$ ]] && [ ! -e "target/wheels/.$version" ] || continue
+    mkdir -p target/wheels
+    .venv/bin/python -m pip download -q --disable-pip-version-check --only-binary :all: --python-version "$version" \
+      -d target/wheels numpy 'pydantic>=2' && touch "target/wheels/.$version" ||
+      echo "setup: no wheels for Python $version: tests of its environments are skipped"
+  done
+}
+
 # cargo_tool NAME VERSION: into target/tools, unless some version is on the PATH or there already.
 cargo_tool() {
   local name=$1 version=$2
@@ -83,6 +96,7 @@ cargo_tool() {
 rust
 python_packages
 if [ "${1:-}" = tools ]; then
+  wheels_of_other_pythons
   cargo_tool cargo-nextest 0.9.151
   cargo_tool cargo-deny 0.20.2
 fi

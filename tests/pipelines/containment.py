@@ -219,6 +219,16 @@ class TellsItsBound(Once):
         )
 
 
+class ForksWithoutEnd(Once):
+    """One child after another, none of which ends."""
+
+    def misbehave(self, frame):
+        while True:
+            if not os.fork():
+                time.sleep(3600)
+            time.sleep(0.001)
+
+
 class ForkBomb(Once):
     """Twice as many every moment; each rests in between, so that tests beside this one go on."""
 

@@ -74,7 +74,8 @@ fn venv_near_by() -> Option<PathBuf> {
         .find(|python| python.is_file())
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+/// A program on the PATH.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|it| it.is_file())

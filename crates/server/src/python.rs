@@ -1,17 +1,32 @@
 //! Questions to the Python package: which pipelines are installed, what is one of them.
 
-use std::path::Path;
+use std::{path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use crate::{failure::Failure, program, question::ask_program};
+use crate::{
+    failure::Failure,
+    program,
+    question::{WITHIN, ask_command},
+};
 
 /// Asks `python -m framerill.pipelines ARGS` and returns its JSON.
 pub(crate) fn ask(python: Option<&Path>, args: &[&str]) -> Result<Value, Failure> {
     let python = program::python(python);
-    let answer = ask_program(&python, &[&["-m", "framerill.pipelines"], args].concat()).map_err(
-        |failure| failure.hint("install Python 3.10 or newer, or name one with --python"),
-    )?;
+    let mut command = Command::new(&python);
+    command.args(["-m", "framerill.pipelines"]).args(args);
+    ask_command_of(&python, command, WITHIN)
+}
+
+/// The same, with a command of its own.
+pub(crate) fn ask_command_of(
+    python: &Path,
+    mut command: Command,
+    within: Duration,
+) -> Result<Value, Failure> {
+    let answer = ask_command(&mut command, within).map_err(|failure| {
+        failure.or_hint("install Python 3.10 or newer, or name one with --python")
+    })?;
     let value: Option<Value> = serde_json::from_str(&answer.out).ok();
     match value {
         Some(value) if answer.success => Ok(value),
@@ -29,46 +44,8 @@ pub(crate) fn ask(python: Option<&Path>, args: &[&str]) -> Result<Value, Failure
                 None => failure,
             })
         }
-        _ => Err(no_package(&python, &answer.err)),
+        _ => Err(no_package(python, &answer.err)),
     }
-}
-
-/// A pipeline that a package brings.
-#[derive(Clone, Debug)]
-pub(crate) struct Installed {
-    /// Entry point's name.
-    pub(crate) name: String,
-    /// `module:Class`.
-    pub(crate) target: String,
-    /// Package and version.
-    pub(crate) origin: String,
-    /// Why it cannot be used.
-    pub(crate) error: Option<String>,
-}
-
-/// The pipelines that are installed into a Python; none of them is imported.
-pub(crate) fn installed(python: Option<&Path>) -> Result<Vec<Installed>, Failure> {
-    let listed = ask(python, &["list"])?;
-    let text = |it: &Value, key: &str| {
-        it.get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let rows = listed
-        .as_array()
-        .or_else(|| listed.get("pipelines")?.as_array());
-    let rows = rows.into_iter().flatten();
-    Ok(rows
-        .map(|it| Installed {
-            name: text(it, "name"),
-            target: text(it, "target"),
-            origin: format!("{} {}", text(it, "distribution"), text(it, "version"))
-                .trim()
-                .to_owned(),
-            error: it.get("error").and_then(Value::as_str).map(str::to_owned),
-        })
-        .collect())
 }
 
 /// What Python says when the package is not there.

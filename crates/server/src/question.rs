@@ -16,7 +16,7 @@ use std::{
 use crate::failure::Failure;
 
 /// A question may import an author's module; longer than this it is not waited for.
-const WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 /// After its end, what is still in its pipes comes within this.
 const REST_WITHIN: Duration = Duration::from_secs(1);
 /// The longest answer.
@@ -31,12 +31,17 @@ pub(crate) struct Answer {
 
 /// Runs a program to its end and returns what it printed.
 pub(crate) fn ask_program(program: &Path, args: &[&str]) -> Result<Answer, Failure> {
-    let shown = program.display();
+    let mut command = Command::new(program);
+    ask_command(command.args(args), WITHIN)
+}
+
+/// The same for a command that has more to it than arguments, within a time of its own.
+pub(crate) fn ask_command(command: &mut Command, within: Duration) -> Result<Answer, Failure> {
+    let shown = command.get_program().to_string_lossy().into_owned();
     let gone = |error: std::io::Error| {
         Failure::cannot_start("no_program", format!("cannot run `{shown}`: {error}"))
     };
-    let mut child = Command::new(program)
-        .args(args)
+    let mut child = command
         // What lies in the current folder is no part of Python's library.
         .env("PYTHONSAFEPATH", "1")
         .stdin(Stdio::null())
@@ -46,8 +51,8 @@ pub(crate) fn ask_program(program: &Path, args: &[&str]) -> Result<Answer, Failu
         .map_err(gone)?;
     let out = Heard::listen(child.stdout.take());
     let err = Heard::listen(child.stderr.take());
-    let Some(success) = wait(&mut child).map_err(gone)? else {
-        let message = format!("`{shown}` did not answer within {} s", WITHIN.as_secs());
+    let Some(success) = wait(&mut child, within).map_err(gone)? else {
+        let message = format!("`{shown}` did not answer within {} s", within.as_secs());
         return Err(Failure::failed("no_answer", message)
             .hint("look at what the pipeline's module does when it is imported"));
     };
@@ -96,8 +101,8 @@ fn lock(text: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
     clippy::disallowed_methods,
     reason = "driver: owns the clock and polls a process"
 )]
-fn wait(child: &mut Child) -> std::io::Result<Option<bool>> {
-    let deadline = Instant::now() + WITHIN;
+fn wait(child: &mut Child, within: Duration) -> std::io::Result<Option<bool>> {
+    let deadline = Instant::now() + within;
     while Instant::now() < deadline {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status.success()));

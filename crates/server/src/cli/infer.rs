@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::trickle::TlsArgs;
 use crate::{
+    environments::Effort,
     exit::Exit,
     failure::Failure,
     infer::{self, Asked, Infer as Inner, Settings, json},
@@ -19,7 +20,7 @@ use crate::{
 /// With --subscribe-url and --publish-url a stream begins at once, and infer ends with it.
 #[derive(Debug, Args)]
 pub(super) struct Infer {
-    /// Pipeline: a name, module:Class or a file
+    /// Pipeline: a name, module:Class, a file, or a PipelineSpec as JSON
     #[arg(long, value_name = "PIPELINE", env = "FRAMERILL_PIPELINE")]
     pipeline: String,
     /// Port on 127.0.0.1; 0 is any free one
@@ -136,12 +137,14 @@ fn protocol(text: &str) -> Result<String, String> {
 
 impl Infer {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let pipeline = Pipeline::find(&self.pipeline)?;
+        let pipeline =
+            Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough);
         let initial_params = json::read(self.initial_params.as_bytes()).map_err(|error| {
             let text = format!("--initial-params is no JSON object: {error}");
             Failure::usage("initial_params", text)
                 .hint("give an object such as '{\"strength\": 0.5}'")
         })?;
+        let initial_params = pipeline.with_initial(initial_params);
         let verbose =
             self.verbose || std::env::var_os("VERBOSE_LOGGING").is_some_and(|it| it == "1");
         let ids = Ids {

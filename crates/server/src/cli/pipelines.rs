@@ -1,25 +1,33 @@
 //! `framerill pipelines`.
 
-use std::path::{Path, PathBuf};
+mod install;
+mod list;
+mod prepare;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use clap::Subcommand;
 use framerill_worker::{filters, message::Description, runtime};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::{exit::Exit, failure::Failure, python, run::Pipeline, terminal::answer_json};
+use crate::{
+    environments::{Effort, OTHERS},
+    exit::Exit,
+    failure::Failure,
+    python,
+    question::WITHIN,
+    run::{self, Pipeline},
+    terminal::answer_json,
+};
 
-/// List and describe pipelines.
+/// List, describe, install and prepare pipelines.
 #[derive(Debug, Subcommand)]
 pub(super) enum Pipelines {
-    /// Every pipeline that can be named: built in, and installed into the Python that is used
-    List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// Python to look into
-        #[arg(long, value_name = "PATH")]
-        python: Option<PathBuf>,
-    },
+    /// Every pipeline that can be named: built in, in the Python that is used, and in environments
+    List(list::List),
     /// What one pipeline is and which parameters it has; loads no model
     Describe {
         /// Built-in name, FILE.py, module:Class or the name of an installed package's entry point
@@ -31,12 +39,17 @@ pub(super) enum Pipelines {
         #[arg(long, value_name = "PATH")]
         python: Option<PathBuf>,
     },
+    Install(install::Install),
+    Remove(install::Remove),
+    Prepare(prepare::Prepare),
+    New(super::pipelines_new::New),
 }
 
 impl Pipelines {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
-            Self::List { json, python } => list(json, python),
+            Self::List(list) => list.run(),
+            Self::New(new) => new.run(),
             Self::Describe { name, json, python } => {
                 let description = describe(&name, python.as_deref())?;
                 if json {
@@ -46,6 +59,9 @@ impl Pipelines {
                 }
                 Ok(Exit::Done)
             }
+            Self::Install(install) => install.run(),
+            Self::Remove(remove) => remove.run(),
+            Self::Prepare(prepare) => prepare.run(),
         }
     }
 }
@@ -55,11 +71,19 @@ const NOBODY_KNOWS_IT: [&str; 3] = ["unknown_pipeline", "no_python_package", "no
 
 /// The description of a pipeline by any of its names.
 fn describe(name: &str, python: Option<&Path>) -> Result<Description, Failure> {
-    let pipeline = Pipeline::find(name)?;
     if let Some(kind) = filters::find(name) {
         return Ok(runtime::describe(kind));
     }
-    let value = match python::ask(python, &["describe", name]) {
+    let pipeline = Pipeline::find(name)?.placed(python, Effort::Thorough);
+    let interpreter = run::interpreter(&pipeline, python)?;
+    let mut command = Command::new(&interpreter);
+    command.args(["-m", "framerill.pipelines", "describe", pipeline.target()]);
+    if matches!(pipeline, Pipeline::Installed { .. }) {
+        for name in OTHERS {
+            command.env_remove(name);
+        }
+    }
+    let value = match python::ask_command_of(&interpreter, command, WITHIN) {
         Err(failure)
             if pipeline.is_plain_name() && NOBODY_KNOWS_IT.contains(&failure.code.as_str()) =>
         {
@@ -74,55 +98,6 @@ fn describe(name: &str, python: Option<&Path>) -> Result<Description, Failure> {
         )
         .hint("bring the Python package and framerill to the same version")
     })
-}
-
-fn list(json: bool, python: Option<PathBuf>) -> Result<Exit, Failure> {
-    let installed = python::installed(python.as_deref());
-    let no_python = installed.as_ref().err().map(ToString::to_string);
-    let installed = installed.unwrap_or_default();
-    if json {
-        let mut rows: Vec<Value> = filters::all()
-            .iter()
-            .map(|kind| {
-                json!({"name": kind.name(), "summary": kind.summary(), "language": "rust",
-                       "origin": "built-in", "target": kind.name(), "error": null})
-            })
-            .collect();
-        rows.extend(installed.iter().map(|it| {
-            json!({"name": it.name, "summary": null, "language": "python", "origin": it.origin,
-                   "target": it.target, "error": it.error})
-        }));
-        answer_json(&json!({"pipelines": rows, "python_error": no_python}));
-        return Ok(Exit::Done);
-    }
-    crate::terminal::answer(format_args!(
-        "{:<16} {:<10} {:<24} SUMMARY",
-        "NAME", "LANGUAGE", "ORIGIN"
-    ));
-    for kind in filters::all() {
-        crate::terminal::answer(format_args!(
-            "{:<16} {:<10} {:<24} {}",
-            kind.name(),
-            "rust",
-            "built-in",
-            kind.summary()
-        ));
-    }
-    for it in installed {
-        let summary = it
-            .error
-            .map_or(it.target, |error| format!("broken: {error}"));
-        crate::terminal::answer(format_args!(
-            "{:<16} {:<10} {:<24} {summary}",
-            it.name, "python", it.origin
-        ));
-    }
-    if let Some(error) = no_python {
-        crate::terminal::tell(format_args!(
-            "framerill: no Python pipelines are listed: {error}"
-        ));
-    }
-    Ok(Exit::Done)
 }
 
 fn print_description(it: &Description) {

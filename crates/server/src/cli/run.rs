@@ -7,6 +7,7 @@ use framerill_media::Size;
 use framerill_worker::message::LinkPolicy;
 
 use crate::{
+    environments::Effort,
     exit::Exit,
     failure::Failure,
     memory_size::memory_limit,
@@ -20,7 +21,7 @@ use crate::{
 pub(super) struct Run {
     /// mp4, mkv, mov, ts or webm file, or lavfi:GENERATOR (lavfi:testsrc2=size=1280x720:rate=30:duration=10)
     input: String,
-    /// Built-in name, FILE.py, module:Class or the name of an installed package's entry point
+    /// Built-in name, FILE.py, module:Class, the name of an installed package's entry point, or a PipelineSpec as JSON
     #[arg(short, long, value_name = "NAME|FILE.py|module:Class")]
     pipeline: String,
     /// Parameters of the pipeline; `framerill pipelines describe NAME` lists them
@@ -68,6 +69,9 @@ pub(super) struct Run {
     /// Run the pipeline on this terminal without deadlines or restarts, so that a debugger works
     #[arg(long)]
     in_process: bool,
+    /// Load the pipeline anew whenever one of its files is saved, while the video goes on
+    #[arg(long)]
+    reload: bool,
     /// End with one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -94,7 +98,11 @@ impl Run {
                     .hint("write the video to a file"),
             );
         }
-        let pipeline = Pipeline::find(&self.pipeline)?;
+        let pipeline =
+            Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough);
+        if self.reload {
+            can_reload(&pipeline, self.in_process)?;
+        }
         let output = self
             .output
             .unwrap_or_else(|| run::default_output(&self.input, &pipeline));
@@ -103,12 +111,13 @@ impl Run {
             PolicyArg::Latest => (LinkPolicy::Latest, Pace::RealTime),
         };
         let plan = Plan {
-            params: self
-                .params
-                .as_deref()
-                .map(run::params)
-                .transpose()?
-                .unwrap_or_default(),
+            params: pipeline.with_initial(
+                self.params
+                    .as_deref()
+                    .map(run::params)
+                    .transpose()?
+                    .unwrap_or_default(),
+            ),
             preview: self.preview.then(|| run::preview_path(&output)),
             input: self.input,
             pipeline,
@@ -124,7 +133,24 @@ impl Run {
             worker_memory: self.worker_memory.filter(|it| *it > 0),
             python: self.python,
             in_process: self.in_process,
+            reload: self.reload,
         };
         run::command(plan, self.json, self.quiet)
     }
+}
+
+fn can_reload(pipeline: &Pipeline, in_process: bool) -> Result<(), Failure> {
+    if in_process {
+        let text = "--reload and --in-process do not go together: there is one process";
+        return Err(Failure::usage("usage", text).hint("leave one of them out"));
+    }
+    if pipeline.place().is_none() {
+        let text = format!(
+            "--reload watches files, and `{}` names none",
+            pipeline.target()
+        );
+        return Err(Failure::usage("usage", text)
+            .hint("name the pipeline by its path, such as ./my_pipeline.py or ./my_folder"));
+    }
+    Ok(())
 }

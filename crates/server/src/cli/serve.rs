@@ -14,7 +14,7 @@ use crate::{
 /// `.env` in this folder, else it has its default. Two that differ are told once.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// Pipeline: a name, module:Class or a file [env: FRAMERILL_PIPELINE, PIPELINE]
+    /// Pipeline: a name, module:Class, a file, or a PipelineSpec as JSON [env: FRAMERILL_PIPELINE, PIPELINE]
     #[arg(long, value_name = "PIPELINE")]
     pipeline: Option<String>,
     /// Name that requests call it by; names the pipeline where PIPELINE is live-video-to-video [env: FRAMERILL_MODEL_ID,
@@ -78,11 +78,13 @@ pub(super) struct Serve {
     /// IP address and port of a trickle server to start beside it [env: FRAMERILL_TRICKLE]
     #[arg(long, value_name = "ADDR")]
     trickle: Option<String>,
-    /// Refused: this version installs nothing [env: FRAMERILL_INSTALL, AUTO_INSTALL_PIPELINE]
-    #[arg(long, value_name = "PACKAGE", hide = true)]
+    /// Package, path or repository to install before anything is served, into an environment of its own, unless it is
+    /// there; without a pipeline or model id, its one pipeline is served [env: FRAMERILL_INSTALL, AUTO_INSTALL_PIPELINE]
+    #[arg(long, value_name = "PACKAGE", allow_hyphen_values = true)]
     install: Option<String>,
-    /// Refused: this version prepares nothing [env: FRAMERILL_PREPARE_MODELS=1, PREPARE_MODELS=1]
-    #[arg(long, hide = true)]
+    /// Have the pipeline fetch or compile its models, and end; nothing is served
+    /// [env: FRAMERILL_PREPARE_MODELS=1, PREPARE_MODELS=1]
+    #[arg(long)]
     prepare_models: bool,
     /// Say more [env: FRAMERILL_VERBOSE=1, VERBOSE_LOGGING=1]
     #[arg(short, long)]

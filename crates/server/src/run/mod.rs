@@ -12,12 +12,16 @@ mod plan;
 mod preview;
 mod progress;
 mod report;
+mod saves;
+mod spec;
 
 pub use command::command;
 pub(crate) use feed::Feed;
-pub(crate) use members::{Bounds, media_command, worker_command};
+pub(crate) use members::{Bounds, interpreter, media_command, worker_command};
 pub use plan::{
     Pace, Pipeline, Plan, default_output, fps, params, positive_seconds, preview_path, seconds,
 };
 pub(crate) use progress::Tell;
 pub use report::Report;
+pub use spec::PipelineSpec;
+pub(crate) use spec::class_name;

@@ -11,7 +11,12 @@ use framerill_media::Size;
 use framerill_worker::{filters, message::LinkPolicy};
 use serde_json::{Map, Value};
 
-use crate::{failure::Failure, near, python};
+use super::spec::PipelineSpec;
+use crate::{
+    environments::{self, Effort},
+    failure::Failure,
+    near,
+};
 
 /// The longest parameters that are read from a file.
 const PARAMS_MAX: u64 = 512 << 10;
@@ -51,6 +56,8 @@ pub struct Plan {
     pub python: Option<PathBuf>,
     /// One pipeline in the foreground, without deadlines.
     pub in_process: bool,
+    /// The pipeline's code is loaded anew whenever it is saved.
+    pub reload: bool,
 }
 
 /// How fast the source is read.
@@ -69,41 +76,121 @@ pub enum Pipeline {
     BuiltIn(String),
     /// `FILE.py`, `module:Class` or an installed entry point.
     Python(String),
+    /// An entry point that a recorded environment has.
+    Installed {
+        /// The entry point's name, or that of a variant.
+        name: String,
+        /// The environment's name.
+        environment: String,
+    },
+    /// A class, told whole.
+    Spec(Box<PipelineSpec>),
 }
 
 impl Pipeline {
-    /// What the user names: a built-in filter, a Python file, a class, or an installed package's entry point.
+    /// What the user names: a built-in filter, a Python file, a class, a specification, or an installed package's entry
+    /// point.
     pub fn find(named: &str) -> Result<Self, Failure> {
         if filters::find(named).is_some() {
             return Ok(Self::BuiltIn(named.to_owned()));
         }
-        let file = named
-            .split_once(".py:")
-            .map_or(named, |(stem, _)| &named[..stem.len() + 3]);
-        if file.ends_with(".py") {
-            if !Path::new(file).is_file() {
-                return Err(Failure::usage(
-                    "unknown_pipeline",
-                    format!("there is no file `{file}`"),
-                )
-                .hint("check the path of the pipeline"));
-            }
-            return Ok(Self::Python(named.to_owned()));
+        if PipelineSpec::is_one(named) {
+            return PipelineSpec::parse(named).map(|it| Self::Spec(Box::new(it)));
         }
-        Ok(Self::Python(named.to_owned()))
+        let found = Self::Python(named.to_owned());
+        let Some(place) = found.place() else {
+            return Ok(found);
+        };
+        let shown = place.display();
+        let why = match fs::metadata(place) {
+            Ok(it) if it.is_dir() => {
+                let has = |file| place.join(file).is_file();
+                let is_pipeline = has("pipeline.py") || has("__init__.py");
+                (!is_pipeline).then(|| {
+                    format!("the folder `{shown}` has neither pipeline.py nor __init__.py")
+                })
+            }
+            Ok(_) if is_python_file(place) => None,
+            Ok(_) => Some(format!("`{shown}` is no Python file")),
+            Err(_) if is_python_file(place) => Some(format!("there is no file `{shown}`")),
+            Err(_) => Some(format!("there is no folder `{shown}`")),
+        };
+        match why {
+            None => Ok(found),
+            Some(why) => {
+                Err(Failure::usage("unknown_pipeline", why).hint("check the path of the pipeline"))
+            }
+        }
+    }
+
+    /// The Python file, or the folder, that the pipeline is named by.
+    #[must_use]
+    pub fn place(&self) -> Option<&Path> {
+        let Self::Python(target) = self else {
+            return None;
+        };
+        let path = target
+            .split_once(".py:")
+            .map(|(stem, _)| &target[..stem.len() + 3]);
+        let path = path.unwrap_or(target);
+        if path.ends_with(".py") {
+            return Some(Path::new(path));
+        }
+        // A folder is told from a name by its slash.
+        let folder = match path.rsplit_once(':') {
+            Some((folder, class)) if !class.contains('/') => folder,
+            _ => path,
+        };
+        let is_folder = folder.contains('/') || matches!(folder, "." | "..");
+        is_folder.then(|| Path::new(folder))
+    }
+
+    /// The same, with the environment that it lives in.
+    #[must_use]
+    pub(crate) fn placed(self, python: Option<&Path>, effort: Effort) -> Self {
+        let environment = match &self {
+            Self::Python(name) if self.is_plain_name() => {
+                environments::environment_of(name, python, effort)
+            }
+            _ => None,
+        };
+        match (self, environment) {
+            (Self::Python(name), Some(environment)) => Self::Installed {
+                name,
+                environment: environment.to_string(),
+            },
+            (it, _) => it,
+        }
     }
 
     /// What goes into `load`.
     #[must_use]
     pub fn target(&self) -> &str {
         match self {
-            Self::BuiltIn(target) | Self::Python(target) => target,
+            Self::BuiltIn(target) | Self::Python(target) | Self::Installed { name: target, .. } => {
+                target
+            }
+            Self::Spec(spec) => &spec.json,
         }
+    }
+
+    /// What it brings along, beneath what was asked for.
+    #[must_use]
+    pub fn with_initial(&self, asked: Map<String, Value>) -> Map<String, Value> {
+        let mut params = match self {
+            Self::Spec(spec) => spec.initial_params.clone(),
+            _ => Map::new(),
+        };
+        params.extend(asked);
+        params
     }
 
     /// The short name, for the output's name.
     #[must_use]
     pub fn short_name(&self) -> String {
+        if let Self::Spec(spec) = self {
+            return plain(&spec.name);
+        }
         let target = self.target();
         let (path, class) = match target.rsplit_once(':') {
             Some((path, class)) => (path, Some(class)),
@@ -116,15 +203,7 @@ impl Pipeline {
             .map(str::to_lowercase)
             .or(stem)
             .unwrap_or_else(|| "out".into());
-        name.chars()
-            .map(|c| {
-                if c.is_alphanumeric() || c == '-' || c == '_' {
-                    c
-                } else {
-                    '-'
-                }
-            })
-            .collect()
+        plain(&name)
     }
 
     /// Whether it can only be an installed package's entry point.
@@ -133,30 +212,55 @@ impl Pipeline {
         matches!(self, Self::Python(target) if !target.contains([':', '/', '.']))
     }
 
-    /// The failure for a name that nothing has, with the nearest one that something has.
+    /// The failure for a name that nothing has: what is there, and the nearest one.
     #[must_use]
     pub fn unknown(&self, python: Option<&Path>) -> Failure {
         let named = self.target();
+        let listing = environments::list(python, false);
         let mut known: Vec<String> = filters::all()
             .iter()
             .map(|kind| kind.name().to_owned())
             .collect();
-        let installed = python::installed(python);
-        let no_python = installed.as_ref().err().map(ToString::to_string);
-        known.extend(installed.unwrap_or_default().into_iter().map(|it| it.name));
-        let failure = Failure::usage(
+        known.extend(listing.rows.into_iter().map(|it| it.found.name));
+        known.sort();
+        known.dedup();
+        let near = near::nearest(named, &known).map(|near| format!("did you mean `{near}`? "));
+        let shown: Vec<_> = known.iter().take(SHOWN).map(String::as_str).collect();
+        let more = known.len().saturating_sub(SHOWN);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let no_python = listing
+            .python_error
+            .map(|why| format!("; Python packages were not looked at: {why}"));
+        Failure::usage(
             "unknown_pipeline",
             format!("no pipeline is called `{named}`"),
-        );
-        let list = "`framerill pipelines list` shows all";
-        match (near::nearest(named, &known), no_python) {
-            (Some(near), _) => failure.hint(format!("did you mean `{near}`? {list}")),
-            (None, Some(why)) => {
-                failure.hint(format!("{list}; Python packages were not looked at: {why}"))
-            }
-            (None, None) => failure.hint(list),
-        }
+        )
+        .hint(format!(
+            "{}there are: {}{more} (`framerill pipelines list`){}",
+            near.unwrap_or_default(),
+            shown.join(", "),
+            no_python.unwrap_or_default()
+        ))
     }
+}
+
+/// Names in one line.
+const SHOWN: usize = 30;
+
+fn plain(name: &str) -> String {
+    let letter = |c: char| match c.is_alphanumeric() || c == '-' || c == '_' {
+        true => c,
+        false => '-',
+    };
+    name.chars().map(letter).collect()
+}
+
+fn is_python_file(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "py")
 }
 
 /// `JSON` or `@FILE`.

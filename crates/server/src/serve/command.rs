@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use super::{
     attend::attend,
-    dotenv,
+    dotenv, errands,
     keeper::{Ended, Keeper, News},
     routes,
     settings::{HOST, PORT, Settings, TRICKLE},
@@ -37,11 +37,15 @@ pub(crate) struct Serve {
 
 /// Serves until a signal, or until infer cannot be had.
 pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
-    let sources = sources(asked.flags, asked.dotenv)?;
-    let settings = Settings::load(sources)?;
+    let mut sources = sources(asked.flags, asked.dotenv)?;
+    let installed = errands::install(&mut sources)?;
+    let settings = Settings::load(sources, installed.as_deref())?;
     speak_as("serve", settings.verbose);
     for note in &settings.notes {
         log(Level::Warning, note);
+    }
+    if settings.prepares {
+        return errands::prepare(&settings, asked.json);
     }
     let runtime = runtime::of_two_threads()?;
     let served = runtime.block_on(run(settings, asked.json));

@@ -1,11 +1,9 @@
 //! How infer is called: its program, arguments and variables.
 
-use std::{env, path::PathBuf};
-
 use framerill_supervisor::Command;
 
 use super::settings::Settings;
-use crate::{failure::Failure, program};
+use crate::{failure::Failure, prepare, program};
 
 /// The command of infer, its port apart.
 pub(super) fn of_infer(settings: &Settings) -> Result<Command, Failure> {
@@ -30,17 +28,8 @@ pub(super) fn of_infer(settings: &Settings) -> Result<Command, Failure> {
     for (name, value) in &settings.for_infer {
         command = command.env(name, value);
     }
-    let models = settings.model_dir.clone().or_else(default_models);
-    for name in ["MODEL_DIR", "HUGGINGFACE_HUB_CACHE", "DIFFUSERS_CACHE"] {
-        let is_set = env::var_os(name).is_some_and(|it| !it.is_empty());
-        if let Some(models) = models.as_ref().filter(|_| !is_set || name == "MODEL_DIR") {
-            command = command.env(name, models);
-        }
+    for (name, folder) in prepare::model_variables(settings.model_dir.clone()) {
+        command = command.env(name, folder);
     }
     Ok(command)
-}
-
-fn default_models() -> Option<PathBuf> {
-    let home = env::var_os("HOME").map(PathBuf::from)?;
-    Some(home.join(".lpData/models"))
 }

@@ -13,6 +13,7 @@ mod command;
 mod counters;
 mod diagnostics;
 mod dotenv;
+mod errands;
 mod forward;
 mod hardware;
 mod health;

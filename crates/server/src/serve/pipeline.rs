@@ -1,7 +1,13 @@
 //! Which pipeline is served, and by which names it is known.
 
-use super::source::Found;
-use crate::failure::Failure;
+use super::{
+    settings::INSTALL,
+    source::{Found, Layer},
+};
+use crate::{
+    failure::Failure,
+    run::{PipelineSpec, class_name},
+};
 
 /// What `PIPELINE` says in images whose pipeline `MODEL_ID` names.
 pub(super) const ROUTE: &str = "live-video-to-video";
@@ -9,7 +15,7 @@ pub(super) const ROUTE: &str = "live-video-to-video";
 /// The pipeline that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pipeline {
-    /// What infer is told to run: a name, `module:Class`, or a file.
+    /// What infer is told to run: a name, `module:Class`, a file, or a specification.
     pub(super) target: String,
     /// What a request's `model_id` is compared with.
     pub(super) name: String,
@@ -23,18 +29,59 @@ pub(super) struct Pipeline {
 ///
 /// `MODEL_ID` names the pipeline; `PIPELINE` is `live-video-to-video`, or names the pipeline itself. In a container both
 /// have to be set; said to framerill, one of them is enough.
+///
+/// Where a package was installed at the start, its one entry point is served unless something else is named.
 pub(super) fn pipeline(
     pipeline: Option<Found>,
     model: Option<Found>,
+    installed: Option<&[String]>,
 ) -> Result<(Pipeline, Vec<String>), Failure> {
+    let names_none = pipeline.as_ref().is_none_or(|it| it.value == ROUTE) && model.is_none();
+    if let Some(installed) = installed {
+        return match (names_none, installed) {
+            (false, _) => named(pipeline, model),
+            (true, [only]) => named(pipeline, Some(of_package(only))),
+            (true, several) => Err(undecided(several)),
+        };
+    }
+    all_named(&pipeline, &model)?;
+    named(pipeline, model)
+}
+
+fn of_package(name: &str) -> Found {
+    Found {
+        value: name.to_owned(),
+        layer: INSTALL
+            .contract
+            .map_or(Layer::Flag(INSTALL.flag), Layer::Contract),
+    }
+}
+
+fn undecided(several: &[String]) -> Failure {
+    let text = format!(
+        "the package that was installed registers several pipelines: {}",
+        several.join(", ")
+    );
+    Failure::usage("no_pipeline", text).hint("name one with MODEL_ID or `--pipeline`")
+}
+
+/// Whether enough is named: in a container both variables are.
+fn all_named(pipeline: &Option<Found>, model: &Option<Found>) -> Result<(), Failure> {
     let explicit = |found: &Option<Found>| found.as_ref().is_some_and(|it| it.layer.is_explicit());
-    if !explicit(&pipeline) && !explicit(&model) {
-        for (found, variable) in [(&pipeline, "PIPELINE"), (&model, "MODEL_ID")] {
+    if !explicit(pipeline) && !explicit(model) {
+        for (found, variable) in [(pipeline, "PIPELINE"), (model, "MODEL_ID")] {
             if found.is_none() {
                 return Err(no_pipeline(variable));
             }
         }
     }
+    Ok(())
+}
+
+fn named(
+    pipeline: Option<Found>,
+    model: Option<Found>,
+) -> Result<(Pipeline, Vec<String>), Failure> {
     let route = pipeline.as_ref().is_some_and(|it| it.value == ROUTE);
     let own = pipeline.as_ref().filter(|_| !route);
     let target = match (own, &model) {
@@ -43,7 +90,7 @@ pub(super) fn pipeline(
         (Some(own), None) => &own.value,
         (None, None) => return Err(no_pipeline("MODEL_ID")),
     };
-    let name = name_of(target);
+    let name = name_of(target)?;
     let from_image = |it: &&Found| !it.layer.is_explicit();
     let shown_pipeline = pipeline.as_ref().filter(from_image);
     let it = Pipeline {
@@ -76,31 +123,28 @@ fn no_pipeline(variable: &str) -> Failure {
 }
 
 fn is_path(target: &str) -> bool {
-    target.contains(['/', ':']) || target.ends_with(".py")
+    PipelineSpec::is_one(target) || target.contains(['/', ':']) || target.ends_with(".py")
 }
 
-/// A name stands for itself. A class gives its own, in lower case, without `pipeline` at its end; a file its stem.
-fn name_of(target: &str) -> String {
-    if let Some((file, class)) = target.rsplit_once(':')
-        && !file.is_empty()
-        && !class.is_empty()
-    {
-        let class = class.to_lowercase();
-        return match class.strip_suffix("pipeline") {
-            Some(short) if !short.is_empty() => short.to_owned(),
-            _ => class,
-        };
+/// A name stands for itself, and a specification has one. A class gives its own, in lower case, without `pipeline` at its
+/// end; a file its stem.
+fn name_of(target: &str) -> Result<String, Failure> {
+    if PipelineSpec::is_one(target) {
+        return Ok(PipelineSpec::parse(target)?.name);
+    }
+    if let Some(name) = class_name(target) {
+        return Ok(name);
     }
     if is_path(target) {
         let file = target.rsplit('/').next().unwrap_or(target);
-        return file.strip_suffix(".py").unwrap_or(file).to_owned();
+        return Ok(file.strip_suffix(".py").unwrap_or(file).to_owned());
     }
-    target.to_owned()
+    Ok(target.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::source::Layer, *};
+    use super::*;
 
     fn env(name: &'static str, value: &str) -> Option<Found> {
         Some(Found {
@@ -118,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_images_way_names_the_pipeline_by_model_id() {
-        let (it, notes) = pipeline(env("PIPELINE", ROUTE), env("MODEL_ID", "noop")).unwrap();
+        let (it, notes) = pipeline(env("PIPELINE", ROUTE), env("MODEL_ID", "noop"), None).unwrap();
         assert_eq!((it.target.as_str(), it.name.as_str()), ("noop", "noop"));
         assert_eq!(
             (it.shown_pipeline.as_str(), it.shown_model.as_str()),
@@ -129,7 +173,7 @@ mod tests {
 
     #[test]
     fn d21_the_briefs_way_names_it_by_both() {
-        let (it, notes) = pipeline(env("PIPELINE", "mine"), env("MODEL_ID", "mine")).unwrap();
+        let (it, notes) = pipeline(env("PIPELINE", "mine"), env("MODEL_ID", "mine"), None).unwrap();
         assert_eq!((it.target.as_str(), it.name.as_str()), ("mine", "mine"));
         assert_eq!(it.shown_pipeline, "mine");
         assert!(notes.is_empty());
@@ -137,14 +181,16 @@ mod tests {
 
     #[test]
     fn d34_names_that_differ_are_shown_as_given_and_noted() {
-        let (it, notes) = pipeline(env("PIPELINE", "mine"), env("MODEL_ID", "other")).unwrap();
+        let (it, notes) =
+            pipeline(env("PIPELINE", "mine"), env("MODEL_ID", "other"), None).unwrap();
         assert_eq!(it.name, "other");
         assert_eq!(
             (it.shown_pipeline.as_str(), it.shown_model.as_str()),
             ("mine", "other")
         );
         assert_eq!(notes.len(), 1);
-        let (it, notes) = pipeline(flag("pkg.mod:GreenPipeline"), env("MODEL_ID", "red")).unwrap();
+        let (it, notes) =
+            pipeline(flag("pkg.mod:GreenPipeline"), env("MODEL_ID", "red"), None).unwrap();
         assert_eq!(
             (it.name.as_str(), it.shown_model.as_str()),
             ("green", "red")
@@ -154,7 +200,7 @@ mod tests {
 
     #[test]
     fn without_both_variables_a_container_does_not_start_and_the_missing_one_is_named() {
-        let complaint = |p, m| pipeline(p, m).unwrap_err().to_string();
+        let complaint = |p, m| pipeline(p, m, None).unwrap_err().to_string();
         assert!(complaint(None, None).contains("PIPELINE"));
         assert!(complaint(env("PIPELINE", ROUTE), None).contains("MODEL_ID"));
         assert!(complaint(None, env("MODEL_ID", "noop")).contains("PIPELINE"));
@@ -169,10 +215,46 @@ mod tests {
             ("mine.py:Invert", "invert"),
             ("p:Pipeline", "pipeline"),
         ] {
-            let (it, notes) = pipeline(flag(target), None).unwrap();
+            let (it, notes) = pipeline(flag(target), None, None).unwrap();
             assert_eq!((it.target.as_str(), it.name.as_str()), (target, name));
             assert_eq!(it.shown_pipeline, ROUTE);
             assert!(notes.is_empty());
         }
+    }
+
+    #[test]
+    fn the_one_pipeline_of_an_installed_package_is_served_and_several_are_named() {
+        let one = ["glow".to_owned()];
+        let (it, notes) = pipeline(None, None, Some(&one)).unwrap();
+        assert_eq!(
+            (it.target.as_str(), it.shown_model.as_str()),
+            ("glow", "glow")
+        );
+        assert!(notes.is_empty());
+        let (it, _) = pipeline(env("PIPELINE", ROUTE), None, Some(&one)).unwrap();
+        assert_eq!(
+            (it.target.as_str(), it.shown_pipeline.as_str()),
+            ("glow", ROUTE)
+        );
+        let two = ["glow".to_owned(), "glow-fast".to_owned()];
+        let complaint = pipeline(None, None, Some(&two)).unwrap_err().to_string();
+        assert!(
+            complaint.contains("glow, glow-fast") && complaint.contains("MODEL_ID"),
+            "{complaint}"
+        );
+        let (it, _) = pipeline(env("PIPELINE", "glow-fast"), None, Some(&two)).unwrap();
+        assert_eq!(it.name, "glow-fast");
+        let (it, _) = pipeline(None, env("MODEL_ID", "glow"), Some(&two)).unwrap();
+        assert_eq!(it.name, "glow");
+    }
+
+    #[test]
+    fn a_specification_is_known_by_its_name() {
+        let json = r#"{"pipeline_cls": "pkg.mod:GreenPipeline", "initial_params": {"a": "b/c:d"}}"#;
+        for found in [flag(json), env("PIPELINE", json)] {
+            let (it, _) = pipeline(found, env("MODEL_ID", "green"), None).unwrap();
+            assert_eq!((it.target.as_str(), it.name.as_str()), (json, "green"));
+        }
+        assert!(pipeline(flag("{}"), None, None).is_err());
     }
 }

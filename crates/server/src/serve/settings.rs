@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     pipeline::{self, Pipeline},
-    source::{Name, Sources},
+    source::{Found, Name, Sources},
 };
 use crate::{failure::Failure, http::loopback::is_loopback};
 
@@ -53,6 +53,10 @@ pub(super) struct Settings {
     pub(super) trickle: Option<SocketAddr>,
     /// Started as infer.
     pub(super) infer_program: Option<PathBuf>,
+    /// The pipeline prepares its models, and nothing is served.
+    pub(super) prepares: bool,
+    /// The Python to run pipelines with.
+    pub(super) python: Option<PathBuf>,
     /// What only infer reads: its variables and their values.
     pub(super) for_infer: Vec<(&'static str, String)>,
     /// What whoever starts it should know, a line each.
@@ -96,13 +100,15 @@ pub(super) const PREPARE_MODELS: Name = Name::new(
 pub(super) const INFER_PROGRAM: Name =
     Name::new("--infer-program", "FRAMERILL_INFER_PROGRAM", None);
 
-/// What only infer reads; it says itself what is wrong with a value.
+pub(super) const PYTHON: Name = Name::new("--python", "FRAMERILL_PYTHON", None);
+
+/// What infer reads as well; it says itself what is wrong with a value.
 const FOR_INFER: [Name; 9] = [
     Name::new("--max-fps", "FRAMERILL_MAX_FPS", None),
     Name::new("--max-restarts", "FRAMERILL_MAX_RESTARTS", None),
     Name::new("--max-frame-time", "FRAMERILL_MAX_FRAME_TIME", None),
     Name::new("--worker-memory", "FRAMERILL_WORKER_MEMORY", None),
-    Name::new("--python", "FRAMERILL_PYTHON", None),
+    PYTHON,
     Name::new("--params-file", "FRAMERILL_PARAMS_FILE", None),
     Name::new("--params-events", "FRAMERILL_PARAMS_EVENTS", None),
     Name::new("--verify-tls", "FRAMERILL_VERIFY_TLS", None),
@@ -138,9 +144,11 @@ pub(crate) fn variables() -> impl Iterator<Item = &'static str> {
 
 impl Settings {
     /// Takes every setting from the first place that has it. Opens no port and starts nothing.
-    pub(super) fn load(mut from: Sources) -> Result<Self, Failure> {
-        refuse_errands(&mut from)?;
-        let (pipeline, mut notes) = pipeline::pipeline(from.find(PIPELINE), from.find(MODEL_ID))?;
+    ///
+    /// `installed` are the names that a package has which was installed before.
+    pub(super) fn load(mut from: Sources, installed: Option<&[String]>) -> Result<Self, Failure> {
+        let (named, model) = (from.find(PIPELINE), from.find(MODEL_ID));
+        let (pipeline, mut notes) = pipeline::pipeline(named, model, installed)?;
         let port = |text: &str| text.parse().ok();
         let a_port = "a port from 0 to 65535";
         let object = |text: &str| serde_json::from_str(text).ok();
@@ -181,6 +189,8 @@ impl Settings {
                 .filter_map(|name| Some((name.twin, from.find(name)?.value)))
                 .collect(),
             infer_program: from.find(INFER_PROGRAM).map(|it| it.value.into()),
+            prepares: from.find(PREPARE_MODELS).is_some_and(|it| it.value == "1"),
+            python: from.find(PYTHON).map(|it| it.value.into()),
             notes,
         };
         let notes = from.notes.into_iter().chain(settings.notes);
@@ -191,28 +201,14 @@ impl Settings {
     }
 }
 
-/// `serve` installs nothing and prepares nothing: whoever counts on it shall know before anything starts.
-fn refuse_errands(from: &mut Sources) -> Result<(), Failure> {
-    if let Some(asked) = from.find(INSTALL) {
-        let text = format!(
-            "{} asks to install a package, which this version cannot",
-            asked.layer
-        );
-        return Err(Failure::usage("install", text).hint(format!(
-            "install `{}` into the Python that runs pipelines, and leave the setting out",
-            asked.value
-        )));
-    }
-    let prepare = from.find(PREPARE_MODELS).filter(|it| it.value == "1");
-    if let Some(asked) = prepare {
-        let text = format!(
-            "{} asks to prepare models, which this version cannot",
-            asked.layer
-        );
-        return Err(Failure::usage("prepare_models", text)
-            .hint("leave the setting out: a pipeline gets its models when it loads"));
-    }
-    Ok(())
+/// What is to be installed before anything else, and with which Python.
+pub(super) fn errand(from: &mut Sources) -> Option<(Found, Option<PathBuf>)> {
+    let asked = from.find(INSTALL)?;
+    let notes = std::mem::take(&mut from.notes);
+    let python = from.find(PYTHON).map(|it| it.value.into());
+    // Of the Python, it is told once more.
+    from.notes = notes;
+    Some((asked, python))
 }
 
 #[cfg(test)]
@@ -223,12 +219,15 @@ mod tests {
     fn load(env: &[(&str, &str)]) -> Result<Settings, Failure> {
         let noop = [("PIPELINE", pipeline::ROUTE), ("MODEL_ID", "noop")];
         let env = noop.iter().chain(env);
-        Settings::load(Sources {
-            env: env
-                .map(|(name, it)| ((*name).into(), (*it).into()))
-                .collect(),
-            ..Sources::default()
-        })
+        Settings::load(
+            Sources {
+                env: env
+                    .map(|(name, it)| ((*name).into(), (*it).into()))
+                    .collect(),
+                ..Sources::default()
+            },
+            None,
+        )
     }
 
     #[test]
@@ -298,20 +297,28 @@ mod tests {
     }
 
     #[test]
-    fn what_serve_does_not_do_is_refused_with_what_to_do_instead() {
-        for (name, value, words) in [
-            ("AUTO_INSTALL_PIPELINE", "glow", "install `glow` into"),
-            ("PREPARE_MODELS", "1", "leave the setting out"),
-        ] {
-            let failure = load(&[(name, value)]).unwrap_err();
-            assert_eq!(failure.exit, Exit::Usage);
-            let told = failure.to_string();
-            assert!(told.contains(words) && told.contains(name), "{told}");
+    fn preparing_is_asked_for_by_exactly_one() {
+        for (value, prepares) in [("1", true), ("0", false), ("true", false)] {
+            assert_eq!(
+                load(&[("PREPARE_MODELS", value)]).unwrap().prepares,
+                prepares
+            );
         }
-        // Preparing is asked for by exactly 1.
-        for (name, value) in [("PREPARE_MODELS", "0"), ("PREPARE_MODELS", "true")] {
-            assert!(load(&[(name, value)]).is_ok());
-        }
-        assert!(load(&[("AUTO_INSTALL_PIPELINE", "")]).is_ok());
+        assert!(!load(&[]).unwrap().prepares);
+    }
+
+    #[test]
+    fn a_package_to_install_is_an_errand_before_everything_else() {
+        let sources = |value: &str| Sources {
+            env: [("AUTO_INSTALL_PIPELINE".to_owned(), value.to_owned())].into(),
+            flags: [("--python", "python3.12".to_owned())].into(),
+            ..Sources::default()
+        };
+        let (asked, python) = errand(&mut sources("glow")).unwrap();
+        assert_eq!(
+            (asked.value.as_str(), python),
+            ("glow", Some("python3.12".into()))
+        );
+        assert!(errand(&mut sources("")).is_none());
     }
 }

@@ -5,7 +5,9 @@ mod queue;
 use std::{
     fmt::Display,
     io::{self, Write},
+    os::fd::AsFd,
     panic,
+    process::Stdio,
     sync::{Arc, OnceLock},
     thread,
     time::Duration,
@@ -13,6 +15,8 @@ use std::{
 
 use queue::Queue;
 use serde::Serialize;
+
+use crate::failure::Failure;
 
 /// The last lines of a server have this long.
 const REST_WITHIN: Duration = Duration::from_millis(200);
@@ -64,6 +68,13 @@ pub(crate) fn answer_json(value: &impl Serialize) {
         Ok(text) => answer(text),
         Err(error) => answer(format_args!(r#"{{"error": "{error}"}}"#)),
     }
+}
+
+/// Stderr once more, for a child's stdout.
+pub(crate) fn stderr_of_child() -> Result<Stdio, Failure> {
+    let copy = io::stderr().as_fd().try_clone_to_owned();
+    copy.map(Stdio::from)
+        .map_err(|error| Failure::cannot_start("internal", format!("stderr is closed: {error}")))
 }
 
 /// A line on stderr, for whoever watches.

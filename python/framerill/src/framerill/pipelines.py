@@ -1,8 +1,13 @@
-"""`python -m framerill.pipelines [list | describe TARGET]`: JSON on stdout.
+"""`python -m framerill.pipelines [list | scan | describe TARGET | prepare TARGET]`.
 
-`list` prints an array of `{name, target, distribution, version, group, error}`, `error` null for one that looks usable.
-It reads metadata only and imports no pipeline. `describe` imports the pipeline's module, loads no model, and prints the
-`description` of `schema/child-protocol.md`, or `{code, message, hint, traceback}` with exit code 1.
+The first three print JSON on stdout. `list` prints an array of `{name, target, distribution, version, group, editable,
+summary, error}`, `error` null for one that looks usable. It reads metadata only and imports no pipeline. `scan` imports
+each in a process of its own, too, so that `error` is known and `summary` told. `describe` imports the pipeline's
+module, loads no model, and prints the `description` of `schema/child-protocol.md`, or `{code, message, hint,
+traceback}` with exit code 1.
+
+`prepare` calls the pipeline's `prepare_models()`, which fetches or compiles what it needs; what it prints passes
+through. It ends with 0, with 1 and a traceback when that raises, with 2 when nothing is called so.
 """
 
 from __future__ import annotations
@@ -10,40 +15,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+import traceback
+from typing import Any
 
 from . import _target
+from ._scan import installed, scan
 from .errors import TargetError
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
-__all__ = ["installed", "describe"]
-
-
-def installed() -> list[dict[str, Any]]:
-    """Every installed pipeline, broken ones with their `error`. Imports none of them."""
-    rows: list[dict[str, Any]] = []
-    seen: dict[str, str] = {}
-    for point in _target.entry_points():
-        owner = point.dist.name if point.dist else "?"
-        if point.name in seen and seen[point.name] == f"{owner} {point.value}":
-            continue  # the same one in both groups
-        error = _broken(point)
-        if point.name in seen:
-            error = f"the name is taken by `{seen[point.name]}`"
-        seen.setdefault(point.name, f"{owner} {point.value}")
-        rows.append(
-            {
-                "name": point.name,
-                "target": point.value,
-                "distribution": owner,
-                "version": point.dist.version if point.dist else "",
-                "group": point.group,
-                "error": error,
-            }
-        )
-    return sorted(rows, key=lambda row: (row["name"], row["error"] is not None))
+__all__ = ["installed", "describe", "prepare"]
 
 
 def describe(target: str) -> dict[str, Any]:
@@ -53,25 +32,49 @@ def describe(target: str) -> dict[str, Any]:
     return of_found(_target.find(target))
 
 
-def _broken(point: EntryPoint) -> str | None:
-    from importlib.machinery import PathFinder
+def prepare(target: str) -> None:
+    """Has the pipeline fetch or compile what it needs before it runs. Raises TargetError, and what it raises."""
+    from inspect import isawaitable
 
-    if point.pattern.match(point.value) is None:
-        return f"`{point.value}` is not of the form module:Class"
-    top = point.module.partition(".")[0]
-    if top not in sys.builtin_module_names and top not in sys.modules and PathFinder.find_spec(top) is None:
-        return f"its module `{top}` is not installed"
-    return None
+    prepare_models = getattr(_target.find(target).pipeline, "prepare_models", None)
+    answer = prepare_models() if prepare_models is not None else None
+    if isawaitable(answer):
+        import asyncio
+
+        async def wait() -> None:
+            await answer
+
+        asyncio.run(wait())
 
 
 def _main(argv: list[str]) -> int:
     if argv in ([], ["list"]):
         return _print(installed())
+    if argv == ["scan"]:
+        return _print(scan())
     if len(argv) == 2 and argv[0] == "describe":
         answer, code = _described(argv[1])
         return _print(answer) or code
-    sys.stderr.write("usage: python -m framerill.pipelines [list | describe TARGET]\n")
+    if len(argv) == 2 and argv[0] == "prepare":
+        return _prepared(argv[1])
+    sys.stderr.write("usage: python -m framerill.pipelines [list | scan | describe TARGET | prepare TARGET]\n")
     return 2
+
+
+def _prepared(target: str) -> int:
+    import logging
+
+    logging.basicConfig(level=logging.DEBUG if os.environ.get("VERBOSE_LOGGING") == "1" else logging.INFO)
+    try:
+        prepare(target)
+    except TargetError as error:
+        sys.stderr.write(error.traceback or "")
+        sys.stderr.write(f"{error}\n" if error.hint is None else f"{error}; {error.hint}\n")
+        return 2 if error.code == "unknown_pipeline" else 1
+    except Exception:  # noqa: BLE001 - the border to the author's method
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def _described(target: str) -> tuple[dict[str, Any], int]:

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::Driver;
 use crate::{
+    environments::Effort,
     http::AnswerBy,
     infer::{
         asked::{Asked, Origin},
@@ -91,9 +92,12 @@ impl Driver {
     fn read_start(&mut self, asked: &Asked) -> Result<(Option<Set>, Wanted), Refusal> {
         let pipeline = match &asked.pipeline {
             None => self.settings.pipeline.clone(),
-            Some(named) => Pipeline::find(named).map_err(|failure| Refusal::Pipeline {
-                why: failure.to_string(),
-            })?,
+            Some(named) => Pipeline::find(named)
+                .map_err(|failure| Refusal::Pipeline {
+                    why: failure.to_string(),
+                })?
+                // No process is started here: all streams would wait for it.
+                .placed(self.settings.python.as_deref(), Effort::Quick),
         };
         let given = asked.params.clone();
         let set = given.map(|it| read_set(Arc::new(it), &pipeline.short_name()));
@@ -122,7 +126,7 @@ impl Driver {
         let given = if *pipeline == self.settings.pipeline && !self.initial_gave_way {
             self.settings.initial_params.clone()
         } else {
-            Map::new()
+            pipeline.with_initial(Map::new())
         };
         read_set(Arc::new(given), &pipeline.short_name())
     }

@@ -1,0 +1,192 @@
+//! The programs that make environments and fill them: `uv` where there is one, else `venv` and `pip`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{errand::Errands, found::OTHERS, wheels::Shelf};
+use crate::{failure::Failure, program};
+
+/// Which of them.
+pub(super) enum Installer {
+    Uv(PathBuf),
+    Pip,
+}
+
+/// What is to come into an environment.
+pub(super) struct Order<'a> {
+    pub(super) spec: &'a str,
+    pub(super) editable: bool,
+    pub(super) index: bool,
+    pub(super) find_links: &'a [String],
+    pub(super) shelf: &'a Shelf,
+    pub(super) upgrade: bool,
+}
+
+impl Installer {
+    pub(super) fn find() -> Self {
+        program::on_path("uv").map_or(Self::Pip, Self::Uv)
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Uv(_) => "uv",
+            Self::Pip => "pip",
+        }
+    }
+
+    /// Makes an empty environment.
+    pub(super) fn make(
+        &self,
+        errands: &mut Errands,
+        base: &Path,
+        folder: &Path,
+        say: impl FnMut(&str),
+    ) -> Result<(), Failure> {
+        let mut command = match self {
+            Self::Uv(uv) => {
+                let mut command = bare(uv, folder);
+                command.args([
+                    "venv",
+                    "--quiet",
+                    "--allow-existing",
+                    "--no-project",
+                    "--python",
+                ]);
+                command.arg(base);
+                command
+            }
+            Self::Pip => {
+                let mut command = bare(base, folder);
+                command.args(["-m", "venv"]);
+                command
+            }
+        };
+        let done = errands.run(command.arg(folder), say)?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let what = format!("no environment can be made with `{}`", base.display());
+        Err(done.failure("environment", &what).hint(
+            "install `uv`, or what Python's `venv` needs (Debian: apt install python3-venv), or name another Python \
+             with --python",
+        ))
+    }
+
+    /// Fills it.
+    pub(super) fn install(
+        &self,
+        errands: &mut Errands,
+        folder: &Path,
+        order: &Order<'_>,
+        say: impl FnMut(&str),
+    ) -> Result<(), Failure> {
+        let mut command = self.filling(folder, order);
+        let done = errands.run(&mut command, say)?;
+        match done.status.success() {
+            true => Ok(()),
+            false => Err(done
+                .failure("install", &format!("{} could not install it", self.name()))
+                .hint("its own lines above say more")),
+        }
+    }
+
+    fn filling(&self, folder: &Path, order: &Order<'_>) -> Command {
+        let python = folder.join("bin/python");
+        let mut command = match self {
+            Self::Uv(uv) => {
+                let mut command = bare(uv, folder);
+                command
+                    .args(["pip", "install", "--no-progress", "--python"])
+                    .arg(python);
+                // Also where a package names another place for what we bring.
+                command.arg("--override").arg(&order.shelf.constraints);
+                command
+            }
+            Self::Pip => {
+                let mut command = bare(&python, folder);
+                command.args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--no-input",
+                    "--disable-pip-version-check",
+                ]);
+                command.args(["--progress-bar", "off", "--no-warn-script-location"]);
+                command
+            }
+        };
+        command.arg("--constraint").arg(&order.shelf.constraints);
+        command.arg("--find-links").arg(&order.shelf.folder);
+        for place in order.find_links {
+            command.arg("--find-links").arg(place);
+        }
+        if !order.index {
+            command.arg("--no-index");
+        }
+        if order.upgrade {
+            command.arg("--upgrade");
+        }
+        command.arg(&order.shelf.runtime);
+        if order.editable {
+            command.arg("--editable");
+        }
+        command.arg(order.spec);
+        command
+    }
+}
+
+/// A program in a folder where nothing of the user's lies, asking nobody for anything.
+fn bare(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder);
+    for name in OTHERS {
+        command.env_remove(name);
+    }
+    command
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("PYTHONSAFEPATH", "1");
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_we_bring_is_named_before_what_is_asked_for_and_an_index_is_asked_only_where_it_may() {
+        let shelf = Shelf {
+            folder: "shelf".into(),
+            constraints: "shelf/constraints.txt".into(),
+            runtime: "framerill @ file:///f.whl".to_owned(),
+        };
+        let links = ["wheels".to_owned()];
+        let mut order = Order {
+            spec: "mine",
+            editable: true,
+            index: false,
+            find_links: &links,
+            shelf: &shelf,
+            upgrade: false,
+        };
+        for installer in [Installer::Pip, Installer::Uv("uv".into())] {
+            let words = |order: &Order<'_>| {
+                let command = installer.filling(Path::new("env"), order);
+                let args = command
+                    .get_args()
+                    .map(|it| it.to_string_lossy().into_owned());
+                args.collect::<Vec<_>>().join(" ")
+            };
+            order.index = false;
+            let line = words(&order);
+            assert!(line.contains("--constraint shelf/constraints.txt --find-links shelf --find-links wheels --no-index"));
+            assert!(
+                line.ends_with("framerill @ file:///f.whl --editable mine"),
+                "{line}"
+            );
+            order.index = true;
+            assert!(!words(&order).contains("--no-index"));
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Everything that can be named, in one list: built in, in the usual Python, in environments.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use framerill_worker::filters;
+
+use super::{
+    found::{Found, Place, Scan},
+    home::Home,
+    record::{self, Record},
+    wheels,
+};
+use crate::{failure::Failure, program};
+
+/// Children at the same time.
+const AT_ONCE: usize = 8;
+
+/// A pipeline of a package, and where it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) found: Found,
+    /// The environment's name; none is the usual Python.
+    pub(crate) environment: Option<String>,
+    pub(crate) interpreter: PathBuf,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) rows: Vec<Row>,
+    /// Why the usual Python was not looked into.
+    pub(crate) python_error: Option<Failure>,
+    /// Environments that cannot be looked into, and why.
+    pub(crate) broken: Vec<(String, Failure)>,
+}
+
+/// Looks into the usual Python and all environments, at the same time. With `fresh`, whatever is remembered.
+pub(crate) fn list(python: Option<&Path>, fresh: bool) -> Listing {
+    let home = match Home::find() {
+        Ok(home) => home,
+        Err(failure) => {
+            return Listing {
+                python_error: Some(failure),
+                ..Listing::default()
+            };
+        }
+    };
+    let records = record::all(&home);
+    let mut places = vec![Place::Usual(program::python(python))];
+    places.extend(records.iter().map(|it| Place::Own(it.interpreter(&home))));
+    let mut scans = look_into(&places, &home, fresh).into_iter();
+    let usual = scans.next();
+    let environments = records.iter().zip(scans).zip(&places[1..]);
+    merge(
+        usual.zip(places.first()),
+        environments.map(|((record, scan), place)| (record, scan, place)),
+    )
+}
+
+/// An answer of each place, in their order.
+fn look_into(places: &[Place], home: &Home, fresh: bool) -> Vec<Result<Scan, Failure>> {
+    let look = |place: &Place| match fresh {
+        true => place.scan(home),
+        false => place.look(home),
+    };
+    let mut answers = Vec::new();
+    for group in places.chunks(AT_ONCE) {
+        let group: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = group
+                .iter()
+                .map(|place| scope.spawn(|| look(place)))
+                .collect();
+            let died = || Failure::failed("internal", "a thread ended without an answer");
+            threads
+                .into_iter()
+                .map(|it| it.join().unwrap_or_else(|_| Err(died())))
+                .collect()
+        });
+        answers.extend(group);
+    }
+    answers
+}
+
+/// Says which of those that have the same name is taken: built in, then the usual Python's, then environments' by name.
+fn merge<'a>(
+    usual: Option<(Result<Scan, Failure>, &Place)>,
+    environments: impl Iterator<Item = (&'a Record, Result<Scan, Failure>, &'a Place)>,
+) -> Listing {
+    let mut listing = Listing::default();
+    let mut taken: BTreeMap<String, String> = filters::all()
+        .iter()
+        .map(|it| (it.name().to_owned(), "framerill's own".to_owned()))
+        .collect();
+    let mut add = |listing: &mut Listing, scan: Scan, place: &Place, environment: Option<&str>| {
+        for mut found in scan.pipelines {
+            // Every environment has these; the usual Python tells of them once.
+            if environment.is_some() && wheels::is_ours(&found.distribution) {
+                continue;
+            }
+            let own = match environment {
+                Some(name) => format!("{} {} in `{name}`", found.distribution, found.version),
+                None => format!("{} {}", found.distribution, found.version),
+            };
+            if found.error.is_none() {
+                match taken.get(&found.name) {
+                    Some(owner) => found.error = Some(format!("the name is taken by {owner}")),
+                    None => drop(taken.insert(found.name.clone(), own)),
+                }
+            }
+            listing.rows.push(Row {
+                found,
+                environment: environment.map(str::to_owned),
+                interpreter: place.interpreter().to_owned(),
+            });
+        }
+    };
+    match usual {
+        Some((Ok(scan), place)) => add(&mut listing, scan, place, None),
+        Some((Err(failure), _)) => listing.python_error = Some(failure),
+        None => {}
+    }
+    for (record, scan, place) in environments {
+        match scan {
+            Ok(scan) => add(&mut listing, scan, place, Some(record.name.as_str())),
+            Err(failure) => listing.broken.push((record.name.to_string(), failure)),
+        }
+    }
+    listing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::record::example, *};
+
+    fn found(name: &str, distribution: &str) -> Found {
+        Found {
+            name: name.to_owned(),
+            target: "m:C".to_owned(),
+            distribution: distribution.to_owned(),
+            version: "1.0".to_owned(),
+            group: "ai_runner.pipelines".to_owned(),
+            editable: false,
+            summary: None,
+            error: None,
+        }
+    }
+
+    fn scan(pipelines: &[Found]) -> Result<Scan, Failure> {
+        Ok(Scan::of(pipelines))
+    }
+
+    #[test]
+    fn the_first_of_a_name_has_it_and_the_others_say_so() {
+        let usual = Place::Usual("python3".into());
+        let own = Place::Own("env/bin/python".into());
+        let record = example("glow", &[]);
+        let broken = Found {
+            error: Some("no torch".into()),
+            ..found("matte", "matte")
+        };
+        let first = scan(&[found("glow", "glow"), found("invert", "mine"), broken]);
+        let second = scan(&[
+            found("glow", "glow"),
+            found("other", "glow"),
+            found("matte", "matte"),
+            found("noop", "framerill"),
+        ]);
+        let listing = merge(Some((first, &usual)), [(&record, second, &own)].into_iter());
+        let told: Vec<_> = listing
+            .rows
+            .iter()
+            .map(|it| {
+                (
+                    it.found.name.as_str(),
+                    it.environment.as_deref(),
+                    it.found.error.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("glow", None, None),
+                ("invert", None, Some("the name is taken by framerill's own")),
+                ("matte", None, Some("no torch")),
+                ("glow", Some("glow"), Some("the name is taken by glow 1.0")),
+                ("other", Some("glow"), None),
+                // What is broken takes nobody's name.
+                ("matte", Some("glow"), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_environment_that_is_broken_leaves_the_others_alone() {
+        let usual = Place::Usual("python3".into());
+        let own = Place::Own("env/bin/python".into());
+        let record = example("glow", &[]);
+        let gone = || Err(Failure::cannot_start("no_program", "gone"));
+        let all = [
+            (&record, gone(), &own),
+            (&record, scan(&[found("other", "o")]), &own),
+        ];
+        let listing = merge(Some((gone(), &usual)), all.into_iter());
+        assert_eq!((listing.rows.len(), listing.broken.len()), (1, 1));
+        assert!(listing.python_error.is_some());
+    }
+}

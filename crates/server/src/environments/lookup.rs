@@ -1,0 +1,117 @@
+//! Which Python has the pipeline of a name.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    found::Place,
+    home::Home,
+    name::Name,
+    record::{self, Record},
+};
+use crate::{failure::Failure, program};
+
+/// How long it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// What is written down counts; no process is started.
+    Quick,
+    /// Pythons that have changed are asked for their metadata.
+    Thorough,
+}
+
+/// The environment that a plain name lives in; none is the usual Python, which then says so itself if nobody has it.
+///
+/// An exact name goes before the part before its first hyphen, and the usual Python before environments.
+pub(crate) fn environment_of(name: &str, python: Option<&Path>, effort: Effort) -> Option<Name> {
+    let home = Home::find().ok()?;
+    let records = record::all(&home);
+    let base = name.split('-').next().unwrap_or(name);
+    let is_named = |record: &Record, name: &str| names(record, &home).iter().any(|it| it == name);
+    let of = |name: &str| records.iter().find(|it| is_named(it, name));
+    let (exact, family) = (of(name), of(base));
+    if exact.is_none() && family.is_none() {
+        return None;
+    }
+    let usual = Place::Usual(program::python(python));
+    let known = match effort {
+        Effort::Quick => usual.remembered(&home).map(|it| it.pipelines),
+        Effort::Thorough => usual.names(&home).ok(),
+    };
+    let usual: Vec<_> = known
+        .unwrap_or_default()
+        .into_iter()
+        .map(|it| it.name)
+        .collect();
+    choose(
+        name,
+        &usual,
+        exact.map(|it| &it.name),
+        family.map(|it| &it.name),
+    )
+    .cloned()
+}
+
+fn choose<'a>(
+    name: &str,
+    usual: &[String],
+    exact: Option<&'a Name>,
+    family: Option<&'a Name>,
+) -> Option<&'a Name> {
+    let base = name.split('-').next().unwrap_or(name);
+    let has = |name: &str| usual.iter().any(|it| it == name);
+    match () {
+        () if has(name) => None,
+        () if exact.is_some() => exact,
+        () if has(base) => None,
+        () => family,
+    }
+}
+
+/// The names that an environment has: as looked at last, else as installed.
+fn names(record: &Record, home: &Home) -> Vec<String> {
+    let scan = Place::Own(record.interpreter(home)).remembered(home);
+    scan.map_or_else(
+        || record.pipelines.clone(),
+        |it| it.pipelines.into_iter().map(|it| it.name).collect(),
+    )
+}
+
+/// The Python of an environment, as it is installed now.
+pub(crate) fn interpreter(name: &str) -> Result<PathBuf, Failure> {
+    let home = Home::find()?;
+    let gone = || {
+        Failure::cannot_start(
+            "no_environment",
+            format!("there is no environment `{name}` any more"),
+        )
+        .hint("`framerill pipelines install` makes it anew")
+    };
+    let name = Name::parse(name).map_err(|_| gone())?;
+    let record = record::of(&home, &name).ok_or_else(gone)?;
+    Ok(record.interpreter(&home))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exact_name_goes_before_a_family_and_the_usual_python_before_environments() {
+        let environment = Name::parse("env").unwrap();
+        let env = Some(&environment);
+        let usual = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        for (has, exact, family, expected) in [
+            (&["glow-sd15"][..], env, env, None),
+            (&["glow"], env, None, env),
+            (&["glow"], None, env, None),
+            (&["other"], None, env, env),
+            (&[], None, None, None),
+        ] {
+            assert_eq!(
+                choose("glow-sd15", &usual(has), exact, family),
+                expected,
+                "{has:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,116 @@
+"""What `python -m framerill.pipelines scan` says of packages, good and bad."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framerill import _scan
+
+GOOD = """
+import framerill
+
+
+class Mine(framerill.Pipeline):
+    '''Good.'''
+
+    def process(self, frame):
+        return frame
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def put(
+    site: Path, name: str, code: str, version: str = "1.0", group: str = "ai_runner.pipelines", **points: str
+) -> None:
+    info = site / f"{name}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    lines = [f"{key} = {value}\n" for key, value in (points or {name: f"{name}:Mine"}).items()]
+    (info / "entry_points.txt").write_text(f"[{group}]\n" + "".join(lines))
+    (site / f"{name}.py").write_text(code)
+
+
+def rows() -> dict[str, Any]:
+    return {row["name"]: row for row in _scan.scan()["pipelines"]}
+
+
+def test_each_package_that_is_bad_is_named_and_the_others_work(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_scan, "IMPORT_WITHIN", 2.0)
+    bad = {
+        "raises": ("raise RuntimeError('no model here')", "RuntimeError: no model here"),
+        "lacks": ("import nobody_has_this", "nobody_has_this"),
+        "leaves": ("import os\nos._exit(7)", "ends the process (code 7)"),
+        "dies": ("import os\nos.kill(os.getpid(), 9)", "ends the process (signal 9)"),
+        "quits": ("raise SystemExit(0)", "SystemExit"),
+        "hangs": ("while True:\n    pass", "does not end within 2 s"),
+        "deaf": ("import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True:\n    pass", "does not end"),
+        "closes": ("import os\nos.closerange(0, 100)", "ends the process"),
+        "empty": ("", "nothing called `Mine`"),
+    }
+    for name, (code, _) in bad.items():
+        put(site, name, code)
+    put(site, "good", GOOD)
+    put(site, "loud", "import os, sys\nprint('x' * 5_000_000)\nos.write(2, b'x' * 5_000_000)\n" + GOOD)
+    put(site, "forks", "import os\nif os.fork() == 0:\n    import time\n    time.sleep(1)\n    os._exit(0)\n" + GOOD)
+    began = time.monotonic()
+    found = rows()
+    assert time.monotonic() - began < 30
+    for name, (_, told) in bad.items():
+        assert told in (found[name]["error"] or ""), (name, found[name])
+    for name in ("good", "loud", "forks"):
+        assert found[name]["error"] is None, found[name]
+        assert found[name]["summary"] == "Good."
+
+
+def test_nothing_is_imported_into_the_process_that_answers(site: Path) -> None:
+    import sys
+
+    put(site, "scanned_alone", GOOD)
+    assert rows()["scanned_alone"]["error"] is None
+    assert "scanned_alone" not in sys.modules
+    assert "torch" not in sys.modules
+
+
+def test_the_first_of_a_name_has_it(site: Path) -> None:
+    put(site, "one", GOOD, same="one:Mine")
+    put(site, "two", GOOD, group="ai_runner.pipeline", same="two:Mine", other="two:Mine")
+    both = [row for row in _scan.scan()["pipelines"] if row["name"] == "same"]
+    assert [row["distribution"] for row in both] == ["one", "two"]
+    assert both[0]["error"] is None
+    assert both[1]["error"] == "the name is taken by `one one:Mine`"
+    assert rows()["other"]["error"] is None
+
+
+def test_what_the_answer_was_read_from_is_told(site: Path) -> None:
+    put(site, "good", "import good_helper\n" + GOOD)
+    (site / "good_helper.py").write_text("")
+    scan = _scan.scan()
+    assert str(site) in scan["paths"]
+    assert str(site / "good.py") in scan["files"]
+    assert str(site / "good-1.0.dist-info/entry_points.txt") in scan["files"]
+
+
+def test_a_variant_that_nobody_registers_is_its_familys(site: Path) -> None:
+    from framerill import _target
+
+    put(site, "family", GOOD)
+    found = _target.find("family-sd15")
+    assert (found.name, found.pipeline.__name__) == ("family-sd15", "Mine")
+
+
+def test_a_module_that_fails_is_watched_so_that_it_can_be_mended(site: Path) -> None:
+    put(site, "bad", "import bad_helper\n")
+    put(site, "dead", "import os\nos._exit(1)\n")
+    (site / "bad_helper.py").write_text("raise RuntimeError\n")
+    files = _scan.scan()["files"]
+    for name in ("bad.py", "bad_helper.py", "dead.py"):
+        assert str(site / name) in files

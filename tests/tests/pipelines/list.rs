@@ -1,0 +1,179 @@
+//! `framerill pipelines list`: how long it takes once everything was looked at, and what it tells of names.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::rig::{Ended, Rig, code, python};
+
+/// SPECIFICATION.md, pipelines of packages.
+const WITHIN: Duration = Duration::from_millis(300);
+const MANY: usize = 20;
+
+/// A package as installers leave it: a module and its metadata.
+fn put(site: &Path, name: &str, points: &str) {
+    fs::create_dir_all(site).expect("a folder");
+    fs::write(site.join(format!("{name}.py")), code("")).expect("a file");
+    let info = site.join(format!("{name}-1.0.dist-info"));
+    fs::create_dir_all(&info).expect("a folder");
+    let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n");
+    fs::write(info.join("METADATA"), metadata).expect("a file");
+    fs::write(info.join("entry_points.txt"), points).expect("a file");
+}
+
+fn points(name: &str) -> String {
+    format!("[ai_runner.pipelines]\n{name} = {name}:Mine\n")
+}
+
+/// What the Python of these tests says of itself.
+fn asked(ask: &str) -> String {
+    let said = Command::new(python())
+        .args(["-c", ask])
+        .output()
+        .expect("Python runs");
+    assert!(said.status.success(), "{said:?}");
+    String::from_utf8_lossy(&said.stdout).trim().to_owned()
+}
+
+/// An environment without a package manager, which has what the Python of these tests has, and one pipeline.
+fn environment(rig: &Rig, name: &str, search: &str) {
+    let folder = rig.path("home/environments").join(format!(".{name}"));
+    fs::create_dir_all(folder.join("bin")).expect("a folder");
+    let version = asked("import sys; print('python%d.%d' % sys.version_info[:2])");
+    let site = folder.join("lib").join(version).join("site-packages");
+    put(&site, name, &points(name));
+    fs::write(site.join("others.pth"), search).expect("a file");
+    let base = PathBuf::from(asked("import sys; print(sys._base_executable)"));
+    let home = base.parent().expect("a folder").display().to_string();
+    fs::write(folder.join("pyvenv.cfg"), format!("home = {home}\n")).expect("a file");
+    symlink(base, folder.join("bin/python")).expect("a link");
+    let record = json!({
+        "name": name, "folder": format!(".{name}"), "spec": name, "spec_digest": "", "distribution": name,
+        "version": "1.0", "editable": false, "python": "3", "base": python(), "installer": "pip", "runtime": "",
+        "pipelines": [name],
+    });
+    let path = rig.path("home/environments").join(format!("{name}.json"));
+    fs::write(path, record.to_string()).expect("a file");
+}
+
+/// The quickest of five: others may be busy.
+fn quickest(mut list: impl FnMut() -> Ended) -> Duration {
+    let timed = (0..5).map(|_| {
+        let began = Instant::now();
+        let ended = list();
+        let took = began.elapsed();
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        took
+    });
+    timed.min().expect("five")
+}
+
+#[test]
+fn twenty_installed_pipelines_are_listed_within_300_ms_after_the_first_time() {
+    let rig = Rig::bare();
+    let site = rig.path("site");
+    for number in 0..MANY {
+        put(
+            &site,
+            &format!("many{number}"),
+            &points(&format!("many{number}")),
+        );
+    }
+    let path = std::env::var("PYTHONPATH").unwrap_or_default();
+    let path = format!("{}:{path}", site.display());
+    let list = || {
+        let mut command = rig.command(&["pipelines", "list", "--json"]);
+        Ended::from(command.env("PYTHONPATH", &path).output().expect("it runs"))
+    };
+    let first = list();
+    assert_eq!(
+        first
+            .names()
+            .iter()
+            .filter(|it| it.starts_with("many"))
+            .count(),
+        MANY,
+        "{first:#?}"
+    );
+    let took = quickest(list);
+    println!("20 pipelines: {} ms", took.as_millis());
+    assert!(took <= WITHIN, "{took:?}");
+    // What was remembered gives way to what is.
+    fs::write(site.join("many7.py"), "raise RuntimeError('no more')").expect("a file");
+    put(&site, "late", &points("late"));
+    let after = list();
+    let error = after.row("many7")["error"].as_str().unwrap_or_default();
+    assert!(error.contains("no more"), "{after:#?}");
+    assert!(after.names().contains(&"late"));
+}
+
+#[test]
+fn twenty_environments_are_listed_within_300_ms_after_the_first_time() {
+    let rig = Rig::bare();
+    let search = asked(
+        "import framerill, numpy, pathlib as p; print(p.Path(framerill.__file__).parents[1]); print(p.Path(numpy.__file__).parents[1])",
+    );
+    for number in 0..MANY {
+        environment(&rig, &format!("env{number}"), &search);
+    }
+    let first = rig.list();
+    let names = first.names();
+    assert_eq!(
+        names.iter().filter(|it| it.starts_with("env")).count(),
+        MANY,
+        "{first:#?}"
+    );
+    let took = quickest(|| rig.list());
+    println!("20 environments: {} ms", took.as_millis());
+    assert!(took <= WITHIN, "{took:?}");
+}
+
+#[test]
+fn a_broken_package_and_a_name_that_is_taken_are_listed_with_their_error() {
+    let rig = Rig::bare();
+    let site = rig.path("site");
+    put(
+        &site,
+        "first",
+        "[ai_runner.pipelines]\nshared = first:Mine\n[ai_runner.pipeline]\nolder = first:Mine\n",
+    );
+    put(
+        &site,
+        "second",
+        "[ai_runner.pipeline]\nshared = second:Mine\ninvert = second:Mine\n",
+    );
+    put(&site, "broken", &points("broken"));
+    fs::write(site.join("broken.py"), "import os\nos._exit(7)\n").expect("a file");
+    let path = std::env::var("PYTHONPATH").unwrap_or_default();
+    let mut command = rig.command(&["pipelines", "list", "--json"]);
+    command.env("PYTHONPATH", format!("{}:{path}", site.display()));
+    let list = Ended::from(command.output().expect("it runs"));
+    let told: Vec<_> = list
+        .rows()
+        .filter(|it| it["language"] == "python")
+        .filter_map(|it| {
+            Some((
+                it["name"].as_str()?,
+                it["distribution"].as_str()?,
+                it["error"].as_str(),
+            ))
+        })
+        .collect();
+    let of = |name: &str, from: &str| {
+        told.iter()
+            .find(|(it, owner, _)| *it == name && *owner == from)
+            .expect("it is listed")
+            .2
+    };
+    assert_eq!(of("shared", "first"), None);
+    assert_eq!(of("older", "first"), None);
+    assert!(of("shared", "second").is_some_and(|it| it.contains("taken by `first")));
+    assert!(of("invert", "second").is_some_and(|it| it.contains("taken by framerill's own")));
+    assert!(of("broken", "broken").is_some_and(|it| it.contains("code 7")));
+}
