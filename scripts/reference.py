@@ -28,10 +28,7 @@ In Prometheus' text format. Their labels, and what to watch: [the live runtime](
 
 # Variables that no flag of a command stands for.
 OTHER_VARIABLES = {
-    "AUTO_INSTALL_PIPELINE": "refused: this version installs nothing by itself",
-    "FRAMERILL_INSTALL": "the same",
-    "FRAMERILL_PREPARE_MODELS": "refused: this version prepares no models ahead",
-    "PREPARE_MODELS": "the same",
+    "FRAMERILL_HOME": "the folder of environments; `$XDG_DATA_HOME/framerill` or `~/.local/share/framerill` where it is not set",
     "DIFFUSERS_CACHE": "handed to pipelines; the model folder where it is not set",
     "FRAMERILL_CONTROL_FD": "a worker's: the descriptor of its control socket, set by whoever starts it",
     "FRAMERILL_INFER_PROGRAM": "tests: what `serve` starts in place of its own infer",

@@ -244,3 +244,29 @@ fn uv_makes_environments_where_it_is_on_the_path() {
     assert_eq!(rig.json(&["pipelines", "describe", "glow"]).code, Some(0));
     assert_eq!(rig.json(&["pipelines", "describe", "edited"]).code, Some(0));
 }
+
+#[test]
+fn an_environment_of_an_earlier_framerill_gets_the_packages_of_this_one_without_a_network() {
+    let rig = Rig::new();
+    rig.wheels(&[package("glow", "1.0", &["glow"], &code(""))]);
+    let ended = rig.install(&["glow"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    fs::remove_dir_all(rig.path("wheels")).expect("it is there");
+    let path = rig.path("home/environments/glow.json");
+    let record = fs::read_to_string(&path).expect("a record");
+    let mut record: serde_json::Value = serde_json::from_str(&record).expect("JSON");
+    record["runtime"] = "earlier".into();
+    fs::write(&path, record.to_string()).expect("it is ours");
+    let lib = rig.path("home/environments/glow/lib");
+    let python = fs::read_dir(&lib)
+        .expect("a folder")
+        .flatten()
+        .next()
+        .expect("a Python");
+    let own = python.path().join("site-packages/framerill/__init__.py");
+    fs::remove_file(&own).expect("a file");
+    fs::write(&own, "raise RuntimeError('earlier')").expect("it is ours");
+    let about = rig.json(&["pipelines", "describe", "glow"]);
+    assert_eq!(about.code, Some(0), "{about:#?}");
+    assert_eq!(rig.environments().len(), 3, "{:?}", rig.environments());
+}

@@ -238,6 +238,13 @@ fn native_code_without_end_that_holds_the_interpreters_lock_costs_its_frame_and_
 }
 
 #[test]
+fn a_decoupled_pipeline_that_blocks_its_loop_is_replaced_and_its_line_is_told() {
+    let it = case("BlocksItsLoop", &["--max-frame-time", "6"], &[]);
+    assert_eq!(it.report["restart_reasons"], json!({"hung": 1}));
+    it.says(&["`the event loop` has not come back for ", "in put", WHERE]);
+}
+
+#[test]
 fn threads_without_end_cost_nothing_neither_meanwhile_nor_at_the_end() {
     case("EndlessThread", &[], &[]).goes_on(FRAMES);
 }

@@ -16,6 +16,7 @@ use super::{
     litter,
     name::{Name, normal},
     record::{self, Record},
+    renew,
     spec::{Kind, Spec, Wish},
     wheels,
 };
@@ -152,11 +153,11 @@ fn is_there(home: &Home, spec: &Spec, asked: Option<&Name>, wanted: &Wanted) -> 
             && (record.spec_digest == wished
                 || is_satisfied(spec, &record.distribution, &record.version))
             && record.editable == wanted.editable
-            && record.runtime == wheels::DIGEST
             && wanted.python.as_ref().is_none_or(|it| *it == record.base)
             && record.interpreter(home).exists()
     };
     let record = record::all(home).into_iter().find(fits)?;
+    let record = renew::if_old(home, &record)?;
     let interpreter = record.interpreter(home);
     let scan = Place::Own(interpreter.clone()).look(home).ok()?;
     let pipelines = pipelines_of(&record.distribution, &scan).ok()?;
@@ -288,7 +289,7 @@ fn keeps_its_promise(
 }
 
 /// A name for people: the record is what counts.
-fn link(home: &Home, record: &Record) {
+pub(super) fn link(home: &Home, record: &Record) {
     let place = home.environments().join(record.name.as_str());
     let new = home.environments().join(format!("{}.link", record.folder));
     if symlink(&record.folder, &new).is_ok() && fs::rename(&new, &place).is_err() {

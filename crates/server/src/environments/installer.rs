@@ -92,6 +92,54 @@ impl Installer {
         }
     }
 
+    /// Puts our own packages into it once more, those that it has; nothing else is touched and no index asked.
+    pub(super) fn refresh(
+        &self,
+        errands: &mut Errands,
+        folder: &Path,
+        requirements: &[&str],
+        say: impl FnMut(&str),
+    ) -> Result<(), Failure> {
+        let python = folder.join("bin/python");
+        let mut command = match self {
+            Self::Uv(uv) => {
+                let mut command = bare(uv, folder);
+                command.args(["pip", "install", "--no-progress", "--reinstall", "--python"]);
+                command.arg(python);
+                command
+            }
+            Self::Pip => {
+                let mut command = bare(&python, folder);
+                command.args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--no-input",
+                    "--disable-pip-version-check",
+                ]);
+                command.arg("--force-reinstall");
+                command
+            }
+        };
+        command.args(["--no-index", "--no-deps"]).args(requirements);
+        let done = errands.run(&mut command, say)?;
+        match done.status.success() {
+            true => Ok(()),
+            false => Err(done.failure(
+                "install",
+                "this program's own packages could not be renewed",
+            )),
+        }
+    }
+
+    /// The one that made an environment, if it is there: `uv` leaves no `pip` behind.
+    pub(super) fn called(name: &str) -> Self {
+        match (name, Self::find()) {
+            ("uv", Self::Uv(uv)) => Self::Uv(uv),
+            _ => Self::Pip,
+        }
+    }
+
     fn filling(&self, folder: &Path, order: &Order<'_>) -> Command {
         let python = folder.join("bin/python");
         let mut command = match self {
@@ -157,6 +205,7 @@ mod tests {
     #[test]
     fn what_we_bring_is_named_before_what_is_asked_for_and_an_index_is_asked_only_where_it_may() {
         let shelf = Shelf {
+            all: Vec::new(),
             folder: "shelf".into(),
             constraints: "shelf/constraints.txt".into(),
             runtime: "framerill @ file:///f.whl".to_owned(),

@@ -13,7 +13,7 @@ use super::{home::Home, record};
 use crate::failure::Failure;
 
 /// Held as long as an environment is being made.
-const LOCK: &str = "being-made";
+pub(super) const LOCK: &str = "being-made";
 
 /// A folder in which an environment is being made; removed with everything in it unless it is kept.
 pub(super) struct Site {

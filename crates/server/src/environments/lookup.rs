@@ -7,6 +7,7 @@ use super::{
     home::Home,
     name::Name,
     record::{self, Record},
+    renew,
 };
 use crate::{failure::Failure, program};
 
@@ -42,13 +43,14 @@ pub(crate) fn environment_of(name: &str, python: Option<&Path>, effort: Effort) 
         .into_iter()
         .map(|it| it.name)
         .collect();
-    choose(
-        name,
-        &usual,
-        exact.map(|it| &it.name),
-        family.map(|it| &it.name),
-    )
-    .cloned()
+    let family = family.map(|it| &it.name);
+    let chosen = choose(name, &usual, exact.map(|it| &it.name), family)?;
+    let record = records.iter().find(|it| it.name == *chosen);
+    if let Some(record) = record.filter(|_| effort == Effort::Thorough) {
+        // Where it cannot be had, which is told, the old one may do.
+        drop(renew::if_old(&home, record));
+    }
+    Some(chosen.clone())
 }
 
 fn choose<'a>(

@@ -1,7 +1,7 @@
 //! Environments: one virtual environment for each package of pipelines, and what is found in them.
 //!
 //! Read in this order: `name` and `spec` (what may be asked for), `home` and `record` (where it lies, what is known of it),
-//! `install` (making one, by `installer` and `errand`, with the runtime's own `wheels`), `litter` (what is left over),
+//! `install` (making one, by `installer` and `errand`, with the runtime's own `wheels`), `litter` (what is left over), `renew` (environments of an earlier program),
 //! `found` and `fingerprint` (what a Python has, remembered until it changes), `listing` and `lookup` (all of them, and
 //! the one that has a name).
 //!
@@ -19,6 +19,7 @@ mod litter;
 mod lookup;
 mod name;
 mod record;
+mod renew;
 mod spec;
 mod wheels;
 

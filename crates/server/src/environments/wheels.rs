@@ -19,6 +19,8 @@ const RUNTIME: &str = "framerill";
 
 /// Where the wheels lie for an installer.
 pub(super) struct Shelf {
+    /// Of each distribution, as a requirement.
+    pub(super) all: Vec<(&'static str, String)>,
     pub(super) folder: PathBuf,
     /// Says that these distributions come from here, whoever asks for them.
     pub(super) constraints: PathBuf,
@@ -37,6 +39,7 @@ pub(super) fn put(home: &Home) -> Result<Shelf, Failure> {
     let folder = home.runtime(DIGEST);
     let mut constraints = String::new();
     let mut runtime = String::new();
+    let mut all = Vec::new();
     for wheel in WHEELS {
         let path = folder.join(wheel.file);
         let is_there = fs::metadata(&path).is_ok_and(|it| it.len() == wheel.bytes.len() as u64);
@@ -49,11 +52,13 @@ pub(super) fn put(home: &Home) -> Result<Shelf, Failure> {
         }
         constraints.push_str(&line);
         constraints.push('\n');
+        all.push((wheel.distribution, line));
     }
     let file = folder.join("constraints.txt");
     home::write(&file, constraints.as_bytes())
         .map_err(|error| Home::cannot_write(&error, &file))?;
     Ok(Shelf {
+        all,
         folder,
         constraints: file,
         runtime,

@@ -49,7 +49,7 @@ const STREAM: &str = "run";
 /// Notices taken before deadlines are looked at again.
 const BATCH: usize = 64;
 /// Lines of a worker's that are kept for its end.
-const LAST_LINES: usize = 40;
+const LAST_LINES: usize = 100;
 
 /// How a run ended whose sink is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
