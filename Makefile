@@ -37,7 +37,8 @@ test: check ## Everything that has to hold: check, then all tests
 	@cat $(FRAMERILL_SKIPS) 2>/dev/null || true
 	cargo test --workspace --doc --quiet
 	for example in in_process over_http transform; do cargo run --quiet -p framerill-trickle --example $$example > target/example.log; done
-	$(PYTHON) -m pytest -rs python/framerill python/ai-runner-base examples tests/documents tests/packages
+	$(PYTHON) -m pytest -rs python/framerill python/ai-runner-base examples tests/documents tests/packages --ignore examples/external-pipeline-example
+	cd examples/external-pipeline-example && $(PYTHON) -m pytest -q
 
 .PHONY: check
 check: tools ## Formatting, lints, types, dependencies
@@ -54,7 +55,7 @@ check: tools ## Formatting, lints, types, dependencies
 
 .PHONY: bench
 bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run
-	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; $(PYTHON) benches/live.py || missed=$$?; exit $$missed
+	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; $(PYTHON) benches/live.py || missed=$$?; $(PYTHON) benches/python.py || missed=$$?; exit $$missed
 
 .PHONY: soak
 soak: tools ## Ten minutes of recorded video with 30 dead workers, twenty of live streams in chaos, twenty whose workers die, judged by the checker

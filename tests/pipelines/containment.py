@@ -3,6 +3,7 @@
 What they answer otherwise is a negative, so that a picture that stands in is known.
 """
 
+import asyncio
 import contextlib
 import ctypes
 import logging
@@ -17,6 +18,7 @@ import time
 import framerill
 import numpy as np
 from framerill import Pipeline, VideoFrame
+from framerill.decoupled import Decoupled, Output
 from pydantic import Field
 
 if os.environ.get("FRAMERILL_TEST_IMPORT") == "raises":
@@ -148,6 +150,26 @@ class HoldsTheLock(Once):
         ctypes.PyDLL(None).sleep(3600)
 
 
+class BlocksItsLoop(Decoupled):
+    """Async code that blocks its loop for ever."""
+
+    class Params(framerill.Params):
+        at: int = 20
+        marker: str = ""
+
+    async def start(self, params):
+        self.frames = asyncio.Queue()
+
+    async def put(self, frame, request_id):
+        if frame.id == self.params.at:
+            time.sleep(3600)  # noqa: ASYNC251  this is the case
+        await self.frames.put(frame.copy())
+
+    async def get(self):
+        frame = await self.frames.get()
+        return Output(255 - frame.pixels, frame.pts, frame.time_base)
+
+
 class EndlessThread(Once):
     """A thread that never ends, while the frames go on."""
 
@@ -217,6 +239,16 @@ class TellsItsBound(Once):
         raise ValueError(
             f"{'unlimited' if bound == resource.RLIM_INFINITY else bound} bytes"
         )
+
+
+class ForksWithoutEnd(Once):
+    """One child after another, none of which ends."""
+
+    def misbehave(self, frame):
+        while True:
+            if not os.fork():
+                time.sleep(3600)
+            time.sleep(0.001)
 
 
 class ForkBomb(Once):

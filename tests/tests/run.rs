@@ -8,6 +8,10 @@ mod commands;
 mod containment;
 #[path = "run/faults.rs"]
 mod faults;
+#[path = "run/reload.rs"]
+mod reload;
+#[path = "run/scaffold.rs"]
+mod scaffold;
 #[path = "run/scene.rs"]
 mod scene;
 #[path = "run/shapes.rs"]

@@ -167,7 +167,7 @@ impl Reader {
                 ..ErrorReport::fatal("link", why.to_string())
             });
         }
-        if let Some((held, requeued)) = self.stream.lose_worker(self.incarnation) {
+        if let Some((held, requeued)) = self.stream.lose_worker(self.incarnation, false) {
             let (stream, incarnation) = (name.to_owned(), self.incarnation);
             parent.say(&FromChild::Detached {
                 id: None,

@@ -89,7 +89,7 @@ impl Handler for Media {
                 };
                 parent.say(&answer);
             }
-            ToChild::Detach { id, stream } => self.detach(id, stream, parent),
+            ToChild::Detach { id, stream, keep } => self.detach(id, stream, keep, parent),
             ToChild::Drain { id } => return self.drain(id, parent),
             ToChild::Bye => return Handled::Leave,
             ToChild::Update {
@@ -202,7 +202,7 @@ impl Media {
             .map_err(|error| error.to_string())
     }
 
-    fn detach(&mut self, id: u64, stream: String, parent: &Parent) {
+    fn detach(&mut self, id: u64, stream: String, keep: bool, parent: &Parent) {
         let incarnation = self.opened.as_ref().and_then(|opened| {
             opened
                 .stream
@@ -215,7 +215,7 @@ impl Media {
             .opened
             .as_ref()
             .zip(incarnation)
-            .and_then(|(opened, incarnation)| opened.stream.lose_worker(incarnation));
+            .and_then(|(opened, incarnation)| opened.stream.lose_worker(incarnation, keep));
         let (held, requeued) = lost.unwrap_or_default();
         let (id, incarnation) = (Some(id), incarnation.unwrap_or(0));
         parent.say(&FromChild::Detached {

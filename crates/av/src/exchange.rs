@@ -309,11 +309,26 @@ impl<L> Exchange<L> {
 
     /// The worker is gone. What it had begun is held; the rest goes to the next one.
     pub(crate) fn lose_worker(&mut self) -> Lost<L> {
-        self.attached = false;
         let is_open = self.parts.take().is_some_and(|(_, of)| of == 0);
         let closed = is_open.then(|| self.outstanding.pop_front()).flatten();
+        self.part(closed, self.batch)
+    }
+
+    /// The worker is well and leaves. What it has not answered goes to the next one, but for what it has taken in, whose
+    /// pictures are gone; a frame of which some answers came is answered.
+    pub(crate) fn release_worker(&mut self) -> Lost<L> {
+        let closed = self.parts.take().and_then(|(_, of)| {
+            // An open answer is counted with its first part.
+            self.counts.answered += u64::from(of > 0);
+            self.outstanding.pop_front()
+        });
+        self.part(closed, 0)
+    }
+
+    fn part(&mut self, closed: Option<Out<L>>, begun: usize) -> Lost<L> {
+        self.attached = false;
         let taken = self.outstanding.iter().filter(|it| it.is_taken).count();
-        let begun = (taken + self.batch).min(self.outstanding.len());
+        let begun = (taken + begun).min(self.outstanding.len());
         let held: Vec<_> = self.outstanding.drain(..begun).map(|it| it.frame).collect();
         self.counts.held += held.len() as u64;
         let requeued = self.outstanding.len();
@@ -602,6 +617,18 @@ mod tests {
         assert_eq!(exchange.room_by(), None);
     }
 
+    #[test]
+    fn a_worker_that_is_well_leaves_its_frames_to_the_next_one() {
+        let mut exchange = Exchange::new(false);
+        (0..4).for_each(|id| drop(exchange.accept(frame(id))));
+        exchange.attach(1);
+        deliver_all(&mut exchange);
+        // It has had an answer, which is not given again.
+        exchange.answer(Some(0), 0, 2).unwrap();
+        let lost = exchange.release_worker();
+        assert_eq!((lost.held.len(), lost.requeued), (0, DEPTH - 1));
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Accept,
@@ -609,13 +636,14 @@ mod tests {
         Answer,
         Skip,
         Lose,
+        Release,
         Attach,
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             4 => Just(Step::Accept), 4 => Just(Step::Deliver), 3 => Just(Step::Answer),
-            1 => Just(Step::Skip), 1 => Just(Step::Lose), 1 => Just(Step::Attach),
+            1 => Just(Step::Skip), 1 => Just(Step::Lose), 1 => Just(Step::Release), 1 => Just(Step::Attach),
         ]
     }
 
@@ -646,6 +674,7 @@ mod tests {
                         gone.push(due);
                     },
                     Step::Lose => gone.extend(ids(&exchange.lose_worker().held)),
+                    Step::Release => gone.extend(ids(&exchange.release_worker().held)),
                     Step::Attach => exchange.attach(1),
                 }
                 prop_assert!(exchange.unanswered(true) <= DEPTH);

@@ -315,7 +315,11 @@ impl Stream {
 
     /// A worker's link has ended, or is to end. Returns the frames that are lost and how many go on, if the link was the
     /// current one.
-    pub(crate) fn lose_worker(&self, incarnation: u32) -> Option<(Vec<HeldFrame>, u32)> {
+    pub(crate) fn lose_worker(
+        &self,
+        incarnation: u32,
+        keep: bool,
+    ) -> Option<(Vec<HeldFrame>, u32)> {
         let mut state = self.lock();
         if state.attached.as_ref().map(|attached| attached.incarnation) != Some(incarnation) {
             return None;
@@ -324,7 +328,10 @@ impl Stream {
             attached.link.shutdown();
         }
         let state = &mut *state;
-        let lost = state.exchange.lose_worker();
+        let lost = match keep {
+            true => state.exchange.release_worker(),
+            false => state.exchange.lose_worker(),
+        };
         if let Some(live) = &mut state.live {
             // What is live does not wait for the next worker.
             live.presenter.set_present(false, monotonic_ns());

@@ -25,6 +25,7 @@ mod python;
 mod question;
 pub mod run;
 mod runtime;
+mod scaffold;
 mod serve;
 mod signals;
 mod stream;

@@ -1,6 +1,7 @@
 //! The messages of the child protocol. `schema/child-protocol.md` is their reference page.
 
 mod base;
+mod latencies;
 mod source;
 
 use framerill_media::{PixelFormat, Size};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use base::BaseValues;
+pub use latencies::Latencies;
 pub use source::{SourceAudio, SourceInfo};
 
 /// The protocol's version; a child says it in `hello`.
@@ -100,6 +102,9 @@ pub enum ToChild {
         id: u64,
         /// The stream's name.
         stream: String,
+        /// Media: the worker is well, and what it has not answered goes to the next one, its oldest frame, too.
+        #[serde(default, skip_serializing_if = "is_false")]
+        keep: bool,
     },
     /// Forget what is held of a stream.
     Flush {
@@ -641,22 +646,6 @@ pub struct MediaStats {
     pub av_offset_ms: f64,
     /// Seconds since the newest finished picture was written; while it grows, fillers are shown.
     pub held_seconds: f64,
-}
-
-/// Latency by stage in milliseconds: p50, p90, p99.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Latencies {
-    /// Packet in to picture in the slot.
-    pub decode: [f64; 3],
-    /// Picture in the slot to worker.
-    pub queue: [f64; 3],
-    /// In the worker.
-    pub process: [f64; 3],
-    /// Answer to packet out.
-    pub encode: [f64; 3],
-    /// Packet in to packet out.
-    pub total: [f64; 3],
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]

@@ -126,7 +126,7 @@ impl Handler for Worker {
             } => {
                 self.attach(id, stream, incarnation, live, fds, parent);
             }
-            ToChild::Detach { id, stream } => {
+            ToChild::Detach { id, stream, .. } => {
                 let incarnation = self.leave(&stream);
                 let (held, requeued) = (Vec::new(), 0);
                 let id = Some(id);

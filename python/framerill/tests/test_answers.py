@@ -128,7 +128,7 @@ def test_an_older_frame_may_be_answered_and_is_copied():
     [
         (None, r"not None; return Skip\(reason\)"),
         ("picture", "not `str`"),
-        (np.zeros((16, 32, 3), np.uint8), r"not `ndarray` of shape \(16, 32, 3\); return frame.with_pixels\(array\)"),
+        (np.zeros((16, 32), np.uint8), r"\(1, 16, 32, 3\) or \(16, 32, 3\) .* got shape \(16, 32\) of uint8"),
         ([], r"no frame at all; return Skip\(reason\)"),
         ([None], "one of which is None"),
         ([Skip()], "one of which is `Skip`"),

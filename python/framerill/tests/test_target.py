@@ -102,6 +102,30 @@ def test_a_module_that_fails_shows_its_traceback(folder, text, said):
     assert _target.find(str(path)).pipeline.__name__ == "Mine"
 
 
+def test_a_folder_means_the_pipeline_in_it(folder):
+    one = ONE.replace("from beside import Imported\n", "")
+    plain, package = folder / "plain", folder / "a_package"
+    plain.mkdir()
+    package.mkdir()
+    (plain / "pipeline.py").write_text(one)
+    assert _target.find(str(plain)).pipeline.__name__ == "Mine"
+    (package / "__init__.py").write_text(one.replace("Mine", "Whole"))
+    found = _target.find(f"{package}/")
+    assert (found.pipeline.__name__, found.pipeline.__module__, found.origin) == ("Whole", "a_package", "folder")
+    (package / "pipeline.py").write_text("from . import _Base\nclass Part(_Base): pass\nclass Other(_Base): pass\n")
+    found = _target.find(f"{package}:Part")
+    assert (found.pipeline.__name__, found.pipeline.__module__) == ("Part", "a_package.pipeline")
+    assert failure(str(package)).hint == f"name one: {package}:Part, {package}:Other"
+    assert "name the package's folder" in failure(f"{package}/pipeline.py").hint
+
+
+@pytest.mark.parametrize("name", ["empty", "not_there"])
+def test_a_folder_without_a_pipeline_says_where_it_would_be(folder, name):
+    (folder / "empty").mkdir()
+    error = failure(str(folder / name))
+    assert (error.code, "`pipeline.py`" in error.hint) == ("unknown_pipeline", True)
+
+
 def test_what_is_no_pipeline_is_refused(folder):
     (folder / "other.py").write_text("class Thing: pass")
     assert "no framerill.Pipeline" in str(failure(f"{folder}/other.py:Thing"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import framerill
 from framerill import Pipeline, VideoFrame, testing
 from framerill.errors import ContractError
 
@@ -47,9 +48,72 @@ def test_a_tensor_never_aliases_the_picture():
 
 def test_a_wrong_shape_says_what_was_expected():
     frame = VideoFrame(PICTURE)
-    with pytest.raises(ContractError, match=r"expected a tensor of shape .*permute"):
+    with pytest.raises(ContractError, match=r"expected a picture of shape .*permute"):
         frame.with_tensor(frame.tensor.permute(0, 3, 1, 2))
-    with pytest.raises(ContractError, match="expected a torch tensor"):
-        frame.with_tensor(frame.pixels)
+    with pytest.raises(ContractError, match=r"expected a picture of shape .* got str"):
+        frame.with_tensor("a picture")
     with pytest.raises(ContractError, match="not of gray8"):
         _ = VideoFrame(PICTURE[..., 0].copy(), pixel_format="gray8").tensor
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("lead", [(), (1,)])
+def test_a_tensor_is_an_answer(dtype, lead):
+    @framerill.pipeline(tensor_range=(0.0, 1.0))
+    def flat(frame):
+        values = torch.full((*lead, *frame.pixels.shape), 1.0, dtype=dtype, requires_grad=True)
+        return values * torch.tensor([0.0, 1.0, float("nan")], dtype=dtype)
+
+    assert (testing.run(flat, 1).frames[0] == [0, 255, 0]).all()
+
+
+def test_a_uint8_tensor_is_pixels_and_another_integer_is_refused():
+    @framerill.pipeline
+    def halves(frame):
+        return torch.from_dlpack(frame) // 2
+
+    assert (testing.run(halves, PICTURE[None]).frames[0] == PICTURE // 2).all()
+    with pytest.raises(ContractError, match="of int32; convert it"):
+        testing.run(framerill.pipeline(lambda frame: torch.zeros(frame.pixels.shape, dtype=torch.int32)), 1)
+
+
+def test_dlpack_keeps_the_frames_memory():
+    frame = VideoFrame(PICTURE.copy())
+    assert torch.from_dlpack(frame).data_ptr() == frame.pixels.ctypes.data
+    assert torch.equal(torch.from_dlpack(frame), torch.from_numpy(PICTURE))
+
+
+def devices():
+    missing = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: tensors on a GPU are NOT TESTED")
+    return ["cpu", pytest.param("cuda", marks=missing)]
+
+
+@pytest.mark.parametrize("device", devices())
+def test_a_frame_goes_to_a_device_as_uint8_and_becomes_a_tensor_there(device):
+    frame = VideoFrame(PICTURE.copy(), id=3, pts=7)
+    there = frame.to(device)
+    assert (there.id, there.pts, there.pixels is frame.pixels) == (3, 7, True)
+    raw = torch.from_dlpack(there)
+    assert (raw.dtype, raw.device.type, tuple(raw.shape)) == (torch.uint8, device, PICTURE.shape)
+    tensor = there.tensor
+    assert tensor.device.type == device
+    assert torch.equal(tensor.cpu(), _on_cpu(frame))
+    tensor.fill_(0)
+    raw.fill_(0)
+    assert (frame.pixels == PICTURE).all()
+
+
+@pytest.mark.parametrize("device", devices())
+@pytest.mark.parametrize("made", [lambda it: it.tensor, torch.from_dlpack, lambda it: it])
+def test_what_lies_on_a_device_is_an_answer(device, made):
+    through = framerill.pipeline(lambda frame: made(frame.to(device)))
+    assert (testing.run(through, PICTURE[None]).frames[0] == PICTURE).all()
+
+
+def test_floats_of_a_frame_on_a_device_are_its_own():
+    frame = VideoFrame(PICTURE.astype(np.float32) / 255, pixel_format="rgbf32").to("cpu")
+    assert torch.equal(frame.tensor, frame.tensor)
+
+
+def _on_cpu(frame):
+    return framerill.VideoFrame(frame.pixels).to("cpu").tensor

@@ -145,6 +145,7 @@ impl Watched {
         let stderr = scene.path("stderr.txt");
         let child = scene
             .command(&[&["run"], args].concat())
+            .stdout(Stdio::piped())
             .stderr(fs::File::create(&stderr).expect("a file"))
             .spawn()
             .expect("framerill runs");
@@ -159,6 +160,19 @@ impl Watched {
             stderr.contains(said).then_some(())
         });
         self.run.signal(signal);
+    }
+
+    /// Waits until this was said.
+    pub(crate) fn said(&self, what: &str) {
+        wait_until(what, || {
+            let stderr = fs::read_to_string(&self.stderr).expect("a file");
+            stderr.contains(what).then_some(())
+        });
+    }
+
+    /// All that was said so far.
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr).expect("a file")
     }
 
     pub(crate) fn into_run(self) -> Background {

@@ -4,9 +4,11 @@ mod host;
 mod link;
 mod live;
 mod pingpong;
+mod python;
 mod trickle;
 
 pub(crate) use link::link;
 pub(crate) use live::{Asked as Live, live};
 pub(crate) use pingpong::echo;
+pub(crate) use python::python;
 pub(crate) use trickle::{bare_relay, trickle};

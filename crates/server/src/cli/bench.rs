@@ -39,6 +39,21 @@ pub(super) enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// What each way to write a Python pipeline costs a frame, beside one that does nothing in the same run
+    Python {
+        /// Round trips of each kind
+        #[arg(long, value_name = "N", default_value_t = 4000)]
+        frames: u32,
+        /// About how long each live stream lasts
+        #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(6..=600))]
+        seconds: u32,
+        /// Python of the workers
+        #[arg(long, value_name = "PATH")]
+        python: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// What the trickle server costs and how late bytes are, beside a bare relay in the same run
     Trickle {
         /// About how long each load lasts
@@ -79,6 +94,12 @@ impl Bench {
                 only,
                 json,
             }),
+            Self::Python {
+                frames,
+                seconds,
+                python,
+                json,
+            } => bench::python(frames, seconds, python.as_deref(), json),
             Self::Trickle {
                 seconds,
                 only,

@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod infer;
 mod pipelines;
+mod pipelines_new;
 mod run;
 mod serve;
 mod stream;

@@ -42,12 +42,14 @@ pub(super) enum Pipelines {
     Install(install::Install),
     Remove(install::Remove),
     Prepare(prepare::Prepare),
+    New(super::pipelines_new::New),
 }
 
 impl Pipelines {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
             Self::List(list) => list.run(),
+            Self::New(new) => new.run(),
             Self::Describe { name, json, python } => {
                 let description = describe(&name, python.as_deref())?;
                 if json {

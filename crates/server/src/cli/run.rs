@@ -69,6 +69,9 @@ pub(super) struct Run {
     /// Run the pipeline on this terminal without deadlines or restarts, so that a debugger works
     #[arg(long)]
     in_process: bool,
+    /// Load the pipeline anew whenever one of its files is saved, while the video goes on
+    #[arg(long)]
+    reload: bool,
     /// End with one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -97,6 +100,9 @@ impl Run {
         }
         let pipeline =
             Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough);
+        if self.reload {
+            can_reload(&pipeline, self.in_process)?;
+        }
         let output = self
             .output
             .unwrap_or_else(|| run::default_output(&self.input, &pipeline));
@@ -127,7 +133,24 @@ impl Run {
             worker_memory: self.worker_memory.filter(|it| *it > 0),
             python: self.python,
             in_process: self.in_process,
+            reload: self.reload,
         };
         run::command(plan, self.json, self.quiet)
     }
+}
+
+fn can_reload(pipeline: &Pipeline, in_process: bool) -> Result<(), Failure> {
+    if in_process {
+        let text = "--reload and --in-process do not go together: there is one process";
+        return Err(Failure::usage("usage", text).hint("leave one of them out"));
+    }
+    if pipeline.place().is_none() {
+        let text = format!(
+            "--reload watches files, and `{}` names none",
+            pipeline.target()
+        );
+        return Err(Failure::usage("usage", text)
+            .hint("name the pipeline by its path, such as ./my_pipeline.py or ./my_folder"));
+    }
+    Ok(())
 }

@@ -8,6 +8,8 @@
 //!    └──── failed ──────────┴─┴─ failed: media completes what there is, then the failure is told
 //! ```
 
+mod reload;
+
 use std::{
     collections::VecDeque,
     os::fd::{AsFd, OwnedFd},
@@ -17,19 +19,24 @@ use std::{
 
 use framerill_frames::Link;
 use framerill_supervisor::{
-    ExitReason, Supervised, Update,
+    ChildId, ExitReason, Supervised, Update,
     lifecycle::{Event, Reason},
 };
 use framerill_worker::message::{
     Description, ErrorReport, FromChild, Level, MediaPlan, MediaStats, SourceInfo, ToChild,
 };
 
+use reload::Reload;
+
 use super::{
     Plan, Report,
     inbox::{Inbox, Incoming},
-    members::{DRAIN_WITHIN, LEAVE_WITHIN, MEDIA, Worker, interpreter, start_media, start_worker},
+    members::{
+        DRAIN_WITHIN, LEAVE_WITHIN, MEDIA, WORKER, Worker, interpreter, start_media, start_worker,
+    },
     progress::Progress,
     report::{Frames, counted},
+    saves::Saves,
 };
 use crate::{
     exit::Exit,
@@ -42,7 +49,7 @@ const STREAM: &str = "run";
 /// Notices taken before deadlines are looked at again.
 const BATCH: usize = 64;
 /// Lines of a worker's that are kept for its end.
-const LAST_LINES: usize = 40;
+const LAST_LINES: usize = 100;
 
 /// How a run ended whose sink is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +63,8 @@ pub(super) struct Engine<'a> {
     plan: &'a Plan,
     media: Supervised<Incoming>,
     worker: Worker,
+    worker_id: ChildId,
+    reload: Option<Reload>,
     inbox: Inbox,
     media_plan: Option<(MediaPlan, Vec<OwnedFd>)>,
     source: Option<SourceInfo>,
@@ -96,12 +105,16 @@ impl<'a> Engine<'a> {
         files: Vec<OwnedFd>,
         inbox: Inbox,
     ) -> Result<Self, Failure> {
+        // Before the worker reads the files: what is saved from here on is told.
+        let reload = reload(plan, &inbox)?;
         let media = start_media(inbox.owner())?;
-        let worker = start_worker(plan, inbox.owner())?;
+        let worker = start_worker(plan, WORKER, inbox.owner())?;
         Ok(Self {
             plan,
             media,
             worker,
+            worker_id: WORKER,
+            reload,
             inbox,
             media_plan: Some((media_plan, files)),
             source: None,
@@ -167,7 +180,11 @@ impl<'a> Engine<'a> {
     /// Takes what has come, or waits for it until the next deadline.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
     fn wait(&mut self, progress: &mut Progress) -> Result<(), Failure> {
-        let next = [self.media.next_deadline(), self.worker.next_deadline()];
+        let next = [
+            self.media.next_deadline(),
+            self.worker.next_deadline(),
+            self.reload.as_mut().and_then(Reload::next_deadline),
+        ];
         let wait = next
             .into_iter()
             .flatten()
@@ -195,13 +212,20 @@ impl<'a> Engine<'a> {
         }
         self.media.on_deadline();
         self.worker.on_deadline();
+        self.reload.iter_mut().for_each(Reload::on_deadline);
         Ok(())
     }
 
     fn take(&mut self, incoming: Incoming, progress: &mut Progress) -> Result<(), Failure> {
         match incoming {
             Incoming::Child(notice) if notice.child == MEDIA => self.media.handle(notice),
-            Incoming::Child(notice) => self.worker.handle(notice),
+            Incoming::Child(notice) if notice.child == self.worker_id => self.worker.handle(notice),
+            Incoming::Child(notice) => {
+                if let Some(reload) = &mut self.reload {
+                    reload.handle(notice);
+                }
+            }
+            Incoming::Saved => self.saved(progress),
             Incoming::Abandoned => {}
             Incoming::Signal(signal) => match self.ending {
                 Some(Ending::Signal(_)) => {
@@ -231,7 +255,7 @@ impl<'a> Engine<'a> {
                 self.media_update(update, report, progress);
             } else if let Some(update) = self.worker.next_update() {
                 self.worker_update(update, report, progress);
-            } else {
+            } else if !self.next_worker_update(report, progress) {
                 return Ok(());
             }
         }
@@ -296,6 +320,7 @@ impl<'a> Engine<'a> {
                 if self.detaching.is_some() && id == self.detaching {
                     self.detaching = None;
                     self.attached = false;
+                    self.reload.iter_mut().for_each(Reload::detached);
                     self.attach();
                 }
             }
@@ -347,15 +372,7 @@ impl<'a> Engine<'a> {
         match update {
             Update::Load { id } => {
                 self.worker_spoke = true;
-                let load = ToChild::Load {
-                    id,
-                    pipeline: Some(self.plan.pipeline.target().to_owned()),
-                    params: self.plan.params.clone(),
-                    base: None,
-                    media: None,
-                    fds: 0,
-                };
-                self.worker.post(&load, &[]);
+                self.worker.post(&load(self.plan, id), &[]);
             }
             Update::LogLine(line) => {
                 if self.description.is_none() && line.contains(NO_MODULE) {
@@ -440,7 +457,8 @@ impl<'a> Engine<'a> {
             Event::Restarting { .. } if self.never_loaded() => {
                 // It would fail the same way again.
                 let error = self.last_error.as_ref().expect("it said why");
-                self.end(Ending::Failure(Failure::of_child(error)));
+                let failure = Failure::of_child(error);
+                self.worker_failed(failure, progress);
             }
             Event::Restarting {
                 reason,
@@ -453,7 +471,7 @@ impl<'a> Engine<'a> {
                     .entry(reason.kind().to_owned())
                     .or_default() += 1;
                 self.worker_ready = false;
-                self.detach();
+                self.detach(false);
                 self.tell_last_lines(&reason, progress);
                 progress.insist(&format!(
                     "the pipeline's worker was lost ({reason}) and is started again; {}",
@@ -464,8 +482,8 @@ impl<'a> Engine<'a> {
                 self.tell_last_lines(&reason, progress);
                 let failure = self.failure_of_worker(&reason, report.restarts);
                 self.worker_ready = false;
-                self.detach();
-                self.end(Ending::Failure(failure));
+                self.detach(false);
+                self.worker_failed(failure, progress);
             }
             _ => {}
         }
@@ -573,16 +591,6 @@ impl<'a> Engine<'a> {
         self.worker.post(&to_worker, &[far.as_fd()]);
     }
 
-    /// Tells media that its worker is gone; the next one is attached when it has let go.
-    fn detach(&mut self) {
-        if self.attached && self.detaching.is_none() && self.media.pid().is_some() {
-            let id = self.media.request_id();
-            self.detaching = Some(id);
-            let stream = STREAM.into();
-            self.media.post(&ToChild::Detach { id, stream }, &[]);
-        }
-    }
-
     /// The run is on its way out; the first reason counts.
     fn end(&mut self, why: Ending) {
         if self.ending.is_some() {
@@ -617,4 +625,23 @@ impl<'a> Engine<'a> {
             report.pipeline.clone_from(&description.name);
         }
     }
+}
+
+/// What a worker is to load.
+fn load(plan: &Plan, id: u64) -> ToChild {
+    ToChild::Load {
+        id,
+        pipeline: Some(plan.pipeline.target().to_owned()),
+        params: plan.params.clone(),
+        base: None,
+        media: None,
+        fds: 0,
+    }
+}
+
+/// The watch of a plan that asks for one.
+fn reload(plan: &Plan, inbox: &Inbox) -> Result<Option<Reload>, Failure> {
+    let place = plan.pipeline.place().filter(|_| plan.reload);
+    let saves = place.map(|place| Saves::watch(place.to_owned(), inbox.owner()));
+    Ok(saves.transpose()?.map(Reload::new))
 }

@@ -78,6 +78,7 @@ fn plan(input: &str) -> Plan {
         worker_memory: None,
         python: None,
         in_process: false,
+        reload: false,
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) enum Incoming {
     Child(Notice),
     /// Ctrl-C or SIGTERM: what is under way is finished.
     Signal(Exit),
+    /// A file of the pipeline was saved.
+    Saved,
     /// See [`Inbox::is_abandoned`].
     Abandoned,
 }

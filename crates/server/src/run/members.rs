@@ -21,7 +21,7 @@ use crate::{environments, failure::Failure, program};
 
 /// Media's id among the children of a run.
 pub(super) const MEDIA: ChildId = ChildId(0);
-/// The worker's id.
+/// The first worker's id. One with new code has the next one.
 pub(super) const WORKER: ChildId = ChildId(1);
 
 /// Where memory runs out, workers go first, then media: models are what fills it, and either is started anew without it.
@@ -32,7 +32,7 @@ const MAX_FRAME_TIME: &str = "FRAMERILL_MAX_FRAME_TIME";
 
 /// Processes of a worker, with all that it starts, and the three around it: far more than any needs, and fewer than a machine
 /// has room for.
-const MOST_PROCESSES: usize = 512;
+const MOST_PROCESSES: usize = 256;
 
 /// What bounds a worker.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,11 @@ pub(super) enum Worker {
 }
 
 /// Starts the worker of a plan's pipeline.
-pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<Worker, Failure> {
+pub(super) fn start_worker(
+    plan: &Plan,
+    id: ChildId,
+    owner: SyncSender<Incoming>,
+) -> Result<Worker, Failure> {
     let (program, args) = invocation(&plan.pipeline, plan.python.as_deref())?;
     if plan.in_process {
         if matches!(plan.pipeline, Pipeline::BuiltIn(_)) {
@@ -91,9 +95,13 @@ pub(super) fn start_worker(plan: &Plan, owner: SyncSender<Incoming>) -> Result<W
         max_frame_time: plan.max_frame_time,
         memory: plan.worker_memory,
     };
-    let command = worker_command(&plan.pipeline, plan.python.as_deref(), bounds)?;
+    let mut command = worker_command(&plan.pipeline, plan.python.as_deref(), bounds)?;
+    if plan.reload {
+        // Of two saves within a second, compiled files tell the second one by its length only.
+        command = command.env("PYTHONDONTWRITEBYTECODE", "1");
+    }
     Ok(Worker::Supervised(Box::new(Supervised::start(
-        config, command, WORKER, owner,
+        config, command, id, owner,
     ))))
 }
 
@@ -140,17 +148,17 @@ pub(crate) fn worker_command(
         .env("PYTHONSAFEPATH", "1")
         .oom_raise(WORKER_OOM_RAISE)
         .limits(limits);
+    // It tells where its pipeline is before its time is over.
+    command = match bounds.max_frame_time {
+        Some(time) => command.env(MAX_FRAME_TIME, time.as_secs_f64().to_string()),
+        None => command.env_remove(MAX_FRAME_TIME),
+    };
     if matches!(pipeline, Pipeline::Installed { .. }) {
         // Another Python's packages are no part of it either.
         for name in environments::OTHERS {
             command = command.env_remove(name);
         }
     }
-    // It tells where its pipeline is before its time is over.
-    command = match bounds.max_frame_time {
-        Some(time) => command.env(MAX_FRAME_TIME, time.as_secs_f64().to_string()),
-        None => command.env_remove(MAX_FRAME_TIME),
-    };
     Ok(command.namespace(isolation::probe().namespace))
 }
 

@@ -12,6 +12,7 @@ mod plan;
 mod preview;
 mod progress;
 mod report;
+mod saves;
 mod spec;
 
 pub use command::command;

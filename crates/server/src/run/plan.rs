@@ -56,6 +56,8 @@ pub struct Plan {
     pub python: Option<PathBuf>,
     /// One pipeline in the foreground, without deadlines.
     pub in_process: bool,
+    /// The pipeline's code is loaded anew whenever it is saved.
+    pub reload: bool,
 }
 
 /// How fast the source is read.
@@ -95,20 +97,52 @@ impl Pipeline {
         if PipelineSpec::is_one(named) {
             return PipelineSpec::parse(named).map(|it| Self::Spec(Box::new(it)));
         }
-        let file = named
-            .split_once(".py:")
-            .map_or(named, |(stem, _)| &named[..stem.len() + 3]);
-        if file.ends_with(".py") {
-            if !Path::new(file).is_file() {
-                return Err(Failure::usage(
-                    "unknown_pipeline",
-                    format!("there is no file `{file}`"),
-                )
-                .hint("check the path of the pipeline"));
+        let found = Self::Python(named.to_owned());
+        let Some(place) = found.place() else {
+            return Ok(found);
+        };
+        let shown = place.display();
+        let why = match fs::metadata(place) {
+            Ok(it) if it.is_dir() => {
+                let has = |file| place.join(file).is_file();
+                let is_pipeline = has("pipeline.py") || has("__init__.py");
+                (!is_pipeline).then(|| {
+                    format!("the folder `{shown}` has neither pipeline.py nor __init__.py")
+                })
             }
-            return Ok(Self::Python(named.to_owned()));
+            Ok(_) if is_python_file(place) => None,
+            Ok(_) => Some(format!("`{shown}` is no Python file")),
+            Err(_) if is_python_file(place) => Some(format!("there is no file `{shown}`")),
+            Err(_) => Some(format!("there is no folder `{shown}`")),
+        };
+        match why {
+            None => Ok(found),
+            Some(why) => {
+                Err(Failure::usage("unknown_pipeline", why).hint("check the path of the pipeline"))
+            }
         }
-        Ok(Self::Python(named.to_owned()))
+    }
+
+    /// The Python file, or the folder, that the pipeline is named by.
+    #[must_use]
+    pub fn place(&self) -> Option<&Path> {
+        let Self::Python(target) = self else {
+            return None;
+        };
+        let path = target
+            .split_once(".py:")
+            .map(|(stem, _)| &target[..stem.len() + 3]);
+        let path = path.unwrap_or(target);
+        if path.ends_with(".py") {
+            return Some(Path::new(path));
+        }
+        // A folder is told from a name by its slash.
+        let folder = match path.rsplit_once(':') {
+            Some((folder, class)) if !class.contains('/') => folder,
+            _ => path,
+        };
+        let is_folder = folder.contains('/') || matches!(folder, "." | "..");
+        is_folder.then(|| Path::new(folder))
     }
 
     /// The same, with the environment that it lives in.
@@ -223,6 +257,10 @@ fn plain(name: &str) -> String {
         false => '-',
     };
     name.chars().map(letter).collect()
+}
+
+fn is_python_file(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "py")
 }
 
 /// `JSON` or `@FILE`.

@@ -34,6 +34,8 @@ pub struct Report {
     pub restart_reasons: BTreeMap<String, u32>,
     /// Lines of the worker's that were not shown, since there were too many.
     pub log_lines_dropped: u64,
+    /// How often the worker was replaced by one with new code.
+    pub reloads: u32,
     /// Frames lost with a worker, by name.
     pub held: Vec<HeldFrame>,
     #[serde(skip_serializing_if = "Option::is_none")]

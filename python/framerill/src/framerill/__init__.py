@@ -1,14 +1,15 @@
 """framerill runs AI on live and recorded video, each model in its own process. This package is for its authors.
 
-Reading order: `Pipeline` (what to write), `VideoFrame` (what it gets and answers), `Params`, `Skip`,
-`framerill.testing` (a test without server or GPU). `import framerill` needs numpy; pydantic is imported with `Params`,
-torch with `frame.tensor`.
+Reading order: `Pipeline` (what to write), `pipeline` (the same as one function), `VideoFrame` (what it gets and
+answers), `Params`, `Skip`, `framerill.testing` (a test without server or GPU). `import framerill` needs numpy; pydantic
+is imported with `Params`, torch with `frame.tensor`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._function import pipeline
 from ._version import __version__
 from .frames import AudioFrame, Skip, VideoFrame
 from .pipeline import Pipeline, Update
@@ -17,7 +18,18 @@ if TYPE_CHECKING:
     from . import errors, testing
     from ._params import Params
 
-__all__ = ["Pipeline", "Params", "VideoFrame", "AudioFrame", "Skip", "Update", "errors", "testing", "__version__"]
+__all__ = [
+    "Pipeline",
+    "pipeline",
+    "Params",
+    "VideoFrame",
+    "AudioFrame",
+    "Skip",
+    "Update",
+    "errors",
+    "testing",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

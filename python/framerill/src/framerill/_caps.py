@@ -88,6 +88,14 @@ class Caps:
             f"expected an array of shape {self.shape} of {self.dtype} ({self.format}), got {came}{self._advice(pixels)}"
         )
 
+    def pixels_of(self, value: object) -> Array | None:
+        """The array `value` as pixels of these caps, where it has their type and, but for a leading 1, their shape."""
+        if not isinstance(value, np.ndarray) or value.dtype != self.dtype:
+            return None
+        if value.shape == self.shape:
+            return value
+        return value[0] if value.shape == (1, *self.shape) else None
+
     def _advice(self, pixels: object) -> str:
         if not isinstance(pixels, np.ndarray):
             return "; a tensor goes into `with_tensor`" if hasattr(pixels, "detach") else ""

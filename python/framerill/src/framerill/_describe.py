@@ -78,10 +78,10 @@ def is_decoupled(pipeline: type[Pipeline]) -> bool:
 
 
 def name_of(pipeline: type[Pipeline], entry_point: str | None = None) -> str:
-    """The pipeline's own name, its entry point's, or one made of the class's: `EdgeGlow` is `edge-glow`."""
+    """Its own name, its entry point's, or one made of the class's: `EdgeGlow` and `edge_glow` are `edge-glow`."""
     if isinstance(pipeline.name, str) and pipeline.name:
         return pipeline.name
-    return entry_point or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", pipeline.__name__).lower()
+    return entry_point or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_+", "-", pipeline.__name__).strip("-").lower()
 
 
 def summary_of(pipeline: type[Pipeline]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ._describe import check, is_decoupled, name_of, params_model
 from .errors import ContractError
-from .frames import AudioFrame, Skip, VideoFrame
+from .frames import AudioFrame, Skip, VideoFrame, pictured
 from .pipeline import Pipeline, Update
 
 if TYPE_CHECKING:
@@ -189,9 +189,11 @@ class Engine:
         """
         self.step = "process"
         try:
-            answers = self.pipeline.process(frames)  # type: ignore[arg-type]
+            answers: Any = self.pipeline.process(frames)  # type: ignore[arg-type]
             if hasattr(answers, "__await__"):
                 answers = self._await(answers)
+            if getattr(answers, "ndim", 0) == 4:
+                answers = list(answers)
             if not isinstance(answers, (list, tuple)) or len(answers) != len(frames):
                 given = f"{len(answers)}" if isinstance(answers, (list, tuple)) else _kind(answers)
                 raise ContractError(
@@ -245,8 +247,9 @@ class Engine:
             answer = self._await(answer)
         if isinstance(answer, Skip):
             return answer
-        if isinstance(answer, VideoFrame):
-            return [self._checked(answer, frame)]
+        picture = self._picture(answer, frame)
+        if picture is not None:
+            return [picture]
         outputs: list[VideoFrame] = []
         if isinstance(answer, (list, tuple)):
             for it in answer:
@@ -277,25 +280,35 @@ class Engine:
     def _add(self, outputs: list[VideoFrame], it: object, frame: VideoFrame) -> None:
         if len(outputs) >= _MOST_ANSWERS:
             raise ContractError(f"`{self.name}.process` answers one frame with more than {_MOST_ANSWERS}")
-        if not isinstance(it, VideoFrame):
-            raise ContractError(f"`{self.name}.process` answers with several VideoFrames, one of which is {_kind(it)}")
-        outputs.append(self._checked(it, frame))
+        picture = self._picture(it, frame)
+        if picture is None:
+            raise ContractError(f"`{self.name}.process` answers with several pictures, one of which is {_kind(it)}")
+        outputs.append(picture)
+
+    def _picture(self, answer: object, frame: VideoFrame) -> VideoFrame | None:
+        """What a frame, an array or a tensor answers; None for anything else."""
+        if isinstance(answer, VideoFrame):
+            return self._checked(answer, frame)
+        try:
+            return pictured(answer, frame)
+        except ContractError as error:
+            raise self._wrong_picture(frame, str(error)) from None
 
     def _checked(self, answer: VideoFrame, frame: VideoFrame) -> VideoFrame:
         if answer is not frame:
             problem = frame._caps.problem(answer._pixels)
             if problem is not None:
-                raise ContractError(f"`{self.name}.process` answers frame {frame.id} with a wrong picture: {problem}")
+                raise self._wrong_picture(frame, problem)
         return answer
 
+    def _wrong_picture(self, frame: VideoFrame, problem: str) -> ContractError:
+        return ContractError(f"`{self.name}.process` answers frame {frame.id} with a wrong picture: {problem}")
+
     def _expected(self, answer: object) -> str:
-        advice = ""
-        if answer is None:
-            advice = "; return Skip(reason) to answer without a picture"
-        elif hasattr(answer, "dtype"):
-            advice = "; return frame.with_pixels(array)"
+        advice = "; return Skip(reason) to answer without a picture" if answer is None else ""
         return (
-            f"`{self.name}.process` returns a VideoFrame, several of them, or Skip(reason), not {_kind(answer)}{advice}"
+            f"`{self.name}.process` returns a VideoFrame, an array or a tensor, several of them, or Skip(reason), "
+            f"not {_kind(answer)}{advice}"
         )
 
     # Awaiting

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import _descriptor as wire
 from ._caps import Array, Caps
 from ._engine import Base, Engine, ReloadFailed
@@ -68,29 +66,13 @@ def linger(configured: float, slowest: float | None, max_frame_time: float) -> f
 
 def picture_of(value: Any, caps: Caps, out: Callable[[], Array], limits: tuple[float, float]) -> Array:
     """The pixels of an output, as they are or converted into `out()`. Raises ContractError."""
-    if isinstance(value, np.ndarray):
-        if value.dtype == caps.dtype or not np.issubdtype(value.dtype, np.floating):
-            squeezed = value[0] if value.ndim == len(caps.shape) + 1 and value.shape[0] == 1 else value
-            problem = caps.problem(squeezed)
-            if problem is not None:
-                raise ContractError(problem)
-            return squeezed
-        return _of_floats(value, caps, out(), limits)
-    from ._tensor import download
+    pixels = caps.pixels_of(value)
+    if pixels is not None:
+        return pixels
+    from ._tensor import write
 
     into = out()
-    download(value, into, caps, limits)
-    return into
-
-
-def _of_floats(value: Array, caps: Caps, into: Array, limits: tuple[float, float]) -> Array:
-    if value.shape not in (caps.shape, (1, *caps.shape)) or caps.format not in ("rgb24", "rgbf32"):
-        raise ContractError(f"expected a picture of shape {(1, *caps.shape)}, got shape {value.shape} of {value.dtype}")
-    low, high = limits
-    full = 255.0 if caps.dtype == np.uint8 else 1.0
-    scaled = (value.reshape(caps.shape).astype(np.float32) - np.float32(low)) * np.float32(full / (high - low))
-    scaled = np.clip(np.nan_to_num(scaled, nan=0.0, posinf=full, neginf=0.0), 0.0, full)
-    np.copyto(into, np.rint(scaled) if caps.dtype == np.uint8 else scaled, casting="unsafe")
+    write(value, into, caps, limits)
     return into
 
 

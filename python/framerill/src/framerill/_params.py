@@ -24,6 +24,12 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class AnyParams(BaseModel):
+    """Parameters of a function that names no model: whatever is given, unchecked."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
 def validate(model: type[BaseModel], given: dict[str, Any]) -> BaseModel:
     """An instance with the given values. Raises ParamsError."""
     try:

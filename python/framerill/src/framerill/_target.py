@@ -1,7 +1,7 @@
 """From the name of a pipeline to its class.
 
-A target is `FILE.py`, `FILE.py:Class`, `module:Class`, an installed entry point's name, or a specification as JSON:
-`{"pipeline_cls": "module:Class"}`, and maybe `name`, `params_cls` and `tensor_range`.
+A target is `FILE.py` or `./FOLDER`, either with `:Class`, `module:Class`, an installed entry point's name, or a
+specification as JSON: `{"pipeline_cls": "module:Class"}`, and maybe `name`, `params_cls` and `tensor_range`.
 
 What is no `framerill.Pipeline` but has a function `__framerill_pipeline__(name)` stands for the class that it returns;
 `name` is the entry point's or the specification's, else None.
@@ -29,6 +29,7 @@ GROUPS = ("ai_runner.pipelines", "ai_runner.pipeline")
 """Entry-point groups, the first one wins."""
 
 _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<attribute>[A-Za-z_]\w*))?")
+_FOLDER = re.compile(r"(?P<path>\.{1,2}|(?!\{).*/.*?)(?::(?P<attribute>[A-Za-z_]\w*))?")
 _OBJECT = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)")
 
 
@@ -53,6 +54,8 @@ def find(target: str) -> Found:
 def _at_path(target: str, name: str | None = None) -> Found | None:
     if match := _FILE.fullmatch(target):
         return Found(_in_file(match["path"], match["attribute"], name), target, "file", name)
+    if match := _FOLDER.fullmatch(target):
+        return Found(_in_folder(match["path"], match["attribute"], name), target, "folder", name)
     if match := _OBJECT.fullmatch(target):
         module = _import(match["module"], target)
         return Found(_attribute(module, match["attribute"], target, name), target, f"module {match['module']}", name)
@@ -175,6 +178,26 @@ def _in_file(path: str, attribute: str | None, name: str | None) -> type[Pipelin
     return _attribute(module, attribute, path, name) if attribute else _the_one(module, path, name)
 
 
+def _in_folder(path: str, attribute: str | None, name: str | None) -> type[Pipeline]:
+    """In `pipeline.py` of the folder, or in its `__init__.py`, which makes a package of it."""
+    full = os.path.abspath(os.path.expanduser(path))
+    file, init = os.path.join(full, "pipeline.py"), os.path.join(full, "__init__.py")
+    has_file, is_package = os.path.isfile(file), os.path.isfile(init)
+    if not (has_file or is_package):
+        raise TargetError(
+            "unknown_pipeline",
+            f"there is no pipeline in the folder `{path}`",
+            hint="a folder has its pipeline in `pipeline.py`, or in `__init__.py`",
+        )
+    above, package = os.path.split(full)
+    if not (is_package and package.isidentifier()):
+        return _in_file(file if has_file else init, attribute, name)
+    if above not in sys.path:
+        sys.path.insert(0, above)
+    module = _import(f"{package}.pipeline" if has_file else package, path)
+    return _attribute(module, attribute, path, name) if attribute else _the_one(module, path, name)
+
+
 def _run(full: str, path: str) -> ModuleType:
     from importlib.machinery import ModuleSpec, SourceFileLoader
     from importlib.util import module_from_spec
@@ -226,6 +249,8 @@ def _import_failed(target: str, error: BaseException) -> TargetError:
     hint = None
     if isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"install what it needs into this Python ({sys.executable}): pip install {error.name.split('.')[0]}"
+    elif isinstance(error, ImportError) and "relative import" in text_of(error):
+        hint = "it is part of a package: name the package's folder instead of the file"
     return TargetError(
         "import_failed",
         f"`{target}` cannot be imported: {type(error).__name__}: {text_of(error)}",
@@ -266,7 +291,8 @@ def _the_one(module: ModuleType, target: str, name: str | None) -> type[Pipeline
         raise TargetError(
             "unknown_pipeline",
             f"`{target}` defines no pipeline",
-            hint="define one class that inherits framerill.Pipeline and has a `process` method",
+            hint="define one class that inherits framerill.Pipeline and has a `process` method, "
+            "or one function with `@framerill.pipeline` before it",
         )
     names = [f"{target}:{it}" for it in found]
     raise TargetError(

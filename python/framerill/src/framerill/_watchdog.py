@@ -75,12 +75,12 @@ class Watchdog:
 
     def look(self, now: float) -> None:
         """Once a second, from a thread of its own."""
-        work = self._work()
         try:
+            work = self._work()
             if self._watch.is_due(work, now):
                 said = f"`{work.step}` has not come back for {self._watch.lasted(now):.0f} s; it is here:\n"
                 os.write(self._fd, said.encode())
                 faulthandler.dump_traceback(self._fd)
             faulthandler.dump_traceback_later(work.may_lock, file=self._fd)
         except (OSError, RuntimeError, ValueError):
-            pass  # The author closed it, or uses `faulthandler` itself: nothing is told, and nothing else changes.
+            pass  # The author closed it or uses `faulthandler` itself, or all is over. Nothing is told then.

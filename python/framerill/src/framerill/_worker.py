@@ -39,6 +39,7 @@ class Worker:
         self._session = _session.Session()
         self._engine: Engine | None = None
         self._flow: Flow | None = None
+        self._has_turned = True
         self._description: dict[str, Any] = {}
         self._streams: dict[str, Stream] = {}
         self._joining: dict[str, tuple[int, float]] = {}
@@ -78,7 +79,21 @@ class Worker:
             return Work(None, headway, LOAD_SECONDS)
         told = os.environ.get("FRAMERILL_MAX_FRAME_TIME")
         may_take = float(told) if told else self.may_wait()
-        return Work(engine.step, headway, may_take if headway else max(may_take, FIRST_FRAME_SECONDS))
+        step = engine.step or self._stuck(engine)
+        return Work(step, headway, may_take if headway else max(may_take, FIRST_FRAME_SECONDS))
+
+    def _stuck(self, engine: Engine) -> str | None:
+        """Whether the loop of a decoupled pipeline has not turned since the last look."""
+        if self._flow is None or engine.loop is None:
+            return None
+        if not self._has_turned:
+            return "the event loop"
+        self._has_turned = False
+        engine.loop.call_soon_threadsafe(self._turn)
+        return None
+
+    def _turn(self) -> None:
+        self._has_turned = True
 
     def forked(self) -> None:
         """In a child that the author forked off: what it does there is no answer, and holds no stream open."""

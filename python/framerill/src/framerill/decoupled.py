@@ -83,9 +83,6 @@ class Decoupled(Pipeline):
     """Whether `change` gets the initial parameters once more when the pipeline is idle: after the load, and after each
     stream."""
 
-    pipeline_name: str | None = None
-    """Name of the entry point that led here; set before `start`."""
-
     async def start(self, params: dict[str, Any]) -> None:
         """Loads the model. `params` are the initial parameters as they came, valid and unparsed, and maybe none."""
         raise NotImplementedError(f"{type(self).__name__} has no `start` method")

@@ -14,7 +14,14 @@ from .errors import ContractError
 if TYPE_CHECKING:
     from fractions import Fraction
 
-__all__ = ["VideoFrame", "AudioFrame", "Skip"]
+__all__ = ["VideoFrame", "AudioFrame", "Skip", "SupportsDLPack"]
+
+
+class SupportsDLPack(Protocol):
+    """An array or tensor of any library, on any device: torch's, JAX's, CuPy's."""
+
+    def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def __dlpack_device__(self) -> Any: ...
 
 
 class _Host(Protocol):
@@ -183,21 +190,66 @@ class VideoFrame(_Timed):
         Uploaded as uint8 and converted there; it never aliases the frame's memory. For `rgb24` and `rgbf32` frames.
         Raises MissingPackageError when torch is not installed.
         """
-        from ._tensor import upload
+        from ._tensor import converted, moved
 
-        return upload(self._pixels, self._caps, self._host.device(), self._host.tensor_range)
+        return converted(moved(self._pixels, self._host.device()), self._caps, self._host.tensor_range)
 
     def with_tensor(self, tensor: Any) -> VideoFrame:
-        """A frame with this one's time and the picture in a torch tensor `(1, H, W, 3)` or `(H, W, 3)`.
+        """A frame with this one's time and the picture in a tensor or array `(1, H, W, 3)` or `(H, W, 3)`.
 
-        Values are in the pipeline's `tensor_range`; what lies outside is clamped, never wrapped; NaN becomes black.
-        Raises ContractError for another shape.
+        torch's, numpy's, or anything with DLPack, on any device. Float values are in the pipeline's `tensor_range`;
+        what lies outside is clamped, never wrapped; NaN becomes black. uint8 is taken as pixels. Raises ContractError
+        for another shape or type.
         """
-        from ._tensor import download
+        from ._tensor import write
 
         out = self.output()
-        download(tensor, out, self._caps, self._host.tensor_range)
+        write(tensor, out, self._caps, self._host.tensor_range)
         return self._like(out)
+
+    def to(self, device: Any) -> VideoFrame:
+        """The same frame with a copy of its picture on a torch device (`"cuda:1"`, or a `torch.device`).
+
+        Its `tensor` is made there, and DLPack gives the pixels there, as uint8; `pixels` stays where it is. The upload
+        happens now, of uint8. Raises MissingPackageError when torch is not installed.
+        """
+        from ._tensor import moved
+
+        return _MovedFrame(self, moved(self._pixels, device))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        # `np.asarray(frame)` is `pixels`, without a copy.
+        pixels = self._pixels
+        if dtype is not None and np.dtype(dtype) != pixels.dtype:
+            if copy is False:
+                raise ValueError(f"a picture of {pixels.dtype} becomes one of {np.dtype(dtype)} only in a copy")
+            cast: Array = pixels.astype(dtype)
+            return cast
+        return pixels.copy() if copy else pixels
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The pixels for `from_dlpack` of another library.
+
+        The memory itself, marked read-only, for who takes the mark (DLPack 1.0 and later); a copy for anyone else.
+        torch takes the mark and forgets it: a write into `torch.from_dlpack(frame)` ends the process. `tensor`, and
+        `to(device)`, are yours to write.
+        """
+        from ._tensor import exported
+
+        options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return exported(self._pixels, options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        from ._tensor import HERE
+
+        return HERE
 
     def _like(self, pixels: Array) -> VideoFrame:
         return _video(pixels, self._caps, self._host, self.id, self.pts, self._time_base, self.discontinuity, -1)
@@ -230,6 +282,48 @@ def _video(
 
 
 _new = object.__new__
+
+
+class _MovedFrame(VideoFrame):
+    """A frame whose picture lies on a device, too."""
+
+    __slots__ = ("_data",)
+
+    _data: Any
+
+    def __init__(self, frame: VideoFrame, data: Any) -> None:
+        self._pixels = frame._pixels
+        self._caps = frame._caps
+        self._host = frame._host
+        self._time_base = frame._time_base
+        self._slot = -1
+        self.id = frame.id
+        self.pts = frame.pts
+        self.discontinuity = frame.discontinuity
+        self._data = data
+
+    @property
+    def tensor(self) -> Any:
+        from ._tensor import converted
+
+        return converted(self._data, self._caps, self._host.tensor_range)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._data.__dlpack__(**{key: value for key, value in options.items() if value is not None})
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        device: tuple[int, int] = self._data.__dlpack_device__()
+        return device
+
+
+def pictured(value: Any, frame: VideoFrame) -> VideoFrame | None:
+    """The frame that an array or tensor means as an answer; None for what is neither. Raises ContractError."""
+    pixels = frame._caps.pixels_of(value)
+    if pixels is not None:
+        return frame.with_pixels(pixels)
+    if not (isinstance(value, np.ndarray) or hasattr(value, "__dlpack__") or hasattr(value, "__array_interface__")):
+        return None
+    return frame.with_tensor(value)
 
 
 class AudioFrame(_Timed):

@@ -1,4 +1,4 @@
-"""What an author writes: one class, one required method."""
+"""What an author writes: one class, one required method. As an attribute, `framerill.pipeline` is the decorator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .frames import AudioFrame, Skip, VideoFrame
+from ._caps import Array
+from .frames import AudioFrame, Skip, SupportsDLPack, VideoFrame
 
 if TYPE_CHECKING:
     from ._params import Params
@@ -21,6 +22,10 @@ class Update(str, Enum):
     """The parameters hold from the next frame on; the same as returning None."""
     RELOAD = "reload"
     """They need `load` to run again; frames wait meanwhile."""
+
+
+Picture = VideoFrame | Array | SupportsDLPack
+Answer = Picture | Skip | Sequence[Picture]
 
 
 class _NoParams:
@@ -73,19 +78,27 @@ class Pipeline:
 
     params: Any = _NoParams()
     """The parameters: an instance of the class's `Params`. Never changes while a method runs."""
+    pipeline_name: str | None = None
+    """The name that was asked for: the entry point's, so that one class can be several pipelines. Set before `load`."""
 
     if TYPE_CHECKING:
         Params: type[Params]
 
+    @classmethod
+    def prepare_models(cls) -> Any:
+        """Downloads and compiles what `load` needs, ahead of time: `framerill pipelines prepare NAME` runs it.
+
+        By default nothing. Raise to fail.
+        """
+
     def load(self) -> Awaitable[None] | None:
         """Loads the model. Runs before the first frame and after an update that returns `Update.RELOAD`."""
 
-    def process(
-        self, frame: VideoFrame
-    ) -> VideoFrame | Skip | Sequence[VideoFrame] | Iterator[VideoFrame] | Awaitable[Any] | AsyncIterator[VideoFrame]:
-        """Answers one frame: a frame, several (a list, or `yield` them), or `Skip(reason)`.
+    def process(self, frame: VideoFrame) -> Answer | Awaitable[Any] | Iterator[Any] | AsyncIterator[Any]:
+        """Answers one frame: a picture, several (a list, or `yield` them), or `Skip(reason)`.
 
-        Answers have the size and format of the frame. Several share the time up to the next frame evenly. Returning the
+        A picture is a frame, or an array or tensor on any device: uint8 is pixels; float is in `tensor_range`, clamped,
+        NaN black. Answers have the size of the frame. Several share the time up to the next frame evenly. Returning the
         frame itself passes the picture on; nothing is copied. Never return None.
         """
         raise NotImplementedError(f"{type(self).__name__} has no `process` method")

@@ -27,6 +27,7 @@ import numpy as np
 from ._caps import Array, Caps
 from ._engine import Engine
 from ._fake_media import DEPTH, FakeMedia
+from ._function import Function, adapted
 from ._link import Link
 from ._stream import Counts, Notices, Stream
 from ._wait import Waiter
@@ -79,7 +80,7 @@ def clip(frames: int = 30, size: tuple[int, int] = (64, 48)) -> Array:
 
 
 def run(
-    pipeline: type[Pipeline] | Pipeline,
+    pipeline: type[Pipeline] | Pipeline | Function[..., Any],
     clip: Array | Sequence[Array] | int,
     params: Mapping[str, Any] | Any = None,
     *,
@@ -88,13 +89,14 @@ def run(
 ) -> Run:
     """Runs a pipeline over a clip and returns what came out.
 
-    `pipeline` is the class, or an instance of it. `clip` is `(N, H, W, 3)` uint8, a list of such pictures, or a number
-    of made-up ones; a pipeline that sees another format than `rgb24` gets them converted, or takes arrays of its own
-    format. `params` are a dict or an instance of the pipeline's `Params`; `updates` changes them before the frame with
-    that number. Raises what the pipeline raises, and ContractError, ParamsError, TargetError as a worker reports them.
+    `pipeline` is the class, an instance of it, or a function that `@framerill.pipeline` made one. `clip` is
+    `(N, H, W, 3)` uint8, a list of such pictures, or a number of made-up ones; a pipeline that sees another format than
+    `rgb24` gets them converted, or takes arrays of its own format. `params` are a dict or an instance of the pipeline's
+    `Params`; `updates` changes them before the frame with that number. Raises what the pipeline raises, and
+    ContractError, ParamsError, TargetError as a worker reports them.
     """
     given = params if isinstance(params, Mapping) or params is None else params.model_dump(exclude_unset=True)
-    engine = Engine(pipeline, dict(given or {}))
+    engine = Engine(adapted(pipeline), dict(given or {}))
     pictures, caps = _pictures(clip, engine.kind.pixel_format)
     engine.load()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

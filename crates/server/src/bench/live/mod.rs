@@ -44,7 +44,7 @@ pub(crate) struct Asked {
 
 /// One figure and its budget.
 #[derive(Debug, Clone, Serialize)]
-struct Row {
+pub(super) struct Row {
     what: &'static str,
     value: f64,
     unit: &'static str,
@@ -54,7 +54,7 @@ struct Row {
 }
 
 impl Row {
-    fn judged(what: &'static str, value: f64, unit: &'static str, budget: f64) -> Self {
+    pub(super) fn judged(what: &'static str, value: f64, unit: &'static str, budget: f64) -> Self {
         Self {
             what,
             value,
@@ -64,7 +64,7 @@ impl Row {
         }
     }
 
-    fn told(what: &'static str, value: f64, unit: &'static str) -> Self {
+    pub(super) fn told(what: &'static str, value: f64, unit: &'static str) -> Self {
         Self {
             what,
             value,
@@ -90,11 +90,11 @@ fn megabytes(bytes: u64) -> f64 {
 }
 
 #[derive(Serialize)]
-struct Report {
-    seconds: u32,
-    rows: Vec<Row>,
+pub(super) struct Report {
+    pub(super) seconds: u32,
+    pub(super) rows: Vec<Row>,
     /// Measurements that this machine does not allow, and why.
-    skipped: Vec<String>,
+    pub(super) skipped: Vec<String>,
 }
 
 impl Report {
@@ -109,6 +109,25 @@ impl Report {
         } else {
             Exit::Done
         }
+    }
+
+    /// What was skipped and missed, and with `json` the whole.
+    pub(super) fn conclude(&self, json: bool) -> Result<Exit, Failure> {
+        for skipped in &self.skipped {
+            tell(format_args!("SKIPPED {skipped}"));
+        }
+        for row in self.missed() {
+            let (what, value, unit) = (row.what, row.value, row.unit);
+            let most = row.budget.unwrap_or(f64::NAN);
+            tell(format_args!(
+                "MISSED {what}: {value:.2} {unit}, at most {most}"
+            ));
+        }
+        if json {
+            let text = serde_json::to_string_pretty(self).map_err(broken)?;
+            answer(text);
+        }
+        Ok(self.exit())
     }
 }
 
@@ -152,24 +171,16 @@ pub(crate) fn live(asked: &Asked) -> Result<Exit, Failure> {
             report.rows[before..].iter().for_each(print);
         }
     }
-    for skipped in &report.skipped {
-        tell(format_args!("SKIPPED {skipped}"));
-    }
-    for row in report.missed() {
-        let (what, value, unit) = (row.what, row.value, row.unit);
-        let most = row.budget.unwrap_or(f64::NAN);
-        tell(format_args!(
-            "MISSED {what}: {value:.2} {unit}, at most {most}"
-        ));
-    }
-    if asked.json {
-        let text = serde_json::to_string_pretty(&report).map_err(broken)?;
-        answer(text);
-    }
-    Ok(report.exit())
+    report.conclude(asked.json)
 }
 
-fn print(row: &Row) {
+/// What a Python worker's `noop` costs on the live path, in what a Rust worker's does.
+pub(super) fn python_to_rust(seconds: u32) -> Result<Vec<Row>, Failure> {
+    let measured = runtime::of_one_thread()?.block_on(stream::python_to_rust(seconds));
+    measured.map_err(|error| broken(format!("live: {error}")))
+}
+
+pub(super) fn print(row: &Row) {
     let (budget, verdict) = match row.budget {
         Some(budget) => (format!("≤ {budget}"), if row.ok { "ok" } else { "MISSED" }),
         None => (String::new(), ""),

@@ -122,6 +122,27 @@ pub(super) async fn python(seconds: u32, rows: &mut Vec<Row>) -> io::Result<()> 
     Ok(())
 }
 
+/// What `noop` costs in Python, beside Rust: turn by turn, so that a machine that changes its pace changes it for both.
+pub(super) async fn python_to_rust(seconds: u32) -> io::Result<Vec<Row>> {
+    let script = Script::write()?;
+    let clip = Rc::new(Clip::make(hd(seconds))?);
+    let pipelines = ["noop".to_owned(), script.pipeline("Noop")];
+    let mut used = [(Duration::ZERO, 0); 2];
+    for _ in 0..2 {
+        for (pipeline, (cpu, frames)) in pipelines.iter().zip(&mut used) {
+            let seen = film(pipeline, &clip).await?;
+            *cpu += seen.cpu.0;
+            *frames += seen.cpu.2;
+        }
+    }
+    let [rust, python] = used.map(|(cpu, frames)| cpu.as_secs_f64() * 1e3 / count(frames));
+    Ok(vec![
+        Row::judged("live noop, CPU in Python to Rust", python / rust, "×", 1.3),
+        Row::told("  in Python, a source frame", python, "ms"),
+        Row::told("  in Rust, a source frame", rust, "ms"),
+    ])
+}
+
 fn hd(seconds: u32) -> Wanted {
     Wanted {
         size: (1280, 720),

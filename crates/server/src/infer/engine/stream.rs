@@ -303,7 +303,14 @@ impl Stream {
             let id = self.media.request_id();
             self.detaching = Some(id);
             let stream = self.name();
-            self.media.post(&ToChild::Detach { id, stream }, &[]);
+            self.media.post(
+                &ToChild::Detach {
+                    id,
+                    stream,
+                    keep: false,
+                },
+                &[],
+            );
         }
         // Afterwards: a picture would go to the one that is gone.
         self.tell_reloading(false);

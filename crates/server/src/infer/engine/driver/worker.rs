@@ -33,7 +33,14 @@ impl Driver {
         };
         if let Some(worker) = self.worker_mut(worker).filter(|it| it.is_ready) {
             let id = worker.child.request_id();
-            worker.child.post(&ToChild::Detach { id, stream }, &[]);
+            worker.child.post(
+                &ToChild::Detach {
+                    id,
+                    stream,
+                    keep: false,
+                },
+                &[],
+            );
         }
     }
 
