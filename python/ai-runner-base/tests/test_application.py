@@ -1,5 +1,6 @@
 """What starts the program `framerill`, with which arguments; prepare mode; and real runners behind it."""
 
+import contextlib
 import http.client
 import importlib
 import importlib.util
@@ -39,6 +40,16 @@ def run(arguments, env, **options):
 
 def script(text, env, *arguments):
     return run(["-c", textwrap.dedent(text), *arguments], env)
+
+
+@contextlib.contextmanager
+def running(arguments, env, **options):
+    """A process that is ended with the block, however that ends."""
+    with subprocess.Popen([sys.executable, *arguments], env=env, text=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def told(env):
@@ -123,12 +134,8 @@ def test_start_app_serves_a_spec_where_it_is_asked_to_and_returns(root, env):
 def test_start_app_passes_a_signal_on_and_a_failure_is_its_own(env):
     done = script("from runner.app import start_app; start_app(); print('no')", {**env, "FAKE_EXIT": "2"})
     assert (done.returncode, done.stdout) == (2, "")
-    with subprocess.Popen(
-        [sys.executable, "-c", "from runner.app import start_app; start_app(); print('returned')"],
-        env={**env, "FAKE_WAITS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
+    text = "from runner.app import start_app; start_app(); print('returned')"
+    with running(["-c", text], {**env, "FAKE_WAITS": "1"}, stdout=subprocess.PIPE) as server:
         assert server.stdout.readline() == "serving at http://127.0.0.1:9\n"
         server.send_signal(signal.SIGTERM)
         assert server.communicate(timeout=30)[0] == "returned\n"
@@ -144,12 +151,8 @@ def test_no_server_outlives_whoever_started_it(env, number):
     print(pipeline.child.pid, pipeline.url, flush=True)
     time.sleep(60)
     """
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(text)],
-        env={**env, "FAKE_WAITS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as owner:
+    waits = {**env, "FAKE_WAITS": "1"}
+    with running(["-c", textwrap.dedent(text)], waits, stdout=subprocess.PIPE) as owner:
         pid = int(owner.stdout.readline().split()[0])
         server = os.pidfd_open(pid)
         owner.send_signal(number)
@@ -357,12 +360,7 @@ def test_uvicorn_prepares_and_ends_where_it_is_asked_to(root, env, code):
 @needs_uvicorn
 def test_uvicorn_serves_the_runner_and_leaves_nothing_behind(root, real):
     env = {**real, "PIPELINE": "live-video-to-video", "MODEL_ID": "noop", "VERSION": "1.2.3"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", f"{root}.main:app", "--port", "0"],
-        env=env,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
+    with running(["-m", "uvicorn", f"{root}.main:app", "--port", "0"], env, stderr=subprocess.PIPE) as server:
         address = None
         for line in server.stderr:
             if "Uvicorn running on " in line:

@@ -205,7 +205,8 @@ fn a_pipeline_may_be_told_whole_as_a_specification() {
             &["run", "clip.mp4", "--pipeline"],
             &["serve", "--pipeline"],
         ] {
-            let ended = rig.json(&[command, &[wrong]].concat());
+            let done = rig.command(&[command, &[wrong]].concat()).output();
+            let ended = Ended::from(done.expect("it runs"));
             assert_eq!(ended.code, Some(2), "{ended:#?}");
             assert!(ended.stderr.contains(named), "{}", ended.stderr);
         }

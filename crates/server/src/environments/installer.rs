@@ -68,7 +68,7 @@ impl Installer {
             return Ok(());
         }
         let what = format!("no environment can be made with `{}`", base.display());
-        Err(done.failure("environment", &what).hint(
+        Err(done.failure("install", &what).hint(
             "install `uv`, or what Python's `venv` needs (Debian: apt install python3-venv), or name another Python \
              with --python",
         ))

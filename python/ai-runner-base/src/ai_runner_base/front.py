@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -123,20 +124,9 @@ async def _forward(
 ) -> None:
     begun = False
     try:
-        message = await receive()
-        has_body = bool(message.get("body")) or message.get("more_body", False)
-        writer.write(head + _length(scope["method"], has_body))
-        while message["type"] == "http.request":
-            body = message.get("body", b"")
-            if body:
-                writer.write(b"%x\r\n%b\r\n" % (len(body), body))
-                await writer.drain()
-            if not message.get("more_body", False):
-                break
-            message = await receive()
-        if has_body:
-            writer.write(b"0\r\n\r\n")
-        await writer.drain()
+        # A server that refuses a request may answer and close before it has read all of it.
+        with suppress(OSError):
+            await _send_on(head, scope["method"], receive, writer)
         status, headers = await _answer_head(reader)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         begun = True
@@ -148,6 +138,24 @@ async def _forward(
         if begun:
             raise
         await _unreachable(send)
+
+
+async def _send_on(head: bytes, method: str, receive: Receive, writer: asyncio.StreamWriter) -> None:
+    message = await receive()
+    has_body = bool(message.get("body")) or message.get("more_body", False)
+    # A request of one piece goes out in one: whoever refuses it by its head has all of it by then.
+    out = head + _length(method, has_body)
+    while message["type"] == "http.request":
+        body = message.get("body", b"")
+        if body:
+            out += b"%x\r\n%b\r\n" % (len(body), body)
+        if not message.get("more_body", False):
+            break
+        writer.write(out)
+        await writer.drain()
+        out, message = b"", await receive()
+    writer.write(out + (b"0\r\n\r\n" if has_body else b""))
+    await writer.drain()
 
 
 def _head(scope: Scope, behind: str) -> bytes:
