@@ -46,7 +46,7 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
-        drop(kill_process(pid, Signal::TERM));
+        kill_process(pid, Signal::TERM).expect("a child that nobody has waited for");
         drop(self.child.wait());
     }
 }
