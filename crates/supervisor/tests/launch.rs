@@ -32,13 +32,13 @@ fn said(output: &Output) -> (String, String) {
 #[test]
 fn a_shim_with_the_parent_it_was_told_becomes_the_program() {
     let own = std::process::id().to_string();
-    let output = launch(&["--parent", &own, "none", "0"], Stdio::null());
+    let output = launch(&["--parent", &own, "none", "0", "0"], Stdio::null());
     assert_eq!(said(&output), (String::new(), "ran\n".into()));
 }
 
 #[test]
 fn a_shim_whose_parent_is_another_begins_nothing() {
-    let output = launch(&["--parent", "1", "none", "0"], Stdio::null());
+    let output = launch(&["--parent", "1", "none", "0", "0"], Stdio::null());
     assert_eq!(said(&output), (String::new(), String::new()));
 }
 
@@ -79,9 +79,11 @@ fn parcel(control: &UnixStream) -> Stdio {
 #[test]
 fn arguments_that_make_no_sense_are_refused() {
     for args in [
-        &["--parent", "x", "none", "0"][..],
-        &["--parent", "1", "moon", "0"],
-        &["--parent", "1", "none", "-1"],
+        &["--parent", "x", "none", "0", "0"][..],
+        &["--parent", "1", "moon", "0", "0"],
+        &["--parent", "1", "none", "-1", "0"],
+        &["--parent", "1", "none", "0", "-1"],
+        &["--parent", "1", "none", "0", "none"],
         &["--what"],
     ] {
         assert_eq!(

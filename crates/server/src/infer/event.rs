@@ -244,6 +244,7 @@ mod tests {
             restart,
             json!({
                 "type": "restart", "pipeline": "p", "restart_count": 1, "restart_time": 2.5, "restart_logs": ["line"],
+                "restart_reason": "exited with code 7", "restart_code": "failed",
                 "timestamp": 3000,
             })
         );
