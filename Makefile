@@ -85,7 +85,7 @@ dist: setup ## The wheels, framerill with both programs and ai-runner-base, and 
 	scripts/try-wheel.sh target/dist/framerill
 	cp target/release/framerill target/release/framerill-media README.md LICENSE-* target/dist/framerill/
 	cp crates/worker/src/filters/font/LICENSE target/dist/framerill/LICENSE-font
-	cp /usr/share/common-licenses/GPL-3 target/dist/framerill/LICENSE-framerill-media
+	cp /usr/share/common-licenses/GPL-2 target/dist/framerill/LICENSE-framerill-media
 	tar -C target/dist -czf target/dist/framerill.tar.gz framerill
 	@ls target/dist/framerill/*.whl target/dist/framerill.tar.gz
 

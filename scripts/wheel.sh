@@ -36,7 +36,7 @@ cp -r python/framerill/src/framerill "$source/src"
 find "$source/src" -name __pycache__ -prune -exec rm -rf {} +
 cp python/framerill/README.md LICENSE-APACHE LICENSE-MIT "$source"
 cp crates/worker/src/filters/font/LICENSE "$source/LICENSE-font"
-cp /usr/share/common-licenses/GPL-3 "$source/LICENSE-framerill-media"
+cp /usr/share/common-licenses/GPL-2 "$source/LICENSE-framerill-media"
 install -m 755 "$programs/framerill-media" "$source/framerill.data/scripts"
 [ "$profile" = dev ] || strip "$source/framerill.data/scripts/framerill-media"
 (cd "$source" && "$tools/bin/maturin" build -q --locked --profile "$profile" "${strip[@]}" --target-dir "$target" --out "$wheels")

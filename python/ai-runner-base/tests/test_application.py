@@ -166,6 +166,10 @@ class Prepares(Noop):
     @classmethod
     def prepare_models(cls):
         print("prepared", flush=True)
+class PreparesLater(Noop):
+    @classmethod
+    async def prepare_models(cls):
+        print("prepared", flush=True)
 class Fails(Noop):
     @classmethod
     def prepare_models(cls):
@@ -178,6 +182,7 @@ START = "from {root}.app import start_app\nfrom {root}.live.pipelines import Pip
     "pipeline",
     [
         "PipelineSpec(pipeline_cls='its_pipelines:Prepares')",
+        "PipelineSpec(pipeline_cls='its_pipelines:PreparesLater')",
         "__import__('{root}.pipelines.live_video_to_video', fromlist=['x']).LiveVideoToVideoPipeline("
         "PipelineSpec(pipeline_cls='its_pipelines:Prepares'))",
     ],

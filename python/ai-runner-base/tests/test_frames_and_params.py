@@ -161,7 +161,7 @@ def package(tmp_path, monkeypatch):
     (tmp_path / "told_pack" / "pipeline.py").write_text(
         "from app.live.pipelines.noop import Noop\nfrom .params import ToldParams\n"
         "class Told(Noop):\n    Params = ToldParams\n"
-        "class Other(Noop):\n    pass\n"
+        "class Other(Noop):\n    @property\n    def pipeline_name(self):\n        return 'its own'\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
@@ -184,6 +184,7 @@ def test_a_name_means_its_entry_point_else_its_base(root, package, caplog):
     assert load("noop").__module__ == f"{root}.live.pipelines.noop"
     made = loader(root).load_pipeline("told-fast")
     assert made.pipeline_name == "told-fast"
+    assert loader(root).load_pipeline("told_pack.pipeline:Other").pipeline_name == "its own"
 
 
 def test_an_unknown_name_is_answered_with_what_there_is(root, package):

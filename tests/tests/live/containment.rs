@@ -111,10 +111,13 @@ impl Stage {
 
     /// Nobody is told anything.
     fn passes(&self, case: &str) {
+        let told = || ["error", "restart"].map(|kind| self.stream.session.events_of(kind).len());
+        let before = told();
         self.ask(case);
         let is_taken = wait_until(SOON, || !self.mailbox.exists());
         assert!(is_taken, "{case}: {}", self.words());
         self.stream.viewer.until_more(2 * RATE, PATIENT);
+        assert_eq!(told(), before, "{case}: {}", self.words());
     }
 
     /// What the metrics page says of this.

@@ -54,7 +54,7 @@ fn frames_that_are_kept_inside_come_out_in_their_places() {
 }
 
 #[test]
-fn one_that_gives_nothing_while_frames_come_is_hung_and_one_that_waits_for_frames_is_not() {
+fn one_that_gives_nothing_while_frames_come_is_hung() {
     let Some(clip) = clip() else { return };
     let setup = Setup::python("decoupled", "Stops").flag("--max-frame-time", "2");
     let orchestrator = Orchestrator::idle(setup);

@@ -26,7 +26,10 @@ pub(crate) struct Ended {
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         Self {
-            code: output.status.code().or(output.status.signal()),
+            code: output
+                .status
+                .code()
+                .or(output.status.signal().map(|it| 128 + it)),
             said: serde_json::from_slice(&output.stdout).unwrap_or_default(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }

@@ -124,7 +124,7 @@ impl Errands {
                     self.within.as_secs()
                 );
                 return Err(Failure::failed("install_late", with_last(text, &last))
-                    .hint("give it longer with --timeout"));
+                    .hint("give it longer: `framerill pipelines install --timeout`"));
             }
         }
     }

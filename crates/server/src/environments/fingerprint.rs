@@ -96,7 +96,9 @@ pub(super) fn of_sources(folder: &Path) -> String {
 fn look_below(folder: &Path, depth: u32, left: &mut usize, text: &mut String) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let paths: BTreeSet<_> = entries.map(|it| it.path()).collect();
-    for path in paths {
+    // Files go before folders: should there be too many, what lies deepest is left out.
+    let (folders, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|it| it.is_dir());
+    for path in files.into_iter().chain(folders) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_made = name.starts_with('.')
             || name.ends_with(".egg-info")
@@ -104,7 +106,7 @@ fn look_below(folder: &Path, depth: u32, left: &mut usize, text: &mut String) {
                 name.as_ref(),
                 "__pycache__" | "build" | "dist" | "node_modules"
             );
-        if is_made || *left == 0 {
+        if is_made || path.join("pyvenv.cfg").exists() || *left == 0 {
             continue;
         }
         *left -= 1;

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from framerill.decoupled import Decoupled, Output
 
 from .frames import VideoFrame, VideoOutput
-from .interface import Pipeline
+from .interface import Pipeline, made
 from .log import log_passage
 
 if TYPE_CHECKING:
@@ -30,13 +29,8 @@ class _Adapter(Decoupled):
 
     async def start(self, params: dict[str, Any]) -> None:
         """Makes the pipeline and awaits its `initialize`."""
-        pipeline = self._kind.__new__(self._kind)
-        if self.pipeline_name:
-            with suppress(AttributeError):  # a class may have a property of that name
-                pipeline.pipeline_name = self.pipeline_name
-        pipeline.__init__()  # type: ignore[misc]
-        self._pipeline = pipeline
-        await pipeline.initialize(**params)
+        self._pipeline = made(self._kind, self.pipeline_name)
+        await self._pipeline.initialize(**params)
 
     async def put(self, frame: Lent, request_id: str) -> None:
         """One call of `put_video_frame`."""
@@ -68,9 +62,9 @@ class _Adapter(Decoupled):
             await pipeline.stop()
 
     @classmethod
-    def prepare_models(cls) -> None:
-        """The pipeline's own `prepare_models`."""
-        cls._kind.prepare_models()
+    def prepare_models(cls) -> Any:
+        """The pipeline's own `prepare_models`, which may be async."""
+        return cls._kind.prepare_models()
 
 
 @cache

@@ -149,10 +149,15 @@ def _serve(arguments: list[str]) -> int:
     except program.ProgramMissing as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(3)
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda it, _: child.signal(it))
-    return child.wait()
+    if threading.current_thread() is not threading.main_thread():
+        return child.wait()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda it, _: child.signal(it)) for number in numbers]
+    try:
+        return child.wait()
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _serve_batch(pipeline: Pipeline, host: str | None, port: int | None, server_kwargs: dict[str, Any]) -> None:

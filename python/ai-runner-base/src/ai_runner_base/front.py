@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from ipaddress import ip_address
@@ -26,6 +27,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 _LONGEST_HEAD = 64 * 1024
+_CONNECT_WITHIN = 5.0
+_ANSWER_WITHIN = 60.0
+"""Seconds until the runner's answer has begun; it gives its own up before."""
 _PIECE = 64 * 1024
 
 
@@ -39,6 +43,7 @@ class Front:
         self._pipeline = pipeline
         self._arguments = arguments or []
         self._child: Child | None = None
+        self._starting = threading.Lock()
         self._is_leaving = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,9 +76,10 @@ class Front:
     def _url(self) -> str:
         if self._pipeline is not None:
             return self._pipeline.url
-        if self._child is None:
-            # The server's own socket is the one that others reach.
-            self._child = Child(["--host", "127.0.0.1", "--port", "0", *self._arguments], self._ended)
+        with self._starting:
+            if self._child is None:
+                # The server's own socket is the one that others reach.
+                self._child = Child(["--host", "127.0.0.1", "--port", "0", *self._arguments], self._ended)
         return self._child.url()
 
     def _prepare(self) -> None:
@@ -104,7 +110,8 @@ class Front:
         try:
             url = await asyncio.to_thread(self._url)
             address = urlsplit(url)
-            reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=_LONGEST_HEAD)
+            opening = asyncio.open_connection(address.hostname, address.port, limit=_LONGEST_HEAD)
+            reader, writer = await asyncio.wait_for(opening, _CONNECT_WITHIN)
         except Exception:  # noqa: BLE001  whatever it was, the caller gets an answer of the contract's form
             await _unreachable(send)
             return
@@ -127,14 +134,14 @@ async def _forward(
         # A server that refuses a request may answer and close before it has read all of it.
         with suppress(OSError):
             await _send_on(head, scope["method"], receive, writer)
-        status, headers = await _answer_head(reader)
+        status, headers = await asyncio.wait_for(_answer_head(reader), _ANSWER_WITHIN)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         begun = True
         # `Connection: close` was asked for: the answer ends where its body does.
         async for piece in _body(reader, scope["method"], status, headers):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError, asyncio.TimeoutError, asyncio.LimitOverrunError):
         if begun:
             raise
         await _unreachable(send)
@@ -193,7 +200,7 @@ async def _answer_head(reader: asyncio.StreamReader) -> tuple[int, list[tuple[by
     while True:
         head = await reader.readuntil(b"\r\n\r\n")
         first, *lines = head[:-4].split(b"\r\n")
-        status = int(first.split(b" ")[1])
+        status = int(first.partition(b" ")[2][:3])
         if status >= 200:
             break
     headers = []

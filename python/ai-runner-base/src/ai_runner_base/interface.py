@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .frames import VideoFrame, VideoOutput
@@ -60,10 +61,20 @@ class Pipeline(ABC):
     @classmethod
     @abstractmethod
     def prepare_models(cls) -> None:
-        """Downloads or compiles what `initialize` needs. Runs apart from any stream."""
+        """Downloads or compiles what `initialize` needs. Runs apart from any stream; may be async."""
 
     @classmethod
     def __framerill_pipeline__(cls, name: str | None = None) -> type[Runnable]:
         from .adapter import adapted
 
         return adapted(cls, name)
+
+
+def made(kind: type[Pipeline], name: str | None) -> Pipeline:
+    """A new instance, not initialized, that knows by which name it was asked for."""
+    pipeline = kind.__new__(kind)
+    if name:
+        with suppress(AttributeError):  # a class may have a property of that name
+            pipeline.pipeline_name = name
+    pipeline.__init__()  # type: ignore[misc]
+    return pipeline

@@ -56,11 +56,9 @@ def load_pipeline_class(pipeline: str | PipelineSpec) -> type[Pipeline]:
 
 def load_pipeline(pipeline: str | PipelineSpec) -> Pipeline:
     """A new instance of the pipeline, not initialized."""
-    cls = load_pipeline_class(pipeline)
-    made = cls.__new__(cls)
-    made.pipeline_name = pipeline.name if isinstance(pipeline, PipelineSpec) else pipeline
-    made.__init__()  # type: ignore[misc]
-    return made
+    from .interface import made
+
+    return made(load_pipeline_class(pipeline), pipeline.name if isinstance(pipeline, PipelineSpec) else pipeline)
 
 
 def parse_pipeline_params(pipeline: str | PipelineSpec, params: dict[str, Any]) -> BaseParams:

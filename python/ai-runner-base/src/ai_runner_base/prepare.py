@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 
-from framerill._target import find
+from framerill import pipelines
 from framerill.errors import TargetError
 
 from .spec import PipelineSpec
@@ -29,9 +29,7 @@ def prepare(pipeline: str | PipelineSpec) -> None:
 
     Raises framerill's TargetError where there is none, and what the pipeline raises.
     """
-    target = pipeline.target() if isinstance(pipeline, PipelineSpec) else pipeline
-    cls = find(target).pipeline
-    getattr(cls, "prepare_models", lambda: None)()
+    pipelines.prepare(pipeline.target() if isinstance(pipeline, PipelineSpec) else pipeline)
 
 
 def prepare_or_exit(pipeline: str | PipelineSpec) -> None:

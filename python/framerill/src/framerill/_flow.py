@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _PAUSE = 0.01
 """Seconds after the first of several failures in a row; it doubles."""
 _PAUSE_MOST = 0.25
+_END_WITHIN = 2.0
+"""Seconds that the loops have to end."""
 _STRAYS_AT_ONCE = 16
 """Outputs in a row that answer no frame, after which each one costs a pause."""
 _AHEAD = 10
@@ -320,7 +322,9 @@ class Flow:
         self._is_stopping = True
         for task in self._tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+        if self._tasks:
+            # What an author's method goes on with although it is cancelled ends with the process.
+            self._loop.run_until_complete(asyncio.wait(self._tasks, timeout=_END_WITHIN))
 
     def check(self) -> None:
         """Raises what ended a loop."""
