@@ -34,7 +34,7 @@ pub(crate) fn prepare(
     models: Option<PathBuf>,
     quiet_stdout: bool,
 ) -> Result<(), Failure> {
-    let pipeline = pipeline.placed(python, Effort::Thorough);
+    let pipeline = pipeline.placed(python, Effort::Thorough)?;
     let name = pipeline.short_name();
     if matches!(pipeline, Pipeline::BuiltIn(_)) {
         terminal::tell(format_args!(

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+import numpy as np
 from pydantic import BaseModel
 
 from framerill import VideoFrame
@@ -106,8 +107,19 @@ class Wanders(Negative):
 
 
 class WrongPicture(Negative):
-    """Gives a picture of another size."""
+    """Gives a picture with a channel too few."""
 
     async def get(self):
         frame = await self.frames.get()
-        return Output(frame.pixels[:8], frame.pts, frame.time_base)
+        return Output(frame.pixels[..., :2], frame.pts, frame.time_base)
+
+
+class Doubled(Negative):
+    """Gives pictures of twice the size, as bytes and as floats by turns."""
+
+    async def get(self):
+        frame = await self.frames.get()
+        large = frame.pixels.repeat(2, axis=0).repeat(2, axis=1)
+        if frame.id % 2:
+            large = large[None] / np.float32(127.5) - np.float32(1)
+        return Output(large, frame.pts, frame.time_base)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from decoupled_under_test import Doubled
 from parent import Media, Worker
 
 from framerill import VideoFrame, testing
@@ -282,7 +283,7 @@ def test_a_get_that_always_raises_is_called_less_and_less_often():
         assert "in get" in errors[1]["traceback"]
 
 
-def test_a_picture_of_another_size_is_told_and_the_loop_goes_on():
+def test_a_picture_that_is_none_is_told_and_the_loop_goes_on():
     with Worker() as worker:
         worker.load(target("WrongPicture"))
         media = Media(worker, live=True)
@@ -290,7 +291,15 @@ def test_a_picture_of_another_size_is_told_and_the_loop_goes_on():
             media.frame(frame, frame, 1)
             error = worker.wait_for_error()
             assert (error["code"], error["fatal"]) == ("output_failed", False)
-            assert "(8, 32, 3)" in error["message"]
+            assert ", 2)" in error["message"]
+
+
+def test_pictures_of_another_size_are_scaled_to_the_streams():
+    flat = np.full((4, 16, 32, 3), 77, np.uint8)
+    assert (np.array(testing.run(Doubled, flat).frames) == flat).all()
+    ramp = np.broadcast_to(np.arange(0, 256, 8, dtype=np.uint8)[None, None, :, None], (4, 16, 32, 3))
+    scaled = np.array(testing.run(Doubled, ramp).frames).astype(int)
+    assert np.abs(scaled - ramp).max() <= 2
 
 
 def test_what_change_raises_is_the_rejection_and_the_former_parameters_hold():

@@ -138,7 +138,7 @@ fn protocol(text: &str) -> Result<String, String> {
 impl Infer {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let pipeline =
-            Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough);
+            Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough)?;
         let initial_params = json::read(self.initial_params.as_bytes()).map_err(|error| {
             let text = format!("--initial-params is no JSON object: {error}");
             Failure::usage("initial_params", text)
@@ -170,7 +170,7 @@ impl Infer {
         };
         infer::infer(Inner {
             settings: Settings {
-                name: pipeline.short_name(),
+                name: pipeline.public_name(),
                 pipeline,
                 initial_params,
                 capacity: self.capacity,

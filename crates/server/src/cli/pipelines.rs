@@ -74,7 +74,7 @@ fn describe(name: &str, python: Option<&Path>) -> Result<Description, Failure> {
     if let Some(kind) = filters::find(name) {
         return Ok(runtime::describe(kind));
     }
-    let pipeline = Pipeline::find(name)?.placed(python, Effort::Thorough);
+    let pipeline = Pipeline::find(name)?.placed(python, Effort::Thorough)?;
     let interpreter = run::interpreter(&pipeline, python)?;
     let mut command = Command::new(&interpreter);
     command.args(["-m", "framerill.pipelines", "describe", pipeline.target()]);

@@ -99,7 +99,7 @@ impl Run {
             );
         }
         let pipeline =
-            Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough);
+            Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough)?;
         if self.reload {
             can_reload(&pipeline, self.in_process)?;
         }

@@ -151,11 +151,14 @@ impl Done {
     }
 }
 
+/// The code of a failure that somebody asked for.
+pub(super) const INTERRUPTED: &str = "interrupted";
+
 fn stopped(exit: Exit) -> Failure {
     Failure {
         exit,
         ..Failure::failed(
-            "interrupted",
+            INTERRUPTED,
             "installing was interrupted; what was there is as it was",
         )
     }

@@ -146,7 +146,14 @@ pub(crate) fn remove(name: &str) -> Result<bool, Failure> {
 }
 
 /// An environment that has it already.
-fn is_there(home: &Home, spec: &Spec, asked: Option<&Name>, wanted: &Wanted) -> Option<Made> {
+///
+/// Fails only when it is interrupted.
+fn is_there(
+    home: &Home,
+    spec: &Spec,
+    asked: Option<&Name>,
+    wanted: &Wanted,
+) -> Result<Option<Made>, Failure> {
     let wished = digest_of(spec, wanted.editable);
     let fits = |record: &Record| {
         asked.is_none_or(|it| *it == record.name)
@@ -156,17 +163,21 @@ fn is_there(home: &Home, spec: &Spec, asked: Option<&Name>, wanted: &Wanted) -> 
             && wanted.python.as_ref().is_none_or(|it| *it == record.base)
             && record.interpreter(home).exists()
     };
-    let record = record::all(home).into_iter().find(fits)?;
-    let record = renew::if_old(home, &record)?;
+    let Some(record) = record::all(home).into_iter().find(fits) else {
+        return Ok(None);
+    };
+    let Some(record) = renew::if_old(home, &record)? else {
+        return Ok(None);
+    };
     let interpreter = record.interpreter(home);
-    let scan = Place::Own(interpreter.clone()).look(home).ok()?;
-    let pipelines = pipelines_of(&record.distribution, &scan).ok()?;
-    Some(Made {
+    let scan = Place::Own(interpreter.clone()).look(home);
+    let pipelines = scan.and_then(|scan| pipelines_of(&record.distribution, &scan));
+    Ok(pipelines.ok().map(|pipelines| Made {
         record,
         interpreter,
         pipelines,
         was_there: true,
-    })
+    }))
 }
 
 /// What the usual Python has of a package already, if it is that one.

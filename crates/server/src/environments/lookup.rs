@@ -23,15 +23,21 @@ pub(crate) enum Effort {
 /// The environment that a plain name lives in; none is the usual Python, which then says so itself if nobody has it.
 ///
 /// An exact name goes before the part before its first hyphen, and the usual Python before environments.
-pub(crate) fn environment_of(name: &str, python: Option<&Path>, effort: Effort) -> Option<Name> {
-    let home = Home::find().ok()?;
+pub(crate) fn environment_of(
+    name: &str,
+    python: Option<&Path>,
+    effort: Effort,
+) -> Result<Option<Name>, Failure> {
+    let Ok(home) = Home::find() else {
+        return Ok(None);
+    };
     let records = record::all(&home);
     let base = name.split('-').next().unwrap_or(name);
     let is_named = |record: &Record, name: &str| names(record, &home).iter().any(|it| it == name);
     let of = |name: &str| records.iter().find(|it| is_named(it, name));
     let (exact, family) = (of(name), of(base));
     if exact.is_none() && family.is_none() {
-        return None;
+        return Ok(None);
     }
     let usual = Place::Usual(program::python(python));
     let known = match effort {
@@ -44,13 +50,15 @@ pub(crate) fn environment_of(name: &str, python: Option<&Path>, effort: Effort) 
         .map(|it| it.name)
         .collect();
     let family = family.map(|it| &it.name);
-    let chosen = choose(name, &usual, exact.map(|it| &it.name), family)?;
+    let Some(chosen) = choose(name, &usual, exact.map(|it| &it.name), family) else {
+        return Ok(None);
+    };
     let record = records.iter().find(|it| it.name == *chosen);
     if let Some(record) = record.filter(|_| effort == Effort::Thorough) {
         // Where it cannot be had, which is told, the old one may do.
-        drop(renew::if_old(&home, record));
+        renew::if_old(&home, record)?;
     }
-    Some(chosen.clone())
+    Ok(Some(chosen.clone()))
 }
 
 fn choose<'a>(

@@ -3,8 +3,14 @@
 use std::{fs, io, os::unix::fs::symlink, path::Path, time::Duration};
 
 use super::{
-    errand::Errands, home::Home, install::link, installer::Installer, litter, name::normal,
-    record::Record, wheels,
+    errand::{Errands, INTERRUPTED},
+    home::Home,
+    install::link,
+    installer::Installer,
+    litter,
+    name::normal,
+    record::Record,
+    wheels,
 };
 use crate::{failure::Failure, terminal};
 
@@ -12,19 +18,22 @@ use crate::{failure::Failure, terminal};
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// The environment with today's packages: itself, or one made from it. None, with the reason told, where that cannot be had.
-pub(super) fn if_old(home: &Home, record: &Record) -> Option<Record> {
+///
+/// Fails only when it is interrupted.
+pub(super) fn if_old(home: &Home, record: &Record) -> Result<Option<Record>, Failure> {
     if record.runtime == wheels::DIGEST {
-        return Some(record.clone());
+        return Ok(Some(record.clone()));
     }
     match renew(home, record) {
-        Ok(record) => Some(record),
+        Ok(record) => Ok(Some(record)),
+        Err(failure) if failure.code == INTERRUPTED => Err(failure),
         Err(failure) => {
             let name = &record.name;
             terminal::tell(format_args!(
                 "framerill: environment `{name}` has packages of another framerill, and cannot be renewed: {failure}; \
                  `framerill pipelines install -U` makes it anew"
             ));
-            None
+            Ok(None)
         }
     }
 }

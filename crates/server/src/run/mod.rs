@@ -24,4 +24,4 @@ pub use plan::{
 pub(crate) use progress::Tell;
 pub use report::Report;
 pub use spec::PipelineSpec;
-pub(crate) use spec::class_name;
+pub(crate) use spec::{is_path, public_name};

@@ -11,7 +11,7 @@ use framerill_media::Size;
 use framerill_worker::{filters, message::LinkPolicy};
 use serde_json::{Map, Value};
 
-use super::spec::PipelineSpec;
+use super::spec::{PipelineSpec, public_name};
 use crate::{
     environments::{self, Effort},
     failure::Failure,
@@ -145,22 +145,21 @@ impl Pipeline {
         is_folder.then(|| Path::new(folder))
     }
 
-    /// The same, with the environment that it lives in.
-    #[must_use]
-    pub(crate) fn placed(self, python: Option<&Path>, effort: Effort) -> Self {
+    /// The same, with the environment that it lives in. Fails only when it is interrupted.
+    pub(crate) fn placed(self, python: Option<&Path>, effort: Effort) -> Result<Self, Failure> {
         let environment = match &self {
             Self::Python(name) if self.is_plain_name() => {
-                environments::environment_of(name, python, effort)
+                environments::environment_of(name, python, effort)?
             }
             _ => None,
         };
-        match (self, environment) {
+        Ok(match (self, environment) {
             (Self::Python(name), Some(environment)) => Self::Installed {
                 name,
                 environment: environment.to_string(),
             },
             (it, _) => it,
-        }
+        })
     }
 
     /// What goes into `load`.
@@ -183,6 +182,15 @@ impl Pipeline {
         };
         params.extend(asked);
         params
+    }
+
+    /// What requests and events call it.
+    #[must_use]
+    pub fn public_name(&self) -> String {
+        match self {
+            Self::Spec(spec) => spec.name.clone(),
+            other => public_name(other.target()),
+        }
     }
 
     /// The short name, for the output's name.
@@ -209,7 +217,7 @@ impl Pipeline {
     /// Whether it can only be an installed package's entry point.
     #[must_use]
     pub fn is_plain_name(&self) -> bool {
-        matches!(self, Self::Python(target) if !target.contains([':', '/', '.']))
+        matches!(self, Self::Python(target) if !target.contains([':', '/']) && !target.ends_with(".py"))
     }
 
     /// The failure for a name that nothing has: what is there, and the nearest one.

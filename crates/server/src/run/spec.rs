@@ -59,8 +59,26 @@ impl PipelineSpec {
     }
 }
 
+/// A name stands for itself. A class gives its own, in lower case, without `pipeline` at its end; a file its stem.
+pub(crate) fn public_name(target: &str) -> String {
+    if let Some(name) = class_name(target) {
+        return name;
+    }
+    if is_path(target) {
+        let path = target.trim_end_matches('/');
+        let file = path.rsplit('/').next().unwrap_or(path);
+        return file.strip_suffix(".py").unwrap_or(file).to_owned();
+    }
+    target.to_owned()
+}
+
+/// Whether a target is the path of a file, a folder or a class, and no plain name.
+pub(crate) fn is_path(target: &str) -> bool {
+    target.contains(['/', ':']) || target.ends_with(".py")
+}
+
 /// `package.module:GreenPipeline` is `green`.
-pub(crate) fn class_name(target: &str) -> Option<String> {
+fn class_name(target: &str) -> Option<String> {
     let (module, class) = target.rsplit_once(':')?;
     if module.is_empty() || class.is_empty() {
         return None;

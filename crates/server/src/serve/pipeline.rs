@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    run::{PipelineSpec, class_name},
+    run::{PipelineSpec, is_path, public_name},
 };
 
 /// What `PIPELINE` says in images whose pipeline `MODEL_ID` names.
@@ -122,24 +122,12 @@ fn no_pipeline(variable: &str) -> Failure {
     )
 }
 
-fn is_path(target: &str) -> bool {
-    PipelineSpec::is_one(target) || target.contains(['/', ':']) || target.ends_with(".py")
-}
-
-/// A name stands for itself, and a specification has one. A class gives its own, in lower case, without `pipeline` at its
-/// end; a file its stem.
+/// A specification has one; all else is as infer calls it.
 fn name_of(target: &str) -> Result<String, Failure> {
     if PipelineSpec::is_one(target) {
         return Ok(PipelineSpec::parse(target)?.name);
     }
-    if let Some(name) = class_name(target) {
-        return Ok(name);
-    }
-    if is_path(target) {
-        let file = target.rsplit('/').next().unwrap_or(target);
-        return Ok(file.strip_suffix(".py").unwrap_or(file).to_owned());
-    }
-    Ok(target.to_owned())
+    Ok(public_name(target))
 }
 
 #[cfg(test)]

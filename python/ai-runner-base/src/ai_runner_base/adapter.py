@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["adapted"]
 
 _log = logging.getLogger("ai_runner")
+_SAID: dict[str, Any] = {"summary": str, "history": int, "max_frame_time": (int, float), "device": str}
+"""What a class may say to framerill about itself. An attribute of another type is its author's own affair."""
 
 
 class _Adapter(Decoupled):
@@ -79,10 +81,10 @@ def adapted(kind: type[Pipeline], name: str | None = None) -> type[Decoupled]:
         "Params": params_of(kind, name),
         "tensor_range": kind.tensor_range,
     }
-    # What a pipeline may say to framerill about itself holds here, too.
-    for attribute in ("summary", "history", "max_frame_time", "device"):
-        if hasattr(kind, attribute):
-            members[attribute] = getattr(kind, attribute)
+    for attribute, types in _SAID.items():
+        value = getattr(kind, attribute, None)
+        if isinstance(value, types) and not isinstance(value, bool):
+            members[attribute] = value
     return type(kind.__name__, (_Adapter,), members)
 
 

@@ -95,7 +95,8 @@ def main() -> NoReturn:
     """Becomes `framerill serve`; arguments are its own."""
     env = program.environment()
     arguments = sys.argv[1:]
-    if prepare.is_asked(env, arguments) and (name := _named_here(env)):
+    is_plain = all(it == prepare.FLAG for it in arguments)
+    if is_plain and prepare.is_asked(env, arguments) and (name := _named_here(env)):
         prepare.prepare_or_exit(name)
         sys.exit(0)
     if not any(env.get(name) for name in ("HOST", "FRAMERILL_HOST")):
@@ -108,12 +109,20 @@ def main() -> NoReturn:
     os.execve(path, [path, "serve", *arguments], env)  # noqa: S606  it is the program that was looked for
 
 
+_OTHERS_THAT_NAME = (
+    "AUTO_INSTALL_PIPELINE",
+    "FRAMERILL_INSTALL",
+    "FRAMERILL_PIPELINE",
+    "FRAMERILL_MODEL_ID",
+)
+
+
 def _named_here(env: Mapping[str, str]) -> str | None:
     """The pipeline that the environment names, where this Python has it: no program is needed then."""
     from framerill import _target
     from framerill.errors import TargetError
 
-    if env.get("AUTO_INSTALL_PIPELINE"):
+    if any(env.get(name) for name in _OTHERS_THAT_NAME):
         return None
     route = env.get("PIPELINE", "")
     name = env.get("MODEL_ID") or ("" if route == ROUTE else route)

@@ -16,6 +16,8 @@ from . import program
 __all__ = ["Child", "DidNotStart"]
 
 _STARTS_WITHIN = 30.0
+_INSTALLS_WITHIN = 1860.0
+"""Seconds; a server that installs its pipeline does so before it listens, and gives up by itself."""
 _STOPS_WITHIN = 10.0
 _PR_SET_PDEATHSIG = 1
 
@@ -61,8 +63,11 @@ class Child:
         """Whether it has ended."""
         return self._over.is_set()
 
-    def url(self, within: float = _STARTS_WITHIN) -> str:
+    def url(self, within: float | None = None) -> str:
         """Where it listens; waits for it. Raises DidNotStart."""
+        if within is None:
+            installs = any(os.environ.get(name) for name in ("AUTO_INSTALL_PIPELINE", "FRAMERILL_INSTALL"))
+            within = _INSTALLS_WITHIN if installs else _STARTS_WITHIN
         self._listens.wait(within)
         if not self._url:
             what = f"ended with exit code {self.wait()}" if self.is_over else f"does not listen after {within:g} s"

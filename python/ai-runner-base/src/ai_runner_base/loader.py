@@ -67,6 +67,9 @@ def parse_pipeline_params(pipeline: str | PipelineSpec, params: dict[str, Any]) 
     Raises pydantic's ValidationError; TimeoutError where it takes half a second or more, and ImportError where it
     imports torch: a server reads parameters, too, while streams run.
     """
+    if not (isinstance(pipeline, PipelineSpec) and pipeline.params_cls) and not _has_params_point(pipeline):
+        # Parameters that hang on the pipeline's class come with all that it imports.
+        load_pipeline_class(pipeline)
     with _cheap(pipeline):
         model = _params_class(pipeline)
         return model.model_validate(params)
@@ -79,7 +82,8 @@ def params_of(kind: type[Any], name: str | None = None) -> type[BaseParams]:
         if point is not None:
             found: type[BaseParams] = point.load()
             return found
-    return getattr(kind, "Params", None) or BaseParams
+    model = getattr(kind, "Params", None)
+    return model if isinstance(model, type) and issubclass(model, BaseParams) else BaseParams
 
 
 def _params_class(pipeline: str | PipelineSpec) -> type[BaseParams]:
@@ -93,6 +97,10 @@ def _params_class(pipeline: str | PipelineSpec) -> type[BaseParams]:
         found: type[BaseParams] = point.load()
         return found
     return params_of(load_pipeline_class(pipeline))
+
+
+def _has_params_point(pipeline: str | PipelineSpec) -> bool:
+    return isinstance(pipeline, str) and _params_point(pipeline) is not None
 
 
 def _point(name: str) -> EntryPoint:

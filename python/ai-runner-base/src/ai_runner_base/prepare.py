@@ -29,7 +29,16 @@ def prepare(pipeline: str | PipelineSpec) -> None:
 
     Raises framerill's TargetError where there is none, and what the pipeline raises.
     """
+    _say_where_models_lie()
     pipelines.prepare(pipeline.target() if isinstance(pipeline, PipelineSpec) else pipeline)
+
+
+def _say_where_models_lie() -> None:
+    # The same as a server's: what is fetched now is found there when it is served.
+    root = os.environ.get("MODEL_DIR") or os.path.expanduser("~/.lpData/models")
+    for name in ("MODEL_DIR", "HUGGINGFACE_HUB_CACHE", "DIFFUSERS_CACHE"):
+        os.environ[name] = os.environ.get(name) or root
+    os.environ["HF_HUB_OFFLINE"] = "0"
 
 
 def prepare_or_exit(pipeline: str | PipelineSpec) -> None:

@@ -17,6 +17,7 @@ from .pipeline import Pipeline, Update
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+_SIZES = ("width", "height")
 _MOST_ANSWERS = 256
 
 
@@ -86,8 +87,8 @@ class Engine:
             if key in given:
                 continue
             if self.is_decoupled:
-                # What has its usual value is left out, as whoever asked has left it out.
-                wanted = key in base.given or (key in defaults and defaults[key] != value)
+                # What has its usual value is left out, as whoever asked has left it out; of sizes the stream's counts.
+                wanted = key in base.given or (key in _SIZES and key in defaults and defaults[key] != value)
             else:
                 wanted = key in defaults
             if wanted:

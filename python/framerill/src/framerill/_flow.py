@@ -67,11 +67,14 @@ def linger(configured: float, slowest: float | None, max_frame_time: float) -> f
 
 
 def picture_of(value: Any, caps: Caps, out: Callable[[], Array], limits: tuple[float, float]) -> Array:
-    """The pixels of an output, as they are or converted into `out()`. Raises ContractError."""
+    """The pixels of an output, as they are or converted into `out()`; of another size, scaled. Raises ContractError."""
     pixels = caps.pixels_of(value)
     if pixels is not None:
         return pixels
+    from ._resize import fitted
     from ._tensor import write
+
+    value = fitted(value, caps)
 
     into = out()
     write(value, into, caps, limits)
@@ -464,7 +467,9 @@ class Flow:
     async def _deliver(self, output: Output) -> bool:
         """Sends an output. False when it answers no frame."""
         stream = self._stream
-        if stream is None or not stream.is_joined or (not self._ready.is_set() and stream.live):
+        if stream is None or not stream.is_joined:
+            return False
+        if stream.live and self._shows_reload and not self._ready.is_set():
             return False
         if output.request_id and output.request_id != stream.request_id:
             stream.tell("unknown", f"an output of the request `{output.request_id}`, which is not the present one")
@@ -514,7 +519,7 @@ class Flow:
             forget(error)
             return
         self.engine.adopt(given, params)
-        self._shows_reload = bool(base.values.get("show_reloading_frame", given.get("show_reloading_frame", True)))
+        self._shows_reload = bool(getattr(params, "show_reloading_frame", True))
         if reload is None:
             self._told.say({"type": "applied", "id": number})
             return

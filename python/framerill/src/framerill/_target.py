@@ -123,6 +123,16 @@ def _params(path: str) -> Any:
     return value
 
 
+def called_of(target: str) -> str:
+    """What a target is called in messages: of a specification its name, since parameters may be secret."""
+    if not target.startswith("{"):
+        return target
+    import json
+
+    spec = json.loads(target)
+    return str(spec.get("name") or spec.get("pipeline_cls")) if isinstance(spec, dict) else "a specification"
+
+
 def entry_points() -> list[EntryPoint]:
     """Every entry point of the groups, also those whose names occur twice. Imports none of them."""
     from importlib.metadata import entry_points as of_group
@@ -139,7 +149,7 @@ def _installed(name: str) -> Found:
         installed = f"installed pipelines: {', '.join(names)}" if names else "no pipeline package is installed here"
         raise TargetError(
             "unknown_pipeline",
-            f"no installed pipeline is called `{name}`",
+            f"Unknown pipeline: {name}. Available pipelines: {', '.join(names)}",
             hint=f"{_near(name, names)}{installed}; a file is named by its path, for example ./mine.py",
         )
     point = same[0]

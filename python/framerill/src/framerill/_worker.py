@@ -249,11 +249,12 @@ class Worker:
             self._parent.say({"type": "description", "id": number, "description": description})
 
     def _load(self, number: int, target: str, params: dict[str, Any], base: Base) -> None:
-        from ._describe import describe
+        from ._describe import describe, is_decoupled
         from ._logging import forward
-        from ._target import find
+        from ._target import called_of, find
 
-        self._parent.set_busy(f"loading {target}")
+        called = called_of(target)
+        self._parent.set_busy(f"loading {called}")
         if not self._is_forwarding:
             self._is_forwarding = True
             forward(self._parent)
@@ -267,10 +268,13 @@ class Worker:
         except TargetError as error:
             failure = _of_target(number, error)
         except ParamsError as error:
-            text = f"parameters of `{target}` break {len(error.problems)} rule(s)"
+            text = f"parameters of `{called}` break {len(error.problems)} rule(s)"
             failure = _session.error(number, "params", text, problems=list(error.problems))
         except (Exception, SystemExit) as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
-            text = f"`{target}` failed to load: {type(error).__name__}: {text_of(error)}"
+            text = f"`{called}` failed to load: {type(error).__name__}: {text_of(error)}"
+            if is_decoupled(found.pipeline):
+                # Whoever wrote it for ai-runner is told what its exception says, and nothing before it.
+                text = text_of(error) or type(error).__name__
             failure = _session.error(number, "load_failed", text, traceback=_traceback(error))
         self._parent.set_busy(None)
         if failure is not None:

@@ -21,7 +21,8 @@ class Output:
 
     picture: Any
     """Pixels: an array of the frame's shape and dtype. Or a tensor `(1, H, W, 3)` or `(H, W, 3)` of floating point on
-    any device, in the pipeline's `tensor_range`; what lies outside is clamped, never wrapped, and NaN becomes black."""
+    any device, in the pipeline's `tensor_range`; what lies outside is clamped, never wrapped, and NaN becomes black.
+    A picture of another size is scaled to the stream's."""
     pts: int
     """Media time in ticks of `time_base`: the input's own, or between it and the next one's for a further picture."""
     time_base: Fraction | tuple[int, int]
@@ -66,7 +67,7 @@ class Decoupled(Pipeline):
     inside at a time; when another one is put, the oldest of them counts as skipped.
 
     **Reloads.** When `change` returns a task, the parameters are held back until the task is done: frames are not put
-    meanwhile (unless the parameter `show_reloading_frame` is False) and outputs are dropped. A task that fails ends
+    meanwhile and outputs are dropped, unless the parameter `show_reloading_frame` is False. A task that fails ends
     the process, and a new one loads.
 
     **Errors.** What `put`, `get` and `change` raise is told in an event that begins with `Error processing input

@@ -113,7 +113,7 @@ impl Worker {
 
     /// The pipeline's name.
     pub(super) fn name(&self) -> String {
-        self.key.pipeline.short_name()
+        self.key.pipeline.public_name()
     }
 
     /// What the pipeline gets of a set, which replaces the one before: what is left out has its own default (runner

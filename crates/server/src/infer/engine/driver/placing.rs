@@ -120,7 +120,7 @@ impl Driver {
             }
         };
         let initial = match load {
-            Load::Defaults => read_set(Arc::default(), &key.pipeline.short_name())?,
+            Load::Defaults => read_set(Arc::default(), &key.pipeline.public_name())?,
             _ => self.initial_for(&key.pipeline)?,
         };
         let first = brought.unwrap_or_else(|| initial.clone());

@@ -92,15 +92,17 @@ impl Driver {
     fn read_start(&mut self, asked: &Asked) -> Result<(Option<Set>, Wanted), Refusal> {
         let pipeline = match &asked.pipeline {
             None => self.settings.pipeline.clone(),
-            Some(named) => Pipeline::find(named)
-                .map_err(|failure| Refusal::Pipeline {
+            Some(named) => {
+                let python = self.settings.python.as_deref();
+                // No process is started here: all streams would wait for it.
+                let placed = Pipeline::find(named).and_then(|it| it.placed(python, Effort::Quick));
+                placed.map_err(|failure| Refusal::Pipeline {
                     why: failure.to_string(),
                 })?
-                // No process is started here: all streams would wait for it.
-                .placed(self.settings.python.as_deref(), Effort::Quick),
+            }
         };
         let given = asked.params.clone();
-        let set = given.map(|it| read_set(Arc::new(it), &pipeline.short_name()));
+        let set = given.map(|it| read_set(Arc::new(it), &pipeline.public_name()));
         let wrong = |why| Refusal::Params { why };
         let set = set.transpose().map_err(wrong)?;
         let params = match &set {
@@ -128,7 +130,7 @@ impl Driver {
         } else {
             pipeline.with_initial(Map::new())
         };
-        read_set(Arc::new(given), &pipeline.short_name())
+        read_set(Arc::new(given), &pipeline.public_name())
     }
 
     /// Asks a worker about a start's parameters.

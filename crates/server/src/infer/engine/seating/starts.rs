@@ -136,7 +136,7 @@ impl Seating {
         let key = Key::of_stream(&wanted.pipeline, wanted.binding, seat, &wanted.params);
         if let Some(worker) = self.worker_with(&key) {
             if wanted.binding == Binding::Shared && worker.shareable == Some(false) {
-                let pipeline = wanted.pipeline.short_name();
+                let pipeline = wanted.pipeline.public_name();
                 return Err(Refusal::Binding { pipeline });
             }
             return Ok(worker.id);
