@@ -190,22 +190,6 @@ fn a_trickle_server_starts_beside_it_when_asked_for() {
     assert_eq!(runner.end().0.code, Some(143));
 }
 
-#[test]
-fn what_serve_does_not_do_ends_it_before_anything_starts() {
-    for (name, value, instead) in [
-        ("AUTO_INSTALL_PIPELINE", "mine==1.0", "install `mine==1.0`"),
-        ("PREPARE_MODELS", "1", "leave the setting out"),
-    ] {
-        let stage = Stage::new().env("PIPELINE", "noop").env(name, value);
-        let ended = stage.refused();
-        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
-        let said = ended.stderr;
-        assert_eq!(said.lines().count(), 1, "{said}");
-        assert!(said.contains(name) && said.contains(instead), "{said}");
-        assert!(stage.boots().is_empty(), "something was started");
-    }
-}
-
 /// Twenty seconds without an answer; health says so meanwhile, and the budget counts it.
 #[test]
 fn an_infer_that_answers_no_more_is_replaced() {

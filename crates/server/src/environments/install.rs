@@ -75,7 +75,7 @@ pub(crate) fn install(wanted: &Wanted, mut say: impl FnMut(&str)) -> Result<Made
     let asked = asked.map_err(|why| Failure::usage("environment_name", why))?;
     let links = find_links(&wanted.find_links, &here)?;
     if !wanted.upgrade
-        && let Some(made) = is_there(&home, &spec, asked.as_ref(), wanted)
+        && let Some(made) = is_there(&home, &spec, asked.as_ref(), wanted)?
     {
         return Ok(made);
     }
