@@ -1,6 +1,8 @@
 //! `framerill pipelines list`: what it starts once everything was looked at, and what it tells of names.
 
 use std::{
+    env,
+    ffi::OsString,
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -65,6 +67,13 @@ fn notes_a_start(rig: &Rig) -> String {
     format!("import os; open({starts:?}, 'a').write('one more\\n')\n")
 }
 
+/// A search path with `site` first. An empty entry would be the current folder, where the notes lie.
+fn before_others(site: &Path) -> OsString {
+    let others = env::var_os("PYTHONPATH").unwrap_or_default();
+    let others = env::split_paths(&others).filter(|it| !it.as_os_str().is_empty());
+    env::join_paths(std::iter::once(site.to_owned()).chain(others)).expect("a path without colons")
+}
+
 /// How many Pythons started so far.
 fn starts(rig: &Rig) -> usize {
     fs::read_to_string(rig.path("starts")).map_or(0, |it| it.lines().count())
@@ -82,8 +91,7 @@ fn twenty_installed_pipelines_are_listed_again_without_a_python_until_one_change
         );
     }
     fs::write(site.join("sitecustomize.py"), notes_a_start(&rig)).expect("a file");
-    let path = std::env::var("PYTHONPATH").unwrap_or_default();
-    let path = format!("{}:{path}", site.display());
+    let path = before_others(&site);
     let list = || {
         let mut command = rig.command(&["pipelines", "list", "--json"]);
         Ended::from(command.env("PYTHONPATH", &path).output().expect("it runs"))
@@ -151,9 +159,8 @@ fn a_broken_package_and_a_name_that_is_taken_are_listed_with_their_error() {
     );
     put(&site, "broken", &points("broken"));
     fs::write(site.join("broken.py"), "import os\nos._exit(7)\n").expect("a file");
-    let path = std::env::var("PYTHONPATH").unwrap_or_default();
     let mut command = rig.command(&["pipelines", "list", "--json"]);
-    command.env("PYTHONPATH", format!("{}:{path}", site.display()));
+    command.env("PYTHONPATH", before_others(&site));
     let list = Ended::from(command.output().expect("it runs"));
     let told: Vec<_> = list
         .rows()
