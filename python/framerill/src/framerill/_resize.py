@@ -26,19 +26,10 @@ def fitted(picture: Any, caps: Caps) -> Any:
     if isinstance(picture, np.ndarray):
         return _array(picture.reshape(shape), caps)
     if hasattr(picture, "permute"):
-        return _tensor(picture.reshape((1, *shape)), caps)
+        from ._tensor import scaled
+
+        return scaled(picture.reshape((1, *shape)), caps)
     return picture
-
-
-def _tensor(picture: Any, caps: Caps) -> Any:
-    import torch
-
-    with torch.no_grad():
-        planes = picture.detach().permute(0, 3, 1, 2).to(torch.float32)
-        size = (caps.height, caps.width)
-        scaled = torch.nn.functional.interpolate(planes, size, mode="bilinear", align_corners=False, antialias=True)
-        scaled = scaled.permute(0, 2, 3, 1)
-        return scaled if picture.dtype.is_floating_point else scaled.round_().clamp_(0, 255).to(picture.dtype)
 
 
 def _array(picture: Array, caps: Caps) -> Array:

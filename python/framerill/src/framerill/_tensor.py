@@ -151,6 +151,17 @@ def _write_tensor(torch: Any, tensor: Any, out: Array, caps: Caps, limits: tuple
         torch.from_numpy(out).copy_(picture)
 
 
+def scaled(tensor: Any, caps: Caps) -> Any:
+    """`(1, H, W, 3)` at the size of `caps`, on the device where it lies."""
+    torch = _torch()
+    with torch.no_grad():
+        planes = tensor.detach().permute(0, 3, 1, 2).to(torch.float32)
+        size = (caps.height, caps.width)
+        sized = torch.nn.functional.interpolate(planes, size, mode="bilinear", align_corners=False, antialias=True)
+        sized = sized.permute(0, 2, 3, 1)
+        return sized if tensor.dtype.is_floating_point else sized.round_().clamp_(0, 255).to(tensor.dtype)
+
+
 def _fits(
     shape: tuple[int, ...], dtype: str, is_pixels: bool, is_float: bool, caps: Caps, limits: tuple[float, float]
 ) -> None:
