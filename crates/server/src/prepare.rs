@@ -3,11 +3,11 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use crate::{
-    environments::{Effort, OTHERS},
+    environments::Effort,
     failure::Failure,
     run::{self, Pipeline},
     terminal,
@@ -43,20 +43,14 @@ pub(crate) fn prepare(
         return Ok(());
     }
     let interpreter = run::interpreter(&pipeline, python)?;
-    let mut command = Command::new(&interpreter);
+    let mut command = run::question(&pipeline, &interpreter, "prepare");
     command
-        .args(["-m", "framerill.pipelines", "prepare", pipeline.target()])
         .envs(model_variables(models))
         // Whoever prepares may fetch, whatever an image sets for those that run (runner contract §3.1).
         .env("HF_HUB_OFFLINE", "0")
         .env("PYTHONSAFEPATH", "1")
         .env("PYTHONUNBUFFERED", "1")
         .stdin(Stdio::null());
-    if matches!(pipeline, Pipeline::Installed { .. }) {
-        for name in OTHERS {
-            command.env_remove(name);
-        }
-    }
     if quiet_stdout {
         command.stdout(terminal::stderr_of_child()?);
     }

@@ -4,17 +4,14 @@ mod install;
 mod list;
 mod prepare;
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use framerill_worker::{filters, message::Description, runtime};
 use serde_json::Value;
 
 use crate::{
-    environments::{Effort, OTHERS},
+    environments::Effort,
     exit::Exit,
     failure::Failure,
     python,
@@ -76,13 +73,7 @@ fn describe(name: &str, python: Option<&Path>) -> Result<Description, Failure> {
     }
     let pipeline = Pipeline::find(name)?.placed(python, Effort::Thorough)?;
     let interpreter = run::interpreter(&pipeline, python)?;
-    let mut command = Command::new(&interpreter);
-    command.args(["-m", "framerill.pipelines", "describe", pipeline.target()]);
-    if matches!(pipeline, Pipeline::Installed { .. }) {
-        for name in OTHERS {
-            command.env_remove(name);
-        }
-    }
+    let command = run::question(&pipeline, &interpreter, "describe");
     let value = match python::ask_command_of(&interpreter, command, WITHIN) {
         Err(failure)
             if pipeline.is_plain_name() && NOBODY_KNOWS_IT.contains(&failure.code.as_str()) =>

@@ -45,6 +45,23 @@ pub(crate) struct Found {
     pub(crate) error: Option<String>,
 }
 
+#[cfg(test)]
+impl Found {
+    /// One that works.
+    pub(super) fn example(name: &str, distribution: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            target: "m:C".to_owned(),
+            distribution: distribution.to_owned(),
+            version: "1.0".to_owned(),
+            group: "ai_runner.pipelines".to_owned(),
+            editable: false,
+            summary: None,
+            error: None,
+        }
+    }
+}
+
 /// A distribution that someone asked for by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Requested {
@@ -108,9 +125,7 @@ impl Place {
         let mut command = Command::new(self.interpreter());
         command.args(["-m", "framerill.pipelines"]).args(args);
         if matches!(self, Self::Own(_)) {
-            for name in OTHERS {
-                command.env_remove(name);
-            }
+            alone(&mut command);
         }
         command
     }
@@ -192,6 +207,13 @@ impl Place {
 
 /// What says where Python looks beside its own environment.
 pub(crate) const OTHERS: [&str; 3] = ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"];
+
+/// Has a Python see its own environment and nothing else.
+pub(crate) fn alone(command: &mut Command) {
+    for name in OTHERS {
+        command.env_remove(name);
+    }
+}
 
 fn forget_the_oldest(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();

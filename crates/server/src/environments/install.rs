@@ -314,14 +314,8 @@ mod tests {
 
     fn found(name: &str, distribution: &str, error: Option<&str>) -> Found {
         Found {
-            name: name.to_owned(),
-            target: "m:C".to_owned(),
-            distribution: distribution.to_owned(),
-            version: "1.0".to_owned(),
-            group: "ai_runner.pipelines".to_owned(),
-            editable: false,
-            summary: None,
             error: error.map(str::to_owned),
+            ..Found::example(name, distribution)
         }
     }
 

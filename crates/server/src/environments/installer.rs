@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use super::{errand::Errands, found::OTHERS, wheels::Shelf};
+use super::{errand::Errands, found::alone, wheels::Shelf};
 use crate::{failure::Failure, program};
 
 /// Which of them.
@@ -100,27 +100,11 @@ impl Installer {
         requirements: &[&str],
         say: impl FnMut(&str),
     ) -> Result<(), Failure> {
-        let python = folder.join("bin/python");
-        let mut command = match self {
-            Self::Uv(uv) => {
-                let mut command = bare(uv, folder);
-                command.args(["pip", "install", "--no-progress", "--reinstall", "--python"]);
-                command.arg(python);
-                command
-            }
-            Self::Pip => {
-                let mut command = bare(&python, folder);
-                command.args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--no-input",
-                    "--disable-pip-version-check",
-                ]);
-                command.arg("--force-reinstall");
-                command
-            }
-        };
+        let mut command = self.filler(folder);
+        command.arg(match self {
+            Self::Uv(_) => "--reinstall",
+            Self::Pip => "--force-reinstall",
+        });
         command.args(["--no-index", "--no-deps"]).args(requirements);
         let done = errands.run(&mut command, say)?;
         match done.status.success() {
@@ -140,30 +124,32 @@ impl Installer {
         }
     }
 
-    fn filling(&self, folder: &Path, order: &Order<'_>) -> Command {
+    /// What installs into it, up to what is installed.
+    fn filler(&self, folder: &Path) -> Command {
         let python = folder.join("bin/python");
-        let mut command = match self {
+        match self {
             Self::Uv(uv) => {
                 let mut command = bare(uv, folder);
                 command
                     .args(["pip", "install", "--no-progress", "--python"])
                     .arg(python);
-                // Also where a package names another place for what we bring.
-                command.arg("--override").arg(&order.shelf.constraints);
                 command
             }
             Self::Pip => {
                 let mut command = bare(&python, folder);
-                command.args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--no-input",
-                    "--disable-pip-version-check",
-                ]);
-                command.args(["--progress-bar", "off", "--no-warn-script-location"]);
+                command.args(["-m", "pip", "install", "--no-input"]);
+                command.arg("--disable-pip-version-check");
                 command
             }
+        }
+    }
+
+    fn filling(&self, folder: &Path, order: &Order<'_>) -> Command {
+        let mut command = self.filler(folder);
+        match self {
+            // Also where a package names another place for what we bring.
+            Self::Uv(_) => command.arg("--override").arg(&order.shelf.constraints),
+            Self::Pip => command.args(["--progress-bar", "off", "--no-warn-script-location"]),
         };
         command.arg("--constraint").arg(&order.shelf.constraints);
         command.arg("--find-links").arg(&order.shelf.folder);
@@ -189,9 +175,7 @@ impl Installer {
 fn bare(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder);
-    for name in OTHERS {
-        command.env_remove(name);
-    }
+    alone(&mut command);
     command
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("PYTHONSAFEPATH", "1");

@@ -136,19 +136,6 @@ fn merge<'a>(
 mod tests {
     use super::{super::record::example, *};
 
-    fn found(name: &str, distribution: &str) -> Found {
-        Found {
-            name: name.to_owned(),
-            target: "m:C".to_owned(),
-            distribution: distribution.to_owned(),
-            version: "1.0".to_owned(),
-            group: "ai_runner.pipelines".to_owned(),
-            editable: false,
-            summary: None,
-            error: None,
-        }
-    }
-
     fn scan(pipelines: &[Found]) -> Result<Scan, Failure> {
         Ok(Scan::of(pipelines))
     }
@@ -160,14 +147,18 @@ mod tests {
         let record = example("glow", &[]);
         let broken = Found {
             error: Some("no torch".into()),
-            ..found("matte", "matte")
+            ..Found::example("matte", "matte")
         };
-        let first = scan(&[found("glow", "glow"), found("invert", "mine"), broken]);
+        let first = scan(&[
+            Found::example("glow", "glow"),
+            Found::example("invert", "mine"),
+            broken,
+        ]);
         let second = scan(&[
-            found("glow", "glow"),
-            found("other", "glow"),
-            found("matte", "matte"),
-            found("noop", "framerill"),
+            Found::example("glow", "glow"),
+            Found::example("other", "glow"),
+            Found::example("matte", "matte"),
+            Found::example("noop", "framerill"),
         ]);
         let listing = merge(Some((first, &usual)), [(&record, second, &own)].into_iter());
         let told: Vec<_> = listing
@@ -203,7 +194,7 @@ mod tests {
         let gone = || Err(Failure::cannot_start("no_program", "gone"));
         let all = [
             (&record, gone(), &own),
-            (&record, scan(&[found("other", "o")]), &own),
+            (&record, scan(&[Found::example("other", "o")]), &own),
         ];
         let listing = merge(Some((gone(), &usual)), all.into_iter());
         assert_eq!((listing.rows.len(), listing.broken.len()), (1, 1));

@@ -23,7 +23,8 @@ mod renew;
 mod spec;
 mod wheels;
 
-pub(crate) use found::{Found, OTHERS};
+pub(crate) use found::{Found, OTHERS, alone};
 pub(crate) use install::{Made, Wanted, in_usual_python, install, remove};
 pub(crate) use listing::{Listing, list};
 pub(crate) use lookup::{Effort, environment_of, interpreter};
+pub(crate) use name::normal;

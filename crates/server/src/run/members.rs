@@ -3,6 +3,7 @@
 use std::{
     os::fd::BorrowedFd,
     path::{Path, PathBuf},
+    process,
     sync::mpsc::SyncSender,
     time::{Duration, Instant},
 };
@@ -129,6 +130,16 @@ pub(crate) fn interpreter(pipeline: &Pipeline, python: Option<&Path>) -> Result<
         Pipeline::Installed { environment, .. } => environments::interpreter(environment),
         _ => Ok(program::python(python)),
     }
+}
+
+/// `python -m framerill.pipelines VERB` about a pipeline, in the interpreter that it runs in.
+pub(crate) fn question(pipeline: &Pipeline, interpreter: &Path, verb: &str) -> process::Command {
+    let mut command = process::Command::new(interpreter);
+    command.args(["-m", "framerill.pipelines", verb, pipeline.target()]);
+    if matches!(pipeline, Pipeline::Installed { .. }) {
+        environments::alone(&mut command);
+    }
+    command
 }
 
 /// How the worker of a pipeline is started.

@@ -17,7 +17,7 @@ mod spec;
 
 pub use command::command;
 pub(crate) use feed::Feed;
-pub(crate) use members::{Bounds, interpreter, media_command, worker_command};
+pub(crate) use members::{Bounds, interpreter, media_command, question, worker_command};
 pub use plan::{
     Pace, Pipeline, Plan, default_output, fps, params, positive_seconds, preview_path, seconds,
 };

@@ -1,6 +1,6 @@
 use framerill_worker::filters;
 
-use crate::failure::Failure;
+use crate::{environments, failure::Failure};
 
 /// Modules of Python's own library, which a package of the same name would never be found beside.
 const STDLIB: &str = include_str!("stdlib.txt");
@@ -57,16 +57,12 @@ impl Name {
         {
             return wrong(&format!("it has a `{}`", odd.escape_default()), words);
         }
-        let parts: Vec<String> = text
-            .split(['-', '_', '.'])
-            .filter(|it| !it.is_empty())
-            .map(str::to_ascii_lowercase)
-            .collect();
         let ends = [text.chars().next(), text.chars().last()];
         if !ends.iter().flatten().all(char::is_ascii_alphanumeric) {
             return wrong("it begins or ends with no letter or digit", words);
         }
-        let (distribution, module) = (parts.join("-"), parts.join("_"));
+        let distribution = environments::normal(text);
+        let module = distribution.replace('-', "_");
         if module.starts_with(|it: char| it.is_ascii_digit()) {
             return wrong(
                 "a Python package cannot begin with a digit",
@@ -92,7 +88,7 @@ impl Name {
         if filters::find(&distribution).is_some() {
             return wrong("a built-in pipeline is called so, and goes first", another);
         }
-        let class = parts.iter().map(|it| capital(it)).collect();
+        let class = distribution.split('-').map(capital).collect();
         Ok(Self {
             distribution,
             module,

@@ -64,7 +64,7 @@ class Engine:
         self._model = params_model(cls)
         self._given = self._with_base(given, base)
         self._device: Any = None
-        params = self._validated(self._given)
+        params = self.valid(self._given)
         if isinstance(pipeline, Pipeline):
             self.pipeline = pipeline
             self._set_params(params)
@@ -95,7 +95,8 @@ class Engine:
                 added[key] = value
         return {**given, **added}
 
-    def _validated(self, given: dict[str, Any]) -> Any:
+    def valid(self, given: dict[str, Any]) -> Any:
+        """The parameters of these values. Raises ParamsError."""
         if self._model is None and (not given or self.is_decoupled):
             return None
         from ._params import Params, validate
@@ -143,12 +144,8 @@ class Engine:
 
         What the pipeline's own `update` refuses, it refuses when they come.
         """
-        self._validated(self.merged(changes, replace, base))
+        self.valid(self.merged(changes, replace, base))
         return False
-
-    def valid(self, given: dict[str, Any]) -> Any:
-        """The parameters of these values. Raises ParamsError."""
-        return self._validated(given)
 
     def adopt(self, given: dict[str, Any], params: Any) -> None:
         """These hold from here on."""
@@ -158,7 +155,7 @@ class Engine:
     def update(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> bool:
         """Changes parameters; True when a reload is needed. Raises ParamsError, and then nothing has changed."""
         given = self.merged(changes, replace, base)
-        params = self._validated(given)
+        params = self.valid(given)
         try:
             answer = self._call("update", self.pipeline.update, params)
         except ValueError as error:

@@ -96,10 +96,6 @@ class Matching:
         """Frames that wait for an output."""
         return sum(it.refused is None for it in self._inside)
 
-    def knows(self, frame: int) -> bool:
-        """Whether the frame is inside."""
-        return any(it.frame == frame for it in self._inside)
-
     def put(self, frame: int, pts: int) -> list[Step]:
         """A frame goes in; the oldest one is given up when there are too many."""
         steps = self._leave(1, wire.LATE) if len(self._inside) >= self._most_inside else []
