@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._installed import name_and_version, packages
 from ._said import text_of
 from .errors import TargetError
 from .pipeline import Pipeline
@@ -135,9 +136,8 @@ def called_of(target: str) -> str:
 
 def entry_points() -> list[EntryPoint]:
     """Every entry point of the groups, also those whose names occur twice. Imports none of them."""
-    from importlib.metadata import entry_points as of_group
-
-    return [point for group in GROUPS for point in of_group(group=group)]
+    points = [point for package in packages(GROUPS) for point in package.points]
+    return [point for group in GROUPS for point in points if point.group == group]
 
 
 def _installed(name: str) -> Found:
@@ -166,7 +166,7 @@ def of_point(point: EntryPoint, name: str) -> Found:
     """The class of an entry point, asked for as `name`, which may be a variant of its own. Raises TargetError."""
     module = _import(point.module, name)
     found = _attribute(module, point.attr, name, name) if point.attr else _the_one(module, name, name)
-    origin = f"package {point.dist.name} {point.dist.version}" if point.dist else "package"
+    origin = f"package {' '.join(name_and_version(point.dist))}" if point.dist else "package"
     return Found(found, name, origin, name)
 
 

@@ -12,13 +12,13 @@ through. It ends with 0, with 1 and a traceback when that raises, with 2 when no
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
 from typing import Any
 
 from . import _target
+from ._json import encoded
 from ._scan import installed, scan
 from .errors import TargetError
 
@@ -92,7 +92,8 @@ def _described(target: str) -> tuple[dict[str, Any], int]:
 
 
 def _print(answer: object) -> int:
-    sys.stdout.write(json.dumps(answer, indent=2, default=str) + "\n")
+    sys.stdout.buffer.write(encoded(answer, indent=2) + b"\n")
+    sys.stdout.flush()
     return 0
 
 
