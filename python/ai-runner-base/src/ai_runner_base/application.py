@@ -119,7 +119,7 @@ _OTHERS_THAT_NAME = (
 
 def _named_here(env: Mapping[str, str]) -> str | None:
     """The pipeline that the environment names, where this Python has it: no program is needed then."""
-    from framerill import _target
+    from framerill import discovery
     from framerill.errors import TargetError
 
     if any(env.get(name) for name in _OTHERS_THAT_NAME):
@@ -128,10 +128,12 @@ def _named_here(env: Mapping[str, str]) -> str | None:
     name = env.get("MODEL_ID") or ("" if route == ROUTE else route)
     if not name:
         return None
+    if discovery.is_path(name):
+        return name
     try:
-        _target.find(name)
-    except TargetError as error:
-        return None if error.code == "unknown_pipeline" else name
+        discovery.entry_point(name)
+    except TargetError:
+        return None
     return name
 
 
