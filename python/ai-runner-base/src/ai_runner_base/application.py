@@ -51,7 +51,7 @@ def start_app(
         logging.warning(f"a live pipeline is served without uvicorn; passed over: {', '.join(sorted(server_kwargs))}")
     arguments = _which(pipeline) + _where(host, port)
     if isinstance(pipeline, LiveVideoToVideoPipeline):
-        # It was begun where nobody else reaches it; the one that is served listens where it was asked to.
+        # One that was called before listens where nobody else reaches it.
         pipeline.stop()
     code = _serve(arguments)
     if code not in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM):
@@ -70,7 +70,7 @@ def create_app(pipeline: PipelineSpec | Pipeline | None = None) -> Any:
 
 
 def load_pipeline(pipeline: str, model_id: str = "") -> LiveVideoToVideoPipeline:
-    """A running live pipeline. `pipeline` is `live-video-to-video`, and `model_id` names it; or its own name."""
+    """A live pipeline. `pipeline` is `live-video-to-video`, and `model_id` names it; or its own name."""
     named = model_id or ("" if pipeline == ROUTE else pipeline)
     if not named:
         raise ValueError("no pipeline is named: give its name as `model_id`")
