@@ -112,7 +112,8 @@ def test_metadata_that_is_broken_hides_no_other_package(site: Path) -> None:
         assert row["error"], row
     for name in set(BROKEN) - {"marked"}:
         assert found[name]["error"] is None, found[name]
-    assert _target.find("good").pipeline.__name__ == "Mine"
+    put(site, "imported_here", GOOD)
+    assert _target.find("imported_here").pipeline.__name__ == "Mine"
 
 
 def test_nothing_is_imported_into_the_process_that_answers(site: Path) -> None:

@@ -3,7 +3,7 @@
 //! Read in this order: `name` and `spec` (what may be asked for), `home` and `record` (where it lies, what is known of it),
 //! `install` (making one, by `installer` and `errand`, with the runtime's own `wheels`), `litter` (what is left over), `renew` (environments of an earlier program),
 //! `found` and `fingerprint` (what a Python has, remembered until it changes), `listing` and `lookup` (all of them, and
-//! the one that has a name).
+//! the one that has a name), `hidden` (those that a built-in one of their name goes before).
 //!
 //! Invariants: a record is written when its environment is whole, in one step, and an environment is never changed
 //! afterwards; metadata and modules of packages are read in child processes alone; nothing here can be reached over HTTP.
@@ -11,6 +11,7 @@
 mod errand;
 mod fingerprint;
 mod found;
+mod hidden;
 mod home;
 mod install;
 mod installer;
@@ -24,7 +25,8 @@ mod spec;
 mod wheels;
 
 pub(crate) use found::{Found, OTHERS, alone};
+pub(crate) use hidden::hidden;
 pub(crate) use install::{Made, Wanted, in_usual_python, install, remove};
-pub(crate) use listing::{Listing, list};
-pub(crate) use lookup::{Effort, environment_of, interpreter};
+pub(crate) use listing::{Listing, list, names};
+pub(crate) use lookup::{Effort, environment_of, interpreter, is_known};
 pub(crate) use name::normal;

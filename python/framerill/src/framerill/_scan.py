@@ -6,9 +6,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from . import _target
 from ._installed import Package, packages
 from ._trial import try_all
+from .discovery import GROUPS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def installed() -> list[dict[str, Any]]:
     """Every installed pipeline, those that cannot be used with their `error`. Reads metadata alone and imports none."""
-    return [row for row, _ in _rows(packages(_target.GROUPS))]
+    return [row for row, _ in _rows(packages(GROUPS))]
 
 
 def scan() -> dict[str, Any]:
@@ -25,7 +25,7 @@ def scan() -> dict[str, Any]:
     `paths` are folders whose packages were looked at, `files` are those that an answer was read from. `requested` are
     the distributions that someone asked for by name.
     """
-    found = packages(_target.GROUPS)
+    found = packages(GROUPS)
     rows = _rows(found)
     points = {row["name"]: point for row, point in rows if point is not None and row["error"] is None}
     outcomes = try_all(points)
@@ -50,7 +50,7 @@ def _rows(found: list[Package]) -> list[tuple[dict[str, Any], EntryPoint | None]
         (_row(package, package.name, error=package.error), None) for package in found if package.error
     ]
     seen: dict[str, str] = {}
-    points = [(it, point) for group in _target.GROUPS for it in found for point in it.points if point.group == group]
+    points = [(it, point) for group in GROUPS for it in found for point in it.points if point.group == group]
     for package, point in points:
         owner = f"{package.name} {point.value}"
         if seen.get(point.name) == owner:
