@@ -324,7 +324,7 @@ def python_api(_: Path) -> str:
         path.stem
         for path in PACKAGE.glob("*.py")
         if not path.stem.startswith("_")
-        and path.stem not in ("pipeline", "frames", "pipelines", "worker")
+        and path.stem not in ("frames", "pipelines", "worker")
     )
     for module in modules:
         shown = module if module == "framerill" else f"framerill.{module}"
