@@ -6,7 +6,7 @@
 
 use std::{fs, path::Path, process::Stdio, time::Duration};
 
-use framerill_tests::{process::all, repository, skip};
+use framerill_tests::{process::all, python, repository, skip};
 use serde_json::{Value, json};
 
 use crate::{
@@ -461,13 +461,7 @@ fn an_answer_of_nan_and_infinities_is_a_picture() {
 
 #[test]
 fn a_tensor_of_nan_is_a_picture() {
-    let scene = Scene::new();
-    let python = scene.command(&[]);
-    let python = python
-        .get_envs()
-        .find(|(key, _)| *key == "FRAMERILL_PYTHON");
-    let python = Path::new(python.and_then(|it| it.1).expect("every command has one"));
-    let mut torch = std::process::Command::new(python);
+    let mut torch = std::process::Command::new(python());
     let torch = torch.args(["-c", "import torch"]).stderr(Stdio::null());
     if !torch.status().is_ok_and(|it| it.success()) {
         return skip("torch is not there: no tensor of NaN is answered");

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ._describe import check, is_decoupled, name_of, params_model
+from ._pipeline import Pipeline, Update
 from .errors import ContractError
 from .frames import AudioFrame, Skip, VideoFrame, pictured
-from .pipeline import Pipeline, Update
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._installed import name_and_version
+from ._pipeline import Pipeline
 from ._said import text_of
 from .discovery import entry_point, name_of_class, near
 from .errors import TargetError
-from .pipeline import Pipeline
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
