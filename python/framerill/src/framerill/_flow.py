@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,14 @@ from ._caps import Array, Caps
 from ._engine import Base, Engine, ReloadFailed
 from ._matching import Closed, Matching, Picture, Skipped, Step, Stray
 from ._said import text_of
+from ._session import applied
 from ._stream import Counts, Notices, Stream, forget
 from .decoupled import Output
 from .errors import ContractError, LinkError, ParamsError, Problem
 
 if TYPE_CHECKING:
     from ._link import Link
+    from ._sizes import Size
 
 _PAUSE = 0.01
 """Seconds after the first of several failures in a row; it doubles."""
@@ -95,8 +96,9 @@ class FlowStream(Stream):
         *,
         live: bool = False,
         request_id: str = "",
+        output_size: Size | None = None,
     ) -> None:
-        super().__init__(link, name, incarnation, flow.engine, counts, notices, live=live)
+        super().__init__(link, name, incarnation, flow.engine, counts, notices, live=live, output_size=output_size)
         self.live = live
         self.request_id = request_id
         self.room = asyncio.Event()
@@ -188,7 +190,10 @@ class FlowStream(Stream):
 
     def picture(self, output: Output) -> Array:
         """The output's pixels. Raises ContractError."""
-        caps = self._pool().caps
+        caps, seen = self._pool().caps, self._caps
+        if seen is not None and tuple(getattr(output.picture, "shape", ()))[-len(seen.shape) :] == seen.shape:
+            # The encoder scales what has the size of a frame.
+            caps = seen
         return picture_of(output.picture, caps, lambda: self.output(caps), self.tensor_range)
 
     def answer(self, pts: int, ticks: tuple[int, int], pixels: Array) -> Stray | None:
@@ -248,9 +253,8 @@ class FlowStream(Stream):
                 message, began = self._messages[step.frame]
                 self._counts.frames += step.nth == 0
                 if pixels is not None:
-                    slot = self._filled(pixels)
                     took = time.monotonic_ns() - began
-                    self._send(message._replace(pts=step.pts), slot, message.flags, step.nth, 0, took)
+                    self._send_picture(message._replace(pts=step.pts), pixels, step.nth, 0, took)
             elif isinstance(step, Closed):
                 del self._messages[step.frame]
                 self.link.send(wire.skip(step.frame, wire.CHOSEN))
@@ -285,6 +289,27 @@ def _converted(pts: int, ticks: tuple[int, int], into: tuple[int, int]) -> tuple
     return (2 * pts * num + den) // (2 * den), ceil(num / den)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """A set of parameters that waits for the change loop."""
+
+    number: int | None
+    changes: dict[str, Any]
+    replace: bool
+    base: Base
+    keeps: Size | None
+
+    def after(self, former: _Wanted) -> _Wanted:
+        """It in the place of one that waits."""
+        if self.replace:
+            return self
+        return replace(self, changes={**former.changes, **self.changes}, replace=former.replace)
+
+
+def _superseded(wanted: _Wanted, text: str) -> Problem:
+    return Problem(field="", rule="superseded", value=wanted.changes, message=text)
+
+
 class Flow:
     """The loops of one instance.
 
@@ -306,7 +331,7 @@ class Flow:
         self._ready = asyncio.Event()
         self._ready.set()
         self._shows_reload = True
-        self._updates: deque[tuple[int | None, dict[str, Any], bool, Base]] = deque()
+        self._wanted: _Wanted | None = None
         self._asked = asyncio.Event()
         self._failure: BaseException | None = None
         self._is_stopping = False
@@ -352,14 +377,26 @@ class Flow:
 
     # Requests
 
-    def update(self, number: int | None, changes: dict[str, Any], replace: bool, base: Base) -> None:
-        """Asks for parameters; the answer is said when the pipeline has taken or refused them."""
-        self._updates.append((number, changes, replace, base))
+    def update(
+        self, number: int | None, changes: dict[str, Any], replace: bool, base: Base, keeps: Size | None = None
+    ) -> None:
+        """Asks for parameters; the answer is said when the pipeline has taken or refused them.
+
+        One set waits at most, and the newest wins (`latest`): it is the whole set, so that nothing of the one before
+        is lost, or the changes of both. A set that is passed over is refused, and says so.
+        """
+        wanted = _Wanted(number, changes, replace, base, keeps)
+        former = self._wanted
+        if former is not None:
+            wanted = wanted.after(former)
+            text = "newer parameters came before these could be taken"
+            self._told.say({"type": "rejected", "id": former.number, "problems": [_superseded(former, text)]})
+        self._wanted = wanted
         self._asked.set()
 
     async def change(self, changes: dict[str, Any]) -> None:
         """Changes parameters, and waits until that is done."""
-        await self._change(None, changes, False, Base())
+        await self._change(_Wanted(None, changes, False, Base(), None))
 
     # The loops
 
@@ -493,15 +530,18 @@ class Flow:
 
     async def _change_for_ever(self) -> None:
         while True:
-            while self._updates:
-                await self._change(*self._updates.popleft())
+            while (wanted := self._wanted) is not None:
+                self._wanted = None
+                await self._change(wanted)
             self._asked.clear()
             await self._asked.wait()
 
-    async def _change(self, number: int | None, changes: dict[str, Any], replace: bool, base: Base) -> None:
-        given = self.engine.merged(changes, replace, base)
+    async def _change(self, wanted: _Wanted) -> None:
+        number, changes = wanted.number, wanted.changes
+        given = self.engine.merged(changes, wanted.replace, wanted.base)
         try:
             params = self.engine.valid(given)
+            size = self.engine.size_under(params, wanted.base, wanted.keeps)
             reload = await self._pipeline.change(dict(given))
             if reload is not None and not hasattr(reload, "__await__"):
                 raise ContractError(f"`{self.engine.name}.change` returns None or a task, not {_kind(reload)}")
@@ -518,10 +558,10 @@ class Flow:
             self._refused(number, changes, text_of(error) or type(error).__name__)
             forget(error)
             return
-        self.engine.adopt(given, params)
+        self.engine.adopt(given, params, size)
         self._shows_reload = bool(getattr(params, "show_reloading_frame", True))
         if reload is None:
-            self._told.say({"type": "applied", "id": number})
+            self._told.say(applied(number, size))
             return
         self._ready.clear()
         self._told.say({"type": "reloading", "id": number})
