@@ -351,7 +351,7 @@ class Worker:
                 link, name, incarnation, engine, self._counts, self._notices, live=live, output_size=output_size
             )
         else:
-            from ._flow import FlowStream
+            from ._flow_stream import FlowStream
 
             asked = message.get("request_id")
             request_id = asked if isinstance(asked, str) else ""
