@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::scene::{Ended, Scene, Watched, pipeline, wait_until};
 
 const FRAMES: usize = 400;
-/// Twelve seconds as fast as it goes; the first version takes its time, so that a save comes long before the end.
+/// Ten seconds of video, as fast as it goes. Each version that is not the last takes its time, so that the next one comes long
+/// before the end.
 const SOURCE: &str = "lavfi:testsrc2=size=64x64:rate=40:duration=10";
 const SLOWLY: &str = "0.05";
 const AT_ONCE: &str = "0";
@@ -215,4 +216,16 @@ fn what_names_no_file_cannot_be_reloaded() {
         assert!(ended.stderr.contains(said), "{}", ended.stderr);
     }
     assert_eq!(scene.names(), Vec::<String>::new());
+}
+
+#[test]
+fn only_run_reloads_and_the_others_say_so() {
+    let scene = Scene::new();
+    for command in ["serve", "infer"] {
+        let args = [command, "--pipeline", "./gray.py", "--reload"];
+        let ended = Ended::from(scene.command(&args).output().expect("it runs"));
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        let said = "--reload is for `framerill run`";
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    }
 }

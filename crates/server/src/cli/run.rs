@@ -69,7 +69,7 @@ pub(super) struct Run {
     /// Run the pipeline on this terminal without deadlines or restarts, so that a debugger works
     #[arg(long)]
     in_process: bool,
-    /// Load the pipeline anew whenever one of its files is saved, while the video goes on
+    /// Load the pipeline anew whenever one of its files is saved, while the video goes on (`serve` and `infer` do not)
     #[arg(long)]
     reload: bool,
     /// End with one JSON object on stdout

@@ -97,7 +97,7 @@ def _spec(target: str) -> dict[str, Any]:
         if not (isinstance(value, str) or (value is None and not is_needed)):
             raise _wrong_spec(f"`{key}` is a text")
     limits = spec.get("tensor_range")
-    if not (limits is None or (isinstance(limits, list) and len(limits) == 2)):
+    if not (limits is None or (isinstance(limits, list) and [type(it) in (int, float) for it in limits] == [True] * 2)):
         raise _wrong_spec("`tensor_range` is a list of two numbers")
     return dict(spec)
 

@@ -103,7 +103,7 @@ impl Driver {
         if let Some(stream) = &mut self.seats[seat].stream {
             stream.params_are(status);
         }
-        self.report(seat, format!("Error updating params: {why}"));
+        self.report(seat, format!("Error updating params: {why}"), None);
     }
 
     pub(super) fn applied(&mut self, id: ChildId, request: u64, output: Option<Size>) {

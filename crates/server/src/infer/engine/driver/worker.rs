@@ -22,6 +22,8 @@ use crate::{
     log::{Ids, Level, log, log_child, log_stream},
 };
 
+/// Of a traceback, in an event.
+const MAX_TRACEBACK_BYTES: usize = 16 << 10;
 /// How long a worker may take to leave.
 pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 
@@ -229,7 +231,7 @@ impl Driver {
                 if self.seating.worker_of(seat) != Some(id) {
                     message = format!("{message}; {MOVED}");
                 }
-                self.report(seat, message);
+                self.report(seat, message, None);
             }
         }
     }
@@ -347,9 +349,16 @@ impl Driver {
             log(Level::Error, &text);
         }
         for seat in seats {
-            self.report(seat, text.clone());
+            let traceback = report.traceback.as_deref().map(its_end);
+            self.report(seat, text.clone(), traceback);
         }
     }
+}
+
+/// What an event has room for; the author's own line is at the end.
+fn its_end(traceback: &str) -> String {
+    let from = traceback.len().saturating_sub(MAX_TRACEBACK_BYTES);
+    traceback[traceback.ceil_char_boundary(from)..].to_owned()
 }
 
 /// What the log says of a message that only the other role sends.
