@@ -215,74 +215,6 @@ def test_a_url_that_is_none_is_refused():
     asyncio.run(main())
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        (b"", "no answer within"),
-        (b"HTTP/1.1 200 OK\r\nContent-", "no answer within"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", "nothing comes within"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nab", "nothing comes within"),
-    ],
-)
-def test_a_server_that_stops_is_not_waited_for(monkeypatch, said, told):
-    from ai_runner_base.trickle import wire
-
-    monkeypatch.setattr(wire, "TOTAL", 0.2)
-
-    async def stops(reader, writer):
-        writer.write(said)
-        await reader.read()
-        writer.close()
-
-    async def main():
-        server = await asyncio.start_server(stops, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        exchange = await wire.Exchange.begin("GET", f"http://127.0.0.1:{port}/c", {})
-        try:
-            await exchange.answer()
-            while await exchange.read():
-                pass
-        finally:
-            exchange.close()
-            server.close()
-
-    with pytest.raises((OSError, TrickleError), match=told):
-        asyncio.run(asyncio.wait_for(main(), 20))
-
-
-def test_neither_a_connection_nor_a_server_that_takes_nothing_is_waited_for(monkeypatch):
-    from ai_runner_base.trickle import wire
-
-    monkeypatch.setattr(wire, "SEND_WITHIN", 0.2)
-    monkeypatch.setattr(wire, "CONNECT_WITHIN", 0.2)
-
-    async def deaf(reader, writer):
-        reader._transport.pause_reading()
-        await asyncio.Event().wait()
-
-    async def sends():
-        server = await asyncio.start_server(deaf, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        exchange = await wire.Exchange.begin("POST", f"http://127.0.0.1:{port}/c", {})
-        try:
-            while True:
-                await exchange.send(b"x" * 1_000_000)
-        finally:
-            exchange.close()
-            server.close()
-
-    async def connects():
-        async def never(*_, **__):
-            await asyncio.Event().wait()
-
-        monkeypatch.setattr(asyncio, "open_connection", never)
-        await wire.Exchange.begin("GET", "http://127.0.0.1:1/c", {})
-
-    for part, told in ((sends, "takes nothing within"), (connects, "no connection to 127.0.0.1 within")):
-        with pytest.raises(OSError, match=told):
-            asyncio.run(asyncio.wait_for(part(), 20))
-=======
 SOON = 0.05
 """A deadline that has to pass, in seconds."""
 HEAD = b"HTTP/1.1 200 OK\r\nLp-Trickle-Seq: 0\r\n"
@@ -383,4 +315,3 @@ def test_a_server_that_takes_nothing_is_given_up_and_its_connection_with_all_tha
             await publisher.close()
 
     asyncio.run(asyncio.wait_for(main(), 30))
->>>>>>> tidyrs

@@ -9,11 +9,7 @@ use std::{
 use framerill_worker::filters;
 
 use super::{
-<<<<<<< HEAD
-    found::{Found, Place, Scan},
     hidden::instead,
-=======
->>>>>>> tidyrs
     home::Home,
     record::{self, Record},
     scan::{EntryPoint, Place, Scan},

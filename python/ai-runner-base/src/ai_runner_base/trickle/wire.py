@@ -9,27 +9,17 @@ from urllib.parse import urlsplit
 
 __all__ = ["ChannelEnded", "Exchange", "TrickleError"]
 
-<<<<<<< HEAD
-TOTAL = 300.0
-"""Seconds that an exchange may wait for its answer's head, or for the next bytes of a segment."""
-CONNECT_WITHIN = 30.0
-"""Seconds until there is a connection."""
-SEND_WITHIN = 60.0
-"""Seconds that the other side may take nothing of what is sent."""
-=======
 CONNECT_WITHIN = 10.0
 """Seconds until a connection is there, its encryption included."""
 SEND_WITHIN = 30.0
 """Seconds in which the server takes more of what is sent."""
 HEAD_WITHIN = 300.0
 """Seconds until an answer's head is there: a segment that is asked for may take as long to begin."""
-READ_WITHIN = 60.0
+READ_WITHIN = 300.0
 """Seconds in which more of an answer's body comes."""
 ANSWER_WITHIN = 10.0
 """Seconds until the answer to a request that waits for nothing."""
->>>>>>> tidyrs
 PIECE = 32 * 1024
-_T = TypeVar("_T")
 _LONGEST_HEAD = 64 * 1024
 _LONGEST_CHUNK = 1 << 30
 
@@ -80,22 +70,13 @@ class Exchange:
             tls.verify_mode = ssl.CERT_NONE
         port = parts.port or (443 if tls else 80)
         opening = asyncio.open_connection(parts.hostname, port, ssl=tls, limit=_LONGEST_HEAD)
-<<<<<<< HEAD
-        reader, writer = await _in_time(opening, CONNECT_WITHIN, f"no connection to {parts.hostname}")
-=======
         reader, writer = await _within(CONNECT_WITHIN, opening, f"no connection to {parts.netloc.rpartition('@')[2]}")
->>>>>>> tidyrs
         exchange = cls(reader, writer)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         try:
-<<<<<<< HEAD
-            writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
-            await exchange._taken()
-=======
             await exchange._send(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
->>>>>>> tidyrs
         except BaseException:
             exchange.close()
             raise
@@ -104,27 +85,6 @@ class Exchange:
     async def send(self, data: bytes) -> None:
         """One chunk of the request's body. Raises OSError, TrickleError."""
         if data:
-<<<<<<< HEAD
-            self._writer.write(b"%x\r\n%b\r\n" % (len(data), data))
-            await self._taken()
-
-    async def end(self) -> None:
-        """The end of a chunked body. Raises OSError."""
-        self._writer.write(b"0\r\n\r\n")
-        await self._taken()
-
-    async def _taken(self) -> None:
-        low, _ = self._writer.transport.get_write_buffer_limits()
-        if self._writer.transport.get_write_buffer_size() <= low:
-            # There is nothing to wait for, and no turn of the loop in which an answer that is there could be lost.
-            await self._writer.drain()
-        else:
-            await _in_time(self._writer.drain(), SEND_WITHIN, "the server takes nothing")
-
-    async def answer(self) -> None:
-        """Waits for the answer's head, over any number of interim ones. Raises OSError, EOFError, TrickleError."""
-        await _in_time(self._answer(), TOTAL, "no answer")
-=======
             await self._send(b"%x\r\n%b\r\n" % (len(data), data))
 
     async def end(self) -> None:
@@ -149,7 +109,6 @@ class Exchange:
         Raises OSError, EOFError, TrickleError.
         """
         await _within(HEAD_WITHIN if within is None else within, self._answer(), "the server does not answer")
->>>>>>> tidyrs
 
     async def _answer(self) -> None:
         while True:
@@ -177,13 +136,8 @@ class Exchange:
         if self._over:
             return b""
         try:
-<<<<<<< HEAD
-            data = await _in_time(self._read(most), TOTAL, "nothing comes")
-        except (EOFError, OSError, ValueError, asyncio.LimitOverrunError) as error:
-=======
             data = await _within(READ_WITHIN, self._read(most), "nothing comes")
         except (EOFError, OSError, ValueError, asyncio.LimitOverrunError, TrickleError) as error:
->>>>>>> tidyrs
             self._over = True
             raise TrickleError(f"the segment breaks off: {error}") from error
         self._over = not data
@@ -225,14 +179,6 @@ class Exchange:
         """Closes the connection."""
         self._over = True
         self._writer.close()
-
-
-async def _in_time(waited: Awaitable[_T], seconds: float, what: str) -> _T:
-    """Raises OSError where it takes longer."""
-    try:
-        return await asyncio.wait_for(waited, seconds)
-    except asyncio.TimeoutError:
-        raise OSError(f"{what} within {seconds:g} s") from None
 
 
 async def once(method: str, url: str, headers: Mapping[str, str] | None = None) -> int:
