@@ -72,6 +72,7 @@ fuzz: tools ## Fuzz the trickle server's request path and the machines for a min
 test-torch: setup ## Pipelines with two versions of torch side by side, and the tests of tensors with each: some GB, into target/torch
 	cargo build --workspace --bins
 	$(PYTHON) -m pytest -rs tests/tensors
+	FRAMERILL_PYTHON=$(CURDIR)/target/torch/home/environments/late-torch/bin/python cargo nextest run --workspace -E 'test(a_tensor_of_nan_is_a_picture)'
 
 .PHONY: reference
 reference: ## Write the pages of docs/reference that the code tells

@@ -4,7 +4,7 @@
 //! The table of docs/concepts/isolation-and-restarts.md (Cases) has the same rows; `tests/tests/live/containment.rs` holds them on
 //! a live stream.
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{fs, process::Stdio, time::Duration};
 
 use framerill_tests::{process::all, python, repository, skip};
 use serde_json::{Value, json};

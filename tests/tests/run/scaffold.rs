@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use framerill_tests::{python, repository};
+use framerill_tests::python;
 
 use crate::scene::{Ended, Scene};
 
