@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 __all__ = ["ChannelEnded", "Exchange", "TrickleError"]
 
 TOTAL = 300.0
-"""Seconds that an exchange may wait for its answer's head, or for the next bytes of a segment."""
-CONNECT_WITHIN = 30.0
-"""Seconds until there is a connection."""
-SEND_WITHIN = 60.0
-"""Seconds that the other side may take nothing of what is sent."""
+"""Seconds that an exchange may wait for its answer's head."""
 PIECE = 32 * 1024
-_T = TypeVar("_T")
 _LONGEST_HEAD = 64 * 1024
 _LONGEST_CHUNK = 1 << 30
 
@@ -56,15 +50,14 @@ class Exchange:
             tls.check_hostname = False
             tls.verify_mode = ssl.CERT_NONE
         port = parts.port or (443 if tls else 80)
-        opening = asyncio.open_connection(parts.hostname, port, ssl=tls, limit=_LONGEST_HEAD)
-        reader, writer = await _in_time(opening, CONNECT_WITHIN, f"no connection to {parts.hostname}")
+        reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls, limit=_LONGEST_HEAD)
         exchange = cls(reader, writer)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         try:
             writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
-            await exchange._taken()
+            await writer.drain()
         except BaseException:
             exchange.close()
             raise
@@ -74,24 +67,16 @@ class Exchange:
         """One chunk of the request's body. Raises OSError."""
         if data:
             self._writer.write(b"%x\r\n%b\r\n" % (len(data), data))
-            await self._taken()
+            await self._writer.drain()
 
     async def end(self) -> None:
         """The end of a chunked body. Raises OSError."""
         self._writer.write(b"0\r\n\r\n")
-        await self._taken()
-
-    async def _taken(self) -> None:
-        low, _ = self._writer.transport.get_write_buffer_limits()
-        if self._writer.transport.get_write_buffer_size() <= low:
-            # There is nothing to wait for, and no turn of the loop in which an answer that is there could be lost.
-            await self._writer.drain()
-        else:
-            await _in_time(self._writer.drain(), SEND_WITHIN, "the server takes nothing")
+        await self._writer.drain()
 
     async def answer(self) -> None:
         """Waits for the answer's head, over any number of interim ones. Raises OSError, EOFError, TrickleError."""
-        await _in_time(self._answer(), TOTAL, "no answer")
+        await asyncio.wait_for(self._answer(), TOTAL)
 
     async def _answer(self) -> None:
         while True:
@@ -119,7 +104,7 @@ class Exchange:
         if self._over:
             return b""
         try:
-            data = await _in_time(self._read(most), TOTAL, "nothing comes")
+            data = await self._read(most)
         except (EOFError, OSError, ValueError, asyncio.LimitOverrunError) as error:
             self._over = True
             raise TrickleError(f"the segment breaks off: {error}") from error
@@ -162,14 +147,6 @@ class Exchange:
         """Closes the connection."""
         self._over = True
         self._writer.close()
-
-
-async def _in_time(waited: Awaitable[_T], seconds: float, what: str) -> _T:
-    """Raises OSError where it takes longer."""
-    try:
-        return await asyncio.wait_for(waited, seconds)
-    except asyncio.TimeoutError:
-        raise OSError(f"{what} within {seconds:g} s") from None
 
 
 async def once(method: str, url: str, headers: Mapping[str, str] | None = None) -> int:
