@@ -225,7 +225,8 @@ def test_an_unknown_name_is_answered_with_near_ones(installed):
     assert error.code == "unknown_pipeline"
     names = sorted({point.name for point in discovery.entry_points()})
     assert {"gone", "mine", "odd", "older"} <= set(names)
-    assert error.hint.startswith(f"did you mean `older`? installed pipelines: {', '.join(names)};")
+    assert str(error) == f"Unknown pipeline: oldr. Available pipelines: {', '.join(names)}"
+    assert error.hint.startswith("did you mean `older`? install its package into this Python")
 
 
 def test_the_list_names_broken_ones_and_imports_none(installed):

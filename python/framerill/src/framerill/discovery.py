@@ -35,11 +35,10 @@ def entry_point(name: str) -> EntryPoint:
     same = _called(points, name)
     if not same:
         names = sorted({it.name for it in points})
-        installed = f"installed pipelines: {', '.join(names)}" if names else "no pipeline package is installed here"
         raise TargetError(
             "unknown_pipeline",
             f"Unknown pipeline: {name}. Available pipelines: {', '.join(names)}",
-            hint=f"{near(name, names)}{installed}; a file is named by its path, for example ./mine.py",
+            hint=f"{near(name, names)}install its package into this Python; a file is named by its path, ./mine.py",
         )
     first = same[0]
     for other in same[1:]:
