@@ -48,8 +48,10 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     if settings.prepares {
         return provision::prepare(&settings, asked.json);
     }
-    // Whoever waits for the port is not told that a pipeline is served which nobody has.
-    Pipeline::find(&settings.pipeline.target)?.check_known(settings.python.as_deref())?;
+    if settings.infer_program.is_none() {
+        // Whoever waits for the port is not told that a pipeline is served which nobody has.
+        Pipeline::find(&settings.pipeline.target)?.check_known(settings.python.as_deref())?;
+    }
     let runtime = runtime::of_two_threads()?;
     let served = runtime.block_on(run(settings, asked.json));
     runtime.shutdown_timeout(deadlines::BLOCKING);
