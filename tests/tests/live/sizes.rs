@@ -1,9 +1,10 @@
 //! The size of a stream's pictures is what its parameters say, from the first one to the last (runner contract §7, §8.4).
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf, sync::Arc};
 
 use framerill_tests::{
     live::{
+        clip::Clip,
         orchestrator::{Orchestrator, Stream},
         runner::Setup,
         verdict::Look,
@@ -12,7 +13,7 @@ use framerill_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{FIRST, RATE, SOON, api, assert_nearly_all_finished, clip, verdict};
+use crate::scene::{FIRST, RATE, SOON, api, clip, verdict};
 
 const DOUBLED: (u32, u32) = (1024, 1024);
 
@@ -38,10 +39,15 @@ fn an_upscaler_is_encoded_at_its_own_size() {
         let Some(clip) = clip() else { return };
         let orchestrator = Orchestrator::idle(Setup::python("upscaler", class));
         let stream = orchestrator.stream("larger", &clip, &json!({}));
-        stream.viewer.until_more(2 * RATE, FIRST);
+        stream.viewer.until_more(RATE, FIRST);
+        until_finished(&orchestrator, &stream);
         let seen = verdict(&stream, Look::Same);
         assert_eq!(seen.recording.sizes, [DOUBLED], "{class}");
-        assert_nearly_all_finished(&seen, &orchestrator.runner);
+        assert_eq!(
+            (seen.not_rising, seen.segments),
+            (vec![], vec![]),
+            "{class}"
+        );
     }
 }
 
@@ -76,6 +82,27 @@ fn an_update_that_changes_the_size_of_pictures_is_refused_and_the_next_stream_ta
     assert_eq!(sizes(&next), [(512, 512)]);
 }
 
+/// A stream by our own API that shows what comes in until its worker gives something.
+fn with_originals(orchestrator: &Orchestrator, clip: &Arc<Clip>, params: &Value) -> Stream {
+    let session = orchestrator.open("cold");
+    let request = session.request(params);
+    let body = json!({
+        "source": request["subscribe_url"], "sink": request["publish_url"], "on_worker_loss": "original", "params": params,
+    });
+    let answer = api(orchestrator, "POST", "/v1/streams", &body);
+    assert!((200..300).contains(&answer.status), "{}", answer.text());
+    orchestrator.watch(session, clip)
+}
+
+fn until_finished(orchestrator: &Orchestrator, stream: &Stream) {
+    let is_finished = || {
+        stream.viewer.until_more(RATE, SOON);
+        verdict(stream, Look::Same).ends_finished(RATE)
+    };
+    let is_well = wait_until(SOON, is_finished);
+    assert!(is_well, "{}", orchestrator.runner.last_words());
+}
+
 #[test]
 fn fillers_before_the_first_picture_have_its_size() {
     let Some(clip) = clip() else { return };
@@ -85,29 +112,32 @@ fn fillers_before_the_first_picture_have_its_size() {
     let setup = larger().variable("GATE", &gate.display().to_string());
     let orchestrator = Orchestrator::start(setup);
     assert!(wait_until(FIRST, || reached.exists()), "it does not load");
-    let session = orchestrator.open("cold");
     let params = json!({"factor": 2, "width": 384});
-    let request = session.request(&params);
-    let body = json!({
-        "source": request["subscribe_url"], "sink": request["publish_url"], "on_worker_loss": "original", "params": params,
-    });
-    let answer = api(&orchestrator, "POST", "/v1/streams", &body);
-    assert!((200..300).contains(&answer.status), "{}", answer.text());
-    let stream = orchestrator.watch(session, &clip);
+    let stream = with_originals(&orchestrator, &clip, &params);
     stream.viewer.until_more(RATE, FIRST);
-    let seen = verdict(&stream, Look::Same);
-    assert_eq!(seen.recording.sizes, [(768, 1024)]);
-    std::fs::write(&gate, "").expect("a file");
-    let is_finished = || {
-        stream.viewer.until_more(RATE, SOON);
-        verdict(&stream, Look::Same).ends_finished(RATE)
-    };
-    assert!(
-        wait_until(SOON, is_finished),
-        "{}",
-        orchestrator.runner.last_words()
-    );
     assert_eq!(sizes(&stream), [(768, 1024)]);
+    fs::write(&gate, "").expect("a file");
+    until_finished(&orchestrator, &stream);
+    assert_eq!(sizes(&stream), [(768, 1024)]);
+}
+
+#[test]
+fn while_the_code_that_knows_the_size_is_not_there_fillers_have_the_streams_own() {
+    let Some(clip) = clip() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = folder.path().join("gate");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, mode).expect("a pipe");
+    let setup = larger().variable("IMPORT_GATE", &gate.display().to_string());
+    let orchestrator = Orchestrator::start(setup);
+    orchestrator.runner.until_state("LOADING", FIRST);
+    let stream = with_originals(&orchestrator, &clip, &json!({"factor": 2}));
+    stream.viewer.until_more(RATE, FIRST);
+    assert_eq!(sizes(&stream), [(512, 512)]);
+    fs::write(&gate, "").expect("somebody reads");
+    until_finished(&orchestrator, &stream);
+    assert_eq!(sizes(&stream), [(512, 512), DOUBLED]);
+    assert_eq!(verdict(&stream, Look::Same).segments, Vec::<String>::new());
 }
 
 #[test]

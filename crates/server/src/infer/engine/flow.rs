@@ -169,13 +169,14 @@ impl Flow {
     }
 
     /// A new stream: it gets what it brings, or what the worker had at first. What an earlier one's parameters were is
-    /// forgotten, and what they are suspected of. Where others are at work, theirs stay, unless it brings some.
-    pub(super) fn begin_stream(&mut self, set: Set, is_explicit: bool, is_alone: bool) {
+    /// forgotten, and what they are suspected of. Where others are at work, theirs stay, unless it brings some. `is_sent`
+    /// where the worker gets it though it has it already.
+    pub(super) fn begin_stream(&mut self, set: Set, is_sent: bool, is_alone: bool) {
         if is_alone {
             self.deaths.clear();
             self.good = self.initial.clone();
         }
-        if is_explicit || (is_alone && self.in_force != self.initial) {
+        if is_sent || (is_alone && self.in_force != self.initial) {
             self.queue(set);
         }
     }
@@ -185,6 +186,12 @@ impl Flow {
         if !self.is_bound && (again || self.in_force != self.initial) {
             self.queue(self.initial.clone());
         }
+    }
+
+    /// Whether it has the initial set and nothing else is on its way.
+    pub(super) fn is_initial(&self) -> bool {
+        let is_quiet = self.wanted.is_none() && self.under_way.is_none();
+        is_quiet && self.in_force == self.initial
     }
 
     /// A set for a stream whose frames and pictures have this size; none where the worker says what size a set asks for,
@@ -541,6 +548,9 @@ mod tests {
         assert_eq!(take(&mut flow, 2, at(2)).as_deref(), Some("initial"));
         flow.begin_stream(set("initial"), false, true);
         flow.reset(false);
-        assert!(flow.next(|| 3).is_none());
+        assert!(flow.is_initial() && flow.next(|| 3).is_none());
+        flow.begin_stream(set("initial"), true, true);
+        assert!(!flow.is_initial());
+        assert_eq!(take(&mut flow, 3, at(3)).as_deref(), Some("initial"));
     }
 }

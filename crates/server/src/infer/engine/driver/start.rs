@@ -332,7 +332,9 @@ impl Driver {
     pub(super) fn give_set(&mut self, worker: ChildId, set: Set, is_explicit: bool) {
         let is_alone = self.streams_of(worker) == 1;
         if let Some(it) = self.worker_mut(worker) {
-            it.flow.begin_stream(set, is_explicit, is_alone);
+            // The contract's pipelines hear of each stream by the set that it begins with (§2.1).
+            let is_sent = is_explicit || (is_alone && it.reapplies_initial());
+            it.flow.begin_stream(set, is_sent, is_alone);
             it.pump();
         }
     }

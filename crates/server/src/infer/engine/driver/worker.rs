@@ -152,7 +152,7 @@ impl Driver {
         self.attach_all(id);
         let is_idle = !self.is_used(id);
         if let Some(worker) = self.worker_mut(id) {
-            if is_idle {
+            if is_idle || worker.flow.is_initial() {
                 worker.reapply_initial();
             }
             worker.pump();
