@@ -44,6 +44,8 @@ class Negative(Decoupled):
             raise ValueError("seven is refused")
         if params.get("strength") == 8:
             return asyncio.create_task(self._reload())
+        if params.get("strength") == 11:
+            await self.loaded.wait()
         if params.get("strength") == 9:
             return asyncio.create_task(self._break())
         self.loaded.set()

@@ -35,6 +35,7 @@ pub(crate) fn pipeline(class: &str) -> String {
     let file = match class {
         "Invert" | "Tunable" | "Batched" => "basic.py",
         "Queued" | "Twice" => "decoupled.py",
+        "Larger" | "Doubles" => "upscaler.py",
         _ => "faults.py",
     };
     format!(

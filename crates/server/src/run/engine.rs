@@ -585,6 +585,7 @@ impl<'a> Engine<'a> {
             history,
             batch,
             request_id: String::new(),
+            output_size: None,
             live: false,
             fds: 1,
         };

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ._describe import check, is_decoupled, name_of, params_model
-from .errors import ContractError
+from ._sizes import Size, kept, output_size, size_of
+from .errors import ContractError, ParamsError
 from .frames import AudioFrame, Skip, VideoFrame, pictured
 from .pipeline import Pipeline, Update
 
@@ -29,6 +30,11 @@ class Base:
     """`width`, `height` and `show_reloading_frame` as they hold."""
     given: frozenset[str] = frozenset()
     """Which of them were asked for; the others are usual."""
+
+    @property
+    def frame_size(self) -> Size | None:
+        """Width and height of the stream's frames."""
+        return size_of([self.values.get(side) for side in _SIZES])
 
 
 _NO_BASE = Base()
@@ -65,6 +71,7 @@ class Engine:
         self._given = self._with_base(given, base)
         self._device: Any = None
         params = self.valid(self._given)
+        self.size = self.size_under(params, base)
         if isinstance(pipeline, Pipeline):
             self.pipeline = pipeline
             self._set_params(params)
@@ -104,6 +111,7 @@ class Engine:
         return validate(self._model or Params, given)
 
     def _set_params(self, params: Any) -> None:
+        self._params = params
         if params is not None:
             self.pipeline.params = params
 
@@ -139,23 +147,49 @@ class Engine:
         given = self._with_base(changes, base)
         return given if replace else {**self._given, **given}
 
-    def check(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> bool:
-        """Raises ParamsError unless the fields of `changes` are valid, and changes nothing.
+    def size_under(self, params: Any, base: Base, keeps: Size | None = None) -> Size | None:
+        """The size of pictures under these parameters, where the stream's own is known.
+
+        Raises ParamsError when there is none, or when it is not the one that pictures are to keep.
+        """
+        frame = base.frame_size
+        if frame is None:
+            return None
+        size = output_size(self.kind, self.name, params, frame)
+        if keeps is not None:
+            kept(size, keeps)
+        return size
+
+    def size_for(self, frame: Size) -> Size:
+        """The size of the answers to frames of that size. Raises ContractError."""
+        try:
+            return output_size(self.kind, self.name, self._params, frame)
+        except ParamsError as error:
+            raise ContractError(str(error)) from error
+
+    def check(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> Size | None:
+        """Raises ParamsError unless the fields of `changes` are valid, and changes nothing. The size of pictures then.
 
         What the pipeline's own `update` refuses, it refuses when they come.
         """
-        self.valid(self.merged(changes, replace, base))
-        return False
+        return self.size_under(self.valid(self.merged(changes, replace, base)), base)
 
-    def adopt(self, given: dict[str, Any], params: Any) -> None:
+    def adopt(self, given: dict[str, Any], params: Any, size: Size | None) -> None:
         """These hold from here on."""
         self._given = given
         self._set_params(params)
+        self.size = size
 
-    def update(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> bool:
-        """Changes parameters; True when a reload is needed. Raises ParamsError, and then nothing has changed."""
+    def update(
+        self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE, keeps: Size | None = None
+    ) -> bool:
+        """Changes parameters; True when a reload is needed. Raises ParamsError, and then nothing has changed.
+
+        With `keeps`, the size that a stream's pictures have, what would change it is refused.
+        """
         given = self.merged(changes, replace, base)
         params = self.valid(given)
+        size = self.size_under(params, base, keeps)
         try:
             answer = self._call("update", self.pipeline.update, params)
         except ValueError as error:
@@ -165,7 +199,7 @@ class Engine:
             raise ContractError(
                 f"`{self.name}.update` returns None or Update.RELOAD, not {answer!r:.80}; raise ValueError to refuse"
             )
-        self.adopt(given, params)
+        self.adopt(given, params, size)
         return bool(answer == Update.RELOAD)
 
     def process(self, frame: VideoFrame) -> list[VideoFrame] | Skip:
@@ -294,7 +328,7 @@ class Engine:
 
     def _checked(self, answer: VideoFrame, frame: VideoFrame) -> VideoFrame:
         if answer is not frame:
-            problem = frame._caps.problem(answer._pixels)
+            problem = frame._answer_problem(answer._pixels)
             if problem is not None:
                 raise self._wrong_picture(frame, problem)
         return answer
@@ -376,7 +410,7 @@ def _kind(value: object) -> str:
 
 def _refused(error: ValueError, changes: dict[str, Any]) -> Exception:
     from ._said import text_of
-    from .errors import ParamsError, Problem
+    from .errors import Problem
 
     field = next(iter(changes)) if len(changes) == 1 else ""
     value = changes[field] if field else changes

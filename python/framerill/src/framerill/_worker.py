@@ -19,6 +19,7 @@ from ._engine import Base, Engine, ReloadFailed
 from ._link import Link, close_all
 from ._parent import ASKED, FAILED, DrainWatch, Parent
 from ._said import text_of
+from ._sizes import size_of
 from ._stream import JOIN_WITHIN, Counts, Interrupted, Notices, Stream
 from ._wait import Waiter
 from ._watchdog import FIRST_FRAME_SECONDS, LOAD_SECONDS, Watchdog, Work
@@ -263,7 +264,9 @@ class Worker:
         try:
             found = find(target)
             self._description = describe(found)
-            engine = Engine(found.pipeline, params, found.name, base)
+            engine = made = Engine(found.pipeline, params, found.name, base)
+            # Whoever waits for a stream need not wait for the model to hear what its parameters are worth.
+            self._parent.answer_checks(lambda message: _checked(made, message))
             engine.load()
         except TargetError as error:
             failure = _of_target(number, error)
@@ -276,6 +279,7 @@ class Worker:
                 # Whoever wrote it for ai-runner is told what its exception says, and nothing before it.
                 text = text_of(error) or type(error).__name__
             failure = _session.error(number, "load_failed", text, traceback=_traceback(error))
+        self._parent.answer_checks(None)
         self._parent.set_busy(None)
         if failure is not None:
             self._session.load_failed()
@@ -302,18 +306,21 @@ class Worker:
         engine = self._engine
         if engine is None:
             return
+        if message.get("check") is True:
+            self._parent.say(_checked(engine, message))
+            return
         changes, replace, base = message["params"], message.get("replace") is True, _base(message)
-        check = message.get("check") is True
-        if self._flow is not None and not check:
-            self._flow.update(number, changes, replace, base)
+        keeps = size_of(message.get("output_size"))
+        if self._flow is not None:
+            self._flow.update(number, changes, replace, base, keeps)
             return
         try:
-            reload = engine.check(changes, replace, base) if check else engine.update(changes, replace, base)
+            reload = engine.update(changes, replace, base, keeps)
         except ParamsError as error:
             self._parent.say({"type": "rejected", "id": number, "problems": error.problems})
             return
         if not reload:
-            self._parent.say({"type": "applied", "id": number})
+            self._parent.say(_session.applied(number, engine.size))
             return
         self._parent.say({"type": "reloading", "id": number})
         self._parent.set_busy(f"reloading {engine.name}")
@@ -338,15 +345,26 @@ class Worker:
             return
         stream: Stream
         link = Link(sock)
+        output_size = size_of(message.get("output_size"))
         if self._flow is None:
-            stream = Stream(link, name, incarnation, engine, self._counts, self._notices, live=live)
+            stream = Stream(
+                link, name, incarnation, engine, self._counts, self._notices, live=live, output_size=output_size
+            )
         else:
-            from ._flow import FlowStream
+            from ._flow_stream import FlowStream
 
             asked = message.get("request_id")
             request_id = asked if isinstance(asked, str) else ""
             stream = FlowStream(
-                link, name, incarnation, self._flow, self._counts, self._notices, live=live, request_id=request_id
+                link,
+                name,
+                incarnation,
+                self._flow,
+                self._counts,
+                self._notices,
+                live=live,
+                request_id=request_id,
+                output_size=output_size,
             )
         self._streams[name] = stream
         self._by_fd[sock.fileno()] = stream
@@ -408,6 +426,16 @@ class Worker:
         text = f"`{name}` failed in `{step}`: {said}"
         code = "load_failed" if step == "load" else "process_failed"
         return _session.error(None, code, text, traceback=_traceback(error), fatal=True)
+
+
+def _checked(engine: Engine, message: dict[str, Any]) -> dict[str, Any]:
+    """The answer to an `update` that only asks."""
+    number, changes, replace = message["id"], message["params"], message.get("replace") is True
+    try:
+        size = engine.check(changes, replace, _base(message))
+    except ParamsError as error:
+        return {"type": "rejected", "id": number, "problems": error.problems}
+    return _session.applied(number, size)
 
 
 def _base(message: dict[str, Any]) -> Base:

@@ -22,7 +22,7 @@ class Output:
     picture: Any
     """Pixels: an array of the frame's shape and dtype. Or a tensor `(1, H, W, 3)` or `(H, W, 3)` of floating point on
     any device, in the pipeline's `tensor_range`; what lies outside is clamped, never wrapped, and NaN becomes black.
-    A picture of another size is scaled to the stream's."""
+    Its size is the frame's, or the one that `output_size` says; any other is scaled to that."""
     pts: int
     """Media time in ticks of `time_base`: the input's own, or between it and the next one's for a further picture."""
     time_base: Fraction | tuple[int, int]
@@ -56,7 +56,8 @@ class Decoupled(Pipeline):
 
     * `put`, one frame at a time, with the request id of the stream that it belongs to;
     * `get`, one call at a time, at once again after it has returned;
-    * `change`, one at a time, also while a `put` is suspended. Of several sets that wait, the newest counts.
+    * `change`, one at a time, also while a `put` is suspended. One set waits at most: the newest takes its place, and
+      the one that it passes over is refused.
 
     `stop` is awaited once, before an orderly end of the process.
 

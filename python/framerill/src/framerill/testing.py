@@ -140,7 +140,8 @@ def run(
 def _serve_decoupled(
     link: Link, engine: Engine, updates: dict[int, Mapping[str, Any]], counts: Counts, notices: Notices
 ) -> None:
-    from ._flow import Flow, FlowStream, Told
+    from ._flow import Flow, Told
+    from ._flow_stream import FlowStream
 
     def say(answer: dict[str, Any]) -> None:
         if answer["type"] == "rejected":

@@ -12,6 +12,7 @@
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use framerill_media::Size;
+use framerill_worker::message::Problem;
 
 use super::Number;
 use crate::infer::{base_params::Params, status::Given};
@@ -33,6 +34,8 @@ pub(in crate::infer) struct Set {
     pub(in crate::infer) hash: String,
     /// The stream that it was given for; a worker may have several.
     pub(in crate::infer) of: Option<Number>,
+    /// The size that the stream's pictures have, which the worker is to keep.
+    pub(in crate::infer) keeps: Option<Size>,
 }
 
 impl Set {
@@ -59,6 +62,18 @@ pub(super) enum Unfit {
     Bound,
     /// A stream's pictures have one size from beginning to end.
     Size { current: Size, requested: Size },
+}
+
+impl Unfit {
+    /// What a worker refused because its stream's pictures would have another size.
+    pub(super) fn of_size(set: &Set, problems: &[Problem]) -> Option<Self> {
+        let mut problems = problems.iter();
+        let problem = problems.find(|it| it.rule == Problem::OUTPUT_SIZE)?;
+        Some(Self::Size {
+            current: set.keeps?,
+            requested: serde_json::from_value(problem.value.clone()).ok()?,
+        })
+    }
 }
 
 /// Of the size in the contract's words (§7).
@@ -172,7 +187,8 @@ impl Flow {
         }
     }
 
-    /// A set for a stream whose pictures have this size, or for no stream.
+    /// A set for a stream whose frames and pictures have this size; none where the worker says what size a set asks for,
+    /// or there is no stream.
     pub(super) fn change(&mut self, set: Set, size: Option<Size>) -> Result<(), Unfit> {
         let requested = set.params.base.size;
         if self.is_bound {
@@ -318,6 +334,7 @@ mod tests {
             params: Params::read(given.into()).unwrap(),
             hash: name.into(),
             of: None,
+            keeps: None,
         }
     }
 
