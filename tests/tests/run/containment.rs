@@ -4,9 +4,9 @@
 //! The table of docs/concepts/isolation-and-restarts.md (Cases) has the same rows; `tests/tests/live/containment.rs` holds them on
 //! a live stream.
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{fs, process::Stdio, time::Duration};
 
-use framerill_tests::{process::all, repository, skip};
+use framerill_tests::{process::all, python, repository, skip};
 use serde_json::{Value, json};
 
 use crate::{
@@ -463,13 +463,7 @@ fn an_answer_of_nan_and_infinities_is_a_picture() {
 
 #[test]
 fn a_tensor_of_nan_is_a_picture() {
-    let scene = Scene::new();
-    let python = scene.command(&[]);
-    let python = python
-        .get_envs()
-        .find(|(key, _)| *key == "FRAMERILL_PYTHON");
-    let python = Path::new(python.and_then(|it| it.1).expect("every command has one"));
-    let mut torch = std::process::Command::new(python);
+    let mut torch = std::process::Command::new(python());
     let torch = torch.args(["-c", "import torch"]).stderr(Stdio::null());
     if !torch.status().is_ok_and(|it| it.success()) {
         return skip("torch is not there: no tensor of NaN is answered");

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ._caps import PIXEL_FORMATS
+from ._pipeline import Pipeline
 from .errors import TargetError
-from .pipeline import Pipeline
 
 if TYPE_CHECKING:
     from ._target import Found

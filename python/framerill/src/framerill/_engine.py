@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ._describe import check, is_decoupled, name_of, params_model
+from ._pipeline import Pipeline, Update
 from ._sizes import Size, kept, output_size, size_of
 from .errors import ContractError, ParamsError
 from .frames import AudioFrame, Skip, VideoFrame, pictured
-from .pipeline import Pipeline, Update
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

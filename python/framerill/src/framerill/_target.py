@@ -17,9 +17,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._pipeline import Pipeline
 from ._said import text_of
 from .errors import TargetError
-from .pipeline import Pipeline
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._pipeline import Pipeline
 from .frames import VideoFrame
-from .pipeline import Pipeline
 
 if TYPE_CHECKING:
     import asyncio

@@ -87,6 +87,13 @@ class _Timed:
     _time_base: tuple[int, int]
     _slot: int
 
+    def _place(self, id: int, pts: int, time_base: Fraction | tuple[int, int], discontinuity: bool) -> None:
+        self._time_base = _ticks(time_base)
+        self._slot = -1
+        self.id = id
+        self.pts = pts
+        self.discontinuity = discontinuity
+
     @property
     def time_base(self) -> Fraction:
         """Length of a tick in seconds."""
@@ -131,11 +138,7 @@ class VideoFrame(_Timed):
             raise ContractError(str(error)) from None
         self._pixels = pixels
         self._host = _NO_HOST
-        self._time_base = _ticks(time_base)
-        self._slot = -1
-        self.id = id
-        self.pts = pts
-        self.discontinuity = discontinuity
+        self._place(id, pts, time_base, discontinuity)
 
     @property
     def pixels(self) -> Array:
@@ -375,11 +378,7 @@ class AudioFrame(_Timed):
             )
         self._samples = samples
         self._rate = rate
-        self._time_base = _ticks(time_base)
-        self._slot = -1
-        self.id = id
-        self.pts = pts
-        self.discontinuity = discontinuity
+        self._place(id, pts, time_base, discontinuity)
 
     @property
     def samples(self) -> Array:

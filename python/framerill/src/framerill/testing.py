@@ -29,10 +29,10 @@ from ._engine import Engine
 from ._fake_media import DEPTH, FakeMedia
 from ._function import Function, adapted
 from ._link import Link
+from ._pipeline import Pipeline
 from ._stream import Counts, Notices, Stream
 from ._wait import Waiter
 from .errors import LinkClosed, ParamsError
-from .pipeline import Pipeline
 
 __all__ = ["run", "clip", "Run"]
 

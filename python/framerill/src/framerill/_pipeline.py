@@ -1,4 +1,4 @@
-"""What an author writes: one class, one required method. As an attribute, `framerill.pipeline` is the decorator."""
+"""What an author writes: one class, one required method."""
 
 from __future__ import annotations
 
