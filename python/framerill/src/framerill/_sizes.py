@@ -6,10 +6,10 @@ import operator
 from typing import Any
 
 from ._caps import Caps
+from ._pipeline import Pipeline
 from ._pool import MAX_SLOT_BYTES
 from ._said import text_of
 from .errors import ParamsError, Problem
-from .pipeline import Pipeline
 
 Size = tuple[int, int]
 
