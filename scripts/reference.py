@@ -36,6 +36,7 @@ OTHER_VARIABLES = {
     "FRAMERILL_MEDIA": "the program `framerill-media`, where it is neither beside `framerill` nor on the `PATH`",
     "FRAMERILL_SEED": "tests: the seed of random delays",
     "HUGGINGFACE_HUB_CACHE": "handed to pipelines; the model folder where it is not set",
+    "PYTHONPATH": "where the Python of pipelines looks for packages, besides its own folders",
     "STREAM_PROTOCOL": "`trickle` or nothing; anything else is refused",
     "VERBOSE_LOGGING": "exactly `1`: more lines of the log, of pipelines too",
     "VIRTUAL_ENV": "the active virtual environment: its Python runs pipelines where no other is named",

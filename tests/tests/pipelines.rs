@@ -5,6 +5,8 @@
 mod install;
 #[path = "pipelines/list.rs"]
 mod list;
+#[path = "pipelines/names.rs"]
+mod names;
 #[path = "pipelines/rig.rs"]
 mod rig;
 #[path = "pipelines/start.rs"]

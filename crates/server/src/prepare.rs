@@ -54,17 +54,21 @@ pub(crate) fn prepare(
     if quiet_stdout {
         command.stdout(terminal::stderr_of_child()?);
     }
-    let shown = interpreter.display();
     let status = command.status().map_err(|error| {
-        Failure::cannot_start("no_program", format!("cannot run `{shown}`: {error}"))
+        let python = interpreter.display();
+        Failure::cannot_start("no_program", format!("cannot run `{python}`: {error}"))
             .hint("install Python 3.10 or newer, or name one with --python")
     })?;
+    let shown = match &pipeline {
+        Pipeline::Spec(_) => &name,
+        other => other.target(),
+    };
     match status.code() {
         Some(0) => Ok(()),
         Some(2) if pipeline.is_plain_name() => Err(pipeline.unknown(python)),
         Some(2) => Err(
-            Failure::usage("unknown_pipeline", format!("nothing is called `{name}`"))
-                .hint("the lines above say what is there"),
+            Failure::usage("unknown_pipeline", format!("`{shown}` is no pipeline"))
+                .hint("the lines above say what is missing"),
         ),
         Some(1) => Err(Failure::failed(
             "prepare",

@@ -8,6 +8,7 @@ use crate::{
     failure::Failure,
     program,
     question::{WITHIN, ask_command},
+    terminal,
 };
 
 /// Asks `python -m framerill.pipelines ARGS` and returns its JSON.
@@ -33,6 +34,9 @@ pub(crate) fn ask_command_of(
         Some(value) if value.get("code").is_some() => {
             let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
             let code = text("code").unwrap_or_default();
+            if let Some(traceback) = text("traceback") {
+                terminal::tell(traceback.trim_end());
+            }
             let message =
                 text("message").unwrap_or_else(|| "the pipeline cannot be described".into());
             let failure = match code.as_str() {
@@ -44,6 +48,11 @@ pub(crate) fn ask_command_of(
                 None => failure,
             })
         }
+        _ if answer.err.trim().is_empty() => Err(Failure::cannot_start(
+            "import_failed",
+            "its import ended the Python that looked at it, without a word",
+        )
+        .hint("look at what its module does when it is imported")),
         _ => Err(no_package(python, &answer.err)),
     }
 }

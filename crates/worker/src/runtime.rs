@@ -271,13 +271,17 @@ impl Worker {
 }
 
 fn unknown(id: u64, name: &str) -> ErrorReport {
-    let names: Vec<&str> = filters::all().iter().map(|kind| kind.name()).collect();
+    let mut names: Vec<&str> = filters::all().iter().map(|kind| kind.name()).collect();
+    names.sort_unstable();
     ErrorReport::of_request(
         id,
         "unknown_pipeline",
-        format!("no built-in pipeline is called `{name}`"),
+        format!(
+            "Unknown pipeline: {name}. Available pipelines: {}",
+            names.join(", ")
+        ),
     )
-    .with_hint(format!("there are: {}", names.join(", ")))
+    .with_hint("these are built in; those of packages run in Python's worker")
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> String {

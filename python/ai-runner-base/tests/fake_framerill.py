@@ -13,6 +13,9 @@ with open(told, "a", encoding="utf-8") as file:
 code = int(os.environ.get("FAKE_EXIT", "0"))
 if os.environ.get("FAKE_WAITS"):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    if os.environ.get("FAKE_GIVES_UP"):
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(7))
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
     print(json.dumps({"event": "listening", "url": "http://127.0.0.1:9"}), flush=True)
     signal.pause()
 sys.exit(code)

@@ -163,6 +163,24 @@ class Updated(_Base):
         said("reload ends")
 
 
+class SlowlyUpdated(_Base):
+    """Takes its parameters when it is told to."""
+
+    async def update_params(self, **params):
+        said(f"update begins {params['level']}")
+        while not os.path.exists(os.environ["RELOADED"]):
+            await asyncio.sleep(0.01)
+        said(f"update ends {params['level']}")
+
+
+class BadStop(_Base):
+    """Cannot end as it should."""
+
+    async def stop(self):
+        said("stop")
+        raise RuntimeError("still busy")
+
+
 class Several(_Base):
     """Three outputs for a frame, in its time and after it."""
 

@@ -131,6 +131,42 @@ def test_start_app_serves_a_spec_where_it_is_asked_to_and_returns(root, env):
     assert others == [["serve", "--host", "::1", "--json"], ["serve", "--host", "0.0.0.0", "--json"]]
 
 
+def test_a_live_pipeline_is_begun_once_where_start_app_is_asked_to_serve_it(root, env):
+    done = script(
+        f"""
+        from {root}.app import start_app
+        from {root}.live.pipelines import PipelineSpec
+        from {root}.pipelines.live_video_to_video import LiveVideoToVideoPipeline
+        start_app(LiveVideoToVideoPipeline(PipelineSpec(pipeline_cls="mine:MyPipeline")), "127.0.0.1", 9)
+        start_app(LiveVideoToVideoPipeline("noop"))
+        """,
+        env,
+    )
+    assert done.returncode == 0, done.stderr
+    spec, name = [it["argv"] for it in told(env)]
+    assert json.loads(spec.pop(2)) == {"name": "my", "pipeline_cls": "mine:MyPipeline", "initial_params": {}}
+    assert spec == ["serve", "--pipeline", "--host", "127.0.0.1", "--port", "9", "--json"]
+    assert name == ["serve", "--pipeline", "noop", "--host", "0.0.0.0", "--json"]
+
+
+def test_a_live_pipeline_that_is_asked_anything_is_begun_once_on_loopback(root, env):
+    done = script(
+        f"""
+        from {root}.pipelines.live_video_to_video import LiveVideoToVideoPipeline
+        pipeline = LiveVideoToVideoPipeline("noop")
+        print(pipeline.child)
+        assert pipeline.url == pipeline.url == "http://127.0.0.1:9"
+        assert pipeline.begin() is pipeline.child
+        pipeline.stop()
+        """,
+        {**env, "FAKE_WAITS": "1"},
+    )
+    assert (done.returncode, done.stdout) == (0, "None\n"), done.stderr
+    assert [it["argv"] for it in told(env)] == [
+        ["serve", "--pipeline", "noop", "--host", "127.0.0.1", "--port", "0", "--json"]
+    ]
+
+
 def test_start_app_passes_a_signal_on_and_a_failure_is_its_own(env):
     done = script("from runner.app import start_app; start_app(); print('no')", {**env, "FAKE_EXIT": "2"})
     assert (done.returncode, done.stdout) == (2, "")
@@ -148,7 +184,7 @@ def test_no_server_outlives_whoever_started_it(env, number):
     import signal
     from app.pipelines.live_video_to_video import LiveVideoToVideoPipeline
     pipeline = LiveVideoToVideoPipeline("noop")
-    print(pipeline.child.pid, pipeline.url, flush=True)
+    print(pipeline.begin().pid, pipeline.url, flush=True)
     signal.pause()
     """
     waits = {**env, "FAKE_WAITS": "1"}
@@ -311,8 +347,7 @@ def test_a_runner_that_does_not_start_says_so(root, real):
     live = importlib.import_module(f"{root}.pipelines.live_video_to_video")
     from ai_runner_base.child import DidNotStart
 
-    pipeline = live.LiveVideoToVideoPipeline("noop")
-    pipeline.stop()
+    live.LiveVideoToVideoPipeline("noop").stop()
     with pytest.raises(ValueError, match="no pipeline is named"):
         importlib.import_module(f"{root}.main").load_pipeline("live-video-to-video", "")
     os.environ["FRAMERILL_CAPACITY"] = "none"
@@ -395,9 +430,38 @@ def test_uvicorn_serves_the_runner_and_leaves_nothing_behind(root, real):
         assert has_ended(behind)
 
 
+@needs_uvicorn
+def test_uvicorn_ends_with_the_code_of_a_runner_that_gave_up(root, env):
+    env = {**env, "FAKE_WAITS": "1", "FAKE_GIVES_UP": "1"}
+    done = run(["-m", "uvicorn", f"{root}.main:app", "--port", "0"], env)
+    assert "Application startup complete" in done.stderr
+    assert done.returncode == 7
+
+
 @needs_program
 @needs_uvicorn
 def test_without_a_pipeline_uvicorn_does_not_start(root, real):
     done = run(["-m", "uvicorn", f"{root}.main:app", "--port", "0"], real)
     assert done.returncode != 0
     assert "`PIPELINE` is not set" in done.stderr
+
+
+@needs_program
+@pytest.mark.parametrize("server", [pytest.param("uvicorn", marks=needs_uvicorn), "main", "start_app", "call"])
+def test_a_pipeline_that_nobody_has_starts_nothing_and_is_named_at_the_end(root, real, server):
+    env = {**real, "PIPELINE": "live-video-to-video", "MODEL_ID": "nobody-has-this", "PORT": "0"}
+    calls = (
+        f"from {root}.main import load_pipeline\nload_pipeline('live-video-to-video', 'nobody-has-this').get_health()"
+    )
+    command, code = {
+        "uvicorn": (["-m", "uvicorn", f"{root}.main:app", "--port", "0"], 3),
+        "main": (["-m", f"{root}.main"], 2),
+        "start_app": (["-c", f"from {root}.app import start_app; start_app()"], 2),
+        "call": (["-c", calls], 1),
+    }[server]
+    done = run(command, env)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Application startup complete" not in done.stderr
+    # Of uvicorn's own lines the last says no more than that it ends.
+    last = [it for it in done.stderr.splitlines() if "Application startup failed" not in it][-1]
+    assert "Unknown pipeline: nobody-has-this. Available pipelines: blur, " in last, done.stderr

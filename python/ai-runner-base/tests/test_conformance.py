@@ -206,6 +206,24 @@ def test_an_update_is_a_whole_set_and_one_that_is_refused_changes_nothing(worker
     ]
 
 
+def test_one_update_is_made_at_a_time(worker):
+    worker.load(target("SlowlyUpdated"))
+    worker.calls("get")
+    worker.ask("update", params={"level": 1}, replace=True)
+    assert worker.puts("update begins") == ["update begins 1"]
+    worker.ask("update", params={"level": 2}, replace=True)
+    worker.reloaded.touch()
+    assert worker.puts("update ends 2") == ["update ends 1", "update begins 2", "update ends 2"]
+
+
+def test_a_stop_that_raises_is_logged_and_the_process_ends_well(worker):
+    worker.load(target("BadStop"))
+    worker.ask("drain")
+    assert worker.calls("stop")[-1] == "stop"
+    worker.wait_for("drained")
+    assert worker.exit_code() == 0
+
+
 def refused(worker, params):
     worker.ask("update", params=params, replace=True)
     while (message := worker.read())["type"] != "rejected":

@@ -233,6 +233,34 @@ def test_framerills_own_finder_takes_the_same_parameters(package):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("params", "said", "line"),
+    [
+        ("told_pack.params:Gone", "has no attribute 'Gone'", None),
+        ("told_pack.nowhere:P", "No module named 'told_pack.nowhere'", None),
+        ("told_pack.faulty:P", "ModuleNotFoundError: No module named 'nobody_has_this'", 2),
+        ("told_pack.leaves:P", "SystemExit: 3", 1),
+    ],
+)
+def test_parameters_that_cannot_be_had_are_a_load_error_of_their_package(package, params, said, line):
+    from framerill import pipelines
+    from framerill.errors import TargetError
+
+    (package / "told_pack" / "faulty.py").write_text("import os\nimport nobody_has_this\n")
+    (package / "told_pack" / "leaves.py").write_text("raise SystemExit(3)\n")
+    entries = package / "told_pack-1.0.dist-info" / "entry_points.txt"
+    entries.write_text(entries.read_text().replace("told_pack.params:OlderParams", params))
+    with pytest.raises(TargetError) as caught:
+        pipelines.describe("older")
+    assert (caught.value.code, caught.value.traceback is not None) == ("import_failed", True)
+    assert str(caught.value).startswith("`older` cannot be imported: ")
+    assert said in str(caught.value)
+    if line is not None:
+        file = params.partition(":")[0].replace(".", "/")
+        assert str(caught.value).endswith(f" ({package}/{file}.py, line {line})")
+    assert pipelines.describe("told")["name"] == "told"
+
+
 def test_a_pipeline_needs_every_method_but_stop():
     class Lacking(Pipeline):
         pass

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from framerill import _target, pipelines
+from framerill import _target, discovery, pipelines
 from framerill.errors import TargetError
 
 ONE = '''
@@ -223,9 +223,10 @@ def test_a_specification_that_cannot_be_used_says_why(folder, text, said):
 def test_an_unknown_name_is_answered_with_near_ones(installed):
     error = failure("oldr")
     assert error.code == "unknown_pipeline"
-    names = sorted({point.name for point in _target.entry_points()})
+    names = sorted({point.name for point in discovery.entry_points()})
     assert {"gone", "mine", "odd", "older"} <= set(names)
-    assert error.hint.startswith(f"did you mean `older`? installed pipelines: {', '.join(names)};")
+    assert str(error) == f"Unknown pipeline: oldr. Available pipelines: {', '.join(names)}"
+    assert error.hint.startswith("did you mean `older`? install its package into this Python")
 
 
 def test_the_list_names_broken_ones_and_imports_none(installed):

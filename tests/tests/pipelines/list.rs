@@ -17,7 +17,7 @@ use crate::rig::{Ended, Rig, code};
 const MANY: usize = 20;
 
 /// A package as installers leave it: a module and its metadata.
-fn put(site: &Path, name: &str, points: &str) {
+pub(crate) fn put(site: &Path, name: &str, points: &str) {
     fs::create_dir_all(site).expect("a folder");
     fs::write(site.join(format!("{name}.py")), code("")).expect("a file");
     let info = site.join(format!("{name}-1.0.dist-info"));

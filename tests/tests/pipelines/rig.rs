@@ -48,6 +48,13 @@ impl Ended {
         self.said["pipelines"].as_array().into_iter().flatten()
     }
 
+    /// The one that a package brings.
+    pub(crate) fn row_of(&self, package: &str) -> &Value {
+        let mut rows = self.rows();
+        rows.find(|it| it["distribution"] == package)
+            .unwrap_or_else(|| panic!("nothing of `{package}`: {self:#?}"))
+    }
+
     /// The one of a name that is in an environment.
     pub(crate) fn row(&self, name: &str) -> &Value {
         let mut rows = self.rows();

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::rig::{Ended, Rig, code, package};
 
 /// A `serve` that runs, until it is dropped.
-struct Served {
+pub(crate) struct Served {
     child: Child,
     address: String,
     stderr: PathBuf,
 }
 
 impl Served {
-    fn start(rig: &Rig, env: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(rig: &Rig, env: &[(&str, &str)]) -> Self {
         let stderr = rig.path("stderr.txt");
         let mut command = rig.command(&["serve", "--json", "--internal-port", "0", "--port", "0"]);
         let (child, said) = serving::listening(command.envs(env.iter().copied()), &stderr);
@@ -33,12 +33,12 @@ impl Served {
     }
 
     /// A worker of the pipeline has loaded.
-    fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let ready = || request(&self.address, "GET", "/readyz", &[], b"").status == 200;
         wait_for(Duration::from_secs(60), || ready().then_some(())).is_some()
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.stderr).expect("a file")
     }
 }

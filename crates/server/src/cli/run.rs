@@ -100,6 +100,9 @@ impl Run {
         }
         let pipeline =
             Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough)?;
+        for note in pipeline.notes(self.python.as_deref()) {
+            crate::terminal::tell(format_args!("framerill: {note}"));
+        }
         if self.reload {
             can_reload(&pipeline, self.in_process)?;
         }

@@ -1,7 +1,7 @@
 //! Everything that can be named, in one list: built in, in the usual Python, in environments.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     thread,
 };
@@ -9,6 +9,7 @@ use std::{
 use framerill_worker::filters;
 
 use super::{
+    hidden::instead,
     home::Home,
     record::{self, Record},
     scan::{EntryPoint, Place, Scan},
@@ -26,6 +27,8 @@ pub(crate) struct Row {
     /// The environment's name; none is the usual Python.
     pub(crate) environment: Option<String>,
     pub(crate) interpreter: PathBuf,
+    /// Another one of its name goes before it.
+    pub(crate) is_hidden: bool,
 }
 
 /// All of them.
@@ -52,7 +55,11 @@ pub(crate) fn list(python: Option<&Path>, fresh: bool) -> Listing {
     let records = record::all(&home);
     let mut places = vec![Place::Usual(program::python(python))];
     places.extend(records.iter().map(|it| Place::Own(it.interpreter(&home))));
-    let mut scans = look_into(&places, &home, fresh).into_iter();
+    let look = |place: &Place| match fresh {
+        true => place.scan(&home),
+        false => place.look(&home),
+    };
+    let mut scans = of_each(&places, look).into_iter();
     let usual = scans.next();
     let environments = records.iter().zip(scans).zip(&places[1..]);
     merge(
@@ -61,18 +68,39 @@ pub(crate) fn list(python: Option<&Path>, fresh: bool) -> Listing {
     )
 }
 
-/// An answer of each place, in their order.
-fn look_into(places: &[Place], home: &Home, fresh: bool) -> Vec<Result<Scan, Failure>> {
-    let look = |place: &Place| match fresh {
-        true => place.scan(home),
-        false => place.look(home),
+/// The names of all pipelines of packages, sorted, and why the usual Python was not asked. Nothing is imported.
+pub(crate) fn names(python: Option<&Path>) -> (Vec<String>, Option<Failure>) {
+    let home = match Home::find() {
+        Ok(home) => home,
+        Err(failure) => return (Vec::new(), Some(failure)),
     };
+    let records = record::all(&home);
+    let mut places = vec![Place::Usual(program::python(python))];
+    places.extend(records.iter().map(|it| Place::Own(it.interpreter(&home))));
+    let mut answers = of_each(&places, |place| place.names(&home)).into_iter();
+    let (usual, python_error) = match answers.next() {
+        Some(Ok(found)) => (found, None),
+        Some(Err(failure)) => (Vec::new(), Some(failure)),
+        None => (Vec::new(), None),
+    };
+    let found = usual.into_iter().chain(answers.flatten().flatten());
+    let usable = found.filter(|it| it.error.is_none());
+    let names: BTreeSet<String> = usable.map(|it| it.name).collect();
+    (names.into_iter().collect(), python_error)
+}
+
+/// An answer of each place, in their order.
+fn of_each<T: Send>(
+    places: &[Place],
+    ask: impl Fn(&Place) -> Result<T, Failure> + Sync,
+) -> Vec<Result<T, Failure>> {
+    let ask = &ask;
     let mut answers = Vec::new();
     for group in places.chunks(AT_ONCE) {
         let group: Vec<_> = thread::scope(|scope| {
             let threads: Vec<_> = group
                 .iter()
-                .map(|place| scope.spawn(|| look(place)))
+                .map(|place| scope.spawn(move || ask(place)))
                 .collect();
             let died = || Failure::failed("internal", "a thread ended without an answer");
             threads
@@ -91,10 +119,8 @@ fn merge<'a>(
     environments: impl Iterator<Item = (&'a Record, Result<Scan, Failure>, &'a Place)>,
 ) -> Listing {
     let mut listing = Listing::default();
-    let mut taken: BTreeMap<String, String> = filters::all()
-        .iter()
-        .map(|it| (it.name().to_owned(), "framerill's own".to_owned()))
-        .collect();
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    let is_built_in = |name: &str| filters::find(name).is_some();
     let mut add = |listing: &mut Listing, scan: Scan, place: &Place, environment: Option<&str>| {
         for mut found in scan.pipelines {
             // Every environment has these; the usual Python tells of them once.
@@ -105,16 +131,24 @@ fn merge<'a>(
                 Some(name) => format!("{} {} in `{name}`", found.distribution, found.version),
                 None => format!("{} {}", found.distribution, found.version),
             };
+            let mut is_hidden = false;
             if found.error.is_none() {
-                match taken.get(&found.name) {
-                    Some(owner) => found.error = Some(format!("the name is taken by {owner}")),
-                    None => drop(taken.insert(found.name.clone(), own)),
+                let owner = taken.get(&found.name).map(String::as_str);
+                let built_in = is_built_in(&found.name).then_some("framerill's own");
+                if let Some(owner) = built_in.or(owner) {
+                    is_hidden = true;
+                    let python = environment.map(|_| place.interpreter());
+                    let instead = instead(&found.target, python);
+                    found.error = Some(format!("the name is taken by {owner}; {instead}"));
+                } else {
+                    taken.insert(found.name.clone(), own);
                 }
             }
             listing.rows.push(Row {
                 found,
                 environment: environment.map(str::to_owned),
                 interpreter: place.interpreter().to_owned(),
+                is_hidden,
             });
         }
     };
@@ -176,9 +210,19 @@ mod tests {
             told,
             [
                 ("glow", None, None),
-                ("invert", None, Some("the name is taken by framerill's own")),
+                (
+                    "invert",
+                    None,
+                    Some("the name is taken by framerill's own; name that one `m:C`")
+                ),
                 ("matte", None, Some("no torch")),
-                ("glow", Some("glow"), Some("the name is taken by glow 1.0")),
+                (
+                    "glow",
+                    Some("glow"),
+                    Some(
+                        "the name is taken by glow 1.0; name that one `m:C`, with --python env/bin/python"
+                    )
+                ),
                 ("other", Some("glow"), None),
                 // What is broken takes nobody's name.
                 ("matte", Some("glow"), None),

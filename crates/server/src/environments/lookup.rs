@@ -61,6 +61,20 @@ pub(crate) fn environment_of(
     Ok(Some(chosen.clone()))
 }
 
+/// Whether a plain name is that of a pipeline of the usual Python or of an environment, or a variant of one. None where
+/// that Python cannot be asked. Nothing is imported.
+pub(crate) fn is_known(name: &str, python: Option<&Path>) -> Result<Option<bool>, Failure> {
+    let Ok(home) = Home::find() else {
+        return Ok(None);
+    };
+    if environment_of(name, python, Effort::Quick)?.is_some() {
+        return Ok(Some(true));
+    }
+    let base = name.split('-').next().unwrap_or(name);
+    let usual = Place::Usual(program::python(python)).names(&home).ok();
+    Ok(usual.map(|all| all.iter().any(|it| it.name == name || it.name == base)))
+}
+
 fn choose<'a>(
     name: &str,
     usual: &[String],

@@ -40,6 +40,10 @@ pub(crate) struct Infer {
 /// Serves until a signal, the end of its parent, or the end of the one stream that it was started for.
 pub(crate) fn infer(asked: Infer) -> Result<Exit, Failure> {
     speak_as("infer", asked.settings.verbose);
+    let settings = &asked.settings;
+    for note in settings.pipeline.notes(settings.python.as_deref()) {
+        log(Level::Warning, note);
+    }
     let runtime = runtime::of_two_threads()?;
     let done = runtime.block_on(run(asked, runtime.handle().clone()));
     runtime.shutdown_timeout(deadlines::BLOCKING);

@@ -220,16 +220,31 @@ impl Pipeline {
         matches!(self, Self::Python(target) if !target.contains([':', '/']) && !target.ends_with(".py"))
     }
 
-    /// The failure for a name that nothing has: what is there, and the nearest one.
+    /// Fails for a plain name that nothing has, before anything of it is started. What cannot be told here is not refused.
+    pub(crate) fn check_known(&self, python: Option<&Path>) -> Result<(), Failure> {
+        let is_unknown =
+            self.is_plain_name() && environments::is_known(self.target(), python)? == Some(false);
+        match is_unknown {
+            true => Err(self.unknown(python)),
+            false => Ok(()),
+        }
+    }
+
+    /// What a reader should know before this runs: packages that a built-in name hides.
+    #[must_use]
+    pub(crate) fn notes(&self, python: Option<&Path>) -> Vec<String> {
+        match self {
+            Self::BuiltIn(name) => environments::hidden(name, python),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The failure for a name that nothing has, in the words of the runner contract (§9.6), and the nearest one.
     #[must_use]
     pub fn unknown(&self, python: Option<&Path>) -> Failure {
         let named = self.target();
-        let listing = environments::list(python, false);
-        let mut known: Vec<String> = filters::all()
-            .iter()
-            .map(|kind| kind.name().to_owned())
-            .collect();
-        known.extend(listing.rows.into_iter().map(|it| it.found.name));
+        let (mut known, python_error) = environments::names(python);
+        known.extend(filters::all().iter().map(|kind| kind.name().to_owned()));
         known.sort();
         known.dedup();
         let near = near::nearest(named, &known).map(|near| format!("did you mean `{near}`? "));
@@ -240,17 +255,19 @@ impl Pipeline {
         } else {
             String::new()
         };
-        let no_python = listing
-            .python_error
-            .map(|why| format!("; Python packages were not looked at: {why}"));
+        let no_python =
+            python_error.map(|why| format!("; Python packages were not looked at: {why}"));
         Failure::usage(
             "unknown_pipeline",
-            format!("no pipeline is called `{named}`"),
+            format!(
+                "Unknown pipeline: {named}. Available pipelines: {}{more}",
+                shown.join(", ")
+            ),
         )
         .hint(format!(
-            "{}there are: {}{more} (`framerill pipelines list`){}",
+            "{}`framerill pipelines list` tells of each, `framerill pipelines install` adds a package's, and a file is \
+             named by its path, such as ./mine.py{}",
             near.unwrap_or_default(),
-            shown.join(", "),
             no_python.unwrap_or_default()
         ))
     }

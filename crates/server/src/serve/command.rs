@@ -21,6 +21,7 @@ use crate::{
     failure::Failure,
     http,
     log::{Level, log, speak_as},
+    run::Pipeline,
     runtime,
     signals::Stop,
     terminal,
@@ -46,6 +47,10 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     }
     if settings.prepares {
         return provision::prepare(&settings, asked.json);
+    }
+    if settings.infer_program.is_none() {
+        // Whoever waits for the port is not told that a pipeline is served which nobody has.
+        Pipeline::find(&settings.pipeline.target)?.check_known(settings.python.as_deref())?;
     }
     let runtime = runtime::of_two_threads()?;
     let served = runtime.block_on(run(settings, asked.json));

@@ -115,6 +115,7 @@ impl Keeper {
             tell,
             restarts: Restarts::default(),
             began: now(),
+            last_words: None,
         };
         thread::Builder::new()
             .name("keeper".into())
@@ -171,6 +172,8 @@ struct Watch {
     tell: watch::Sender<Infer>,
     restarts: Restarts,
     began: Instant,
+    /// What infer gave last as the reason of its end.
+    last_words: Option<String>,
 }
 
 /// How one process of infer ended.
@@ -194,7 +197,7 @@ impl Watch {
                 it.port = None;
                 it.has_answered = false;
             });
-            if let Some(failure) = refused(&reason, incarnation) {
+            if let Some(failure) = refused(&reason, incarnation, self.last_words.take()) {
                 return Ended::Failed(failure);
             }
             diagnostics::tell("infer ended");
@@ -274,7 +277,13 @@ impl Watch {
                 Some(Incoming::Child(Notice {
                     event: Event::LogLine(line),
                     ..
-                })) => terminal::tell(line),
+                })) => {
+                    self.last_words = line
+                        .strip_prefix("framerill: ")
+                        .map(str::to_owned)
+                        .or(self.last_words.take());
+                    terminal::tell(line);
+                }
                 Some(Incoming::Child(Notice {
                     event: Event::LogLeftOut(it),
                     ..
@@ -342,17 +351,17 @@ impl std::fmt::Display for Told<'_> {
 
 /// A first start that can only fail again: infer says by its exit code that it was told wrongly, or cannot start. It may
 /// have answered before it knew, for instance that nobody knows the pipeline.
-fn refused(reason: &ExitReason, incarnation: u32) -> Option<Failure> {
+fn refused(reason: &ExitReason, incarnation: u32, said: Option<String>) -> Option<Failure> {
     if incarnation != 1 {
         return None;
     }
-    let text = format!("infer does not start: {}", Told(reason));
-    let hint = "its own lines above say why";
+    let text = match said {
+        Some(said) => format!("infer does not start: {said}"),
+        None => format!("infer does not start: {}", Told(reason)),
+    };
     match reason {
-        ExitReason::Protocol => Some(Failure::usage("infer_refused", text).hint(hint)),
-        ExitReason::Failed { code: 3 } => {
-            Some(Failure::cannot_start("infer_cannot_start", text).hint(hint))
-        }
+        ExitReason::Protocol => Some(Failure::usage("infer_refused", text)),
+        ExitReason::Failed { code: 3 } => Some(Failure::cannot_start("infer_cannot_start", text)),
         ExitReason::SpawnFailed { .. } => Some(Failure::cannot_start("infer_missing", text)),
         _ => None,
     }

@@ -1,5 +1,7 @@
 //! Which pipeline is served, and by which names it is known.
 
+use framerill_worker::filters;
+
 use super::{
     settings::INSTALL,
     source::{Layer, Sourced},
@@ -40,6 +42,7 @@ pub(super) fn pipeline(
     if let Some(installed) = installed {
         return match (names_none, installed) {
             (false, _) => named(pipeline, model),
+            (true, [only]) if filters::find(only).is_some() => Err(hidden(only)),
             (true, [only]) => named(pipeline, Some(of_package(only))),
             (true, several) => Err(undecided(several)),
         };
@@ -55,6 +58,16 @@ fn of_package(name: &str) -> Sourced {
             .contract
             .map_or(Layer::Flag(INSTALL.flag), Layer::Contract),
     }
+}
+
+fn hidden(only: &str) -> Failure {
+    let text = format!(
+        "the pipeline `{only}` of the package that was installed has a built-in one's name, which hides it"
+    );
+    Failure::usage("no_pipeline", text).hint(
+        "name it by its class, MODEL_ID=package.module:Class, and the Python that has it with FRAMERILL_PYTHON; \
+         `framerill pipelines list` tells both",
+    )
 }
 
 fn undecided(several: &[String]) -> Failure {
@@ -224,6 +237,12 @@ mod tests {
         assert_eq!(
             (it.target.as_str(), it.shown_pipeline.as_str()),
             ("glow", ROUTE)
+        );
+        let same = ["blur".to_owned()];
+        let complaint = pipeline(None, None, Some(&same)).unwrap_err().to_string();
+        assert!(
+            complaint.contains("`blur`") && complaint.contains("module:Class"),
+            "{complaint}"
         );
         let two = ["glow".to_owned(), "glow-fast".to_owned()];
         let complaint = pipeline(None, None, Some(&two)).unwrap_err().to_string();

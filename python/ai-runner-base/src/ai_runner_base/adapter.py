@@ -71,10 +71,14 @@ class _Adapter(Decoupled):
         return cast("asyncio.Task[Any] | None", task)
 
     async def stop(self) -> None:
-        """One call of `stop`, of a pipeline that was made."""
+        """One call of `stop`, of a pipeline that was made. What it raises is logged alone: it ends all the same."""
         pipeline = getattr(self, "_pipeline", None)
-        if pipeline is not None:
+        if pipeline is None:
+            return
+        try:
             await pipeline.stop()
+        except Exception:  # noqa: BLE001  the border to the author's `stop`
+            _log.exception("the pipeline's `stop` failed")
 
     @classmethod
     def prepare_models(cls) -> Any:

@@ -51,7 +51,7 @@ def start_app(
         logging.warning(f"a live pipeline is served without uvicorn; passed over: {', '.join(sorted(server_kwargs))}")
     arguments = _which(pipeline) + _where(host, port)
     if isinstance(pipeline, LiveVideoToVideoPipeline):
-        # It was begun where nobody else reaches it; the one that is served listens where it was asked to.
+        # One that was called before listens where nobody else reaches it.
         pipeline.stop()
     code = _serve(arguments)
     if code not in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM):
@@ -70,7 +70,7 @@ def create_app(pipeline: PipelineSpec | Pipeline | None = None) -> Any:
 
 
 def load_pipeline(pipeline: str, model_id: str = "") -> LiveVideoToVideoPipeline:
-    """A running live pipeline. `pipeline` is `live-video-to-video`, and `model_id` names it; or its own name."""
+    """A live pipeline. `pipeline` is `live-video-to-video`, and `model_id` names it; or its own name."""
     named = model_id or ("" if pipeline == ROUTE else pipeline)
     if not named:
         raise ValueError("no pipeline is named: give its name as `model_id`")
@@ -119,7 +119,7 @@ _OTHERS_THAT_NAME = (
 
 def _named_here(env: Mapping[str, str]) -> str | None:
     """The pipeline that the environment names, where this Python has it: no program is needed then."""
-    from framerill import _target
+    from framerill import discovery
     from framerill.errors import TargetError
 
     if any(env.get(name) for name in _OTHERS_THAT_NAME):
@@ -128,10 +128,12 @@ def _named_here(env: Mapping[str, str]) -> str | None:
     name = env.get("MODEL_ID") or ("" if route == ROUTE else route)
     if not name:
         return None
+    if discovery.is_path(name):
+        return name
     try:
-        _target.find(name)
-    except TargetError as error:
-        return None if error.code == "unknown_pipeline" else name
+        discovery.entry_point(name)
+    except TargetError:
+        return None
     return name
 
 

@@ -39,6 +39,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._failed: OSError | None = None
         self._url = ""
+        self._error = ""
         self._started = threading.Event()
         self._listens = threading.Event()
         self._over = threading.Event()
@@ -71,7 +72,8 @@ class Child:
         self._listens.wait(within)
         if not self._url:
             what = f"ended with exit code {self.wait()}" if self.is_over else f"does not listen after {within:g} s"
-            raise DidNotStart(f"`framerill serve` {what}; its last lines are on stderr")
+            why = f": {self._error}" if self._error else "; its last lines are on stderr"
+            raise DidNotStart(f"`framerill serve` {what}{why}")
         return self._url
 
     def wait(self) -> int:
@@ -133,6 +135,10 @@ class Child:
             said = json.loads(line)
         except ValueError:
             said = None
+        if isinstance(said, dict) and isinstance(said.get("error"), dict):
+            # Its stderr, which is ours, has told it.
+            self._error = str(said["error"].get("message", ""))
+            return
         if isinstance(said, dict) and said.get("event") == "listening":
             self._url = str(said["url"])
             self._listens.set()

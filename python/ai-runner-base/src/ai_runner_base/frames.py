@@ -64,9 +64,9 @@ class InputFrame:
         return VideoFrame(tensor, timestamp, time_base)
 
     @classmethod
-    def from_av_audio(cls, frame: Any) -> AudioFrame:
+    def from_av_audio(cls, av_frame: Any) -> AudioFrame:
         """Sound that was decoded, from a frame of PyAV."""
-        return AudioFrame(frame)
+        return AudioFrame(av_frame)
 
 
 class VideoFrame(InputFrame):

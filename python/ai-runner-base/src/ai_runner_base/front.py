@@ -10,7 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from . import prepare
@@ -28,9 +28,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 _LONGEST_HEAD = 64 * 1024
 _CONNECT_WITHIN = 5.0
+_SEND_WITHIN = 10.0
+"""Seconds that the runner may take no piece of the request."""
+_REQUEST_WITHIN = 30.0
+"""Seconds that the caller may send nothing of a request that it has begun."""
 _ANSWER_WITHIN = 60.0
 """Seconds until the runner's answer has begun; it gives its own up before."""
+_BODY_WITHIN = 30.0
+"""Seconds until the next piece of an answer that has begun; the runner has no endless ones."""
+_TAKE_WITHIN = 30.0
+"""Seconds that the caller may take no piece of the answer."""
 _PIECE = 64 * 1024
+_LONGEST_CHUNK = 64 * 1024 * 1024
 
 
 class Front:
@@ -45,6 +54,7 @@ class Front:
         self._child: Child | None = None
         self._starting = threading.Lock()
         self._is_leaving = False
+        self._gave_up: int | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection of the ASGI server."""
@@ -71,6 +81,9 @@ class Front:
                 self._is_leaving = True
                 await asyncio.to_thread(self._stop)
                 await send({"type": "lifespan.shutdown.complete"})
+                if self._gave_up is not None:
+                    # The server would tell of an ordinary end.
+                    _leave(self._gave_up or 1)
                 return
 
     def _url(self) -> str:
@@ -92,12 +105,12 @@ class Front:
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
         # The server that asks would call it a failed start, whatever became of it.
-        sys.stdout.flush()
-        os._exit(code)
+        _leave(code)
 
     def _ended(self, code: int) -> None:
         if not self._is_leaving and self._child is not None and self._child.has_listened:
             # A runner that gave up takes its container along, as when it is the container's own process.
+            self._gave_up = code
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _stop(self) -> None:
@@ -132,23 +145,45 @@ async def _forward(
     begun = False
     try:
         # A server that refuses a request may answer and close before it has read all of it.
-        with suppress(OSError):
+        with suppress(OSError, asyncio.TimeoutError):
             await _send_on(head, scope["method"], receive, writer)
         status, headers = await asyncio.wait_for(_answer_head(reader), _ANSWER_WITHIN)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
         begun = True
+        await _tell(send, {"type": "http.response.start", "status": status, "headers": headers})
         # `Connection: close` was asked for: the answer ends where its body does.
         async for piece in _body(reader, scope["method"], status, headers):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await _tell(send, {"type": "http.response.body", "body": piece, "more_body": True})
+        await _tell(send, {"type": "http.response.body", "body": b"", "more_body": False})
+    except _Stalled:
+        await _refuse(send, 400, "The request does not arrive.")
     except (OSError, EOFError, ValueError, asyncio.TimeoutError, asyncio.LimitOverrunError):
         if begun:
             raise
         await _unreachable(send)
 
 
+class _Stalled(Exception):  # noqa: N818  it says what the caller has done
+    """The caller sends no more of its request."""
+
+
+async def _hear(receive: Receive) -> MutableMapping[str, Any]:
+    try:
+        return await asyncio.wait_for(receive(), _REQUEST_WITHIN)
+    except asyncio.TimeoutError:
+        raise _Stalled from None
+
+
+async def _tell(send: Send, message: MutableMapping[str, Any]) -> None:
+    await asyncio.wait_for(send(message), _TAKE_WITHIN)
+
+
+async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(data)
+    await asyncio.wait_for(writer.drain(), _SEND_WITHIN)
+
+
 async def _send_on(head: bytes, method: str, receive: Receive, writer: asyncio.StreamWriter) -> None:
-    message = await receive()
+    message = await _hear(receive)
     has_body = bool(message.get("body")) or message.get("more_body", False)
     # A request of one piece goes out in one: whoever refuses it by its head has all of it by then.
     out = head + _length(method, has_body)
@@ -158,11 +193,9 @@ async def _send_on(head: bytes, method: str, receive: Receive, writer: asyncio.S
             out += b"%x\r\n%b\r\n" % (len(body), body)
         if not message.get("more_body", False):
             break
-        writer.write(out)
-        await writer.drain()
-        out, message = b"", await receive()
-    writer.write(out + (b"0\r\n\r\n" if has_body else b""))
-    await writer.drain()
+        await _write(writer, out)
+        out, message = b"", await _hear(receive)
+    await _write(writer, out + (b"0\r\n\r\n" if has_body else b""))
 
 
 def _head(scope: Scope, behind: str) -> bytes:
@@ -217,13 +250,13 @@ async def _body(reader: asyncio.StreamReader, method: str, status: int, headers:
     if method == "HEAD" or status in (204, 304):
         return
     if chunked:
-        while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
-            yield await reader.readexactly(size)
-            await reader.readexactly(2)
+        while piece := await asyncio.wait_for(_chunk(reader), _BODY_WITHIN):
+            yield piece
         return
     left = int(named[b"content-length"]) if b"content-length" in named else None
     while left != 0:
-        piece = await reader.read(_PIECE if left is None else min(_PIECE, left))
+        reading = reader.read(_PIECE if left is None else min(_PIECE, left))
+        piece = await asyncio.wait_for(reading, _BODY_WITHIN)
         if not piece:
             if left is None:
                 return
@@ -232,8 +265,27 @@ async def _body(reader: asyncio.StreamReader, method: str, status: int, headers:
         yield piece
 
 
+async def _chunk(reader: asyncio.StreamReader) -> bytes:
+    size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
+    if not 0 <= size <= _LONGEST_CHUNK:
+        raise ValueError("a chunk's size is out of range")
+    piece = await reader.readexactly(size)
+    await reader.readexactly(2)
+    return piece
+
+
+def _leave(code: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 async def _unreachable(send: Send) -> None:
-    body = b'{"detail":{"msg":"The runner cannot be reached."}}'
+    await _refuse(send, 500, "The runner cannot be reached.")
+
+
+async def _refuse(send: Send, status: int, why: str) -> None:
+    body = b'{"detail":{"msg":"%b"}}' % why.encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await _tell(send, {"type": "http.response.start", "status": status, "headers": headers})
+    await _tell(send, {"type": "http.response.body", "body": body})

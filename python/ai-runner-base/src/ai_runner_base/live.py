@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import prepare
+from . import prepare, program
 from .batch import HealthCheck, Pipeline
 from .child import Child
 from .spec import PipelineSpec
@@ -24,17 +25,29 @@ class InferenceError(RuntimeError):
 
 
 class LiveVideoToVideoPipeline(Pipeline):
-    """The pipeline of that name or spec, served from now on by `framerill serve` on a port of 127.0.0.1.
+    """The pipeline of that name or spec, served by one `framerill serve`, which is started once.
 
-    Calling it begins a stream. In prepare mode it starts nothing.
+    `start_app` starts it where others reach it. Whatever else is asked of it first, or `begin`, starts it on a port of
+    127.0.0.1. Calling it begins a stream. In prepare mode it starts nothing. Raises ProgramMissing.
     """
 
     def __init__(self, model_id: str | PipelineSpec, model_dir: str = "") -> None:
         self.spec = model_id if isinstance(model_id, PipelineSpec) else None
         self.model_id = self.spec.name if self.spec is not None else str(model_id)
         self.child: Child | None = None
+        """Its server, once that is begun."""
+        self._beginning = threading.Lock()
         if not prepare.is_asked():
-            self.child = Child([*self.arguments(), "--host", "127.0.0.1", "--port", "0"])
+            program.find()
+
+    def begin(self) -> Child:
+        """Starts its server, unless that has been. Raises InferenceError in prepare mode."""
+        with self._beginning:
+            if self.child is None:
+                if prepare.is_asked():
+                    raise InferenceError("models are prepared in this process, and nothing is served")
+                self.child = Child([*self.arguments(), "--host", "127.0.0.1", "--port", "0"])
+            return self.child
 
     def arguments(self) -> list[str]:
         """Which pipeline, for `framerill serve`."""
@@ -48,7 +61,7 @@ class LiveVideoToVideoPipeline(Pipeline):
     @property
     def url(self) -> str:
         """Where its container API is; waits until it listens. Raises DidNotStart."""
-        return self._served().url()
+        return self.begin().url()
 
     @property
     def router(self) -> Any:
@@ -98,11 +111,6 @@ class LiveVideoToVideoPipeline(Pipeline):
         """Ends its processes in order: streams close their channels first."""
         if self.child is not None:
             self.child.stop()
-
-    def _served(self) -> Child:
-        if self.child is None:
-            raise InferenceError("models are prepared in this process, and nothing is served")
-        return self.child
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         address = urlsplit(self.url)

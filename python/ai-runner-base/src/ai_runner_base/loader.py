@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -10,37 +9,21 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from framerill import discovery
+from framerill.errors import TargetError
+
 from .params import BaseParams
 from .spec import PipelineSpec
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from .interface import Pipeline
 
-__all__ = ["available", "load_pipeline", "load_pipeline_class", "params_of", "parse_pipeline_params"]
+__all__ = ["load_pipeline", "load_pipeline_class", "params_of", "parse_pipeline_params"]
 
-GROUPS = ("ai_runner.pipelines", "ai_runner.pipeline")
-PARAMS_GROUP = "ai_runner.pipeline_params"
 HEAVY = ("torch", "streamdiffusion", "comfystream")
 """What a module of parameters does not import."""
 LONGEST_PARSE = 0.5
 """Seconds that importing and parsing parameters may take."""
-
-
-def available() -> dict[str, EntryPoint]:
-    """The installed pipelines by name, none of them imported. Of two with one name the first counts."""
-    from importlib.metadata import entry_points
-
-    found: dict[str, EntryPoint] = {}
-    for group in GROUPS:
-        for point in entry_points(group=group):
-            first = found.setdefault(point.name, point)
-            if first.value != point.value:
-                logging.warning(
-                    f"two packages name a pipeline `{point.name}`: {first.value} counts, {point.value} does not"
-                )
-    return found
 
 
 def load_pipeline_class(pipeline: str | PipelineSpec) -> type[Pipeline]:
@@ -50,7 +33,7 @@ def load_pipeline_class(pipeline: str | PipelineSpec) -> type[Pipeline]:
     an unknown one.
     """
     path = pipeline.pipeline_cls if isinstance(pipeline, PipelineSpec) else pipeline
-    cls = _object(path) if ":" in path else _point(path).load()
+    cls = _object(path) if ":" in path else _installed(path)
     return _checked(cls, path)
 
 
@@ -77,49 +60,38 @@ def parse_pipeline_params(pipeline: str | PipelineSpec, params: dict[str, Any]) 
 
 def params_of(kind: type[Any], name: str | None = None) -> type[BaseParams]:
     """The class of parameters: that of `name` in `ai_runner.pipeline_params`, else the attribute `Params`."""
-    if name:
-        point = _params_point(name)
-        if point is not None:
-            found: type[BaseParams] = point.load()
-            return found
+    return _named_params(name) or _own_params(kind)
+
+
+def _named_params(name: str | None) -> type[BaseParams] | None:
+    point = discovery.params_entry_point(name) if name else None
+    model: type[BaseParams] | None = point.load() if point is not None else None
+    return model
+
+
+def _own_params(kind: type[Any]) -> type[BaseParams]:
     model = getattr(kind, "Params", None)
     return model if isinstance(model, type) and issubclass(model, BaseParams) else BaseParams
 
 
 def _params_class(pipeline: str | PipelineSpec) -> type[BaseParams]:
-    if isinstance(pipeline, PipelineSpec):
-        if pipeline.params_cls is not None:
-            model: type[BaseParams] = _object(pipeline.params_cls)
-            return model
-        return params_of(load_pipeline_class(pipeline))
-    point = _params_point(pipeline)
-    if point is not None:
-        found: type[BaseParams] = point.load()
-        return found
-    return params_of(load_pipeline_class(pipeline))
+    if isinstance(pipeline, str):
+        return _named_params(pipeline) or _own_params(load_pipeline_class(pipeline))
+    if pipeline.params_cls is None:
+        return _own_params(load_pipeline_class(pipeline))
+    model: type[BaseParams] = _object(pipeline.params_cls)
+    return model
 
 
 def _has_params_point(pipeline: str | PipelineSpec) -> bool:
-    return isinstance(pipeline, str) and _params_point(pipeline) is not None
+    return isinstance(pipeline, str) and discovery.params_entry_point(pipeline) is not None
 
 
-def _point(name: str) -> EntryPoint:
-    points = available()
-    point = points.get(name) or points.get(name.partition("-")[0])
-    if point is None:
-        raise ValueError(f"Unknown pipeline: {name}. Available pipelines: {', '.join(sorted(points))}")
-    return point
-
-
-def _params_point(name: str) -> EntryPoint | None:
-    from importlib.metadata import entry_points
-
-    points = entry_points(group=PARAMS_GROUP)
-    for wanted in (name, name.partition("-")[0]):
-        for point in points:
-            if point.name == wanted:
-                return point
-    return None
+def _installed(name: str) -> Any:
+    try:
+        return discovery.entry_point(name).load()
+    except TargetError as error:
+        raise ValueError(str(error)) from None
 
 
 def _object(path: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framerill.discovery import name_of_class
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 __all__ = ["PipelineSpec"]
@@ -38,8 +39,7 @@ class PipelineSpec(BaseModel):
     @model_validator(mode="after")
     def _has_a_name(self) -> PipelineSpec:
         if not self.name:
-            name = self.pipeline_cls.rpartition(":")[2].lower()
-            self.name = name.removesuffix("pipeline") or name
+            self.name = name_of_class(self.pipeline_cls)
         return self
 
     def target(self) -> str:

@@ -37,7 +37,14 @@ def params_model(pipeline: type[Pipeline]) -> Any:
 
 
 def describe(found: Found) -> dict[str, Any]:
-    """The description. Raises TargetError when the class promises what cannot be."""
+    """The description. Raises TargetError when the class promises what cannot be, or its own code fails."""
+    from ._target import called_of, of_author
+
+    with of_author(called_of(found.target)):
+        return _described(found)
+
+
+def _described(found: Found) -> dict[str, Any]:
     pipeline = found.pipeline
     check(pipeline)
     model = params_model(pipeline)

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import _target
+from . import _target, discovery
 from ._said import text_of
 from .errors import TargetError
 
@@ -60,7 +60,7 @@ def scan() -> dict[str, Any]:
 def _rows() -> list[tuple[dict[str, Any], EntryPoint]]:
     rows: list[tuple[dict[str, Any], EntryPoint]] = []
     seen: dict[str, str] = {}
-    for point in _target.entry_points():
+    for point in discovery.entry_points():
         owner = point.dist.name if point.dist else "?"
         if seen.get(point.name) == f"{owner} {point.value}":
             continue  # the same one in both groups

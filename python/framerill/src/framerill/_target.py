@@ -13,23 +13,24 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._pipeline import Pipeline
 from ._said import text_of
+from .discovery import entry_point, name_of_class, near
 from .errors import TargetError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
     from types import ModuleType
 
-GROUPS = ("ai_runner.pipelines", "ai_runner.pipeline")
-"""Entry-point groups, the first one wins."""
-
 _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<attribute>[A-Za-z_]\w*))?")
 _FOLDER = re.compile(r"(?P<path>\.{1,2}|(?!\{).*/.*?)(?::(?P<attribute>[A-Za-z_]\w*))?")
+_NO_AUTHORS = ("framerill", "ai_runner_base", "pydantic", "numpy")
+"""Packages between an author's lines and their faults."""
 _OBJECT = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)")
 
 
@@ -48,7 +49,7 @@ def find(target: str) -> Found:
     """The class that `target` names; its module is imported. Raises TargetError."""
     if target.startswith("{"):
         return _specified(target)
-    return _at_path(target) or _installed(target)
+    return _at_path(target) or of_point(entry_point(target), target)
 
 
 def _at_path(target: str, name: str | None = None) -> Found | None:
@@ -66,7 +67,7 @@ def _specified(target: str) -> Found:
     """The pipeline of a specification, with its name, its parameters' class and its range."""
     spec = _spec(target)
     path = spec["pipeline_cls"]
-    name = spec.get("name") or _short(path.rpartition(":")[2])
+    name = spec.get("name") or name_of_class(path)
     found = _at_path(path, name)
     if found is None:
         raise _wrong_spec(f"`pipeline_cls` is module:Class, not `{path}`")
@@ -77,7 +78,9 @@ def _specified(target: str) -> Found:
         members["tensor_range"] = tuple(spec["tensor_range"])
     for kept in ("__doc__", "__module__"):
         members[kept] = found.pipeline.__dict__.get(kept)
-    pipeline = type(found.pipeline.__name__, (found.pipeline,), members)
+    kind: Any = type(found.pipeline)
+    with of_author(path):
+        pipeline = kind(found.pipeline.__name__, (found.pipeline,), members)
     return Found(pipeline, target, found.origin, name)
 
 
@@ -106,20 +109,16 @@ def _wrong_spec(what: str) -> TargetError:
     )
 
 
-def _short(name: str) -> str:
-    lower = name.lower()
-    return lower.removesuffix("pipeline") or lower
-
-
 def _params(path: str) -> Any:
     match = _OBJECT.fullmatch(path)
     if match is None:
         raise _wrong_spec(f"`params_cls` is module:Class, not `{path}`")
     value: Any = _import(match["module"], path)
-    for part in match["attribute"].split("."):
-        if not hasattr(value, part):
-            raise TargetError("import_failed", f"`{match['module']}` has nothing called `{match['attribute']}`")
-        value = getattr(value, part)
+    with of_author(path):
+        for part in match["attribute"].split("."):
+            if not hasattr(value, part):
+                raise TargetError("import_failed", f"`{match['module']}` has nothing called `{match['attribute']}`")
+            value = getattr(value, part)
     return value
 
 
@@ -133,45 +132,12 @@ def called_of(target: str) -> str:
     return str(spec.get("name") or spec.get("pipeline_cls")) if isinstance(spec, dict) else "a specification"
 
 
-def entry_points() -> list[EntryPoint]:
-    """Every entry point of the groups, also those whose names occur twice. Imports none of them."""
-    from importlib.metadata import entry_points as of_group
-
-    return [point for group in GROUPS for point in of_group(group=group)]
-
-
-def _installed(name: str) -> Found:
-    points = entry_points()
-    # A variant without an entry point of its own, `glow-fast`, is `glow`, which is told the name.
-    same = _called(points, name) or _called(points, name.partition("-")[0])
-    if not same:
-        names = sorted({it.name for it in points})
-        installed = f"installed pipelines: {', '.join(names)}" if names else "no pipeline package is installed here"
-        raise TargetError(
-            "unknown_pipeline",
-            f"Unknown pipeline: {name}. Available pipelines: {', '.join(names)}",
-            hint=f"{_near(name, names)}{installed}; a file is named by its path, for example ./mine.py",
-        )
-    point = same[0]
-    for other in same[1:]:
-        if other.value != point.value:
-            import logging
-
-            said = f"two packages name a pipeline `{point.name}`: {point.value} counts, {other.value} does not"
-            logging.getLogger("framerill").warning(said)
-    return of_point(point, name)
-
-
 def of_point(point: EntryPoint, name: str) -> Found:
     """The class of an entry point, asked for as `name`, which may be a variant of its own. Raises TargetError."""
     module = _import(point.module, name)
     found = _attribute(module, point.attr, name, name) if point.attr else _the_one(module, name, name)
     origin = f"package {point.dist.name} {point.dist.version}" if point.dist else "package"
     return Found(found, name, origin, name)
-
-
-def _called(points: list[EntryPoint], name: str) -> list[EntryPoint]:
-    return [point for point in points if point.name == name]
 
 
 def _in_file(path: str, attribute: str | None, name: str | None) -> type[Pipeline]:
@@ -182,7 +148,7 @@ def _in_file(path: str, attribute: str | None, name: str | None) -> type[Pipelin
         raise TargetError(
             "unknown_pipeline",
             f"there is no file `{path}`",
-            hint=_near(os.path.basename(full), names) + "give the path of a Python file that defines a Pipeline",
+            hint=near(os.path.basename(full), names) + "give the path of a Python file that defines a Pipeline",
         )
     module = _run(full, path)
     return _attribute(module, attribute, path, name) if attribute else _the_one(module, path, name)
@@ -227,10 +193,11 @@ def _run(full: str, path: str) -> ModuleType:
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:
-        loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # the border to the author's module
-        del sys.modules[name]
-        raise _import_failed(path, error) from error
+        with of_author(path):
+            loader.exec_module(module)
+    except TargetError:
+        sys.modules.pop(name, None)
+        raise
     return module
 
 
@@ -241,17 +208,27 @@ def _import(name: str, target: str) -> ModuleType:
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
         sys.path.append(here)
+    with of_author(target):
+        try:
+            return import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+                raise
+            raise TargetError(
+                "unknown_pipeline",
+                f"no module is called `{error.name}` (for `{target}`)",
+                hint="install the package that brings it into this Python, or give the path of a file",
+            ) from error
+
+
+@contextmanager
+def of_author(target: str) -> Iterator[None]:
+    """The border to an author's code that is no frame's: whatever it raises, `SystemExit` too, is a TargetError."""
     try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-            raise _import_failed(target, error) from error
-        raise TargetError(
-            "unknown_pipeline",
-            f"no module is called `{error.name}` (for `{target}`)",
-            hint="install the package that brings it into this Python, or give the path of a file",
-        ) from error
-    except (Exception, SystemExit) as error:  # the border to the author's module
+        yield
+    except (TargetError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
         raise _import_failed(target, error) from error
 
 
@@ -263,38 +240,58 @@ def _import_failed(target: str, error: BaseException) -> TargetError:
         hint = "it is part of a package: name the package's folder instead of the file"
     return TargetError(
         "import_failed",
-        f"`{target}` cannot be imported: {type(error).__name__}: {text_of(error)}",
+        f"`{target}` cannot be imported: {type(error).__name__}: {text_of(error)}{_place(error)}",
         hint=hint,
         traceback="".join(traceback.format_exception(error)),
     )
 
 
+def _place(error: BaseException) -> str:
+    """The author's last line that it came through."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return ""  # it says so itself
+    steps = [it for it in traceback.extract_tb(error.__traceback__) if _is_authors(it.filename)]
+    return f" ({steps[-1].filename}, line {steps[-1].lineno})" if steps else ""
+
+
+def _is_authors(file: str) -> bool:
+    if not os.path.isfile(file):
+        return False
+    folders = [os.path.dirname(sys.modules[it].__file__ or "") for it in _NO_AUTHORS if it in sys.modules]
+    if any(file.startswith(folder + os.sep) for folder in folders):
+        return False
+    is_library = file.startswith(os.path.dirname(os.__file__) + os.sep)
+    return not is_library or "-packages" in file
+
+
 def _attribute(module: ModuleType, attribute: str, target: str, name: str | None) -> type[Pipeline]:
-    value: Any = module
-    for part in attribute.split("."):
-        if not hasattr(value, part):
-            names = _pipelines(module)
-            raise TargetError(
-                "unknown_pipeline",
-                f"`{target}` has nothing called `{attribute}`",
-                hint=_near(attribute, names)
-                + (f"there are: {', '.join(names)}" if names else "it defines no Pipeline"),
-            )
-        value = getattr(value, part)
-    adapt = getattr(value, "__framerill_pipeline__", None)
-    if adapt is not None:
-        value = adapt(name)
-    if not (isinstance(value, type) and issubclass(value, Pipeline)):
+    with of_author(target):
+        value: Any = module
+        for part in attribute.split("."):
+            if not hasattr(value, part):
+                names = _pipelines(module)
+                raise TargetError(
+                    "unknown_pipeline",
+                    f"`{target}` has nothing called `{attribute}`",
+                    hint=near(attribute, names)
+                    + (f"there are: {', '.join(names)}" if names else "it defines no Pipeline"),
+                )
+            value = getattr(value, part)
+        adapt = getattr(value, "__framerill_pipeline__", None)
+        if adapt is not None:
+            value = adapt(name)
+        if isinstance(value, type) and issubclass(value, Pipeline):
+            return value
         raise TargetError(
             "import_failed",
             f"`{attribute}` of `{target}` is no framerill.Pipeline but {value!r:.80}",
             hint=f"write `class {attribute.rsplit('.', 1)[-1]}(framerill.Pipeline):`",
         )
-    return value
 
 
 def _the_one(module: ModuleType, target: str, name: str | None) -> type[Pipeline]:
-    found = _pipelines(module)
+    with of_author(target):
+        found = _pipelines(module)
     if len(found) == 1:
         return _attribute(module, found[0], target, name)
     if not found:
@@ -323,10 +320,3 @@ def _can_run(value: Any) -> bool:
     if isinstance(value, type) and issubclass(value, Pipeline):
         return value.process is not Pipeline.process
     return hasattr(value, "__framerill_pipeline__") and not getattr(value, "__abstractmethods__", None)
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f"did you mean `{near[0]}`? " if near else ""

@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import traceback
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
 from . import _target
 from ._scan import installed, scan
@@ -49,12 +49,11 @@ def prepare(target: str) -> None:
 
 def _main(argv: list[str]) -> int:
     if argv in ([], ["list"]):
-        return _print(installed())
+        return _print(installed(), sys.stdout)
     if argv == ["scan"]:
-        return _print(scan())
+        return _print(scan(), sys.stdout)
     if len(argv) == 2 and argv[0] == "describe":
-        answer, code = _described(argv[1])
-        return _print(answer) or code
+        _describe_and_leave(argv[1])
     if len(argv) == 2 and argv[0] == "prepare":
         return _prepared(argv[1])
     sys.stderr.write("usage: python -m framerill.pipelines [list | scan | describe TARGET | prepare TARGET]\n")
@@ -77,22 +76,26 @@ def _prepared(target: str) -> int:
     return 0
 
 
-def _described(target: str) -> tuple[dict[str, Any], int]:
-    # What a module prints while it is imported goes to stderr: stdout is the answer's.
-    stdout = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        return describe(target), 0
-    except TargetError as error:
-        return {"code": error.code, "message": str(error), "hint": error.hint, "traceback": error.traceback}, 1
-    finally:
-        sys.stdout.flush()
-        os.dup2(stdout, 1)
-        os.close(stdout)
+def _describe_and_leave(target: str) -> NoReturn:
+    # What a module prints, now or later, goes to stderr: stdout is the answer's.
+    with os.fdopen(os.dup(1), "w") as out:
+        os.dup2(2, 1)
+        code = 0
+        answer: dict[str, Any]
+        try:
+            answer = describe(target)
+        except TargetError as error:
+            code = 1
+            answer = {"code": error.code, "message": str(error), "hint": error.hint, "traceback": error.traceback}
+        _print(answer, out)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads that an import began, and what it has registered for the end, are waited for by nobody.
+    os._exit(code)
 
 
-def _print(answer: object) -> int:
-    sys.stdout.write(json.dumps(answer, indent=2, default=str) + "\n")
+def _print(answer: object, out: TextIO) -> int:
+    out.write(json.dumps(answer, indent=2, default=str) + "\n")
     return 0
 
 

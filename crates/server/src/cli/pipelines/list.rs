@@ -80,6 +80,7 @@ fn print(listing: &Listing) {
     for row in &listing.rows {
         let it = &row.found;
         let about = match (&it.error, &it.summary) {
+            (Some(error), _) if row.is_hidden => format!("hidden: {error}"),
             (Some(error), _) => format!("broken: {error}"),
             (None, Some(summary)) => summary.clone(),
             (None, None) => it.target.clone(),
