@@ -83,7 +83,7 @@ class Raises(Decoupled):
 class Keeps(Negative):
     """Keeps all that it is given."""
 
-    most_inside = 3
+    max_in_flight = 3
 
     async def get(self):
         await asyncio.Event().wait()

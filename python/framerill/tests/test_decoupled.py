@@ -164,7 +164,7 @@ def test_what_change_raises_refuses_the_parameters():
     ("attributes", "said"),
     [
         ({"shareable": True}, "shareable"), ({"audio": True}, "audio"), ({"batch_size": 2}, "one frame at a time"),
-        ({"most_inside": 0}, "most_inside"),
+        ({"max_in_flight": 0}, "max_in_flight"),
     ],
 )  # fmt: skip
 def test_what_a_decoupled_pipeline_cannot_be_is_told_by_its_attribute(attributes, said):
@@ -405,8 +405,8 @@ def test_past_what_may_be_inside_the_oldest_is_given_up_and_that_is_told_once():
             assert given_up == ([(frame - 3, wire.LATE)] if frame >= 3 else [])
         error = worker.wait_for_error()
         assert (error["code"], error["fatal"]) == ("reported", False)
-        assert "most_inside" in error["message"]
-        while worker.wait_for("stats")["stats"]["never"] < 3:
+        assert "max_in_flight" in error["message"]
+        while worker.wait_for("stats")["stats"]["dropped"] < 3:
             pass
 
 
@@ -422,9 +422,9 @@ def test_outputs_that_answer_no_frame_are_dropped_counted_and_told_once_each():
         assert any("second output" in it for it in told)
         assert any("passed by" in it for it in told)
         assert any("another" in it for it in told)
-        while (stats := worker.wait_for("stats")["stats"])["twice"] < 2:
+        while (stats := worker.wait_for("stats")["stats"])["duplicate"] < 2:
             pass
-        assert (stats["late"], stats["twice"], stats["unknown"]) == (2, 2, 4)
+        assert (stats["late"], stats["duplicate"], stats["unmatched"]) == (2, 2, 4)
 
 
 def test_flush_gives_up_what_is_inside():

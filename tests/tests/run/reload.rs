@@ -10,7 +10,7 @@ const FRAMES: usize = 400;
 /// Ten seconds of video, as fast as it goes. Each version that is not the last takes its time, so that the next one comes long
 /// before the end.
 const SOURCE: &str = "lavfi:testsrc2=size=64x64:rate=40:duration=10";
-const SLOWLY: &str = "0.05";
+const SLOWLY: &str = "0.2";
 const AT_ONCE: &str = "0";
 
 /// A pipeline whose pictures are all of one level, and which notes that it has begun.
@@ -171,8 +171,9 @@ fn a_folder_is_a_pipeline_and_every_file_in_it_counts() {
     let scene = Scene::new();
     let folder = scene.path("a_package");
     fs::create_dir(&folder).expect("a folder");
-    let code =
-        of_level(0, SLOWLY).replace("pathlib.Path('begun-0')", "pathlib.Path(f'begun-{LEVEL}')");
+    let pause = format!("{SLOWLY} if LEVEL == 100 else {AT_ONCE}");
+    let code = of_level(0, &pause);
+    let code = code.replace("pathlib.Path('begun-0')", "pathlib.Path(f'begun-{LEVEL}')");
     let code = code.replace(", 0, np", ", LEVEL, np");
     fs::write(folder.join("__init__.py"), "").expect("a file");
     fs::write(
@@ -182,7 +183,7 @@ fn a_folder_is_a_pipeline_and_every_file_in_it_counts() {
     .expect("a file");
     let level = folder.join("level.py");
     save(&level, "LEVEL = 100\n");
-    let run = start(&scene, "./a_package", &["--duration", "2"]);
+    let run = start(&scene, "./a_package", &[]);
     begun(&scene, 100);
     save(&level, "LEVEL = 200\n");
     let ended = run.into_run().end();

@@ -35,8 +35,8 @@ _SHARE = 0.8
 """Of the time for a frame, what the last frames of a recording are waited for at most."""
 _TOLD = {
     Stray.LATE: "an output for a frame that was passed by, or given up, already",
-    Stray.TWICE: "a second output for one time",
-    Stray.UNKNOWN: "an output whose time is that of no frame",
+    Stray.DUPLICATE: "a second output for one time",
+    Stray.UNMATCHED: "an output whose time is that of no frame",
 }
 
 
@@ -288,7 +288,7 @@ class Flow:
         if stream.live and self._shows_reload and not self._ready.is_set():
             return False
         if output.request_id and output.request_id != stream.request_id:
-            stream.tell("unknown", f"an output of the request `{output.request_id}`, which is not the present one")
+            stream.tell("unmatched", f"an output of the request `{output.request_id}`, which is not the present one")
             return False
         num, den = _ticks(output.time_base)
         while not stream.has_room:

@@ -156,7 +156,7 @@ class FlowStream(Stream):
         """Sends a picture at that time; why not, if it answers no frame."""
         matching = self._matching
         if matching is None or not self._messages:
-            return Stray.UNKNOWN
+            return Stray.UNMATCHED
         message = next(iter(self._messages.values()))[0]
         at, slack = _converted(pts, ticks, (message.tb_num, message.tb_den))
         steps = matching.output(at, slack)
@@ -200,7 +200,7 @@ class FlowStream(Stream):
     def _match(self, message: wire.Descriptor) -> Matching:
         if self._matching is None:
             pipeline: Any = self._engine.pipeline
-            self._matching = Matching(pipeline.most_inside, _AHEAD * message.tb_den // message.tb_num)
+            self._matching = Matching(pipeline.max_in_flight, _AHEAD * message.tb_den // message.tb_num)
         return self._matching
 
     def _do(self, steps: list[Step], pixels: Array | None) -> None:
@@ -221,12 +221,12 @@ class FlowStream(Stream):
         del self._messages[step.frame]
         if step.reason == wire.LATE:
             pipeline: Any = self._engine.pipeline
-            self._counts.never += 1
-            if "never" not in self._told:
-                self._told.add("never")
+            self._counts.dropped += 1
+            if "dropped" not in self._told:
+                self._told.add("dropped")
                 self._notices.stray(
-                    f"`{self._engine.name}` holds {pipeline.most_inside} frames without an output "
-                    "(`most_inside`): the oldest is given up, as others will be"
+                    f"`{self._engine.name}` holds {pipeline.max_in_flight} frames without an output "
+                    "(`max_in_flight`): the oldest is given up, as others will be"
                 )
         elif step.reason == wire.FLUSHED:
             self._counts.flushed += 1

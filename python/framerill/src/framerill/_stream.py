@@ -55,9 +55,9 @@ class Counts:
     flushed: int = 0
     copies: int = 0
     late: int = 0
-    twice: int = 0
-    unknown: int = 0
-    never: int = 0
+    duplicate: int = 0
+    unmatched: int = 0
+    dropped: int = 0
 
 
 @dataclass(frozen=True)

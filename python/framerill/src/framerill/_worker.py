@@ -63,7 +63,7 @@ class Worker:
     def headway(self) -> int:
         """Grows with every frame that is done."""
         counts = self._counts
-        return counts.frames + counts.skipped + counts.failed + counts.flushed + counts.never
+        return counts.frames + counts.skipped + counts.failed + counts.flushed + counts.dropped
 
     def may_wait(self) -> float:
         """Seconds that a drain waits for a frame, or for `close`; before the pipeline is loaded nothing is accepted."""

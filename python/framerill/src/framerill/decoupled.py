@@ -64,7 +64,7 @@ class Decoupled(Pipeline):
     **Which output answers which input.** The newest frame that was put and is not later than the output. An output at
     exactly the frame's time is its answer; outputs between two frames are further pictures of the earlier one, and
     keep their time. Frames that were put before and have no output by then are skipped. What comes too late for that,
-    comes twice for one time, or belongs to no frame is dropped, counted and told. At most `most_inside` frames are
+    comes twice for one time, or belongs to no frame is dropped, counted and told. At most `max_in_flight` frames are
     inside at a time; when another one is put, the oldest of them counts as skipped.
 
     **Reloads.** When `change` returns a task, the parameters are held back until the task is done: frames are not put
@@ -77,7 +77,7 @@ class Decoupled(Pipeline):
     `get` raise ends the process, as with `process`.
     """
 
-    most_inside: ClassVar[int] = 64
+    max_in_flight: ClassVar[int] = 64
     """How many frames may be inside, put and without an output. Past that the oldest is given up and counted."""
     linger: ClassVar[float] = 2.0
     """Seconds without an output after which, at the end of a recording, the frames still inside are given up."""
