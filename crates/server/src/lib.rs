@@ -7,6 +7,7 @@
 
 mod bench;
 pub mod cli;
+mod contained;
 mod deadlines;
 mod demo;
 mod environments;

@@ -5,6 +5,7 @@ use std::{path::Path, process::Command, time::Duration};
 use serde_json::Value;
 
 use crate::{
+    contained,
     failure::Failure,
     program,
     question::{WITHIN, ask_command},
@@ -14,7 +15,7 @@ use crate::{
 /// Asks `python -m framerill.pipelines ARGS` and returns its JSON.
 pub(crate) fn ask(python: Option<&Path>, args: &[&str]) -> Result<Value, Failure> {
     let python = program::python(python);
-    let mut command = Command::new(&python);
+    let mut command = contained::command(&python);
     command.args(["-m", "framerill.pipelines"]).args(args);
     ask_command_of(&python, command, WITHIN)
 }

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     io::Read,
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
     sync::{
@@ -13,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::failure::Failure;
+use crate::{contained, failure::Failure};
 
 /// A question may import an author's module; longer than this it is not waited for.
 pub(crate) const WITHIN: Duration = Duration::from_secs(60);
@@ -37,7 +38,7 @@ pub(crate) fn ask_program(program: &Path, args: &[&str]) -> Result<Answer, Failu
 
 /// The same for a command that has more to it than arguments, within a time of its own.
 pub(crate) fn ask_command(command: &mut Command, within: Duration) -> Result<Answer, Failure> {
-    let shown = command.get_program().to_string_lossy().into_owned();
+    let shown = contained::shown(command);
     let gone = |error: std::io::Error| {
         Failure::cannot_start("no_program", format!("cannot run `{shown}`: {error}"))
     };
@@ -47,6 +48,8 @@ pub(crate) fn ask_command(command: &mut Command, within: Duration) -> Result<Ans
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // All that it starts ends with it.
+        .process_group(0)
         .spawn()
         .map_err(gone)?;
     let out = Heard::listen(child.stdout.take());
@@ -109,7 +112,6 @@ fn wait(child: &mut Child, within: Duration) -> std::io::Result<Option<bool>> {
         }
         thread::sleep(Duration::from_millis(2));
     }
-    child.kill()?;
-    child.wait()?;
+    contained::end(child);
     Ok(None)
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{scan::alone, subprocess::Subprocesses, wheels::Shelf};
-use crate::{failure::Failure, program};
+use crate::{contained, failure::Failure, program};
 
 /// Which of them.
 pub(super) enum Installer {
@@ -173,7 +173,7 @@ impl Installer {
 
 /// A program in a folder where nothing of the user's lies, asking nobody for anything.
 fn bare(program: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(program);
+    let mut command = contained::command(program);
     command.current_dir(folder);
     alone(&mut command);
     command

@@ -112,6 +112,7 @@ pub(crate) fn interpreter(name: &str) -> Result<PathBuf, Failure> {
     };
     let name = Name::parse(name).map_err(|_| gone())?;
     let record = record::of(&home, &name).ok_or_else(gone)?;
+    Place::Own(record.interpreter(&home)).is_there()?;
     Ok(record.interpreter(&home))
 }
 

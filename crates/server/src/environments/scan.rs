@@ -14,7 +14,7 @@ use super::{
     home::{self, Home},
     wheels,
 };
-use crate::{failure::Failure, python};
+use crate::{contained, failure::Failure, python};
 
 /// Its own deadline for all imports is 50 s.
 const SCAN_WITHIN: Duration = Duration::from_secs(65);
@@ -121,8 +121,21 @@ impl Place {
         }
     }
 
+    /// Fails where the Python of an environment is gone: whoever removes the one that it was made with breaks it.
+    pub(super) fn is_there(&self) -> Result<(), Failure> {
+        match self {
+            Self::Own(path) if !path.exists() => {
+                let text = format!("the environment's Python `{}` is gone", path.display());
+                Err(Failure::cannot_start("no_environment", text).hint(
+                    "`framerill pipelines install --upgrade PACKAGE` makes the environment anew",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(self.interpreter());
+        let mut command = contained::command(self.interpreter());
         command.args(["-m", "framerill.pipelines"]).args(args);
         if matches!(self, Self::Own(_)) {
             alone(&mut command);
@@ -154,6 +167,7 @@ impl Place {
 
     /// What it has, after an import of each pipeline in a process of its own.
     pub(super) fn scan(&self, home: &Home) -> Result<Scan, Failure> {
+        self.is_there()?;
         let said =
             python::ask_command_of(self.interpreter(), self.command(&["scan"]), SCAN_WITHIN)?;
         let scan: Scan = serde_json::from_value(said).map_err(|error| self.wrong(&error))?;
@@ -171,6 +185,7 @@ impl Place {
         if let Some(scan) = self.remembered(home) {
             return Ok(scan.pipelines);
         }
+        self.is_there()?;
         let said =
             python::ask_command_of(self.interpreter(), self.command(&["list"]), LIST_WITHIN)?;
         serde_json::from_value(said).map_err(|error| self.wrong(&error))

@@ -4,15 +4,13 @@ use std::{
     collections::VecDeque,
     io::Read,
     os::unix::process::CommandExt,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
-use crate::{exit::Exit, failure::Failure, signals::Told};
+use crate::{contained, exit::Exit, failure::Failure, signals::Told};
 
 /// How many of its last lines are kept.
 const KEPT: usize = 40;
@@ -76,7 +74,7 @@ impl Subprocesses {
         command: &mut Command,
         mut say: impl FnMut(&str),
     ) -> Result<Done, Failure> {
-        let shown = command.get_program().to_string_lossy().into_owned();
+        let shown = contained::shown(command);
         let cannot = |error: std::io::Error| {
             Failure::cannot_start("no_program", format!("cannot run `{shown}`: {error}"))
         };
@@ -110,7 +108,7 @@ impl Subprocesses {
                 }
                 Ok(Event::End) => pipes -= 1,
                 Ok(Event::Stop(exit)) => {
-                    end(&mut child);
+                    contained::end(&mut child);
                     return Err(stopped(exit));
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -128,7 +126,7 @@ impl Subprocesses {
                 }
             }
             if ended.is_none() && now() > self.deadline {
-                end(&mut child);
+                contained::end(&mut child);
                 let text = format!(
                     "`{shown}` was ended: installing took longer than {} s",
                     self.within.as_secs()
@@ -186,15 +184,6 @@ fn with_last(text: String, last: &VecDeque<String>) -> String {
         Some(said) if !said.is_empty() => format!("{text}; its last lines: {}", said.join(" / ")),
         _ => text,
     }
-}
-
-fn end(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    // It is not reaped yet, so that the number is its own.
-    if group.is_none_or(|it| kill_process_group(it, Signal::KILL).is_err()) {
-        child.kill().ok();
-    }
-    child.wait().ok();
 }
 
 fn listen(mut pipe: impl Read + Send + 'static, tell: SyncSender<Event>) {

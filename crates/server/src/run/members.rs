@@ -18,7 +18,7 @@ use super::{
     inbox::Incoming,
     plan::{Pipeline, Plan},
 };
-use crate::{environments, failure::Failure, program};
+use crate::{contained, environments, failure::Failure, program};
 
 /// Media's id among the children of a run.
 pub(super) const MEDIA: ChildId = ChildId(0);
@@ -134,7 +134,7 @@ pub(crate) fn interpreter(pipeline: &Pipeline, python: Option<&Path>) -> Result<
 
 /// `python -m framerill.pipelines VERB` about a pipeline, in the interpreter that it runs in.
 pub(crate) fn question(pipeline: &Pipeline, interpreter: &Path, verb: &str) -> process::Command {
-    let mut command = process::Command::new(interpreter);
+    let mut command = contained::command(interpreter);
     command.args(["-m", "framerill.pipelines", verb, pipeline.target()]);
     if matches!(pipeline, Pipeline::Installed { .. }) {
         environments::alone(&mut command);

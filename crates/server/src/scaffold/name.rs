@@ -5,18 +5,27 @@ use crate::{environments, failure::Failure};
 /// Modules of Python's own library, which a package of the same name would never be found beside.
 const STDLIB: &str = include_str!("stdlib.txt");
 /// Modules that a pipeline's package imports, or that stand for folders of it.
-const TAKEN: [&str; 11] = [
+const TAKEN: [&str; 20] = [
     "ai_runner_base",
+    "annotated_types",
     "app",
+    "comfystream",
     "cv2",
     "framerill",
     "numpy",
+    "pip",
+    "pkg_resources",
     "pydantic",
+    "pydantic_core",
     "pytest",
     "runner",
+    "setuptools",
     "src",
     "tests",
     "torch",
+    "typing_extensions",
+    "uv",
+    "wheel",
 ];
 const KEYWORDS: &str = "False None True and as assert async await break class continue def del elif else except finally for \
     from global if import in is lambda nonlocal not or pass raise return try while with yield";

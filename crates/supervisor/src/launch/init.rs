@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs,
+    io::{self, Write},
     os::{
         fd::{AsFd, OwnedFd},
         unix::process::CommandExt,
@@ -32,15 +33,38 @@ pub(super) fn run(program: &[&OsStr]) -> ExitCode {
     )
 }
 
+/// The same for a program that has the streams of this process.
+pub(super) fn run_open(program: &[&OsStr]) -> ExitCode {
+    let ended = die_with_parent().and_then(|()| {
+        let mut command = Command::new(program[0]);
+        wait_for(spawn(command.args(&program[1..]))?)
+    });
+    match ended {
+        Ok(record) => record.exit_code(),
+        Err(why) => {
+            drop(writeln!(io::stderr(), "{why}"));
+            ExitCode::from(NOT_STARTED)
+        }
+    }
+}
+
 fn run_to_end(program: &[&OsStr]) -> Result<Record, String> {
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|errno| format!("cannot bind its life to its parent's: {errno}"))?;
+    die_with_parent()?;
     let control = parcel::unpack(io::stdin())
         .map_err(|error| format!("cannot take the control socket over: {error}"))?;
     if is_hung_up(&control) {
         return Ok(Record::Exited(0));
     }
-    let pid = start(program, control)?;
+    wait_for(start(program, control)?)
+}
+
+fn die_with_parent() -> Result<(), String> {
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|errno| format!("cannot bind its life to its parent's: {errno}"))
+}
+
+/// Reaps whatever ends, until that one does.
+fn wait_for(pid: u32) -> Result<Record, String> {
     loop {
         match wait(WaitOptions::empty()) {
             Ok(Some((who, status))) if who.as_raw_nonzero().get().unsigned_abs() == pid => {
@@ -60,9 +84,14 @@ fn start(program: &[&OsStr], control: OwnedFd) -> Result<u32, String> {
         .stdin(Stdio::from(control))
         .stdout(stderr_as_stdout()?)
         .process_group(0);
-    let child = command
-        .spawn()
-        .map_err(|error| format!("cannot start `{}`: {error}", program[0].display()))?;
+    spawn(&mut command)
+}
+
+fn spawn(command: &mut Command) -> Result<u32, String> {
+    let child = command.spawn().map_err(|error| {
+        let program = command.get_program();
+        format!("cannot start `{}`: {error}", program.display())
+    })?;
     Ok(child.id())
 }
 

@@ -19,6 +19,9 @@
 //! * The shim's stdout is a pipe that carries one `Record` and nothing else: how the program ended, or why it
 //!   did not begin. An exit code cannot say that a signal did it; the record can. The program's stdout is its stderr.
 //!
+//! What is no child of the protocol, a program that answers one question or installs something, is launched as it is
+//! ([`open`]): its streams are its own, and it dies as the others do.
+//!
 //! An executable offers this as `launch`, its first argument, before it parses anything else.
 
 mod data;
@@ -46,6 +49,8 @@ pub(crate) const NOT_STARTED: u8 = 127;
 pub(crate) const PROBE: &str = "--probe";
 const PARENT: &str = "--parent";
 const INIT: &str = "--init";
+const OPEN: &str = "--open";
+const INIT_OPEN: &str = "--init-open";
 
 /// What the shim does to itself, and with that to all that comes after it.
 #[derive(Clone, Copy)]
@@ -53,6 +58,15 @@ struct Own {
     oom_raise: u16,
     /// Bytes of memory that the child may take; 0 is no limit.
     memory: u64,
+}
+
+/// Whose streams a program gets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Streams {
+    /// A child's: the control socket is its stdin, its stdout joins its stderr, and the shim leaves a record on its own stdout.
+    Child,
+    /// Those of the shim, and no record.
+    Own,
 }
 
 /// The `launch` subcommand: takes the arguments after `launch`. Returns only when nothing became of it, or as the init of
@@ -75,6 +89,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 _ => ExitCode::from(2),
             }
         }
+        (Some(OPEN), Some([_, _, program @ ..])) if !program.is_empty() => {
+            let parent = text(1).and_then(|pid| pid.parse().ok());
+            match (parent, text(2).and_then(Namespace::parse)) {
+                (Some(parent), Some(namespace)) => shim::run_open(parent, namespace, program),
+                _ => ExitCode::from(2),
+            }
+        }
+        (Some(INIT_OPEN), Some(program)) if !program.is_empty() => init::run_open(program),
         (Some(INIT), Some(program)) if !program.is_empty() => init::run(program),
         (Some(PROBE), _) => init::probe(text(1).and_then(Namespace::parse)),
         _ => ExitCode::from(2),
@@ -91,6 +113,28 @@ pub(crate) fn shim_args(namespace: Namespace, oom_raise: u16, memory: Option<u64
         oom_raise.to_string(),
         memory.unwrap_or(0).to_string(),
     ]
+}
+
+/// A command that runs `program` with whatever streams, folder and variables it is given, and that dies, with all that it
+/// starts as far as `namespace` allows it, with the thread that spawns it. To end it, kill its process group.
+pub fn open(program: impl AsRef<OsStr>, namespace: Namespace) -> io::Result<process::Command> {
+    let mut command = process::Command::new(own_executable()?);
+    command
+        .args(["launch", OPEN])
+        .arg(process::id().to_string())
+        .arg(namespace.as_str())
+        .arg(program);
+    Ok(command)
+}
+
+/// The program that a command made by [`open`] runs, else its own.
+#[must_use]
+pub fn program_of(command: &process::Command) -> &OsStr {
+    let words: Vec<_> = command.get_args().take(5).collect();
+    match words[..] {
+        [launch, open, _, _, program] if launch == "launch" && open == OPEN => program,
+        _ => command.get_program(),
+    }
 }
 
 /// This process's executable, also after its file was replaced.

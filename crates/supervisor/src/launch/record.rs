@@ -1,6 +1,12 @@
 //! What the shim tells its parent, one line on its stdout.
 
-use std::{fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
+use std::{
+    fmt,
+    os::unix::process::ExitStatusExt,
+    process::{ExitCode, ExitStatus},
+};
+
+use super::NOT_STARTED;
 
 const CORE: i32 = 0x80;
 
@@ -28,6 +34,17 @@ impl Record {
             "spawn-failed" => Self::SpawnFailed(rest.into()),
             _ => return None,
         })
+    }
+
+    /// The code of a process that ends as the program did.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Exited(code) => ExitCode::from(*code),
+            Self::Signal { signal, .. } => {
+                ExitCode::from(u8::try_from(128 + signal).unwrap_or(255))
+            }
+            Self::SpawnFailed(_) => ExitCode::from(NOT_STARTED),
+        }
     }
 
     /// The program's own status, or why it has none.

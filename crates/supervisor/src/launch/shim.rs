@@ -15,28 +15,37 @@ use std::{
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use super::{INIT, NOT_STARTED, Own, data, oom, own_executable, parcel, record::Record};
+use super::{
+    INIT, INIT_OPEN, NOT_STARTED, Own, Streams, data, oom, own_executable, parcel, record::Record,
+};
 use crate::isolation::Namespace;
 
 pub(super) fn run(parent: i32, namespace: Namespace, own: Own, program: &[&OsStr]) -> ExitCode {
     let Ok(record) = io::stdout().as_fd().try_clone_to_owned() else {
         return ExitCode::from(NOT_STARTED);
     };
-    let Err(why) = become_program(parent, namespace, own, program) else {
+    let Err(why) = become_program(parent, namespace, own, Streams::Child, program) else {
         return ExitCode::SUCCESS;
     };
     tell(record, &Record::SpawnFailed(why))
+}
+
+pub(super) fn run_open(parent: i32, namespace: Namespace, program: &[&OsStr]) -> ExitCode {
+    let own = Own {
+        oom_raise: 0,
+        memory: 0,
+    };
+    if let Err(why) = become_program(parent, namespace, own, Streams::Own, program) {
+        drop(writeln!(io::stderr(), "{why}"));
+    }
+    ExitCode::from(NOT_STARTED)
 }
 
 /// Leaves a record for the parent.
 pub(super) fn tell(to: OwnedFd, record: &Record) -> ExitCode {
     // A parent that no longer reads needs no record.
     drop(File::from(to).write_all(record.to_string().as_bytes()));
-    match record {
-        Record::Exited(code) => ExitCode::from(*code),
-        Record::Signal { signal, .. } => ExitCode::from(u8::try_from(128 + signal).unwrap_or(255)),
-        Record::SpawnFailed(_) => ExitCode::from(NOT_STARTED),
-    }
+    record.exit_code()
 }
 
 /// Returns only why it failed; `Ok` when the parent is gone and there is nobody to tell.
@@ -44,6 +53,7 @@ fn become_program(
     parent: i32,
     namespace: Namespace,
     own: Own,
+    streams: Streams,
     program: &[&OsStr],
 ) -> Result<(), String> {
     set_parent_process_death_signal(Some(Signal::KILL))
@@ -62,32 +72,41 @@ fn become_program(
         }
     }
     let (mut command, name) = if namespace == Namespace::None {
-        (plain(program)?, program[0])
+        (plain(streams, program)?, program[0])
     } else {
-        (inside(namespace, program)?, OsStr::new("unshare"))
+        (inside(namespace, streams, program)?, OsStr::new("unshare"))
     };
     let error = command.exec();
     Err(format!("cannot start `{}`: {error}", name.display()))
 }
 
-fn plain(program: &[&OsStr]) -> Result<Command, String> {
+fn plain(streams: Streams, program: &[&OsStr]) -> Result<Command, String> {
     let mut command = Command::new(program[0]);
-    command.args(&program[1..]).stdout(stderr_as_stdout()?);
+    command.args(&program[1..]);
+    if streams == Streams::Child {
+        command.stdout(stderr_as_stdout()?);
+    }
     Ok(command)
 }
 
-fn inside(namespace: Namespace, program: &[&OsStr]) -> Result<Command, String> {
+fn inside(namespace: Namespace, streams: Streams, program: &[&OsStr]) -> Result<Command, String> {
     let own = own_executable().map_err(|error| format!("cannot find its own file: {error}"))?;
-    let parcel = parcel::pack(io::stdin())
-        .map_err(|error| format!("cannot pass the control socket on: {error}"))?;
     let mut command = Command::new(find_unshare());
+    if streams == Streams::Child {
+        let parcel = parcel::pack(io::stdin())
+            .map_err(|error| format!("cannot pass the control socket on: {error}"))?;
+        command.stdin(Stdio::from(parcel));
+    }
+    let init = match streams {
+        Streams::Child => INIT,
+        Streams::Own => INIT_OPEN,
+    };
     command
-        .stdin(Stdio::from(parcel))
         .args(["--pid", "--fork", "--kill-child=SIGKILL"])
         .args(namespace.unshare_flags())
         .arg("--")
         .arg(own)
-        .args(["launch", INIT])
+        .args(["launch", init])
         .args(program);
     Ok(command)
 }
