@@ -48,8 +48,8 @@ check: tools ## Formatting, lints, types, dependencies
 	cargo deny --log-level error check licenses bans sources
 	$(PYTHON) -m ruff format --check python examples tests/pipelines benches scripts
 	$(PYTHON) -m ruff check python examples tests/pipelines benches scripts
-	$(PYTHON) -m ruff format --check --config examples/ruff.toml deploy tests/documents tests/packages
-	$(PYTHON) -m ruff check --config examples/ruff.toml deploy tests/documents tests/packages
+	$(PYTHON) -m ruff format --check --config examples/ruff.toml deploy tests/documents tests/packages tests/tensors
+	$(PYTHON) -m ruff check --config examples/ruff.toml deploy tests/documents tests/packages tests/tensors
 	cd python/framerill && $(PYTHON) -m mypy
 	cd python/ai-runner-base && $(PYTHON) -m mypy
 
@@ -69,9 +69,10 @@ fuzz: tools ## Fuzz the trickle server's request path and the machines for a min
 	PROPTEST_CASES=20000 cargo nextest run --workspace -E 'kind(lib) + binary(lifecycle_any) + binary(filters)'
 
 .PHONY: test-torch
-test-torch: setup ## The example that needs torch (install it first: .venv/bin/pip install torch)
-	$(PYTHON) -c 'import torch' || { echo 'torch is not in .venv: .venv/bin/pip install torch'; exit 3; }
-	$(PYTHON) -m pytest -rs examples/torch-glow
+test-torch: setup ## Pipelines with two versions of torch side by side, and the tests of tensors with each: some GB, into target/torch
+	cargo build --workspace --bins
+	$(PYTHON) -m pytest -rs tests/tensors
+	FRAMERILL_PYTHON=$(CURDIR)/target/torch/home/environments/late-torch/bin/python cargo nextest run --workspace -E 'test(a_tensor_of_nan_is_a_picture)'
 
 .PHONY: reference
 reference: ## Write the pages of docs/reference that the code tells

@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs/reference"
 PACKAGE = ROOT / "python/framerill/src/framerill"
+BASE = ROOT / "python/ai-runner-base/src/ai_runner_base"
 NOTE = "<!-- Written by `make reference` from the code. Change the code, not this page. -->"
 
 OF_SETTINGS = """\
@@ -39,6 +40,29 @@ OTHER_VARIABLES = {
     "STREAM_PROTOCOL": "`trickle` or nothing; anything else is refused",
     "VERBOSE_LOGGING": "exactly `1`: more lines of the log, of pipelines too",
     "VIRTUAL_ENV": "the active virtual environment: its Python runs pipelines where no other is named",
+}
+# What `ai-runner-base` does with a variable itself; it hands all of them on to `framerill serve`.
+VARIABLES_OF_BASE = {
+    "AUTH_TOKEN": "the token that `LiveVideoToVideoPipeline` sends to its server",
+    "AUTO_INSTALL_PIPELINE": "the start may take as long as an installation does; the pipeline is not looked for in this Python",
+    "DIFFUSERS_CACHE": "of `prepare_models`; the model folder where it is not set",
+    "FRAMERILL_AUTH_TOKEN": "before `AUTH_TOKEN`",
+    "FRAMERILL_BIN": "the program `framerill`, where it is neither beside this Python nor on the `PATH`",
+    "FRAMERILL_HOST": "before `HOST`",
+    "FRAMERILL_INSTALL": "as `AUTO_INSTALL_PIPELINE`",
+    "FRAMERILL_MODEL_ID": "the pipeline is not looked for in this Python: `framerill` finds it",
+    "FRAMERILL_PIPELINE": "as `FRAMERILL_MODEL_ID`",
+    "FRAMERILL_PYTHON": "what pipelines run with; this Python where it is not set",
+    "HF_HUB_OFFLINE": "set to `0` for `prepare_models`",
+    "HOST": "where the server listens; every address where it is not set",
+    "HUGGINGFACE_HUB_CACHE": "of `prepare_models`; the model folder where it is not set",
+    "MODEL_DIR": "the model folder; `~/.lpData/models` where it is not set",
+    "MODEL_ID": "the pipeline to prepare, before `PIPELINE`; the `model_id` of a batch pipeline's answers",
+    "PIPELINE": "the pipeline to prepare; the name of a batch pipeline in its answers",
+    "PORT": "where a batch pipeline listens; 8000 where it is not set",
+    "PREPARE_MODELS": "exactly `1`: models are prepared, and nothing is served",
+    "VERBOSE_LOGGING": "exactly `1`: more lines of the log",
+    "VERSION": "the version in a batch pipeline's answers; `undefined` where it is not set",
 }
 # What every program reads, and what words of other kinds look like.
 NOT_OURS = {"HOME", "PATH", "COLUMNS", "TERM"}
@@ -129,6 +153,15 @@ def settings(program: Path) -> str:
         for name, text in sorted(OTHER_VARIABLES.items())
         if name not in found
     ]
+    of_base = variables_of_python(BASE) - NOT_OURS
+    if of_base != set(VARIABLES_OF_BASE):
+        differ = ", ".join(sorted(of_base ^ set(VARIABLES_OF_BASE)))
+        raise SystemExit(
+            f"ai-runner-base and scripts/reference.py differ in variables: {differ}"
+        )
+    rows_of_base = [
+        f"| `{name}` | {text} |" for name, text in VARIABLES_OF_BASE.items()
+    ]
     parts = [
         "# Settings",
         NOTE,
@@ -136,6 +169,8 @@ def settings(program: Path) -> str:
         "\n".join(["| variable | stands for |", "|---|---|", *rows]),
         "Variables without a flag:",
         "\n".join(["| variable | what |", "|---|---|", *others]),
+        "Variables that the import roots `app` and `runner` (`ai-runner-base`) act on themselves, in the process that starts `framerill`:",
+        "\n".join(["| variable | what |", "|---|---|", *rows_of_base]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -161,10 +196,19 @@ def variables_of_the_code() -> set[str]:
         found.update(re.findall(r'(?:var|var_os|from_env)\(\s*"([A-Z_]+)"', text))
         if "Name::new(" in text:
             found.update(re.findall(r'Some\("([A-Z_]{4,})"\)', text))
-    for path in sorted(PACKAGE.rglob("*.py")):
-        found.update(
-            re.findall(r'environ(?:\.get\(|\.pop\(|\[)\s*"([A-Z_]+)"', path.read_text())
-        )
+    return found | variables_of_python(PACKAGE)
+
+
+def variables_of_python(package: Path) -> set[str]:
+    """The same of a Python package: what is looked up by name, and names in modules that look some up."""
+    found = set()
+    for path in sorted(package.rglob("*.py")):
+        text = path.read_text()
+        if "environ" in text:
+            found.update(
+                re.findall(r'env(?:iron)?(?:\.get\(|\.pop\(|\[)\s*"([A-Z_]+)"', text)
+            )
+            found.update(re.findall(r'"([A-Z]+_[A-Z_]+)"', text))
     return found
 
 
@@ -325,7 +369,7 @@ def python_api(_: Path) -> str:
         path.stem
         for path in PACKAGE.glob("*.py")
         if not path.stem.startswith("_")
-        and path.stem not in ("pipeline", "frames", "pipelines", "worker")
+        and path.stem not in ("frames", "pipelines", "worker")
     )
     for module in modules:
         shown = module if module == "framerill" else f"framerill.{module}"

@@ -12,7 +12,7 @@ python=${FRAMERILL_PYTHON:-$(pwd)/.venv/bin/python}
 tried=$(mktemp -d)
 trap 'rm -rf "$tried"' EXIT
 
-"$python" tests/packages/repack.py "$tried/index" numpy pydantic
+"$python" tests/packages/packer.py <<<"{\"out\": \"$tried/index\", \"repack\": [\"numpy\", \"pydantic\"]}"
 "$python" -m venv "$tried/venv"
 "$tried/venv/bin/python" -m pip install -q --disable-pip-version-check --no-index --find-links "$tried/index" "$wheels"/*.whl
 

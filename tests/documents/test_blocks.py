@@ -10,6 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import packer
 import pytest
 from blocks import ROOT, Block, blocks, every_block
 
@@ -88,8 +89,7 @@ def test_blocks_are_found_with_what_is_said_of_them():
 def index(tmp_path_factory):
     """Wheels of what packages need, so that documents install some without an index."""
     folder = tmp_path_factory.mktemp("index")
-    repack = [sys.executable, ROOT / "tests/packages/repack.py", folder]
-    subprocess.run([*repack, "numpy", "pydantic", "setuptools"], check=True)
+    packer.make({"out": folder, "repack": ["numpy", "pydantic", "setuptools"]})
     return folder
 
 

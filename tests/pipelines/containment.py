@@ -61,6 +61,8 @@ class Asked(Once):
     """Misbehaves as the class does whose name lies in a file, once."""
 
     def process(self, frame: VideoFrame):
+        if not hasattr(self, "first"):
+            self.first = frame
         mailbox = os.environ["FRAMERILL_TEST_MAILBOX"]
         try:
             with open(mailbox) as asked:
@@ -396,9 +398,10 @@ class Stale(Once):
     def process(self, frame):
         if not hasattr(self, "first"):
             self.first = frame
-        if frame.id == self.params.at:
-            return self.first
-        return self.negative(frame)
+        return super().process(frame)
+
+    def misbehave(self, frame):
+        return self.first
 
 
 class Nothing(Once):
@@ -444,6 +447,16 @@ class NotANumber(Once):
         pixels[::2] = np.inf
         pixels[1::4] = -np.inf
         return frame.with_pixels(pixels)
+
+
+class NotANumberArray(Once):
+    """An array of them as the answer."""
+
+    def misbehave(self, frame):
+        pixels = np.full(frame.pixels.shape, np.nan, np.float32)
+        pixels[::2] = np.inf
+        pixels[1::4] = -np.inf
+        return pixels
 
 
 class NotANumberTensor(Once):

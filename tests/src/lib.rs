@@ -4,7 +4,7 @@
 //! ([`recording`]) and compares the two ([`judge`]). It talks to the `ffmpeg` command line through pipes and shares no
 //! code with the product's own media process, so that both cannot be wrong in the same way.
 //!
-//! Beside it: programs of this build ([`bin`], [`serving`]), HTTP ([`http`]), running processes ([`process`]), waiting with a deadline
+//! Beside it: programs of this build ([`bin`], [`serving`]), wheels ([`packer`]), HTTP ([`http`]), running processes ([`process`]), waiting with a deadline
 //! ([`wait_until`]), the folder of test material ([`material()`]), and everything that stands around a live runner
 //! ([`live`]).
 //!
@@ -15,6 +15,7 @@ pub mod judge;
 pub mod live;
 pub mod mark;
 mod material;
+pub mod packer;
 mod paint;
 pub mod process;
 mod program;
@@ -28,6 +29,6 @@ mod tool;
 mod wait;
 
 pub use material::{material, skip};
-pub use program::{bin, repository};
+pub use program::{bin, python, repository};
 pub use tool::{ToolError, ffmpeg_is_here};
 pub use wait::{wait_for, wait_until};

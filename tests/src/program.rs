@@ -34,6 +34,13 @@ pub fn bin(name: &str) -> PathBuf {
     program
 }
 
+/// The Python of the development environment, or `FRAMERILL_PYTHON`.
+#[must_use]
+pub fn python() -> PathBuf {
+    env::var_os("FRAMERILL_PYTHON")
+        .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
+}
+
 /// Where clips that were made once stay for all tests of this build.
 pub(crate) fn clips() -> PathBuf {
     profile_folder().join("live-clips")

@@ -32,6 +32,8 @@ pub struct Recording {
     pub pictures: Vec<Picture>,
     /// Size of the last picture.
     pub size: Size,
+    /// Every size that the pictures have, in order; one that comes back stands there again.
+    pub sizes: Vec<Size>,
     /// Seconds a tick of the pictures' time base.
     pub tick_seconds: f64,
     /// `None` if there is no sound.
@@ -179,6 +181,7 @@ fn look(file: &Path, drawn: Option<Size>) -> Result<Recording, ToolError> {
     let mut recording = Recording {
         pictures: Vec::new(),
         size: (0, 0),
+        sizes: Vec::new(),
         tick_seconds: 0.0,
         sound: None,
         complaints: (0, Vec::new()),
@@ -215,6 +218,9 @@ fn look(file: &Path, drawn: Option<Size>) -> Result<Recording, ToolError> {
             }
         }
         progress.tick();
+        if recording.size != size {
+            recording.sizes.push(size);
+        }
         recording.size = size;
         recording.pictures.push(Picture {
             pts,

@@ -12,6 +12,7 @@ use framerill_tests::{
     bin, ffmpeg_is_here,
     judge::{Expectation, Report, judge},
     process::{descendants_called, kill_9},
+    python,
     recording::Recording,
     reference::Reference,
     repository, skip,
@@ -47,15 +48,13 @@ impl Stage {
     }
 
     fn start(&self, pipeline: &str, output: &str, more: &[&str]) -> Child {
-        let python = std::env::var_os("FRAMERILL_PYTHON")
-            .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from);
         Command::new(bin("framerill"))
             .arg("run")
             .arg(&self.source)
             .args(["--pipeline", pipeline, "--json", "--output", output])
             .args(more)
             .current_dir(self.folder.path())
-            .env("FRAMERILL_PYTHON", python)
+            .env("FRAMERILL_PYTHON", python())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -48,6 +48,8 @@ mod reloads;
 mod scene;
 #[path = "live/sinks.rs"]
 mod sinks;
+#[path = "live/sizes.rs"]
+mod sizes;
 #[path = "live/sound.rs"]
 mod sound;
 #[path = "live/sources.rs"]

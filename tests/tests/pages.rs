@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
-    path::{Path, PathBuf},
+    fs,
+    path::Path,
     process::Command,
 };
 
 use framerill_supervisor::guardian::Rule;
-use framerill_tests::{bin, repository};
+use framerill_tests::{bin, python, repository};
 
 type Words = BTreeSet<String>;
 
@@ -225,9 +225,7 @@ fn the_operators_guide_names_the_reason_of_every_state_as_the_log_does() {
 
 #[test]
 fn pages_of_the_reference_say_what_the_code_says() {
-    let beside = repository().join(".venv/bin/python");
-    let python = env::var_os("FRAMERILL_PYTHON").map_or(beside, PathBuf::from);
-    let check = Command::new(python)
+    let check = Command::new(python())
         .arg(repository().join("scripts/reference.py"))
         .arg(bin("framerill"))
         .arg("--check")

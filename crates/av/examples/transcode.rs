@@ -117,7 +117,11 @@ fn run(
     let size = Size::new(info.width, info.height)?;
     let caps = Caps::new(format, size)?;
     let sink = match &plan.sink {
-        Some(sink) => Some(SinkWriter::open(sink, &mut fds, &source, size, plan)?),
+        Some(sink) => {
+            let mut sink = SinkWriter::open(sink, &mut fds, &source, size, plan)?;
+            sink.begin(size)?;
+            Some(sink)
+        }
         None => None,
     };
     let scaler = Scaler::new(&source, plan, caps)?;

@@ -16,7 +16,7 @@ use framerill_frames::{
     Descriptor, DescriptorError, Geometry, Link, LinkError, MessageType, PeerPool, Pool, PoolError,
     SkipReason,
 };
-use framerill_media::{Caps, Pts};
+use framerill_media::{Caps, PixelFormat, Pts};
 use framerill_worker::{
     child::Parent,
     message::{ErrorReport, FromChild},
@@ -48,6 +48,8 @@ pub(crate) enum AttachError {
     Broken(&'static str),
     #[error("the worker answers with {got:?} instead of {want:?}")]
     Caps { got: Caps, want: Caps },
+    #[error("the worker's pictures are {got:?}, what it sees is {want:?}")]
+    Format { got: PixelFormat, want: PixelFormat },
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
 }
@@ -65,14 +67,14 @@ pub(crate) struct Joining {
     pub(crate) batch: u32,
 }
 
-/// Exchanges pools over a fresh link and begins to deliver.
+/// Exchanges pools over a fresh link and begins to deliver. What the worker's pool holds is told.
 pub(crate) fn attach(
     stream: &Arc<Stream>,
     name: &str,
     joining: Joining,
     socket: OwnedFd,
     parent: &Parent,
-) -> Result<(), AttachError> {
+) -> Result<Caps, AttachError> {
     let Joining {
         incarnation,
         caps,
@@ -89,13 +91,15 @@ pub(crate) fn attach(
         &Descriptor::pool(geometry.slots, geometry.slot_bytes, caps),
         own.fd(),
     )?;
-    let peer = Arc::new(peer_pool(&link, caps)?);
+    let (peer, output) = peer_pool(&link, caps)?;
+    let peer = Arc::new(peer);
 
     let reader = Reader {
         stream: Arc::clone(stream),
         link: Arc::clone(&link),
         peer: Arc::clone(&peer),
         caps,
+        output,
         incarnation,
     };
     let attached = Attached {
@@ -117,17 +121,21 @@ pub(crate) fn attach(
         .name("link".into())
         .spawn(move || reader.run(&name, &parent))
         .map_err(AttachError::Thread)?;
-    Ok(())
+    Ok(output)
 }
 
-fn peer_pool(link: &Link, want: Caps) -> Result<PeerPool, AttachError> {
+/// The worker's pool, and what it holds: pictures of the format that it sees, of a size of its own.
+fn peer_pool(link: &Link, seen: Caps) -> Result<(PeerPool, Caps), AttachError> {
     let (offer, memory) = link.recv(Some(POOL_WITHIN))?;
     let (MessageType::Pool, Some(memory)) = (offer.message, memory) else {
         return Err(AttachError::Broken("the first message is a pool"));
     };
-    let got = offer.caps()?;
-    if got != want {
-        return Err(AttachError::Caps { got, want });
+    let output = offer.caps()?;
+    if output.format != seen.format {
+        return Err(AttachError::Format {
+            got: output.format,
+            want: seen.format,
+        });
     }
     let pool = PeerPool::open(
         &memory,
@@ -136,17 +144,20 @@ fn peer_pool(link: &Link, want: Caps) -> Result<PeerPool, AttachError> {
             slot_bytes: offer.bytes,
         },
     )?;
-    if (pool.geometry().slot_bytes as usize) < want.picture_bytes() {
+    if (pool.geometry().slot_bytes as usize) < output.picture_bytes() {
         return Err(AttachError::Broken("a slot holds a whole picture"));
     }
-    Ok(pool)
+    Ok((pool, output))
 }
 
 struct Reader {
     stream: Arc<Stream>,
     link: Arc<Link>,
     peer: Arc<PeerPool>,
+    /// What the worker sees.
     caps: Caps,
+    /// What its pool holds.
+    output: Caps,
     incarnation: u32,
 }
 
@@ -226,12 +237,7 @@ impl Reader {
 
     fn take_answer(&self, state: &mut State, message: &Descriptor) -> Result<(), AttachError> {
         let got = message.caps()?;
-        if got != self.caps {
-            return Err(AttachError::Caps {
-                got,
-                want: self.caps,
-            });
-        }
+        self.check_caps(got, message.flags.passthrough)?;
         let next_pts = state.exchange.pts_after_oldest();
         let parent = message.parents().last().copied();
         let (frame, whole) = match state.exchange.answer(parent, message.index, message.of)? {
@@ -279,7 +285,8 @@ impl Reader {
         }
         let picture = Picture {
             pixels,
-            caps: self.caps,
+            caps: got,
+            seen: self.caps,
             pts: if is_open {
                 let ahead = self.stream.time_base.at(AHEAD);
                 timed(frame.pts, next_pts, message.pts, ahead)
@@ -293,6 +300,20 @@ impl Reader {
             answered_ns: now,
         };
         self.stream.take_finished(state, picture, whole);
+        Ok(())
+    }
+
+    /// An answer is what the worker's pool holds, or as what it sees; what it passes is what it sees.
+    fn check_caps(&self, got: Caps, is_passed: bool) -> Result<(), AttachError> {
+        let is_seen = got == self.caps;
+        if !is_seen && (is_passed || got != self.output) {
+            let want = if is_passed { self.caps } else { self.output };
+            return Err(AttachError::Caps { got, want });
+        }
+        let slot_bytes = self.peer.geometry().slot_bytes as usize;
+        if !is_passed && slot_bytes < got.picture_bytes() {
+            return Err(AttachError::Broken("an answer fits into its slot"));
+        }
         Ok(())
     }
 }

@@ -98,7 +98,10 @@ impl Handler for Media {
                 let live = self.opened.as_ref().map(|it| &it.stream);
                 let outcome = live.map_or(Ok(()), |stream| update(stream, &params, check));
                 parent.say(&match outcome {
-                    Ok(()) => FromChild::Applied { id },
+                    Ok(()) => FromChild::Applied {
+                        id,
+                        output_size: None,
+                    },
                     Err(problems) => FromChild::Rejected { id, problems },
                 });
             }
@@ -195,11 +198,13 @@ impl Media {
         if opened.stream.lock().attached.is_some() {
             return Err("a worker is attached already".into());
         }
-        attach(&opened.stream, name, joining, socket, parent).map_err(|error| error.to_string())?;
+        let output = attach(&opened.stream, name, joining, socket, parent)
+            .map_err(|error| error.to_string())?;
         opened.name = Some(name.to_owned());
-        opened
-            .begin(caps, parent)
-            .map_err(|error| error.to_string())
+        if let Err(error) = opened.begin(caps, output.size, parent) {
+            parent.fail(report(&error));
+        }
+        Ok(())
     }
 
     fn detach(&mut self, id: u64, stream: String, keep: bool, parent: &Parent) {
@@ -256,17 +261,20 @@ impl Media {
 }
 
 impl Opened {
-    /// Starts the threads, with the first worker.
-    fn begin(&mut self, caps: Caps, parent: &Parent) -> Result<(), AvError> {
+    /// Begins the sink and starts the threads, with the first worker.
+    fn begin(&mut self, caps: Caps, output: Size, parent: &Parent) -> Result<(), AvError> {
         let Some(Waiting {
             source,
             plan,
-            sink,
+            mut sink,
             wanted,
         }) = self.waiting.take()
         else {
             return Ok(());
         };
+        if let Some(sink) = &mut sink {
+            sink.begin(output)?;
+        }
         let scaler = Scaler::new(&source, &plan, caps)?;
         let (stream, to_parent) = (Arc::clone(&self.stream), parent.clone());
         start(

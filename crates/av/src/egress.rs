@@ -165,7 +165,9 @@ impl Egress<'_> {
             Pixels::Worker(held) => held.picture(bytes),
         };
         if let (Some(preview), Some(before)) = (&mut self.preview, &picture.before) {
-            preview.look(picture.frame, picture.caps, &before[..bytes], pixels);
+            let seen = picture.seen;
+            let before = &before[..seen.picture_bytes()];
+            preview.look(picture.frame, (seen, before), (picture.caps, pixels));
         }
         if let Some(sink) = &mut self.sink {
             sink.write_picture(pixels, picture.caps, picture.pts)?;
@@ -191,10 +193,13 @@ impl Egress<'_> {
     }
 }
 
+/// A picture that is kept.
+type Still = (Caps, Vec<u8>);
+
 /// Two pictures of one frame, kept until the stream is complete.
 struct Preview {
     wanted: Wanted,
-    taken: Option<(u64, Caps, Vec<u8>, Vec<u8>)>,
+    taken: Option<(u64, Still, Still)>,
 }
 
 impl Preview {
@@ -206,22 +211,24 @@ impl Preview {
     }
 
     /// Takes the first frame, and once more the one that is wanted or the first after it.
-    fn look(&mut self, frame: u64, caps: Caps, before: &[u8], after: Foreign<'_>) {
+    fn look(&mut self, frame: u64, before: (Caps, &[u8]), after: (Caps, Foreign<'_>)) {
         let better = match &self.taken {
             None => true,
             Some((taken, ..)) => *taken < self.wanted.frame && frame >= self.wanted.frame,
         };
         if better {
-            let mut copy = vec![0; after.len()];
-            after.copy_to(0, &mut copy);
-            self.taken = Some((frame, caps, before.to_vec(), copy));
+            let mut copy = vec![0; after.1.len()];
+            after.1.copy_to(0, &mut copy);
+            let before = (before.0, before.1.to_vec());
+            self.taken = Some((frame, before, (after.0, copy)));
         }
     }
 
     fn write(self) -> Result<(), AvError> {
         match self.taken {
-            Some((_, caps, before, after)) => {
-                write_preview(File::from(self.wanted.file), &before, &after, caps)
+            Some((_, before, after)) => {
+                let file = File::from(self.wanted.file);
+                write_preview(file, (before.0, &before.1), (after.0, &after.1))
             }
             None => Ok(()),
         }

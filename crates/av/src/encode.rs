@@ -56,6 +56,16 @@ pub(crate) struct VideoParams {
     pub(crate) is_live: bool,
 }
 
+impl VideoParams {
+    /// Another size. Pixels keep their aspect where the picture does.
+    pub(crate) fn resize(&mut self, size: Size) {
+        let across = u64::from(self.size.width()) * u64::from(size.height());
+        let down = u64::from(self.size.height()) * u64::from(size.width());
+        self.pixel_aspect.take_if(|_| across != down);
+        self.size = size;
+    }
+}
+
 /// Encodes the pictures of one stream.
 pub(crate) struct VideoEncoder {
     name: String,

@@ -17,21 +17,20 @@ use crate::{
 /// The longest side of half a preview; larger pictures are scaled down to it.
 const MOST: u32 = 4096;
 
-/// Writes two pictures of the same caps side by side as PNG.
+/// Writes two pictures side by side as PNG, both in the size of the second.
 pub fn write_preview(
     mut file: File,
-    before: &[u8],
-    after: &[u8],
-    caps: Caps,
+    before: (Caps, &[u8]),
+    after: (Caps, &[u8]),
 ) -> Result<(), AvError> {
     let failed = |fault| AvError::Encode {
         name: "png".to_owned(),
         what: Fault::to_string(&fault),
     };
-    let half = half_size(caps.size);
+    let half = half_size(after.0.size);
     let row = half.width() as usize * 3;
-    let before = to_rgb(before, caps, half).map_err(failed)?;
-    let after = to_rgb(after, caps, half).map_err(failed)?;
+    let before = to_rgb(before.1, before.0, half).map_err(failed)?;
+    let after = to_rgb(after.1, after.0, half).map_err(failed)?;
     let rows = before.chunks_exact(row).zip(after.chunks_exact(row));
     let both: Vec<u8> = rows
         .flat_map(|(before, after)| [before, after])

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use framerill_frames::Foreign;
 use framerill_media::{Caps, Pts, Size};
-use framerill_worker::message::{Container, MediaPlan, Sink};
+use framerill_worker::message::{Container, MediaPlan, Sink, VideoPlan};
 
 use crate::{
     copy::{Order, SoundCopy},
@@ -28,6 +28,10 @@ pub struct SinkWriter {
     muxer: Muxer,
     video: VideoEncoder,
     video_stream: usize,
+    /// What the encoder was opened with, until the file begins.
+    params: Option<VideoParams>,
+    video_plan: VideoPlan,
+    container: Container,
     audio: Option<(Sound, usize)>,
     /// Where the finished file goes, and what was written until then.
     completion: Option<(OwnedFd, OwnedFd)>,
@@ -45,7 +49,7 @@ enum Sound {
 }
 
 impl SinkWriter {
-    /// Begins what the plan names, for pictures of `size` out of `source`. Descriptors are taken out of `fds`. `fd` has to
+    /// Opens what the plan names, for pictures of `size` out of `source`. [`begin`](Self::begin) comes before the first one. Descriptors are taken out of `fds`. `fd` has to
     /// be readable too when there is a `final_fd`, and so has `final_fd`: the index is moved to the front of it.
     pub fn open(
         sink: &Sink,
@@ -69,13 +73,13 @@ impl SinkWriter {
         } else {
             None
         };
-        Self::begin(sink, fds, &params, plan, audio.as_ref())
+        Self::prepare(sink, fds, params, plan, audio.as_ref())
     }
 
-    fn begin(
+    fn prepare(
         sink: &Sink,
         fds: &mut [Option<OwnedFd>],
-        params: &VideoParams,
+        params: VideoParams,
         plan: &MediaPlan,
         audio: Option<&AudioParams>,
     ) -> Result<Self, AvError> {
@@ -100,7 +104,7 @@ impl SinkWriter {
         };
         let mut muxer = Muxer::create(io, mux::format(sink.container)).map_err(opening)?;
         let global_header = muxer.wants_global_header();
-        let video = VideoEncoder::open(params, &plan.video, sink.container, global_header)?;
+        let video = VideoEncoder::open(&params, &plan.video, sink.container, global_header)?;
         check_codec(&muxer, &video, sink.container)?;
         let parameters = video.parameters()?;
         let video_stream = muxer
@@ -111,19 +115,43 @@ impl SinkWriter {
             None => None,
         };
         muxer.set_interleave(INTERLEAVE_MICROS);
-        muxer
-            .write_header(mux::options(sink.container))
-            .map_err(opening)?;
         Ok(Self {
             name,
             muxer,
             video,
             video_stream,
+            params: Some(params),
+            video_plan: plan.video.clone(),
+            container: sink.container,
             audio,
             completion,
             interleaver: (sink.container == Container::Segments).then(Interleaver::new),
             interrupt,
         })
+    }
+
+    /// Begins the file, with pictures of `size`: those that come in another one are scaled to it.
+    pub fn begin(&mut self, size: Size) -> Result<(), AvError> {
+        let Some(mut params) = self.params.take() else {
+            return Ok(());
+        };
+        let name = self.name.clone();
+        let opening = move |fault| AvError::SinkOpen {
+            name: name.clone(),
+            fault,
+        };
+        if size != params.size {
+            params.resize(size);
+            let global_header = self.muxer.wants_global_header();
+            self.video =
+                VideoEncoder::open(&params, &self.video_plan, self.container, global_header)?;
+            let replaced = self
+                .muxer
+                .replace_stream(self.video_stream, &self.video.parameters()?);
+            replaced.map_err(&opening)?;
+        }
+        let begun = self.muxer.write_header(mux::options(self.container));
+        begun.map_err(opening)
     }
 
     /// FFmpeg's name of the video encoder in use.

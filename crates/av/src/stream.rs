@@ -62,6 +62,8 @@ pub(crate) enum Finished {
 pub(crate) struct Picture {
     pub(crate) pixels: Pixels,
     pub(crate) caps: Caps,
+    /// What the worker was given.
+    pub(crate) seen: Caps,
     pub(crate) pts: Pts,
     /// The input frame's id.
     pub(crate) frame: u64,

@@ -96,6 +96,7 @@ fn a_write_that_nobody_takes_can_be_interrupted() {
     let caps = Caps::new(PixelFormat::Rgb24, size).unwrap();
     let sink = plan.sink.as_ref().unwrap();
     let mut writer = SinkWriter::open(sink, &mut fds, &source, size, &plan).unwrap();
+    writer.begin(size).unwrap();
     writer.interrupt().trigger();
     let noise: Vec<u8> = (0..caps.picture_bytes())
         .map(|n| (n * n / 7 % 251) as u8)
@@ -124,6 +125,7 @@ fn what_is_written_plays_when_the_writer_dies() {
         let caps = Caps::new(PixelFormat::Rgb24, size).unwrap();
         let sink = plan.sink.as_ref().unwrap();
         let mut writer = SinkWriter::open(sink, &mut fds, &source, size, &plan).unwrap();
+        writer.begin(size).unwrap();
         let mut source = source;
         let mut pictures = 0;
         while pictures < 250 {
@@ -230,7 +232,7 @@ fn a_preview_shows_both_pictures_side_by_side() {
             PixelFormat::Nv12 => [vec![16; 1200], vec![128; 600]].concat(),
             _ => vec![0; bytes],
         };
-        write_preview(file.try_clone().unwrap(), &black, &white, caps).unwrap();
+        write_preview(file.try_clone().unwrap(), (caps, &black), (caps, &white)).unwrap();
         file.rewind().unwrap();
         let raw = folder.path().join("raw");
         let (png, out) = (path.to_str().unwrap(), raw.to_str().unwrap());

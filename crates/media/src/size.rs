@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Width and height in pixels, both from 1 to [`Size::MAX_SIDE`].
+/// Width and height in pixels, both from 1 to [`Size::MAX_SIDE`], and [`Size::MAX_PIXELS`] in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Size {
     width: u32,
@@ -18,8 +18,12 @@ pub enum SizeError {
     /// The text is not `WIDTHxHEIGHT`.
     #[error("`{0}` is not a size: write WIDTHxHEIGHT, as in 512x512")]
     Syntax(String),
-    /// A side is zero or too long.
-    #[error("{width}x{height} is out of range: each side is 1 to {max} pixels", max = Size::MAX_SIDE)]
+    /// A side is zero or too long, or both are long.
+    #[error(
+        "{width}x{height} is out of range: each side is 1 to {side} pixels, and {all} pixels are the most in all",
+        side = Size::MAX_SIDE,
+        all = Size::MAX_PIXELS
+    )]
     Range {
         /// Pixels.
         width: u32,
@@ -31,11 +35,16 @@ pub enum SizeError {
 impl Size {
     /// The longest side in pixels that any part of the product accepts (16K video).
     pub const MAX_SIDE: u32 = 16_384;
+    /// The most pixels of a picture that any part of the product accepts (16384 × 8192).
+    pub const MAX_PIXELS: u32 = 1 << 27;
 
     /// A size whose sides are in range.
     pub fn new(width: u32, height: u32) -> Result<Self, SizeError> {
         let range = 1..=Self::MAX_SIDE;
-        if !range.contains(&width) || !range.contains(&height) {
+        let is_small = width
+            .checked_mul(height)
+            .is_some_and(|pixels| pixels <= Self::MAX_PIXELS);
+        if !range.contains(&width) || !range.contains(&height) || !is_small {
             return Err(SizeError::Range { width, height });
         }
         Ok(Self { width, height })

@@ -146,9 +146,25 @@ fn parent_in(stat: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, id};
+    use std::{
+        process::{Command, id},
+        thread,
+        time::{Duration, Instant},
+    };
 
     use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a process is looked at")]
+    fn wait_until(is_so: impl Fn() -> bool) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline {
+            if is_so() {
+                return true;
+            }
+            thread::park_timeout(Duration::from_millis(2));
+        }
+        false
+    }
 
     #[test]
     fn a_name_may_hold_brackets_and_blanks() {
@@ -162,9 +178,7 @@ mod tests {
         let mut started = shell.args(["-c", "sleep 60 & wait"]).spawn().unwrap();
         let pid = started.id();
         let is_whole = || members(pid, 10).len() == 2;
-        while !is_whole() {
-            std::thread::yield_now();
-        }
+        assert!(wait_until(is_whole), "{:?}", members(pid, 10));
         let by_scan = children_of_all();
         assert_eq!(by_scan[&pid].len(), 1);
         assert!(by_scan[&id()].contains(&pid));

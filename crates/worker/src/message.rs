@@ -68,6 +68,9 @@ pub enum ToChild {
         /// Say whether they would be taken, and change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         check: bool,
+        /// Worker: the size of its stream's pictures, which they are to keep; parameters that change it are refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_size: Option<Size>,
     },
     /// Join a stream over the frame link that comes with this message.
     Attach {
@@ -89,6 +92,9 @@ pub enum ToChild {
         /// Worker: the request that the stream belongs to, as its caller names it.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         request_id: String,
+        /// Worker: the size of its pictures, where it is known; else the one that its parameters ask for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_size: Option<Size>,
         /// Worker: the stream is live. A frame that the pipeline fails with is told and skipped, and the worker goes on.
         #[serde(default, skip_serializing_if = "is_false")]
         live: bool,
@@ -168,6 +174,9 @@ pub enum FromChild {
     Applied {
         /// The request's.
         id: u64,
+        /// Worker: the size of pictures under these parameters, where it can be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_size: Option<Size>,
     },
     /// The parameters need a reload; `ready` follows.
     Reloading {
@@ -411,6 +420,9 @@ pub struct MediaPlan {
     /// Centre crop to this aspect, then scale; none keeps the source's.
     #[serde(default)]
     pub size: Option<Size>,
+    /// With a live source: what the sink holds, where it is another size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_size: Option<Size>,
     /// Frames a second as a fraction; none keeps the source's.
     #[serde(default)]
     pub fps: Option<[u32; 2]>,

@@ -203,7 +203,10 @@ impl Worker {
         };
         drop(pipeline);
         parent.say(&match taken {
-            Ok(()) => FromChild::Applied { id },
+            Ok(()) => FromChild::Applied {
+                id,
+                output_size: None,
+            },
             Err(problems) => FromChild::Rejected { id, problems },
         });
     }

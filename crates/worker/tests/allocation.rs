@@ -76,6 +76,7 @@ fn a_frame_allocates_nothing_in_steady_state() {
         history: None,
         batch: None,
         request_id: String::new(),
+        output_size: None,
         live: false,
         fds: 1,
     };

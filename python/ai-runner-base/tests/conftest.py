@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from both_roots import ROOTS
-from wheelhouse import environment, wheels
+
+PYTHON = Path(__file__).parents[2]
+# The parent and the media that framerill's own tests drive a worker with, and what makes wheels.
+sys.path += [str(PYTHON / "framerill" / "tests"), str(PYTHON.parent / "tests" / "packages")]
+
+from wheelhouse import environment, wheels  # noqa: E402
 
 __all__ = ["environment", "root", "wheels"]
-
-# The parent and the media that framerill's own tests drive a worker with.
-sys.path.append(str(Path(__file__).parents[2] / "framerill" / "tests"))
 
 
 @pytest.fixture(params=list(ROOTS))

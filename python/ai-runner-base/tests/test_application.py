@@ -181,11 +181,11 @@ def test_start_app_passes_a_signal_on_and_a_failure_is_its_own(env):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_no_server_outlives_whoever_started_it(env, number):
     text = """
-    import time
+    import signal
     from app.pipelines.live_video_to_video import LiveVideoToVideoPipeline
     pipeline = LiveVideoToVideoPipeline("noop")
     print(pipeline.begin().pid, pipeline.url, flush=True)
-    time.sleep(60)
+    signal.pause()
     """
     waits = {**env, "FAKE_WAITS": "1"}
     with running(["-c", textwrap.dedent(text)], waits, stdout=subprocess.PIPE) as owner:

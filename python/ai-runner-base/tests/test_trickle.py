@@ -213,3 +213,105 @@ def test_a_url_that_is_none_is_refused():
             await TricklePublisher("ftp://x/c", "x/y").create()
 
     asyncio.run(main())
+
+
+SOON = 0.05
+"""A deadline that has to pass, in seconds."""
+HEAD = b"HTTP/1.1 200 OK\r\nLp-Trickle-Seq: 0\r\n"
+
+
+@contextlib.asynccontextmanager
+async def stalled(says=b"", reads=True):
+    """Takes every connection, says this much and no more, and closes nothing itself."""
+    over = asyncio.Event()
+    seen = []
+
+    async def serve(reader, writer):
+        seen.append((reader, writer))
+        writer.write(says)
+        if not reads:
+            writer.transport.pause_reading()
+        await over.wait()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host, port = listening.sockets[0].getsockname()
+    async with listening:
+        try:
+            yield f"{host}:{port}/c", seen
+        finally:
+            over.set()
+
+
+def test_a_connection_that_does_not_become_one_is_given_up(monkeypatch):
+    monkeypatch.setattr("ai_runner_base.trickle.wire.CONNECT_WITHIN", SOON)
+
+    async def main():
+        async with stalled() as (url, _):
+            # Nobody answers the first word of TLS.
+            with pytest.raises(TrickleError, match=r"no connection to 127\.0\.0\.1:\d+ for 0\.05 s"):
+                await TricklePublisher(f"https://{url}", "x/y").create()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+@pytest.mark.parametrize("says", [b"", HEAD])
+def test_an_answer_that_does_not_come_or_stops_in_its_head_is_given_up(monkeypatch, says):
+    monkeypatch.setattr("ai_runner_base.trickle.wire.HEAD_WITHIN", SOON)
+    monkeypatch.setattr("ai_runner_base.trickle.wire.ANSWER_WITHIN", SOON)
+    monkeypatch.setattr("ai_runner_base.trickle.publisher.ANSWER_WITHIN", SOON)
+    monkeypatch.setattr("ai_runner_base.trickle.subscriber.PAUSE", 0.0)
+
+    async def main():
+        async with stalled(says) as (url, seen):
+            assert await TrickleSubscriber(f"http://{url}", max_retries=2).next() is None
+            assert len(seen) == 2
+            publisher = TricklePublisher(f"http://{url}", "x/y")
+            with pytest.raises(TrickleError, match=r"does not answer for 0\.05 s"):
+                await publisher.create()
+            await (await publisher.next()).close()
+            await publisher.close()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"Content-Length: 9\r\n\r\nabc",
+        b"Transfer-Encoding: chunked\r\n\r\n9\r\nabc",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0",
+    ],
+)
+def test_a_segment_that_stops_in_its_body_is_given_up(monkeypatch, says):
+    monkeypatch.setattr("ai_runner_base.trickle.wire.READ_WITHIN", SOON)
+
+    async def main():
+        async with stalled(HEAD + says) as (url, _), TrickleSubscriber(f"http://{url}") as subscriber:
+            segment = await subscriber.next()
+            assert await segment.read() == b"abc"
+            with pytest.raises(TrickleError, match=r"breaks off: nothing comes for 0\.05 s"):
+                await segment.read()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_server_that_takes_nothing_is_given_up_and_its_connection_with_all_that_was_not_sent(monkeypatch):
+    monkeypatch.setattr("ai_runner_base.trickle.wire.SEND_WITHIN", SOON)
+    monkeypatch.setattr("ai_runner_base.trickle.wire.ANSWER_WITHIN", SOON)
+    monkeypatch.setattr("ai_runner_base.trickle.publisher._REFUSED_WITHIN", SOON)
+
+    async def main():
+        async with stalled(reads=False) as (url, seen):
+            publisher = TricklePublisher(f"http://{url}", "x/y")
+            segment = await publisher.next()
+            # More than both sockets hold.
+            await segment.write(bytes(64 << 20))
+            reader, writer = seen[0]
+            writer.transport.resume_reading()
+            assert len(await reader.read()) < 64 << 20
+            await segment.close()
+            await publisher.close()
+
+    asyncio.run(asyncio.wait_for(main(), 30))

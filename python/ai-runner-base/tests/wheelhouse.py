@@ -3,16 +3,14 @@
 import shutil
 import subprocess
 import sys
-import zipfile
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packer import needed, package
 
 PACKAGES = Path(__file__).with_name("packages")
 PYTHON = Path(__file__).parents[2]
 OURS = sys.executable
-NEEDED = ("numpy", "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection")
 
 
 def pip(*arguments, **options):
@@ -29,15 +27,6 @@ def wheel(source, into, tmp):
     pip("wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", into, copy)
 
 
-def stub(name, version, into):
-    """A wheel of a package that is needed by name alone."""
-    info = f"{name}-{version}.dist-info"
-    with zipfile.ZipFile(into / f"{name}-{version}-py3-none-any.whl", "w") as it:
-        it.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        it.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        it.writestr(f"{info}/RECORD", "")
-
-
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory):
     """A folder with wheels of framerill, ai-runner-base, the packages, and one called torch that has no content."""
@@ -49,7 +38,7 @@ def wheels(tmp_path_factory):
         PACKAGES / "task-pipeline",
     ):
         wheel(source, folder, tmp)
-    stub("torch", "2.0.0", folder)
+    package({"name": "torch", "version": "2.0.0"}, folder)
     return folder
 
 
@@ -60,10 +49,10 @@ def environment(wheels, tmp_path_factory):
     subprocess.run([OURS, "-m", "venv", "--without-pip", folder], check=True)
     borrowed = folder / "borrowed"
     borrowed.mkdir()
-    for name in NEEDED:
-        for file in distribution(name).files or ():
+    for installed in needed(["numpy", "pydantic"]).values():
+        for file in installed.files or ():
             top = file.parts[0]
-            path = Path(distribution(name).locate_file(top))
+            path = Path(installed.locate_file(top))
             if path.exists() and top != ".." and not (borrowed / top).exists():
                 (borrowed / top).symlink_to(path)
     python = folder / "bin" / "python"

@@ -44,6 +44,8 @@ class Negative(Decoupled):
             raise ValueError("seven is refused")
         if params.get("strength") == 8:
             return asyncio.create_task(self._reload())
+        if params.get("strength") == 11:
+            await self.loaded.wait()
         if params.get("strength") == 9:
             return asyncio.create_task(self._break())
         self.loaded.set()
@@ -81,7 +83,7 @@ class Raises(Decoupled):
 class Keeps(Negative):
     """Keeps all that it is given."""
 
-    most_inside = 3
+    max_in_flight = 3
 
     async def get(self):
         await asyncio.Event().wait()

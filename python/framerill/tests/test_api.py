@@ -31,7 +31,7 @@ def test_params_bring_pydantic_and_nothing_else():
 
 
 @pytest.mark.parametrize("name", ["framerill", "framerill.testing", "framerill.errors", "framerill.frames",
-                                  "framerill.pipeline", "framerill.pipelines", "framerill.worker",
+                                  "framerill.pipelines", "framerill.worker",
                                   "framerill.decoupled", "framerill.discovery"])  # fmt: skip
 def test_all_is_what_is_there(name):
     module = importlib.import_module(name)
@@ -48,7 +48,7 @@ def test_all_is_what_is_there(name):
 
 def test_every_other_module_is_underscored():
     public = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")}
-    assert public == {"decoupled", "discovery", "testing", "errors", "frames", "pipeline", "pipelines", "worker"}
+    assert public == {"decoupled", "discovery", "testing", "errors", "frames", "pipelines", "worker"}
     assert (PACKAGE / "py.typed").is_file()
 
 

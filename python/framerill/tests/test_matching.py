@@ -5,7 +5,7 @@ import random
 import pytest
 
 from framerill import _descriptor as wire
-from framerill._matching import MOST_PICTURES, Closed, Matching, Picture, Skipped, Stray
+from framerill._matching import MAX_PICTURES, Closed, Matching, Picture, Skipped, Stray
 
 AHEAD = 1000
 
@@ -44,8 +44,8 @@ def test_outputs_between_two_frames_are_further_pictures_of_the_earlier_one():
 
 def test_a_frame_may_have_256_pictures():
     machine = matching(0)
-    outputs = [machine.output(pts) for pts in range(MOST_PICTURES + 1)]
-    assert outputs[-2:] == [[Picture(0, MOST_PICTURES - 1, MOST_PICTURES - 1)], Stray.TWICE]
+    outputs = [machine.output(pts) for pts in range(MAX_PICTURES + 1)]
+    assert outputs[-2:] == [[Picture(0, MAX_PICTURES - 1, MAX_PICTURES - 1)], Stray.DUPLICATE]
 
 
 def test_a_frame_whose_only_output_lies_after_it_is_answered_by_that():
@@ -54,7 +54,14 @@ def test_a_frame_whose_only_output_lies_after_it_is_answered_by_that():
 
 @pytest.mark.parametrize(
     ("pts", "why"),
-    [(20, Stray.TWICE), (0, Stray.TWICE), (10, Stray.LATE), (15, Stray.LATE), (-5, Stray.UNKNOWN), (25, None)],
+    [
+        (20, Stray.DUPLICATE),
+        (0, Stray.DUPLICATE),
+        (10, Stray.LATE),
+        (15, Stray.LATE),
+        (-5, Stray.UNMATCHED),
+        (25, None),
+    ],
 )
 def test_what_answers_no_frame_is_late_twice_or_unknown(pts, why):
     machine = matching(0, 10, 20)
@@ -66,12 +73,12 @@ def test_what_answers_no_frame_is_late_twice_or_unknown(pts, why):
 
 def test_an_output_far_after_the_newest_frame_is_of_no_frame():
     machine = matching(0, 10)
-    assert machine.output(10 + AHEAD + 1) is Stray.UNKNOWN
+    assert machine.output(10 + AHEAD + 1) is Stray.UNMATCHED
     assert machine.output(10 + AHEAD) == [Skipped(0, wire.CHOSEN), Picture(1, 10 + AHEAD, 0)]
 
 
 def test_without_any_frame_an_output_is_of_no_frame():
-    assert Matching(4, AHEAD).output(0) is Stray.UNKNOWN
+    assert Matching(4, AHEAD).output(0) is Stray.UNMATCHED
 
 
 def test_past_the_bound_the_oldest_is_given_up_and_its_output_late():

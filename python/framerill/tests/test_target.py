@@ -11,7 +11,7 @@ from framerill.errors import TargetError
 ONE = '''
 """One pipeline, a base it shares, and one that it imports."""
 from framerill import Pipeline
-from framerill.pipeline import Pipeline as Other
+from framerill import Pipeline as Other
 from beside import Imported
 
 class _Base(Pipeline):

@@ -5,6 +5,8 @@ import pytest
 
 import framerill
 from framerill import Pipeline, VideoFrame, testing
+from framerill._caps import Caps
+from framerill._resize import fitted
 from framerill.errors import ContractError
 
 torch = pytest.importorskip("torch", reason="torch is not installed: tensors are NOT TESTED")
@@ -113,6 +115,21 @@ def test_what_lies_on_a_device_is_an_answer(device, made):
 def test_floats_of_a_frame_on_a_device_are_its_own():
     frame = VideoFrame(PICTURE.astype(np.float32) / 255, pixel_format="rgbf32").to("cpu")
     assert torch.equal(frame.tensor, frame.tensor)
+
+
+def test_a_tensor_of_another_size_is_scaled_where_it_lies_as_an_array_is():
+    height, width, _ = PICTURE.shape
+    large = Caps.of("rgb24", width * 2, height * 2)
+    arrays = fitted(PICTURE, large).astype(np.int16)
+    bytes_of = fitted(torch.from_numpy(PICTURE), large)
+    assert (bytes_of.dtype, tuple(bytes_of.shape)) == (torch.uint8, (1, *large.shape))
+    assert abs(bytes_of.numpy()[0] - arrays).max() <= 1
+    floats = fitted(torch.from_numpy(PICTURE)[None] / 255, large)
+    assert floats.dtype == torch.float32
+    assert abs(floats.numpy()[0] * 255 - arrays).max() <= 1
+    small = fitted(torch.full((1, height, width, 3), 7, dtype=torch.uint8), Caps.of("rgb24", 6, 4))
+    assert small.shape == (1, 4, 6, 3)
+    assert (small == 7).all()
 
 
 def _on_cpu(frame):

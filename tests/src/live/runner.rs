@@ -1,11 +1,6 @@
 //! One `framerill serve` with everything below it, as a container runs it.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Child,
-    time::Duration,
-};
+use std::{fs, path::Path, process::Child, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -14,7 +9,7 @@ use super::{names::HangingNames, stalled::Full};
 use crate::{
     http::{self, Answer},
     process::{Process, children, descendants, descendants_called, is_running, is_stopped},
-    repository, serving, wait_for, wait_until,
+    python, repository, serving, wait_for, wait_until,
 };
 
 /// What a test waits for comes within this, or not at all.
@@ -367,13 +362,6 @@ impl Drop for Runner {
             }
         }
     }
-}
-
-/// The Python of the tests' workers.
-#[must_use]
-pub fn python() -> PathBuf {
-    env::var_os("FRAMERILL_PYTHON")
-        .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
 }
 
 /// Sends a signal to a process; one that is gone needs none.

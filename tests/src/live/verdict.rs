@@ -394,6 +394,7 @@ mod tests {
             recording: Recording {
                 pictures: Vec::new(),
                 size: (512, 512),
+                sizes: vec![(512, 512)],
                 tick_seconds: 1.0 / 90_000.0,
                 sound: None,
                 complaints: (0, Vec::new()),

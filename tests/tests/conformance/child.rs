@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use framerill_tests::{bin, repository};
+use framerill_tests::{bin, python, repository};
 use framerill_worker::{
     Channel, ChannelError,
     message::{FromChild, Role},
@@ -35,11 +35,6 @@ pub(crate) struct Kind {
     pub(crate) invert: String,
     /// Valid and invalid parameters of a pipeline that has some, and the field that is wrong.
     pub(crate) tunable: (String, Value, Value, &'static str),
-}
-
-fn python() -> PathBuf {
-    std::env::var_os("FRAMERILL_PYTHON")
-        .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
 }
 
 impl Kind {

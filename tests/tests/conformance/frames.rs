@@ -153,7 +153,7 @@ pub(crate) fn an_update_is_applied_or_rejected(kind: &Kind) {
     let (pipeline, right, wrong, field) = &kind.tunable;
     let running = kind.loaded_with(json!({"pipeline": pipeline}));
     running.request("update", 2, json!({"params": right}));
-    assert!(matches!(running.answer(), FromChild::Applied { id: 2 }));
+    assert!(matches!(running.answer(), FromChild::Applied { id: 2, .. }));
     running.request("update", 3, json!({"params": wrong}));
     match running.answer() {
         FromChild::Rejected { id: 3, problems } => assert_eq!(problems[0].field, *field),
@@ -175,7 +175,7 @@ pub(crate) fn a_set_that_replaces_leaves_nothing_of_the_one_before(kind: &Kind) 
     };
     let update = |id: u64, fields: Value| {
         running.request("update", id, fields);
-        assert!(matches!(running.answer(), FromChild::Applied { id: got } if got == id));
+        assert!(matches!(running.answer(), FromChild::Applied { id: got, .. } if got == id));
     };
     let first = sample(0);
     update(3, json!({"params": right}));

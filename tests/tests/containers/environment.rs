@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use framerill_tests::{bin, repository, serving::told_by_nobody, wait_for};
+use framerill_tests::{bin, packer, python, repository, serving::told_by_nobody, wait_for};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
@@ -55,12 +56,6 @@ import os, sys
 os.execv(sys.executable, [sys.executable, '-m', *sys.argv[1:]])
 ";
 
-/// The Python of the development environment.
-fn python() -> PathBuf {
-    let beside = repository().join(".venv/bin/python");
-    env::var_os("FRAMERILL_PYTHON").map_or(beside, PathBuf::from)
-}
-
 fn done(command: &mut Command) -> String {
     let output = command.output().expect("it starts");
     let (out, err) = (&output.stdout, &output.stderr);
@@ -98,21 +93,16 @@ impl Image {
         );
         image.wheel(&copy, "wheels");
 
-        let mut repack = Command::new(python());
-        repack
-            .arg(repository().join("tests/packages/repack.py"))
-            .arg(image.path("index"));
-        done(repack.args(["numpy", "pydantic"]));
         let file = live_base();
         let installed = file.stage("python").all("RUN").flat_map(words);
         let uv = installed
             .filter_map(|it| it.strip_prefix("uv==").map(str::to_owned))
             .next();
-        let mut repack = Command::new(python());
-        repack
-            .arg(repository().join("tests/packages/repack.py"))
-            .arg(image.path("index"));
-        done(repack.args(["--script", "uv", &uv.expect("its version"), UV]));
+        packer::make(&json!({
+            "out": image.path("index"),
+            "repack": ["numpy", "pydantic"],
+            "wheels": [{"name": "uv", "version": uv.expect("its version"), "scripts": {"uv": UV}}],
+        }));
         image
     }
 

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use framerill_tests::{
-    bin,
-    live::{now, runner::python},
-};
+use framerill_tests::{bin, live::now, python};
 use framerill_worker::{Channel, message::FromChild};
 use serde_json::json;
 

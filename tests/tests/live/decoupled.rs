@@ -148,6 +148,27 @@ fn what_put_get_and_change_raise_is_told_in_the_contracts_words_and_the_loops_go
 }
 
 #[test]
+fn a_stream_without_parameters_begins_with_the_initial_ones_which_are_sent() {
+    let Some(clip) = clip() else { return };
+    let setup = Setup::python("decoupled", "Echo");
+    let setup = setup.flag("--initial-params", r#"{"fails": "never"}"#);
+    let orchestrator = Orchestrator::idle(setup);
+    let sent = || {
+        let said = orchestrator.runner.said();
+        said.matches("change with {'fails': 'never'}").count()
+    };
+    let times = |count: usize| {
+        let is_so = wait_until(SOON, || sent() >= count);
+        assert!(is_so, "{}", orchestrator.runner.last_words());
+    };
+    times(1);
+    let stream = orchestrator.stream("plain", &clip, &json!({}));
+    times(2);
+    stream.viewer.until_more(RATE, FIRST);
+    assert_eq!(sent(), 2);
+}
+
+#[test]
 fn the_initial_parameters_come_once_more_after_the_load_and_after_each_stream() {
     let Some(clip) = clip() else { return };
     let setup = Setup::python("decoupled", "Echo");

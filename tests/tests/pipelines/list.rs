@@ -9,9 +9,10 @@ use std::{
     process::Command,
 };
 
+use framerill_tests::python;
 use serde_json::json;
 
-use crate::rig::{Ended, Rig, code, python};
+use crate::rig::{Ended, Rig, code};
 
 const MANY: usize = 20;
 

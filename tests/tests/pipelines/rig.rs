@@ -2,13 +2,12 @@
 
 use std::{
     env, fs,
-    io::Write,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
-use framerill_tests::{repository, serving};
+use framerill_tests::{packer, python, serving};
 use serde_json::{Value, json};
 
 pub(crate) struct Rig {
@@ -62,12 +61,6 @@ impl Ended {
         rows.find(|it| it["name"] == name)
             .unwrap_or_else(|| panic!("no `{name}`: {self:#?}"))
     }
-}
-
-/// The Python of these tests.
-pub(crate) fn python() -> PathBuf {
-    env::var_os("FRAMERILL_PYTHON")
-        .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
 }
 
 /// A pipeline that passes pictures on; `more` goes into its class.
@@ -132,17 +125,7 @@ impl Rig {
     fn make_in(&self, out: &Path, asked: &Value) {
         let mut asked = asked.clone();
         asked["out"] = json!(out);
-        let mut child = Command::new(python())
-            .arg(repository().join("tests/pipelines/make_wheels.py"))
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("Python runs");
-        let mut stdin = child.stdin.take().expect("piped above");
-        stdin
-            .write_all(asked.to_string().as_bytes())
-            .expect("it listens");
-        drop(stdin);
-        assert!(child.wait().expect("it ends").success());
+        packer::make(&asked);
     }
 
     /// Told by nobody, with a home of its own, and without an index.

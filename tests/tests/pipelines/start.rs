@@ -133,8 +133,8 @@ fn preparing_runs_where_the_pipeline_lives_and_says_how_it_went() {
         format!("DIFFUSERS_CACHE={models}"),
         "HF_HUB_OFFLINE=0".to_owned(),
     ];
-    let errand = [("PREPARE_MODELS", "1")];
-    let served = [&image[..], &errand[..]].concat();
+    let prepares = [("PREPARE_MODELS", "1")];
+    let served = [&image[..], &prepares[..]].concat();
     for (args, env) in [
         (&["pipelines", "prepare", "glow"][..], &image[..]),
         (&["serve"], &served),

@@ -6,10 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use framerill_tests::skip;
+use framerill_tests::{python, skip};
 use serde_json::json;
 
-use crate::rig::{Rig, code, package, python};
+use crate::rig::{Rig, code, package};
 
 const CLIP: &str = "lavfi:testsrc2=size=64x64:rate=30:duration=0.2";
 

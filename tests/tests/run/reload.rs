@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::scene::{Ended, Scene, Watched, pipeline, wait_until};
 
 const FRAMES: usize = 400;
-/// Twelve seconds as fast as it goes; the first version takes its time, so that a save comes long before the end.
+/// Ten seconds of video, as fast as it goes. Each version that is not the last takes its time, so that the next one comes long
+/// before the end.
 const SOURCE: &str = "lavfi:testsrc2=size=64x64:rate=40:duration=10";
-const SLOWLY: &str = "0.05";
+const SLOWLY: &str = "0.2";
 const AT_ONCE: &str = "0";
 
 /// A pipeline whose pictures are all of one level, and which notes that it has begun.
@@ -170,8 +171,9 @@ fn a_folder_is_a_pipeline_and_every_file_in_it_counts() {
     let scene = Scene::new();
     let folder = scene.path("a_package");
     fs::create_dir(&folder).expect("a folder");
-    let code =
-        of_level(0, SLOWLY).replace("pathlib.Path('begun-0')", "pathlib.Path(f'begun-{LEVEL}')");
+    let pause = format!("{SLOWLY} if LEVEL == 100 else {AT_ONCE}");
+    let code = of_level(0, &pause);
+    let code = code.replace("pathlib.Path('begun-0')", "pathlib.Path(f'begun-{LEVEL}')");
     let code = code.replace(", 0, np", ", LEVEL, np");
     fs::write(folder.join("__init__.py"), "").expect("a file");
     fs::write(
@@ -181,7 +183,7 @@ fn a_folder_is_a_pipeline_and_every_file_in_it_counts() {
     .expect("a file");
     let level = folder.join("level.py");
     save(&level, "LEVEL = 100\n");
-    let run = start(&scene, "./a_package", &["--duration", "2"]);
+    let run = start(&scene, "./a_package", &[]);
     begun(&scene, 100);
     save(&level, "LEVEL = 200\n");
     let ended = run.into_run().end();
@@ -215,4 +217,16 @@ fn what_names_no_file_cannot_be_reloaded() {
         assert!(ended.stderr.contains(said), "{}", ended.stderr);
     }
     assert_eq!(scene.names(), Vec::<String>::new());
+}
+
+#[test]
+fn only_run_reloads_and_the_others_say_so() {
+    let scene = Scene::new();
+    for command in ["serve", "infer"] {
+        let args = [command, "--pipeline", "./gray.py", "--reload"];
+        let ended = Ended::from(scene.command(&args).output().expect("it runs"));
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        let said = "--reload is for `framerill run`";
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    }
 }

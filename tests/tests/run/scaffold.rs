@@ -2,14 +2,9 @@
 
 use std::{fs, path::Path, process::Command};
 
-use framerill_tests::repository;
+use framerill_tests::python;
 
 use crate::scene::{Ended, Scene};
-
-fn python() -> std::path::PathBuf {
-    std::env::var_os("FRAMERILL_PYTHON")
-        .map_or_else(|| repository().join(".venv/bin/python"), Into::into)
-}
 
 /// A Python of the development environment, in a folder. None where it lacks the module, which is told.
 fn run_module(folder: &Path, module: &str, args: &[&str]) -> Option<Ended> {

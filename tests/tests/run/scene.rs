@@ -11,7 +11,7 @@ use std::{
 use framerill_tests::{
     bin,
     process::{Process, descendants},
-    repository, wait_for,
+    python, repository, wait_for,
 };
 use serde_json::Value;
 
@@ -35,6 +35,7 @@ pub(crate) fn pipeline(class: &str) -> String {
     let file = match class {
         "Invert" | "Tunable" | "Batched" => "basic.py",
         "Queued" | "Twice" => "decoupled.py",
+        "Larger" | "Doubles" => "upscaler.py",
         _ => "faults.py",
     };
     format!(
@@ -89,12 +90,10 @@ impl Scene {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(bin("framerill"));
-        let python = std::env::var_os("FRAMERILL_PYTHON")
-            .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from);
         command
             .args(args)
             .current_dir(self.folder.path())
-            .env("FRAMERILL_PYTHON", python)
+            .env("FRAMERILL_PYTHON", python())
             .stdin(Stdio::null());
         command
     }

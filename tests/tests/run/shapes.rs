@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     scene::{Scene, pipeline},
-    video::pts,
+    video::{probe, pts},
 };
 
 fn frames(report: &Value, name: &str) -> Value {
@@ -45,5 +45,31 @@ fn two_pictures_for_each_frame_are_twice_as_many_a_second() {
             (two[1] - frame - 1.0 / 60.0).abs() < 1e-3,
             "{two:?} for {frame}"
         );
+    }
+}
+
+#[test]
+fn an_upscalers_file_has_its_own_size() {
+    // `Larger` says a size of its own, and its pictures of 640x480 are scaled to it.
+    for (class, size) in [("Doubles", "640,480"), ("Larger", "1024,1024")] {
+        let scene = Scene::new();
+        let clip = scene.clip("clip.mp4", 2, &[]);
+        let args = [
+            "clip.mp4",
+            "-p",
+            &pipeline(class),
+            "-o",
+            "out.mp4",
+            "--preview",
+        ];
+        let (ended, report) = scene.report(&args);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert_eq!(
+            (frames(&report, "out"), &report["restarts"]),
+            (json!(60), &json!(0))
+        );
+        let out = scene.path("out.mp4");
+        assert_eq!(probe(&out, "v:0", "width,height"), size, "{class}");
+        assert_eq!(pts(&clip), pts(&out));
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
@@ -11,7 +11,7 @@ use std::{
 use framerill_tests::{
     bin,
     process::{descendants, is_running},
-    repository, wait_until,
+    python, wait_until,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -25,13 +25,11 @@ fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(bin("framerill"));
     fs::create_dir_all(folder.join("out")).expect("a folder");
     fs::write(folder.join("out/.env"), "FRAMERILL_MAX_RESTARTS=none\n").expect("a file");
-    let python = std::env::var_os("FRAMERILL_PYTHON")
-        .map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from);
     command
         .args(["demo", "--output", "out"])
         .args(args)
         .current_dir(folder)
-        .env("FRAMERILL_PYTHON", python)
+        .env("FRAMERILL_PYTHON", python())
         // Of another server, and not the demo's.
         .env("AUTH_TOKEN", "hush")
         .env("PORT", "1")

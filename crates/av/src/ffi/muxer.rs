@@ -146,6 +146,28 @@ impl Muxer {
         }
     }
 
+    /// Gives a track of a file that has not begun other parameters.
+    pub(crate) fn replace_stream(
+        &mut self,
+        stream: usize,
+        parameters: &Parameters,
+    ) -> Result<(), Fault> {
+        // SAFETY: the context is ours and owns its streams, of which `stream` is one; the parameters are copied.
+        unsafe {
+            let context = self.as_ptr();
+            let is_there = u32::try_from(stream).is_ok_and(|it| it < (*context).nb_streams);
+            if !is_there {
+                return Err(Fault::INVALID);
+            }
+            let stream = *(*context).streams.add(stream);
+            let into = (*stream).codecpar;
+            Fault::check(sys::avcodec_parameters_copy(into, parameters.as_ptr()))?;
+            (*into).codec_tag = 0;
+            (*stream).sample_aspect_ratio = (*into).sample_aspect_ratio;
+            Ok(())
+        }
+    }
+
     /// Begins the file.
     pub(crate) fn write_header(&mut self, options: &[(&str, &str)]) -> Result<(), Fault> {
         let mut options = Options::new(options)?;

@@ -151,6 +151,10 @@ impl Egress {
     }
 
     fn take(&mut self, heard: Heard) -> Result<(), AvError> {
+        if let Heard::Size(size) = heard {
+            self.size = size;
+            self.overlay = None;
+        }
         let Some(sink) = &mut self.sink else {
             return Ok(());
         };
@@ -164,6 +168,7 @@ impl Egress {
                 sink.set_format(colour, declared.as_ref(), sound.as_ref())?;
             }
             Heard::Sound(sound) => sink.write_sound_packet(&sound, monotonic_ns())?,
+            Heard::Size(size) => sink.set_size(size)?,
         }
         self.tell_sound();
         Ok(())
@@ -241,7 +246,7 @@ impl Egress {
         let overlay = self.overlay.get_or_insert_with(|| {
             let fresh = last
                 .as_ref()
-                .filter(|_| moment.finished.is_some_and(is_fresh));
+                .filter(|(caps, _)| caps.size == size && moment.finished.is_some_and(is_fresh));
             let background = fresh.map(|(caps, bytes)| grey(*caps, bytes));
             Overlay::new(size, background.as_deref())
         });

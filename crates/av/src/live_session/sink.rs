@@ -35,6 +35,7 @@ pub(crate) struct LiveSink {
     fd: OwnedFd,
     interrupt: Interrupt,
     size: Size,
+    colour: Colour,
     video_plan: VideoPlan,
     sound_plan: SoundPlan,
     video: Option<VideoEncoder>,
@@ -48,10 +49,18 @@ pub(crate) struct LiveSink {
     refused: u64,
 }
 
+/// What every player of H.264 in 4:2:0 takes: a side more than even loses its last row or column.
+fn even(size: Size) -> Size {
+    let side = |side: u32| (side & !1).max(2);
+    Size::new(side(size.width()), side(size.height())).unwrap_or(size)
+}
+
 struct Open {
     muxer: Muxer,
     video: Option<usize>,
     sound: Option<usize>,
+    /// Of its pictures.
+    size: Size,
     /// Without pictures: where the segment began, in ticks of 1/90000 s.
     began: Option<i64>,
 }
@@ -72,7 +81,8 @@ impl LiveSink {
             name: sink.name.clone(),
             fd: take_fd(fds, sink.fd, &sink.name)?,
             interrupt: Interrupt::default(),
-            size,
+            size: even(size),
+            colour: Colour::default(),
             video_plan: plan.video.clone(),
             sound_plan: plan.sound.clone(),
             video: None,
@@ -92,8 +102,9 @@ impl LiveSink {
         declared: Option<&SourceAudio>,
         sound: Option<&AudioParams>,
     ) -> Result<(), AvError> {
-        if let Some(colour) = colour {
-            self.open_video(colour)?;
+        if let Some(colour) = colour.filter(|_| self.video.is_none()) {
+            self.colour = colour;
+            self.open_video()?;
         }
         self.interleaver.expect_pictures(self.video.is_some());
         if declared.is_none() && sound.is_none() {
@@ -134,7 +145,7 @@ impl LiveSink {
         caps: Caps,
         pts: Pts,
     ) -> Result<(), AvError> {
-        self.open_video(Colour::default())?;
+        self.open_video()?;
         let is_stale = self.is_stale();
         if let Some(video) = self.video.as_mut() {
             if is_stale {
@@ -143,6 +154,23 @@ impl LiveSink {
             video.push(pixels, caps, pts)?;
         }
         self.write_pictures()
+    }
+
+    /// Pictures of another size from here on. What was encoded before is written.
+    pub(crate) fn set_size(&mut self, size: Size) -> Result<(), AvError> {
+        let size = even(size);
+        if size == self.size {
+            return Ok(());
+        }
+        let Some(video) = &mut self.video else {
+            self.size = size;
+            return Ok(());
+        };
+        video.finish()?;
+        self.write_pictures()?;
+        self.video = None;
+        self.size = size;
+        self.open_video()
     }
 
     /// When sound has waited so many ns for its picture and goes out without.
@@ -185,14 +213,14 @@ impl LiveSink {
         self.sound_written
     }
 
-    fn open_video(&mut self, colour: Colour) -> Result<(), AvError> {
+    fn open_video(&mut self) -> Result<(), AvError> {
         if self.video.is_none() {
             let params = VideoParams {
                 size: self.size,
                 time_base: TimeBase::MPEG,
                 rate: Some(NOMINAL_RATE),
                 pixel_aspect: None,
-                colour,
+                colour: self.colour,
                 is_live: true,
             };
             let video = VideoEncoder::open(&params, &self.video_plan, Container::Segments, false)?;
@@ -256,11 +284,12 @@ impl LiveSink {
         Ok(())
     }
 
-    /// Whether the stream has a track by now that its tables do not name.
+    /// Whether the stream has a track by now that its tables do not name, or pictures of another size.
     fn is_stale(&self) -> bool {
         let lacks = |open: &Open| {
             (open.sound.is_none() && self.sound.is_some())
                 || (open.video.is_none() && self.video.is_some())
+                || (open.video.is_some() && open.size != self.size)
         };
         self.muxer.as_ref().is_some_and(lacks)
     }
@@ -360,6 +389,7 @@ impl LiveSink {
             muxer,
             video: track,
             sound,
+            size: self.size,
             began: None,
         });
         Ok(())

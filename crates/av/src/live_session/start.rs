@@ -45,6 +45,7 @@ pub(crate) struct Pending {
     source: LiveSource,
     sink: Option<LiveSink>,
     size: Size,
+    output: Size,
     live: LivePlan,
     told: Receiver<()>,
 }
@@ -67,8 +68,9 @@ pub(crate) fn open(
         return Err(AvError::Plan(what.into()));
     }
     let fd = take_fd(fds, *fd, name)?;
+    let output = plan.output_size.unwrap_or(size);
     let sink = match &plan.sink {
-        Some(sink) => Some(LiveSink::open(sink, fds, size, plan)?),
+        Some(sink) => Some(LiveSink::open(sink, fds, output, plan)?),
         None => None,
     };
     let wish = Wish::of(live);
@@ -95,6 +97,7 @@ pub(crate) fn open(
         source: LiveSource::new(fd, name, plan.audio, live),
         sink,
         size,
+        output,
         live: live.clone(),
         told,
     };
@@ -122,7 +125,7 @@ impl Pending {
             move || ingress::run(ingress, source, &to_parent),
             parent,
         );
-        let egress = Egress::new(stream, self.sink, self.size, wish);
+        let egress = Egress::new(stream, self.sink, self.output, wish);
         let to_parent = parent.clone();
         start("encode", move || egress::run(egress, &to_parent), parent);
         let (stream, to_parent, told) = (Arc::clone(stream), parent.clone(), self.told);

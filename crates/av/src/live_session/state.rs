@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::mpsc::SyncSender};
 
-use framerill_media::Caps;
+use framerill_media::{Caps, Size};
 use framerill_worker::message::{ErrorReport, MediaStats, SourceAudio};
 
 use super::presenter::{Presenter, Rules};
@@ -33,6 +33,8 @@ pub(crate) enum Heard {
     },
     /// Sound.
     Sound(AudioPacket),
+    /// The pictures that go out have this size from here on.
+    Size(Size),
 }
 
 /// The state.

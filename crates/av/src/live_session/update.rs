@@ -1,8 +1,10 @@
 //! `update` to live media: the worker reloads, or has reloaded.
 
+use framerill_media::Size;
 use framerill_worker::{message::Problem, runtime::monotonic_ns};
 use serde_json::{Map, Value};
 
+use super::state::Heard;
 use crate::stream::Stream;
 
 /// Does what `params` say, unless they break rules or are only to be checked.
@@ -17,6 +19,9 @@ pub(crate) fn update(
     let is_attached = state.attached.is_some();
     if let Some(live) = state.live.as_mut().filter(|_| !check) {
         let now = monotonic_ns();
+        if let Some(size) = change.output_size {
+            live.hear(Heard::Size(size));
+        }
         live.is_reloading = change.is_reloading.unwrap_or(live.is_reloading);
         if live.is_reloading {
             live.shows_reload = change.shows.unwrap_or(live.shows_reload);
@@ -37,12 +42,25 @@ pub(crate) fn update(
 struct Change {
     is_reloading: Option<bool>,
     shows: Option<bool>,
+    output_size: Option<Size>,
 }
 
 impl Change {
     fn of(params: &Map<String, Value>) -> Result<Self, Vec<Problem>> {
         let (mut change, mut problems) = (Self::default(), Vec::new());
         for (field, value) in params {
+            if field == "output_size" {
+                match serde_json::from_value(value.clone()) {
+                    Ok(size) => change.output_size = Some(size),
+                    Err(error) => problems.push(Problem {
+                        field: field.clone(),
+                        rule: "size".to_owned(),
+                        value: value.clone(),
+                        message: format!("`output_size` is a width and a height: {error}"),
+                    }),
+                }
+                continue;
+            }
             let (place, rule) = match field.as_str() {
                 "reloading" => (Some(&mut change.is_reloading), "type boolean"),
                 "show_reloading_frame" => (Some(&mut change.shows), "type boolean"),
@@ -54,7 +72,7 @@ impl Change {
                     let message = match place {
                         Some(_) => format!("`{field}` is true or false"),
                         None => format!(
-                            "live media has no `{field}`, only `reloading` and `show_reloading_frame`"
+                            "live media has no `{field}`, only `reloading`, `show_reloading_frame` and `output_size`"
                         ),
                     };
                     problems.push(Problem {
@@ -101,5 +119,19 @@ mod tests {
                 "strength: unknown".into()
             ])
         );
+        let size = Size::new(1024, 512).ok();
+        assert_eq!(
+            of(json!({"output_size": [1024, 512]})).unwrap().output_size,
+            size
+        );
+        for wrong in [
+            json!([0, 4]),
+            json!([16384, 16384]),
+            json!("2x2"),
+            json!([1]),
+        ] {
+            let problems = of(json!({ "output_size": wrong })).unwrap_err();
+            assert_eq!(problems, ["output_size: size"], "{wrong}");
+        }
     }
 }

@@ -208,6 +208,7 @@ pub(crate) fn run(
     let size = Size::new(info.width, info.height).unwrap();
     let caps = Caps::new(format, size).unwrap();
     let mut sink = SinkWriter::open(plan.sink.as_ref().unwrap(), fds, &source, size, plan)?;
+    sink.begin(size)?;
     let mut scaler = Scaler::new(&source, plan, caps)?;
     let mut slot = vec![0; caps.picture_bytes()];
     loop {

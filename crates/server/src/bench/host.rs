@@ -78,6 +78,7 @@ impl Host {
             history: None,
             batch: None,
             request_id: String::new(),
+            output_size: None,
             live: false,
             fds: 1,
         };

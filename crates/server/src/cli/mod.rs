@@ -13,7 +13,10 @@ mod trickle;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{
+    Parser, Subcommand,
+    error::{ContextKind, ErrorKind},
+};
 
 use crate::{exit::Exit, failure::Failure, init, terminal::LastLines};
 
@@ -117,6 +120,15 @@ fn wants_json() -> bool {
 
 /// What clap found wrong, in one line.
 fn usage(error: &clap::Error) -> Failure {
+    let unknown = (error.kind() == ErrorKind::UnknownArgument)
+        .then(|| error.get(ContextKind::InvalidArg))
+        .flatten();
+    if unknown.is_some_and(|it| it.to_string() == "--reload") {
+        let text =
+            "--reload is for `framerill run`: what serves goes on with the code that it started";
+        return Failure::usage("usage", text)
+            .hint("work on the pipeline with `framerill run CLIP --pipeline PATH --reload`, and start the server anew");
+    }
     let text = error.to_string();
     let lines = text.lines().map(str::trim).take_while(|line| {
         !line.starts_with("Usage:") && !line.starts_with("For more information")

@@ -69,7 +69,7 @@ pub(super) struct Run {
     /// Run the pipeline on this terminal without deadlines or restarts, so that a debugger works
     #[arg(long)]
     in_process: bool,
-    /// Load the pipeline anew whenever one of its files is saved, while the video goes on
+    /// Load the pipeline anew whenever one of its files is saved, while the video goes on (`serve` and `infer` do not)
     #[arg(long)]
     reload: bool,
     /// End with one JSON object on stdout
@@ -100,7 +100,7 @@ impl Run {
         }
         let pipeline =
             Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough)?;
-        for note in pipeline.notes(self.python.as_deref()) {
+        for note in pipeline.notes(self.python.as_deref(), Effort::Quick) {
             crate::terminal::tell(format_args!("framerill: {note}"));
         }
         if self.reload {

@@ -13,7 +13,7 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
 /// More entries of a folder than these are not told apart.
-const MOST: usize = 20_000;
+const MAX_ENTRIES: usize = 20_000;
 
 /// What an answer depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ fn look_at(path: &Path, text: &mut String) {
 /// The names of all entries, for a module that appears; how packages' metadata and search paths are.
 fn look_into(folder: &Path, text: &mut String) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let names: BTreeSet<_> = entries.take(MOST).map(|it| it.file_name()).collect();
+    let names: BTreeSet<_> = entries.take(MAX_ENTRIES).map(|it| it.file_name()).collect();
     writeln!(text, "{}", folder.display()).ok();
     for name in names {
         let Some(name) = name.to_str().filter(|it| *it != "__pycache__") else {

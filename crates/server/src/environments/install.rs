@@ -8,16 +8,16 @@ use std::{
 };
 
 use super::{
-    errand::Errands,
     fingerprint::{digest, of_sources},
-    found::{Found, Place, Scan},
     home::Home,
     installer::{Installer, Order},
     litter,
     name::{Name, normal},
     record::{self, Record},
     renew,
+    scan::{EntryPoint, Place, Scan},
     spec::{Kind, Spec, Wish},
+    subprocess::Subprocesses,
     wheels,
 };
 use crate::{failure::Failure, program};
@@ -47,7 +47,7 @@ pub(crate) struct Made {
     pub(crate) record: Record,
     pub(crate) interpreter: PathBuf,
     /// Those of the package.
-    pub(crate) pipelines: Vec<Found>,
+    pub(crate) pipelines: Vec<EntryPoint>,
     /// It was there already; nothing was installed.
     pub(crate) was_there: bool,
 }
@@ -82,9 +82,9 @@ pub(crate) fn install(wanted: &Wanted, mut say: impl FnMut(&str)) -> Result<Made
     let shelf = wheels::put(&home)?;
     let base = program::python(wanted.python.as_deref());
     let mut site = litter::Site::new(&home)?;
-    let mut errands = Errands::begin(wanted.within)?;
+    let mut subprocesses = Subprocesses::begin(wanted.within)?;
     let installer = Installer::find();
-    installer.make(&mut errands, &base, &site.folder, &mut say)?;
+    installer.make(&mut subprocesses, &base, &site.folder, &mut say)?;
     let order = Order {
         spec: &spec.argument,
         editable: wanted.editable,
@@ -93,10 +93,10 @@ pub(crate) fn install(wanted: &Wanted, mut say: impl FnMut(&str)) -> Result<Made
         shelf: &shelf,
         upgrade: wanted.upgrade,
     };
-    installer.install(&mut errands, &site.folder, &order, &mut say)?;
+    installer.install(&mut subprocesses, &site.folder, &order, &mut say)?;
     let interpreter = site.folder.join("bin/python");
     let scan = Place::Own(interpreter.clone()).scan(&home)?;
-    errands.check()?;
+    subprocesses.check()?;
     let (distribution, version) = distribution_of(&spec, &scan)?;
     let pipelines = pipelines_of(&distribution, &scan)?;
     let name = match asked {
@@ -181,14 +181,14 @@ fn is_there(
 }
 
 /// What the usual Python has of a package already, if it is that one.
-pub(crate) fn in_usual_python(spec: &str, python: Option<&Path>) -> Option<Vec<Found>> {
+pub(crate) fn in_usual_python(spec: &str, python: Option<&Path>) -> Option<Vec<EntryPoint>> {
     let home = Home::find().ok()?;
     let spec = Spec::parse(spec, &env::current_dir().ok()?).ok()?;
     let found = Place::Usual(program::python(python))
         .look(&home)
         .ok()?
         .pipelines;
-    let fits = |it: &Found| is_satisfied(&spec, &it.distribution, &it.version);
+    let fits = |it: &EntryPoint| is_satisfied(&spec, &it.distribution, &it.version);
     let all: Vec<_> = found.into_iter().filter(fits).collect();
     (!all.is_empty()).then_some(all)
 }
@@ -260,8 +260,8 @@ fn distribution_of(spec: &Spec, scan: &Scan) -> Result<(String, String), Failure
 const OF_INSTALLERS: [&str; 4] = ["pip", "setuptools", "wheel", "uv"];
 
 /// The pipelines that a package registers, or that come with it.
-fn pipelines_of(distribution: &str, scan: &Scan) -> Result<Vec<Found>, Failure> {
-    let is_own = |it: &&Found| normal(&it.distribution) == normal(distribution);
+fn pipelines_of(distribution: &str, scan: &Scan) -> Result<Vec<EntryPoint>, Failure> {
+    let is_own = |it: &&EntryPoint| normal(&it.distribution) == normal(distribution);
     let own: Vec<_> = scan.pipelines.iter().filter(is_own).cloned().collect();
     if !own.is_empty() {
         return Ok(own);
@@ -283,7 +283,7 @@ fn pipelines_of(distribution: &str, scan: &Scan) -> Result<Vec<Found>, Failure> 
 /// An environment that works is not replaced by one of which nothing does.
 fn keeps_its_promise(
     earlier: Option<&Record>,
-    pipelines: &[Found],
+    pipelines: &[EntryPoint],
     name: &Name,
 ) -> Result<(), Failure> {
     let first_error = pipelines.iter().find_map(|it| it.error.as_deref());
@@ -312,10 +312,10 @@ pub(super) fn link(home: &Home, record: &Record) {
 mod tests {
     use super::{super::record::example, *};
 
-    fn found(name: &str, distribution: &str, error: Option<&str>) -> Found {
-        Found {
+    fn found(name: &str, distribution: &str, error: Option<&str>) -> EntryPoint {
+        EntryPoint {
             error: error.map(str::to_owned),
-            ..Found::example(name, distribution)
+            ..EntryPoint::example(name, distribution)
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use super::{errand::Errands, found::alone, wheels::Shelf};
+use super::{scan::alone, subprocess::Subprocesses, wheels::Shelf};
 use crate::{failure::Failure, program};
 
 /// Which of them.
@@ -39,7 +39,7 @@ impl Installer {
     /// Makes an empty environment.
     pub(super) fn make(
         &self,
-        errands: &mut Errands,
+        subprocesses: &mut Subprocesses,
         base: &Path,
         folder: &Path,
         say: impl FnMut(&str),
@@ -63,7 +63,7 @@ impl Installer {
                 command
             }
         };
-        let done = errands.run(command.arg(folder), say)?;
+        let done = subprocesses.run(command.arg(folder), say)?;
         if done.status.success() {
             return Ok(());
         }
@@ -77,13 +77,13 @@ impl Installer {
     /// Fills it.
     pub(super) fn install(
         &self,
-        errands: &mut Errands,
+        subprocesses: &mut Subprocesses,
         folder: &Path,
         order: &Order<'_>,
         say: impl FnMut(&str),
     ) -> Result<(), Failure> {
         let mut command = self.filling(folder, order);
-        let done = errands.run(&mut command, say)?;
+        let done = subprocesses.run(&mut command, say)?;
         match done.status.success() {
             true => Ok(()),
             false => Err(done
@@ -95,7 +95,7 @@ impl Installer {
     /// Puts our own packages into it once more, those that it has; nothing else is touched and no index asked.
     pub(super) fn refresh(
         &self,
-        errands: &mut Errands,
+        subprocesses: &mut Subprocesses,
         folder: &Path,
         requirements: &[&str],
         say: impl FnMut(&str),
@@ -106,7 +106,7 @@ impl Installer {
             Self::Pip => "--force-reinstall",
         });
         command.args(["--no-index", "--no-deps"]).args(requirements);
-        let done = errands.run(&mut command, say)?;
+        let done = subprocesses.run(&mut command, say)?;
         match done.status.success() {
             true => Ok(()),
             false => Err(done.failure(

@@ -9,10 +9,10 @@ use std::{
 use framerill_worker::filters;
 
 use super::{
-    found::{Found, Place, Scan},
     hidden::instead,
     home::Home,
     record::{self, Record},
+    scan::{EntryPoint, Place, Scan},
     wheels,
 };
 use crate::{failure::Failure, program};
@@ -23,7 +23,7 @@ const AT_ONCE: usize = 8;
 /// A pipeline of a package, and where it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    pub(crate) found: Found,
+    pub(crate) found: EntryPoint,
     /// The environment's name; none is the usual Python.
     pub(crate) environment: Option<String>,
     pub(crate) interpreter: PathBuf,
@@ -170,7 +170,7 @@ fn merge<'a>(
 mod tests {
     use super::{super::record::example, *};
 
-    fn scan(pipelines: &[Found]) -> Result<Scan, Failure> {
+    fn scan(pipelines: &[EntryPoint]) -> Result<Scan, Failure> {
         Ok(Scan::of(pipelines))
     }
 
@@ -179,20 +179,20 @@ mod tests {
         let usual = Place::Usual("python3".into());
         let own = Place::Own("env/bin/python".into());
         let record = example("glow", &[]);
-        let broken = Found {
+        let broken = EntryPoint {
             error: Some("no torch".into()),
-            ..Found::example("matte", "matte")
+            ..EntryPoint::example("matte", "matte")
         };
         let first = scan(&[
-            Found::example("glow", "glow"),
-            Found::example("invert", "mine"),
+            EntryPoint::example("glow", "glow"),
+            EntryPoint::example("invert", "mine"),
             broken,
         ]);
         let second = scan(&[
-            Found::example("glow", "glow"),
-            Found::example("other", "glow"),
-            Found::example("matte", "matte"),
-            Found::example("noop", "framerill"),
+            EntryPoint::example("glow", "glow"),
+            EntryPoint::example("other", "glow"),
+            EntryPoint::example("matte", "matte"),
+            EntryPoint::example("noop", "framerill"),
         ]);
         let listing = merge(Some((first, &usual)), [(&record, second, &own)].into_iter());
         let told: Vec<_> = listing
@@ -238,7 +238,7 @@ mod tests {
         let gone = || Err(Failure::cannot_start("no_program", "gone"));
         let all = [
             (&record, gone(), &own),
-            (&record, scan(&[Found::example("other", "o")]), &own),
+            (&record, scan(&[EntryPoint::example("other", "o")]), &own),
         ];
         let listing = merge(Some((gone(), &usual)), all.into_iter());
         assert_eq!((listing.rows.len(), listing.broken.len()), (1, 1));

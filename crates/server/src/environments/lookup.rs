@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    found::Place,
     home::Home,
     name::Name,
     record::{self, Record},
     renew,
+    scan::Place,
 };
 use crate::{failure::Failure, program};
 

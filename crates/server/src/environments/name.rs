@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The longest one; folders are made of them.
-const LONGEST: usize = 64;
+const MAX_CHARS: usize = 64;
 
 /// The name of an environment: small letters, digits and single hyphens, so that it is a folder's name and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,12 +18,12 @@ impl Name {
         let is_letter = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
         let has_ends = text.starts_with(is_letter) && text.ends_with(is_letter);
         let is_right = text.chars().all(|it| is_letter(it) || it == '-') && !text.contains("--");
-        if has_ends && is_right && text.len() <= LONGEST {
+        if has_ends && is_right && text.len() <= MAX_CHARS {
             return Ok(Self(text.to_owned()));
         }
-        let shown: String = text.chars().take(LONGEST).collect();
+        let shown: String = text.chars().take(MAX_CHARS).collect();
         Err(format!(
-            "`{shown}` is no name of an environment: give small letters, digits and single hyphens, {LONGEST} at most"
+            "`{shown}` is no name of an environment: give small letters, digits and single hyphens, {MAX_CHARS} at most"
         ))
     }
 
@@ -76,8 +76,8 @@ mod tests {
         ] {
             assert!(Name::parse(wrong).is_err(), "{wrong:?}");
         }
-        assert!(Name::parse(&"a".repeat(LONGEST)).is_ok());
-        assert!(Name::parse(&"a".repeat(LONGEST + 1)).is_err());
+        assert!(Name::parse(&"a".repeat(MAX_CHARS)).is_ok());
+        assert!(Name::parse(&"a".repeat(MAX_CHARS + 1)).is_err());
     }
 
     #[test]

@@ -15,9 +15,9 @@ use super::{
 use crate::failure::Failure;
 
 /// The longest record that is read.
-const LONGEST: u64 = 1 << 20;
+const MAX_RECORD_BYTES: u64 = 1 << 20;
 /// More environments than these are not looked at.
-const MOST: usize = 1000;
+const MAX_RECORDS: usize = 1000;
 
 /// One environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ pub(crate) fn all(home: &Home) -> Vec<Record> {
         let file = entry.file_name();
         Name::parse(file.to_str()?.strip_suffix(".json")?).ok()
     });
-    let mut names: Vec<_> = names.take(MOST).collect();
+    let mut names: Vec<_> = names.take(MAX_RECORDS).collect();
     names.sort();
     names.iter().filter_map(|name| of(home, name)).collect()
 }
@@ -105,7 +105,7 @@ fn read(path: &Path) -> Option<Record> {
     let mut text = String::new();
     fs::File::open(path)
         .ok()?
-        .take(LONGEST)
+        .take(MAX_RECORD_BYTES)
         .read_to_string(&mut text)
         .ok()?;
     let record: Record = serde_json::from_str(&text).ok()?;

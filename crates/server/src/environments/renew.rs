@@ -3,13 +3,13 @@
 use std::{fs, io, os::unix::fs::symlink, path::Path, time::Duration};
 
 use super::{
-    errand::{Errands, INTERRUPTED},
     home::Home,
     install::link,
     installer::Installer,
     litter,
     name::normal,
     record::Record,
+    subprocess::{INTERRUPTED, Subprocesses},
     wheels,
 };
 use crate::{failure::Failure, terminal};
@@ -49,9 +49,9 @@ fn renew(home: &Home, record: &Record) -> Result<Record, Failure> {
         .iter()
         .filter(|(name, _)| has.contains(&normal(name)));
     let requirements: Vec<_> = ours.map(|(_, line)| line.as_str()).collect();
-    let mut errands = Errands::begin(WITHIN)?;
+    let mut subprocesses = Subprocesses::begin(WITHIN)?;
     let installer = Installer::called(&record.installer);
-    installer.refresh(&mut errands, &site.folder, &requirements, |_| {})?;
+    installer.refresh(&mut subprocesses, &site.folder, &requirements, |_| {})?;
     let record = Record {
         folder: site.name(),
         runtime: wheels::DIGEST.to_owned(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::name::normal;
 use crate::failure::Failure;
 
-const LONGEST: usize = 2000;
+const MAX_BYTES: usize = 2000;
 /// What begins the address of a repository for installers.
 const GIT: &str = "git+";
 const ARCHIVES: [&str; 3] = [".whl", ".tar.gz", ".zip"];
@@ -55,7 +55,7 @@ impl Spec {
         if text.starts_with('-') {
             return Err(wrong("it begins like a flag"));
         }
-        if text.len() > LONGEST || text.contains(char::is_control) {
+        if text.len() > MAX_BYTES || text.contains(char::is_control) {
             return Err(wrong("it is too long, or holds control characters"));
         }
         if let Some((scheme, rest)) = text.split_once("://") {

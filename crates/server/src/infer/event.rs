@@ -20,6 +20,8 @@ pub(super) enum Event {
     Error {
         pipeline: String,
         message: String,
+        /// Where the author's code was, if it was there.
+        traceback: Option<String>,
         at_ms: u64,
         now_ms: u64,
     },
@@ -92,11 +94,18 @@ impl Event {
             Self::Error {
                 pipeline,
                 message,
+                traceback,
                 at_ms,
                 now_ms,
-            } => json!({
-                "type": "error", "pipeline": pipeline, "message": message, "time": seconds(*at_ms), "timestamp": now_ms,
-            }),
+            } => {
+                let mut object = json!({
+                    "type": "error", "pipeline": pipeline, "message": message, "time": seconds(*at_ms), "timestamp": now_ms,
+                });
+                if let Some(traceback) = traceback {
+                    object["traceback"] = json!(traceback);
+                }
+                object
+            }
             Self::Restart {
                 pipeline,
                 count,
@@ -158,6 +167,7 @@ mod tests {
         Event::Error {
             pipeline: "p".to_owned(),
             message: message.to_owned(),
+            traceback: None,
             at_ms: 1500,
             now_ms: 2000,
         }
@@ -234,6 +244,32 @@ mod tests {
         assert_eq!(sent["type"], "status");
         let times = (&sent["last_status_timestamp"], &sent["timestamp"]);
         assert_eq!(times, (&json!(1), &json!(2)));
+    }
+
+    #[test]
+    fn an_error_has_a_traceback_only_where_the_authors_code_was() {
+        let Event::Error {
+            pipeline,
+            message,
+            at_ms,
+            now_ms,
+            ..
+        } = error("m")
+        else {
+            unreachable!("an error");
+        };
+        let with = Event::Error {
+            pipeline,
+            message,
+            traceback: Some("Traceback\n  here".to_owned()),
+            at_ms,
+            now_ms,
+        };
+        assert_eq!(sent(&with)["event"]["traceback"], "Traceback\n  here");
+        let without = sent(&error("m"))["event"].clone();
+        let names: Vec<_> = without.as_object().unwrap().keys().cloned().collect();
+        let of_the_contract = ["message", "pipeline", "time", "timestamp", "type"];
+        assert_eq!(names, of_the_contract);
     }
 
     #[test]

@@ -140,6 +140,7 @@ pub(super) fn media_plan(plan: &Plan, source: Source, sink: Sink) -> MediaPlan {
         source,
         sink: Some(sink),
         size: plan.size,
+        output_size: None,
         fps: plan.fps,
         start: plan.start,
         duration: plan.duration,

@@ -149,7 +149,7 @@ impl<'a> Engine<'a> {
     fn turn(&mut self, report: &mut Report, progress: &mut Progress) -> Result<Ended, Failure> {
         self.updates(report, progress)?;
         loop {
-            self.wait(progress)?;
+            self.wait(report, progress)?;
             self.updates(report, progress)?;
             if self.inbox.is_abandoned() {
                 return Err(Failure::failed("internal", "nobody wants it any more"));
@@ -179,7 +179,7 @@ impl<'a> Engine<'a> {
 
     /// Takes what has come, or waits for it until the next deadline.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-    fn wait(&mut self, progress: &mut Progress) -> Result<(), Failure> {
+    fn wait(&mut self, report: &mut Report, progress: &mut Progress) -> Result<(), Failure> {
         let next = [
             self.media.next_deadline(),
             self.worker.next_deadline(),
@@ -194,7 +194,7 @@ impl<'a> Engine<'a> {
             });
         match self.inbox.incoming.recv_timeout(wait) {
             Ok(incoming) => {
-                self.take(incoming, progress)?;
+                self.take(incoming, report, progress)?;
                 for incoming in self
                     .inbox
                     .incoming
@@ -202,7 +202,7 @@ impl<'a> Engine<'a> {
                     .take(BATCH)
                     .collect::<Vec<_>>()
                 {
-                    self.take(incoming, progress)?;
+                    self.take(incoming, report, progress)?;
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -216,7 +216,12 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    fn take(&mut self, incoming: Incoming, progress: &mut Progress) -> Result<(), Failure> {
+    fn take(
+        &mut self,
+        incoming: Incoming,
+        report: &mut Report,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
         match incoming {
             Incoming::Child(notice) if notice.child == MEDIA => self.media.handle(notice),
             Incoming::Child(notice) if notice.child == self.worker_id => self.worker.handle(notice),
@@ -225,7 +230,7 @@ impl<'a> Engine<'a> {
                     reload.handle(notice);
                 }
             }
-            Incoming::Saved => self.saved(progress),
+            Incoming::Saved => self.saved(report, progress),
             Incoming::Abandoned => {}
             Incoming::Signal(signal) => match self.ending {
                 Some(Ending::Signal(_)) => {
@@ -320,8 +325,7 @@ impl<'a> Engine<'a> {
                 if self.detaching.is_some() && id == self.detaching {
                     self.detaching = None;
                     self.attached = false;
-                    self.reload.iter_mut().for_each(Reload::detached);
-                    self.attach();
+                    self.released(report, progress);
                 }
             }
             FromChild::Stats { stats } => {
@@ -458,7 +462,7 @@ impl<'a> Engine<'a> {
                 // It would fail the same way again.
                 let error = self.last_error.as_ref().expect("it said why");
                 let failure = Failure::of_child(error);
-                self.worker_failed(failure, progress);
+                self.worker_failed(failure, report, progress);
             }
             Event::Restarting {
                 reason,
@@ -483,7 +487,7 @@ impl<'a> Engine<'a> {
                 let failure = self.failure_of_worker(&reason, report.restarts);
                 self.worker_ready = false;
                 self.detach(false);
-                self.worker_failed(failure, progress);
+                self.worker_failed(failure, report, progress);
             }
             _ => {}
         }
@@ -581,6 +585,7 @@ impl<'a> Engine<'a> {
             history,
             batch,
             request_id: String::new(),
+            output_size: None,
             live: false,
             fds: 1,
         };
@@ -601,6 +606,7 @@ impl<'a> Engine<'a> {
         if matches!(why, Ending::Failure(_)) {
             self.worker.stop(LEAVE_WITHIN);
         }
+        self.reload.iter_mut().for_each(Reload::end);
         self.ending = Some(why);
     }
 

@@ -33,7 +33,7 @@ const MAX_FRAME_TIME: &str = "FRAMERILL_MAX_FRAME_TIME";
 
 /// Processes of a worker, with all that it starts, and the three around it: far more than any needs, and fewer than a machine
 /// has room for.
-const MOST_PROCESSES: usize = 256;
+const MAX_PROCESSES: usize = 256;
 
 /// What bounds a worker.
 #[derive(Clone, Copy, Debug)]
@@ -151,7 +151,7 @@ pub(crate) fn worker_command(
     let (program, args) = invocation(pipeline, python)?;
     let limits = Limits {
         memory: bounds.memory,
-        processes: Some(MOST_PROCESSES),
+        processes: Some(MAX_PROCESSES),
     };
     let mut command = Command::new(program)
         .args(args)
@@ -166,7 +166,7 @@ pub(crate) fn worker_command(
     };
     if matches!(pipeline, Pipeline::Installed { .. }) {
         // Another Python's packages are no part of it either.
-        for name in environments::OTHERS {
+        for name in environments::PYTHON_VARIABLES {
             command = command.env_remove(name);
         }
     }

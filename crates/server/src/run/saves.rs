@@ -1,6 +1,7 @@
 //! The driver: looks at a pipeline's files again and again, and tells the run when one was saved.
 
 mod look;
+mod watch;
 
 use std::{
     path::PathBuf,
@@ -11,12 +12,8 @@ use std::{
 
 use super::inbox::Incoming;
 use crate::failure::Failure;
-use look::{Changes, snapshot};
-
-/// How often files are looked at; what is the same twice is complete.
-const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// Of the time at most one part in so many goes into looking: a large folder is looked at less often.
-const SHARE: u32 = 20;
+use look::snapshot;
+use watch::Watch;
 
 /// Watches until it is dropped.
 #[derive(Debug)]
@@ -28,18 +25,16 @@ impl Saves {
     /// From now on a change of a Python file in `place`, a file or a folder, is told to `owner`.
     pub(super) fn watch(place: PathBuf, owner: SyncSender<Incoming>) -> Result<Self, Failure> {
         let (sender, dropped) = channel::<()>();
-        let mut changes = Changes::since(snapshot(&place));
-        let watch = move || {
-            let mut pause = LOOK_EVERY;
-            while dropped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        let mut watch = Watch::since(snapshot(&place));
+        let look = move || {
+            while dropped.recv_timeout(watch.pause()) == Err(RecvTimeoutError::Timeout) {
                 let (now, took) = timed(|| snapshot(&place));
-                pause = LOOK_EVERY.max(took * SHARE);
-                if changes.look(now) && owner.send(Incoming::Saved).is_err() {
+                if watch.looked(now, took) && owner.send(Incoming::Saved).is_err() {
                     break;
                 }
             }
         };
-        let thread = thread::Builder::new().name("saves".into()).spawn(watch);
+        let thread = thread::Builder::new().name("saves".into()).spawn(look);
         thread.map_err(|error| {
             Failure::cannot_start("internal", format!("no thread for --reload: {error}"))
         })?;

@@ -20,7 +20,7 @@ const TAKEN: [&str; 11] = [
 ];
 const KEYWORDS: &str = "False None True and as assert async await break class continue def del elif else except finally for \
     from global if import in is lambda nonlocal not or pass raise return try while with yield";
-const LONGEST: usize = 64;
+const MAX_CHARS: usize = 64;
 
 /// What a package is called: as a distribution, in Python, and as a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Name {
     /// A name that package indexes, Python and `--pipeline` all take; else why not.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let wrong = |why: &str, hint: &str| {
-            let text: String = text.chars().take(LONGEST + 1).collect();
+            let text: String = text.chars().take(MAX_CHARS + 1).collect();
             Err(Failure::usage(
                 "new_name",
                 format!("`{text}` cannot be a pipeline's name: {why}"),
@@ -48,8 +48,8 @@ impl Name {
         if text.is_empty() {
             return wrong("it is empty", words);
         }
-        if text.chars().count() > LONGEST {
-            return wrong(&format!("it is longer than {LONGEST} characters"), words);
+        if text.chars().count() > MAX_CHARS {
+            return wrong(&format!("it is longer than {MAX_CHARS} characters"), words);
         }
         if let Some(odd) = text
             .chars()
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_name_that_somebody_could_not_take_is_refused_with_what_to_do() {
-        let long = "a".repeat(LONGEST + 1);
+        let long = "a".repeat(MAX_CHARS + 1);
         for (given, why) in [
             ("", "empty"),
             (&*long, "longer than 64"),

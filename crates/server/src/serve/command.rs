@@ -8,9 +8,9 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use super::{
     attend::attend,
-    dotenv, errands,
+    dotenv,
     keeper::{Ended, Keeper, News},
-    routes,
+    provision, routes,
     settings::{HOST, PORT, Settings, TRICKLE},
     shared::Shared,
     source::Sources,
@@ -39,14 +39,14 @@ pub(crate) struct Serve {
 /// Serves until a signal, or until infer cannot be had.
 pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     let mut sources = sources(asked.flags, asked.dotenv)?;
-    let installed = errands::install(&mut sources)?;
+    let installed = provision::install(&mut sources)?;
     let settings = Settings::load(sources, installed.as_deref())?;
     speak_as("serve", settings.verbose);
     for note in &settings.notes {
         log(Level::Warning, note);
     }
     if settings.prepares {
-        return errands::prepare(&settings, asked.json);
+        return provision::prepare(&settings, asked.json);
     }
     if settings.infer_program.is_none() {
         // Whoever waits for the port is not told that a pipeline is served which nobody has.

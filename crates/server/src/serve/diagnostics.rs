@@ -30,7 +30,7 @@ pub(super) fn tell(why: &'static str) {
         return;
     }
     let work = move || {
-        log(Level::Warning, format_args!("{why}: {}", Found::read()));
+        log(Level::Warning, format_args!("{why}: {}", Machine::read()));
         throttle(Throttle::end);
     };
     let spawned = thread::Builder::new()
@@ -73,9 +73,9 @@ impl Throttle {
     }
 }
 
-/// What was found. What cannot be read is left out.
+/// How this machine stands. What cannot be read is left out.
 #[derive(Default)]
-struct Found {
+struct Machine {
     /// Available and all of it, bytes.
     memory: Option<(u64, u64)>,
     /// Of a container: used and allowed, bytes.
@@ -99,7 +99,7 @@ struct Process {
     waits_in: String,
 }
 
-impl Found {
+impl Machine {
     fn read() -> Self {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let number = |path: &str| text(path).trim().parse::<u64>().ok();
@@ -107,15 +107,15 @@ impl Found {
         let load = text("/proc/loadavg");
         let load: Vec<_> = load.split(' ').take(3).collect();
         let disk = rustix::fs::statvfs(std::env::temp_dir()).ok();
-        let mut found = Self {
+        let mut machine = Self {
             memory: of_meminfo(&text("/proc/meminfo")),
             limit: used.zip(number("/sys/fs/cgroup/memory.max")),
             load: (load.len() == 3).then(|| load.join(" ")),
             disk: disk.map(|it| (it.f_bavail * it.f_frsize, it.f_blocks * it.f_frsize)),
             processes: Vec::new(),
         };
-        found.read_below(std::process::id());
-        found
+        machine.read_below(std::process::id());
+        machine
     }
 
     /// Every process below that one, the nearest first.
@@ -164,7 +164,7 @@ fn kib(value: &str) -> Option<u64> {
     value.strip_suffix("kB")?.trim().parse().ok()
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("diagnostics")?;
         if let Some((available, all)) = self.memory {
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn what_the_kernel_says_is_told_in_one_line() {
         let status = "Name:\tframerill\nState:\tT (stopped)\nVmRSS:\t   20480 kB\nThreads:\t9\n";
-        let found = Found {
+        let machine = Machine {
             memory: of_meminfo("MemTotal:  4194304 kB\nMemFree: 1 kB\nMemAvailable: 1048576 kB\n"),
             limit: Some((MIB, 2 * MIB)),
             load: Some("0.1 0.2 0.3".to_owned()),
@@ -230,30 +230,33 @@ mod tests {
             processes: process(7, status, "do_signal_stop\n").into_iter().collect(),
         };
         assert_eq!(
-            found.to_string(),
+            machine.to_string(),
             "diagnostics; memory 1024 of 4096 MiB available; this container uses 1 of 2 MiB; load 0.1 0.2 0.3; temporary files: 3 of 4 MiB free; framerill 7: T (stopped), 20 MiB resident, 9 threads, waits in do_signal_stop"
         );
     }
 
     #[test]
     fn what_cannot_be_read_is_left_out() {
-        let found = Found {
+        let machine = Machine {
             memory: of_meminfo("nonsense"),
             processes: process(7, "nonsense", "").into_iter().collect(),
-            ..Found::default()
+            ..Machine::default()
         };
-        assert_eq!(found.to_string(), "diagnostics; no process below this one");
+        assert_eq!(
+            machine.to_string(),
+            "diagnostics; no process below this one"
+        );
     }
 
     #[test]
     fn a_machine_has_memory_and_a_load() {
-        let found = Found::read();
+        let machine = Machine::read();
         assert!(
-            found
+            machine
                 .memory
                 .is_some_and(|(available, all)| available <= all)
         );
-        assert!(found.load.is_some() && found.disk.is_some());
+        assert!(machine.load.is_some() && machine.disk.is_some());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use framerill_worker::filters;
 
 use super::{
     settings::INSTALL,
-    source::{Found, Layer},
+    source::{Layer, Sourced},
 };
 use crate::{
     failure::Failure,
@@ -34,8 +34,8 @@ pub(super) struct Pipeline {
 ///
 /// Where a package was installed at the start, its one entry point is served unless something else is named.
 pub(super) fn pipeline(
-    pipeline: Option<Found>,
-    model: Option<Found>,
+    pipeline: Option<Sourced>,
+    model: Option<Sourced>,
     installed: Option<&[String]>,
 ) -> Result<(Pipeline, Vec<String>), Failure> {
     let names_none = pipeline.as_ref().is_none_or(|it| it.value == ROUTE) && model.is_none();
@@ -51,8 +51,8 @@ pub(super) fn pipeline(
     named(pipeline, model)
 }
 
-fn of_package(name: &str) -> Found {
-    Found {
+fn of_package(name: &str) -> Sourced {
+    Sourced {
         value: name.to_owned(),
         layer: INSTALL
             .contract
@@ -79,8 +79,9 @@ fn undecided(several: &[String]) -> Failure {
 }
 
 /// Whether enough is named: in a container both variables are.
-fn all_named(pipeline: &Option<Found>, model: &Option<Found>) -> Result<(), Failure> {
-    let explicit = |found: &Option<Found>| found.as_ref().is_some_and(|it| it.layer.is_explicit());
+fn all_named(pipeline: &Option<Sourced>, model: &Option<Sourced>) -> Result<(), Failure> {
+    let explicit =
+        |found: &Option<Sourced>| found.as_ref().is_some_and(|it| it.layer.is_explicit());
     if !explicit(pipeline) && !explicit(model) {
         for (found, variable) in [(pipeline, "PIPELINE"), (model, "MODEL_ID")] {
             if found.is_none() {
@@ -92,8 +93,8 @@ fn all_named(pipeline: &Option<Found>, model: &Option<Found>) -> Result<(), Fail
 }
 
 fn named(
-    pipeline: Option<Found>,
-    model: Option<Found>,
+    pipeline: Option<Sourced>,
+    model: Option<Sourced>,
 ) -> Result<(Pipeline, Vec<String>), Failure> {
     let route = pipeline.as_ref().is_some_and(|it| it.value == ROUTE);
     let own = pipeline.as_ref().filter(|_| !route);
@@ -104,7 +105,7 @@ fn named(
         (None, None) => return Err(no_pipeline("MODEL_ID")),
     };
     let name = name_of(target)?;
-    let from_image = |it: &&Found| !it.layer.is_explicit();
+    let from_image = |it: &&Sourced| !it.layer.is_explicit();
     let shown_pipeline = pipeline.as_ref().filter(from_image);
     let it = Pipeline {
         target: target.clone(),
@@ -118,7 +119,7 @@ fn named(
     let notes = named
         .filter(|found| found.value != it.name && found.value != it.target)
         .map(|found| {
-            let Found { value, layer } = found;
+            let Sourced { value, layer } = found;
             format!(
                 "{layer} is `{value}`, and the pipeline's name is `{}`; requests are compared with its name",
                 it.name
@@ -147,15 +148,15 @@ fn name_of(target: &str) -> Result<String, Failure> {
 mod tests {
     use super::*;
 
-    fn env(name: &'static str, value: &str) -> Option<Found> {
-        Some(Found {
+    fn env(name: &'static str, value: &str) -> Option<Sourced> {
+        Some(Sourced {
             value: value.into(),
             layer: Layer::Contract(name),
         })
     }
 
-    fn flag(value: &str) -> Option<Found> {
-        Some(Found {
+    fn flag(value: &str) -> Option<Sourced> {
+        Some(Sourced {
             value: value.into(),
             layer: Layer::Flag("--pipeline"),
         })

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     pipeline::{self, Pipeline},
-    source::{Found, Name, Sources},
+    source::{Name, Sourced, Sources},
 };
 use crate::{failure::Failure, http::loopback::is_loopback};
 
@@ -202,7 +202,7 @@ impl Settings {
 }
 
 /// What is to be installed before anything else, and with which Python.
-pub(super) fn errand(from: &mut Sources) -> Option<(Found, Option<PathBuf>)> {
+pub(super) fn auto_install(from: &mut Sources) -> Option<(Sourced, Option<PathBuf>)> {
     let asked = from.find(INSTALL)?;
     let notes = std::mem::take(&mut from.notes);
     let python = from.find(PYTHON).map(|it| it.value.into());
@@ -308,17 +308,17 @@ mod tests {
     }
 
     #[test]
-    fn a_package_to_install_is_an_errand_before_everything_else() {
+    fn a_package_to_install_is_known_before_everything_else() {
         let sources = |value: &str| Sources {
             env: [("AUTO_INSTALL_PIPELINE".to_owned(), value.to_owned())].into(),
             flags: [("--python", "python3.12".to_owned())].into(),
             ..Sources::default()
         };
-        let (asked, python) = errand(&mut sources("glow")).unwrap();
+        let (asked, python) = auto_install(&mut sources("glow")).unwrap();
         assert_eq!(
             (asked.value.as_str(), python),
             ("glow", Some("python3.12".into()))
         );
-        assert!(errand(&mut sources("")).is_none());
+        assert!(auto_install(&mut sources("")).is_none());
     }
 }

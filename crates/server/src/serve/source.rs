@@ -44,7 +44,7 @@ impl Name {
 
 /// A value, and what it is called where it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Sourced {
     pub(super) value: String,
     pub(super) layer: Layer,
 }
@@ -90,7 +90,7 @@ pub(super) struct Sources {
 
 impl Sources {
     /// The value of the layer that comes first. An empty one counts as none.
-    pub(super) fn find(&mut self, name: Name) -> Option<Found> {
+    pub(super) fn find(&mut self, name: Name) -> Option<Sourced> {
         let Name {
             flag,
             twin,
@@ -101,7 +101,7 @@ impl Sources {
         let mut found = Vec::new();
         let mut see = |layer, value: Option<&String>| {
             let value = value.filter(|it| !it.is_empty());
-            found.extend(value.map(|value| Found {
+            found.extend(value.map(|value| Sourced {
                 value: value.clone(),
                 layer,
             }));
@@ -140,7 +140,7 @@ impl Sources {
         let Some(found) = self.find(name) else {
             return Ok(None);
         };
-        let Found { value, layer } = found;
+        let Sourced { value, layer } = found;
         match parse(&value) {
             Some(it) => Ok(Some(it)),
             None => {

@@ -63,6 +63,8 @@ pub enum Input {
     ErrorReported {
         /// With its prefix (§6.4).
         message: String,
+        /// Where the author's code was.
+        traceback: Option<String>,
     },
     /// Something is wrong with a peer or with media: it is told like an error, and says nothing of the inference.
     TroubleReported {

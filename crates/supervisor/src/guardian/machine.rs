@@ -21,15 +21,31 @@ pub struct Guardian {
     cause: Option<Cause>,
     next_tick: Duration,
     /// The worker's newest error that no event has told yet.
-    pending: Option<(Moment, String)>,
+    pending: Option<(Moment, Said)>,
     /// Troubles that no event has told yet; at most [`TROUBLES`].
-    troubles: VecDeque<(Moment, String)>,
+    troubles: VecDeque<(Moment, Said)>,
     is_stop_told: bool,
     is_reset_due: bool,
     report: Option<Report>,
     superseded_errors: u64,
     ignored: u64,
     out: VecDeque<Output>,
+}
+
+/// An error, or a trouble, as an event tells it.
+#[derive(Debug)]
+struct Said {
+    message: String,
+    traceback: Option<String>,
+}
+
+impl From<String> for Said {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            traceback: None,
+        }
+    }
 }
 
 /// The next status event of the running stream.
@@ -96,8 +112,8 @@ impl Guardian {
                 self.status.inference.last_params_update_time_ms = Some(now.wall_ms);
             }
             Input::ParamsApplied => self.seen.params_applied(now.at),
-            Input::ErrorReported { message } => {
-                let former = self.pending.replace((now, message));
+            Input::ErrorReported { message, traceback } => {
+                let former = self.pending.replace((now, Said { message, traceback }));
                 self.superseded_errors += u64::from(former.is_some());
             }
             Input::TroubleReported { message } => self.trouble(now, message),
@@ -227,7 +243,7 @@ impl Guardian {
         }
         // The stream ends with it: one event tells all.
         self.troubles.extend(self.pending.take());
-        self.pending = Some((now, cause.message()));
+        self.pending = Some((now, cause.message().into()));
         self.tell_last();
         self.status.inference.last_error = Some(cause.message());
         self.cause = Some(cause);
@@ -306,7 +322,7 @@ impl Guardian {
             self.troubles.pop_front();
             self.superseded_errors += 1;
         }
-        self.troubles.push_back((now, message));
+        self.troubles.push_back((now, message.into()));
     }
 
     fn tell_all(&mut self) {
@@ -327,29 +343,34 @@ impl Guardian {
         let Some((at, newest)) = all.pop() else {
             return;
         };
-        let message = all.iter().rev().fold(newest, |text, (_, before)| {
-            format!("{text}; before that: {before}")
-        });
-        self.tell(at, message);
+        let said = all
+            .into_iter()
+            .rev()
+            .fold(newest, |said, (_, before)| Said {
+                message: format!("{}; before that: {}", said.message, before.message),
+                traceback: said.traceback.or(before.traceback),
+            });
+        self.tell(at, said);
     }
 
     fn tell_trouble(&mut self) {
-        if let Some((at, message)) = self.troubles.pop_front() {
-            self.tell(at, message);
+        if let Some((at, said)) = self.troubles.pop_front() {
+            self.tell(at, said);
         }
     }
 
     fn tell_error(&mut self) {
-        let Some((at, message)) = self.pending.take() else {
+        let Some((at, said)) = self.pending.take() else {
             return;
         };
         if self.cause.is_none() {
             self.seen.last_error = Some(at);
         }
-        self.tell(at, message);
+        self.tell(at, said);
     }
 
-    fn tell(&mut self, at: Moment, message: String) {
+    fn tell(&mut self, at: Moment, said: Said) {
+        let Said { message, traceback } = said;
         // In ERROR nothing is newer than its cause.
         if self.cause.is_none() {
             self.status.inference.last_error_time_ms = Some(at.wall_ms);
@@ -358,6 +379,7 @@ impl Guardian {
         self.out.push_back(Output::Event(Event::Error {
             stream: self.seen.running_number(),
             message,
+            traceback,
             time_ms: at.wall_ms,
         }));
     }

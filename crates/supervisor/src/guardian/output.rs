@@ -57,6 +57,8 @@ pub enum Event {
         stream: Option<StreamNumber>,
         /// As it was reported.
         message: String,
+        /// As it was reported; a trouble has none.
+        traceback: Option<String>,
         /// Wall clock of the error, milliseconds. `time` on the wire is in seconds (§12, D28).
         time_ms: u64,
     },

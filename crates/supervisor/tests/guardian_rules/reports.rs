@@ -20,6 +20,7 @@ fn of_several_errors_in_a_second_the_latest_is_told_and_the_others_are_counted()
     let told = Output::Event(Event::Error {
         stream: Some(1),
         message: "number 4".into(),
+        traceback: Some("the traceback of number 4".into()),
         time_ms: WALL + 40_400,
     });
     assert_eq!(watch.first(|it| *it == told), secs(41));

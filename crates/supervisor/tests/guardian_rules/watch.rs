@@ -193,8 +193,9 @@ pub(crate) fn killed() -> Reason {
 }
 
 pub(crate) fn error(message: &str) -> Input {
-    let message = message.into();
-    Input::ErrorReported { message }
+    let message: String = message.into();
+    let traceback = Some(format!("the traceback of {message}"));
+    Input::ErrorReported { message, traceback }
 }
 
 pub(crate) fn trouble(message: &str) -> Input {

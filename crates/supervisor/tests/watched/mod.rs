@@ -300,7 +300,8 @@ impl World {
             Happening::Error => {
                 self.trouble(secs(15));
                 let message = "Error processing input frame: no".into();
-                self.tell(Input::ErrorReported { message });
+                let traceback = None;
+                self.tell(Input::ErrorReported { message, traceback });
             }
             Happening::PeerTrouble => {
                 let message = "Error writing output: no".into();

@@ -245,6 +245,51 @@ async fn a_wait_is_repeated() {
 }
 
 #[tokio::test]
+async fn an_answer_that_stops_in_its_head_is_asked_for_again() {
+    let peer = Peer::new().await;
+    let mut reader = subscriber(&peer.url("c"), Join::Live, |config| {
+        config.ask_again = SHORT;
+    });
+    tokio::join!(
+        async {
+            let mut first = peer.expect("GET /c/-1").await;
+            first.send("HTTP/1.1 200 OK\r\nLp-Trickle-Seq: 0\r\n").await;
+            let mut second = peer.expect("GET /c/-1").await;
+            assert!(first.is_closed().await);
+            second.segment(0).await;
+            second.chunk("zero").await;
+            second.send("0\r\n\r\n").await;
+        },
+        async { assert_eq!(read(&mut reader).await.bytes, b"zero") }
+    );
+}
+
+#[tokio::test]
+async fn a_segment_that_stops_in_its_body_is_given_up_and_told() {
+    // In a chunk, behind one, and in the size of the next.
+    for rest in ["9\r\nabc", "3\r\nabc\r\n", "3\r\nabc\r\n1"] {
+        let peer = Peer::new().await;
+        let mut reader = subscriber(&peer.url("c"), Join::At(seq(0)), |config| {
+            config.idle_time = SHORT;
+        });
+        tokio::join!(
+            async {
+                let mut first = peer.expect("GET /c/0").await;
+                first.segment(0).await;
+                first.send(rest).await;
+                assert!(first.is_closed().await);
+            },
+            async {
+                let all = read(&mut reader).await;
+                assert_eq!((&all.bytes[..], all.complete), (&b"abc"[..], false));
+                let late = Event::Trouble(Failure::Late(Wait::Body));
+                assert_eq!(heard(&mut reader).await, late);
+            }
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_channel_that_is_not_there_yet_is_asked_for_again() {
     let peer = Peer::new().await;
     let mut reader = subscriber(&peer.url("c"), Join::Newest, |_| {});

@@ -13,6 +13,7 @@ from framerill.decoupled import Decoupled, Output
 from .frames import VideoFrame, VideoOutput
 from .interface import Pipeline, made
 from .log import log_passage
+from .params import BaseParams
 
 if TYPE_CHECKING:
     from framerill import VideoFrame as Lent
@@ -28,6 +29,18 @@ class _Adapter(Decoupled):
     """Runs the pipeline `_kind`. Its methods are the calls of the contract and nothing more."""
 
     _kind: ClassVar[type[Pipeline]]
+    _size_method: ClassVar[str] = "get_output_resolution"
+
+    @classmethod
+    def output_size(cls, params: Any, width: int, height: int) -> tuple[int, int] | None:
+        """What `get_output_resolution` says, where the parameters have one of their own."""
+        own = getattr(type(params), "get_output_resolution", BaseParams.get_output_resolution)
+        if own is BaseParams.get_output_resolution:
+            return None
+        size: tuple[int, int] = params.get_output_resolution()
+        if size is None:
+            raise TypeError("it returns None")
+        return size
 
     async def start(self, params: dict[str, Any]) -> None:
         """Makes the pipeline and awaits its `initialize`."""

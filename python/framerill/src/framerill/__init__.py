@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._function import pipeline
+from ._pipeline import Pipeline, Update
 from ._version import __version__
 from .frames import AudioFrame, Skip, VideoFrame
-from .pipeline import Pipeline, Update
 
 if TYPE_CHECKING:
     from . import errors, testing

@@ -18,6 +18,7 @@ _NAMES = {code: name for name, code in PIXEL_FORMATS.items()}
 _U8 = np.dtype(np.uint8)
 _F32 = np.dtype(np.float32)
 MAX_SIDE = 16384
+MAX_PIXELS = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Caps:
         """Caps for `width` × `height` pixels. Raises ValueError for what cannot be."""
         if pixel_format not in PIXEL_FORMATS:
             raise ValueError(f"no pixel format is called `{pixel_format}`; there are: {', '.join(PIXEL_FORMATS)}")
-        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-            raise ValueError(f"a picture of {width}x{height} is out of range")
+        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and width * height <= MAX_PIXELS):
+            most = f"each side is 1 to {MAX_SIDE} pixels, and {MAX_PIXELS} pixels are the most in all"
+            raise ValueError(f"a picture of {width}x{height} is out of range: {most}")
         if pixel_format == "nv12" and (width % 2 or height % 2):
             raise ValueError(f"nv12 needs even sides, not {width}x{height}")
         dtype = _F32 if pixel_format == "rgbf32" else _U8
@@ -104,5 +106,5 @@ class Caps:
         if pixels.shape == self.shape:
             return f"; convert it with `array.astype(np.{self.dtype})`"
         if pixels.ndim >= 2 and pixels.shape[:2] != self.shape[:2]:
-            return "; an answer has the size of its frame"
+            return "; an answer has the size of its frame, or of the pipeline's `output_size`"
         return ""

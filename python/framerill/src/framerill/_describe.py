@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ._caps import PIXEL_FORMATS
+from ._pipeline import Pipeline
 from .errors import TargetError
-from .pipeline import Pipeline
 
 if TYPE_CHECKING:
     from ._target import Found
@@ -19,7 +19,7 @@ _MAX_HISTORY = 32  # what media gives slots for
 _MAX_FRAME_TIME = 86_400
 _MAX_BATCH = 16
 _MAX_WAIT_MS = 10_000
-_MAX_INSIDE = 1024
+_MAX_IN_FLIGHT = 1024
 
 
 def params_model(pipeline: type[Pipeline]) -> Any:
@@ -146,9 +146,11 @@ def _check_decoupled(pipeline: Any) -> None:
             raise _wrong(pipeline, f"a Decoupled pipeline is never `{attribute}`", "leave it out")
     if pipeline.batch_size != 1:
         raise _wrong(pipeline, "a Decoupled pipeline takes one frame at a time", "leave `batch_size` out")
-    most = pipeline.most_inside
-    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= _MAX_INSIDE:
-        raise _wrong(pipeline, f"`most_inside = {most!r}` is out of range", f"give a number from 1 to {_MAX_INSIDE}")
+    most = pipeline.max_in_flight
+    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= _MAX_IN_FLIGHT:
+        raise _wrong(
+            pipeline, f"`max_in_flight = {most!r}` is out of range", f"give a number from 1 to {_MAX_IN_FLIGHT}"
+        )
 
 
 def _wrong(pipeline: type[Pipeline], what: str, hint: str) -> TargetError:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ._describe import check, is_decoupled, name_of, params_model
-from .errors import ContractError
+from ._pipeline import Pipeline, Update
+from ._sizes import Size, kept, output_size, size_of
+from .errors import ContractError, ParamsError
 from .frames import AudioFrame, Skip, VideoFrame, pictured
-from .pipeline import Pipeline, Update
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -29,6 +30,11 @@ class Base:
     """`width`, `height` and `show_reloading_frame` as they hold."""
     given: frozenset[str] = frozenset()
     """Which of them were asked for; the others are usual."""
+
+    @property
+    def frame_size(self) -> Size | None:
+        """Width and height of the stream's frames."""
+        return size_of([self.values.get(side) for side in _SIZES])
 
 
 _NO_BASE = Base()
@@ -65,6 +71,7 @@ class Engine:
         self._given = self._with_base(given, base)
         self._device: Any = None
         params = self.valid(self._given)
+        self.size = self.size_under(params, base)
         if isinstance(pipeline, Pipeline):
             self.pipeline = pipeline
             self._set_params(params)
@@ -104,6 +111,7 @@ class Engine:
         return validate(self._model or Params, given)
 
     def _set_params(self, params: Any) -> None:
+        self._params = params
         if params is not None:
             self.pipeline.params = params
 
@@ -139,34 +147,63 @@ class Engine:
         given = self._with_base(changes, base)
         return given if replace else {**self._given, **given}
 
-    def check(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> bool:
-        """Raises ParamsError unless the fields of `changes` are valid, and changes nothing.
+    def size_under(self, params: Any, base: Base, keeps: Size | None = None) -> Size | None:
+        """The size of pictures under these parameters, where the stream's own is known.
+
+        Raises ParamsError when there is none, or when it is not the one that pictures are to keep.
+        """
+        frame = base.frame_size
+        if frame is None:
+            return None
+        size = output_size(self.kind, self.name, params, frame)
+        if keeps is not None:
+            kept(size, keeps)
+        return size
+
+    def size_for(self, frame: Size) -> Size:
+        """The size of the answers to frames of that size. Raises ContractError."""
+        try:
+            return output_size(self.kind, self.name, self._params, frame)
+        except ParamsError as error:
+            raise ContractError(str(error)) from error
+
+    def check(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> Size | None:
+        """Raises ParamsError unless the fields of `changes` are valid, and changes nothing. The size of pictures then.
 
         What the pipeline's own `update` refuses, it refuses when they come.
         """
-        self.valid(self.merged(changes, replace, base))
-        return False
+        return self.size_under(self.valid(self.merged(changes, replace, base)), base)
 
-    def adopt(self, given: dict[str, Any], params: Any) -> None:
+    def adopt(self, given: dict[str, Any], params: Any, size: Size | None) -> None:
         """These hold from here on."""
         self._given = given
         self._set_params(params)
+        self.size = size
 
-    def update(self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE) -> bool:
-        """Changes parameters; True when a reload is needed. Raises ParamsError, and then nothing has changed."""
+    def update(
+        self, changes: dict[str, Any], replace: bool = False, base: Base = _NO_BASE, keeps: Size | None = None
+    ) -> bool:
+        """Changes parameters; True when a reload is needed. Raises ParamsError, and then nothing has changed.
+
+        With `keeps`, the size that a stream's pictures have, what would change it is refused.
+        """
         given = self.merged(changes, replace, base)
         params = self.valid(given)
+        size = self.size_under(params, base, keeps)
         try:
             answer = self._call("update", self.pipeline.update, params)
-        except ValueError as error:
+            if not (answer is None or isinstance(answer, Update)):
+                raise ContractError(
+                    f"`{self.name}.update` returns None or Update.RELOAD, not {_kind(answer)}; "
+                    "raise ValueError to refuse"
+                )
+        except BaseException as error:
+            if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                raise
             self.step = None
             raise _refused(error, changes) from error
-        if answer not in (None, Update.APPLIED, Update.RELOAD):
-            raise ContractError(
-                f"`{self.name}.update` returns None or Update.RELOAD, not {answer!r:.80}; raise ValueError to refuse"
-            )
-        self.adopt(given, params)
-        return bool(answer == Update.RELOAD)
+        self.adopt(given, params, size)
+        return answer is Update.RELOAD
 
     def process(self, frame: VideoFrame) -> list[VideoFrame] | Skip:
         """Runs `process` on one frame and checks its answer. Raises ContractError."""
@@ -294,7 +331,7 @@ class Engine:
 
     def _checked(self, answer: VideoFrame, frame: VideoFrame) -> VideoFrame:
         if answer is not frame:
-            problem = frame._caps.problem(answer._pixels)
+            problem = frame._answer_problem(answer._pixels)
             if problem is not None:
                 raise self._wrong_picture(frame, problem)
         return answer
@@ -374,12 +411,19 @@ def _kind(value: object) -> str:
     return f"`{type(value).__name__}`" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
 
 
-def _refused(error: ValueError, changes: dict[str, Any]) -> Exception:
-    from ._said import text_of
-    from .errors import ParamsError, Problem
+def _refused(error: BaseException, changes: dict[str, Any]) -> Exception:
+    from .errors import Problem
 
     field = next(iter(changes)) if len(changes) == 1 else ""
     value = changes[field] if field else changes
-    return ParamsError(
-        [Problem(field=field, rule="pipeline", value=value, message=text_of(error) or type(error).__name__)]
-    )
+    return ParamsError([Problem(field=field, rule="pipeline", value=value, message=_said(error))])
+
+
+def _said(error: BaseException) -> str:
+    from ._said import text_of
+
+    text = text_of(error)
+    if isinstance(error, (ValueError, ContractError)):
+        return text or type(error).__name__
+    # Not a refusal in the author's words, but a failure.
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

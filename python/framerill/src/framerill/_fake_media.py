@@ -157,7 +157,10 @@ class FakeMedia(threading.Thread):
         if passthrough:
             pixels = self._pool.picture(message.slot).copy()
         elif self._peer is not None and message.slot < self._peer.slots:
-            pixels = self._peer.array(message.slot, self._caps.shape, self._caps.dtype).copy()
+            caps = Caps.of_code(message.format, message.width, message.height)
+            if caps.nbytes > self._peer.slot_bytes:
+                raise LinkError("an answer does not fit into its slot")
+            pixels = self._peer.array(message.slot, caps.shape, caps.dtype).copy()
             self._socket.send(wire.release(message.slot))
         else:
             raise LinkError("an answer lies outside the pool")

@@ -1,4 +1,4 @@
-"""A `Decoupled` pipeline at work: its three loops, and the streams that they serve. A driver.
+"""A `Decoupled` pipeline at work: its three loops. A driver.
 
 `Matching` decides which output answers which input; `Flow` calls the author's methods, `FlowStream` speaks to media.
 """
@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import _descriptor as wire
-from ._caps import Array, Caps
 from ._engine import Base, Engine, ReloadFailed
-from ._matching import Closed, Matching, Picture, Skipped, Step, Stray
+from ._flow_stream import FlowStream
+from ._matching import Stray
 from ._said import text_of
-from ._stream import Counts, Notices, Stream, forget
+from ._session import applied
+from ._stream import Counts, forget
 from .decoupled import Output
 from .errors import ContractError, LinkError, ParamsError, Problem
 
 if TYPE_CHECKING:
-    from ._link import Link
+    from ._sizes import Size
 
 _PAUSE = 0.01
 """Seconds after the first of several failures in a row; it doubles."""
@@ -32,14 +31,12 @@ _END_WITHIN = 2.0
 """Seconds that the loops have to end."""
 _STRAYS_AT_ONCE = 16
 """Outputs in a row that answer no frame, after which each one costs a pause."""
-_AHEAD = 10
-"""Seconds that an output may lie after the newest frame."""
 _SHARE = 0.8
 """Of the time for a frame, what the last frames of a recording are waited for at most."""
 _TOLD = {
     Stray.LATE: "an output for a frame that was passed by, or given up, already",
-    Stray.TWICE: "a second output for one time",
-    Stray.UNKNOWN: "an output whose time is that of no frame",
+    Stray.DUPLICATE: "a second output for one time",
+    Stray.UNMATCHED: "an output whose time is that of no frame",
 }
 
 
@@ -66,223 +63,30 @@ def linger(configured: float, slowest: float | None, max_frame_time: float) -> f
     return most if slowest is None else min(max(configured, 3 * slowest), most)
 
 
-def picture_of(value: Any, caps: Caps, out: Callable[[], Array], limits: tuple[float, float]) -> Array:
-    """The pixels of an output, as they are or converted into `out()`; of another size, scaled. Raises ContractError."""
-    pixels = caps.pixels_of(value)
-    if pixels is not None:
-        return pixels
-    from ._resize import fitted
-    from ._tensor import write
-
-    value = fitted(value, caps)
-
-    into = out()
-    write(value, into, caps, limits)
-    return into
+def pause_after(failures: int) -> float:
+    """Seconds before the next call of a `get` that has failed so often in a row, and once more now."""
+    return float(min(_PAUSE * 2 ** min(failures, 8), _PAUSE_MOST))
 
 
-class FlowStream(Stream):
-    """A stream whose frames go into the put loop and whose pictures come out of the get loop."""
+@dataclass(frozen=True)
+class _Wanted:
+    """A set of parameters that waits for the change loop."""
 
-    def __init__(
-        self,
-        link: Link,
-        name: str,
-        incarnation: int,
-        flow: Flow,
-        counts: Counts,
-        notices: Notices,
-        *,
-        live: bool = False,
-        request_id: str = "",
-    ) -> None:
-        super().__init__(link, name, incarnation, flow.engine, counts, notices, live=live)
-        self.live = live
-        self.request_id = request_id
-        self.room = asyncio.Event()
-        self.answered = asyncio.Event()
-        self.slowest: float | None = None
-        self._flow = flow
-        self._answered_at: float | None = None
-        self._matching: Matching | None = None
-        self._messages: dict[int, tuple[wire.Descriptor, int]] = {}
-        self._is_ending = False
-        self._has_ended = False
-        flow.enter(self)
+    number: int | None
+    changes: dict[str, Any]
+    replace: bool
+    base: Base
+    keeps: Size | None
 
-    # For the worker's loop
-
-    @property
-    def is_ready(self) -> bool:
-        """Never: frames are taken by the put loop."""
-        return False
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether everything that came is answered."""
-        return not self._waiting and not self._messages and not self._is_ending
-
-    def close(self) -> None:
-        """Ends the link; what is inside answers nobody any more."""
-        self._flow.leave(self)
-        self.room.set()
-        self.answered.set()
-        super().close()
-
-    def receive(self) -> None:
-        """Takes one message: a release or a flush at once, a frame when the put loop is free. Raises LinkError."""
-        super().receive()
-        if self._flushes:
-            if self._matching is not None:
-                self._do(self._matching.end(wire.FLUSHED), None)
-            self._flush()
-        self.room.set()
-        self._flow.came()
-
-    # For the loops
-
-    def drain(self) -> None:
-        """As if the source had ended: what is inside comes out, or is given up."""
-        if self._output is not None and not self._has_ended and not self._is_ending:
-            self._waiting.append(wire.Descriptor(type=wire.EOS))
-            self._flow.came()
-
-    def next_message(self) -> wire.Descriptor | None:
-        """The oldest message that waits, which is the caller's."""
-        return self._waiting.popleft() if self._waiting and self._output is not None else None
-
-    def take(self, message: wire.Descriptor) -> Any:
-        """The frame of a message, which is inside from here on. Raises LinkError."""
-        frame = self._frame(message)
-        self._messages[message.frame] = (message, time.monotonic_ns())
-        self._do(self._match(message).put(message.frame, message.pts), None)
-        return frame
-
-    def taken(self, frame: int, took: int) -> None:
-        """The pipeline has it."""
-        if frame in self._messages:
-            self.link.send(wire.taken(frame, took))
-
-    def refuse(self, frame: int, reason: int) -> None:
-        """The pipeline did not take it: it leaves without a picture."""
-        if self._matching is not None and frame in self._messages:
-            self._do(self._matching.refuse(frame, reason), None)
-
-    def pass_over(self, message: wire.Descriptor) -> None:
-        """A frame that the pipeline does not see."""
-        self._checked_slot(message)
-        self.link.release(message.slot)
-        self._messages[message.frame] = (message, time.monotonic_ns())
-        matching = self._match(message)
-        self._do(matching.put(message.frame, message.pts), None)
-        self._do(matching.refuse(message.frame, wire.CHOSEN), None)
-
-    def sound(self, message: wire.Descriptor) -> None:
-        """Sound goes back as it came."""
-        self._answer_sound(message)
-
-    @property
-    def has_room(self) -> bool:
-        """Whether a picture has a slot to travel in."""
-        return self._pool().has_free()
-
-    def picture(self, output: Output) -> Array:
-        """The output's pixels. Raises ContractError."""
-        caps = self._pool().caps
-        return picture_of(output.picture, caps, lambda: self.output(caps), self.tensor_range)
-
-    def answer(self, pts: int, ticks: tuple[int, int], pixels: Array) -> Stray | None:
-        """Sends a picture at that time; why not, if it answers no frame."""
-        matching = self._matching
-        if matching is None or not self._messages:
-            return Stray.UNKNOWN
-        message = next(iter(self._messages.values()))[0]
-        at, slack = _converted(pts, ticks, (message.tb_num, message.tb_den))
-        steps = matching.output(at, slack)
-        if isinstance(steps, Stray):
-            return steps
-        self._do(steps, pixels)
-        now = time.monotonic()
-        if self._answered_at is not None:
-            self.slowest = max(self.slowest or 0.0, now - self._answered_at)
-        elif self.slowest is None:
-            self.slowest = 0.0
-        self._answered_at = now
-        self.answered.set()
-        return None
-
-    @property
-    def may_lack(self) -> bool:
-        """Whether a further output is to be expected though no frame comes."""
-        return self._matching is not None and (len(self._matching) > 0 or self._matching.has_several)
-
-    def begin_end(self) -> None:
-        """No frame will come."""
-        self._is_ending = self._has_ended = True
-
-    def end(self) -> None:
-        """What is inside has no output, and the link is told that all is out."""
-        if self._matching is not None:
-            self._do(self._matching.end(), None)
-        self._is_ending = False
-        self.link.send(wire.eos())
-
-    def tell(self, kind: str, what: str) -> None:
-        """Says once what comes again and again, and counts it."""
-        setattr(self._counts, kind, getattr(self._counts, kind) + 1)
-        if kind not in self._told:
-            self._told.add(kind)
-            self._notices.stray(f"`{self._engine.name}` gave {what}; it is dropped and counted, as others will be")
-
-    # The work
-
-    def _match(self, message: wire.Descriptor) -> Matching:
-        if self._matching is None:
-            pipeline: Any = self._engine.pipeline
-            self._matching = Matching(pipeline.most_inside, _AHEAD * message.tb_den // message.tb_num)
-        return self._matching
-
-    def _do(self, steps: list[Step], pixels: Array | None) -> None:
-        for step in steps:
-            if isinstance(step, Picture):
-                message, began = self._messages[step.frame]
-                self._counts.frames += step.nth == 0
-                if pixels is not None:
-                    slot = self._filled(pixels)
-                    took = time.monotonic_ns() - began
-                    self._send(message._replace(pts=step.pts), slot, message.flags, step.nth, 0, took)
-            elif isinstance(step, Closed):
-                del self._messages[step.frame]
-                self.link.send(wire.skip(step.frame, wire.CHOSEN))
-            else:
-                self._leave_out(step)
-
-    def _leave_out(self, step: Skipped) -> None:
-        del self._messages[step.frame]
-        if step.reason == wire.LATE:
-            pipeline: Any = self._engine.pipeline
-            self._counts.never += 1
-            if "never" not in self._told:
-                self._told.add("never")
-                self._notices.stray(
-                    f"`{self._engine.name}` holds {pipeline.most_inside} frames without an output "
-                    "(`most_inside`): the oldest is given up, as others will be"
-                )
-        elif step.reason == wire.FLUSHED:
-            self._counts.flushed += 1
-        elif step.reason == wire.FAILED:
-            self._counts.failed += 1
-        else:
-            self._counts.skipped += 1
-        self.link.send(wire.skip(step.frame, step.reason))
+    def after(self, former: _Wanted) -> _Wanted:
+        """It in the place of one that waits."""
+        if self.replace:
+            return self
+        return replace(self, changes={**former.changes, **self.changes}, replace=former.replace)
 
 
-def _converted(pts: int, ticks: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
-    """A time in other ticks, and by how much it may be rounded."""
-    if ticks == into:
-        return pts, 0
-    num, den = ticks[0] * into[1], ticks[1] * into[0]
-    return (2 * pts * num + den) // (2 * den), ceil(num / den)
+def _superseded(wanted: _Wanted, text: str) -> Problem:
+    return Problem(field="", rule="superseded", value=wanted.changes, message=text)
 
 
 class Flow:
@@ -306,7 +110,7 @@ class Flow:
         self._ready = asyncio.Event()
         self._ready.set()
         self._shows_reload = True
-        self._updates: deque[tuple[int | None, dict[str, Any], bool, Base]] = deque()
+        self._wanted: _Wanted | None = None
         self._asked = asyncio.Event()
         self._failure: BaseException | None = None
         self._is_stopping = False
@@ -352,14 +156,26 @@ class Flow:
 
     # Requests
 
-    def update(self, number: int | None, changes: dict[str, Any], replace: bool, base: Base) -> None:
-        """Asks for parameters; the answer is said when the pipeline has taken or refused them."""
-        self._updates.append((number, changes, replace, base))
+    def update(
+        self, number: int | None, changes: dict[str, Any], replace: bool, base: Base, keeps: Size | None = None
+    ) -> None:
+        """Asks for parameters; the answer is said when the pipeline has taken or refused them.
+
+        One set waits at most, and the newest wins (`latest`): it is the whole set, so that nothing of the one before
+        is lost, or the changes of both. A set that is passed over is refused, and says so.
+        """
+        wanted = _Wanted(number, changes, replace, base, keeps)
+        former = self._wanted
+        if former is not None:
+            wanted = wanted.after(former)
+            text = "newer parameters came before these could be taken"
+            self._told.say({"type": "rejected", "id": former.number, "problems": [_superseded(former, text)]})
+        self._wanted = wanted
         self._asked.set()
 
     async def change(self, changes: dict[str, Any]) -> None:
         """Changes parameters, and waits until that is done."""
-        await self._change(None, changes, False, Base())
+        await self._change(_Wanted(None, changes, False, Base(), None))
 
     # The loops
 
@@ -457,7 +273,7 @@ class Flow:
             if failure is not None:
                 stream = self._stream
                 self._fail("get", failure, stream is None or stream.live)
-                await asyncio.sleep(min(_PAUSE * 2 ** min(failures, 8), _PAUSE_MOST))
+                await asyncio.sleep(pause_after(failures))
                 failures += 1
                 continue
             failures = 0
@@ -472,7 +288,7 @@ class Flow:
         if stream.live and self._shows_reload and not self._ready.is_set():
             return False
         if output.request_id and output.request_id != stream.request_id:
-            stream.tell("unknown", f"an output of the request `{output.request_id}`, which is not the present one")
+            stream.tell("unmatched", f"an output of the request `{output.request_id}`, which is not the present one")
             return False
         num, den = _ticks(output.time_base)
         while not stream.has_room:
@@ -493,15 +309,18 @@ class Flow:
 
     async def _change_for_ever(self) -> None:
         while True:
-            while self._updates:
-                await self._change(*self._updates.popleft())
+            while (wanted := self._wanted) is not None:
+                self._wanted = None
+                await self._change(wanted)
             self._asked.clear()
             await self._asked.wait()
 
-    async def _change(self, number: int | None, changes: dict[str, Any], replace: bool, base: Base) -> None:
-        given = self.engine.merged(changes, replace, base)
+    async def _change(self, wanted: _Wanted) -> None:
+        number, changes = wanted.number, wanted.changes
+        given = self.engine.merged(changes, wanted.replace, wanted.base)
         try:
             params = self.engine.valid(given)
+            size = self.engine.size_under(params, wanted.base, wanted.keeps)
             reload = await self._pipeline.change(dict(given))
             if reload is not None and not hasattr(reload, "__await__"):
                 raise ContractError(f"`{self.engine.name}.change` returns None or a task, not {_kind(reload)}")
@@ -518,10 +337,10 @@ class Flow:
             self._refused(number, changes, text_of(error) or type(error).__name__)
             forget(error)
             return
-        self.engine.adopt(given, params)
+        self.engine.adopt(given, params, size)
         self._shows_reload = bool(getattr(params, "show_reloading_frame", True))
         if reload is None:
-            self._told.say({"type": "applied", "id": number})
+            self._told.say(applied(number, size))
             return
         self._ready.clear()
         self._told.say({"type": "reloading", "id": number})

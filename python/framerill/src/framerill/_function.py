@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from .pipeline import Pipeline
+from ._pipeline import Pipeline
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from . import _session
 from ._control import Control, Message, ParentGone
 from ._link import close_all
+from ._said import text_of
 from ._version import __version__
 from ._watchdog import Watchdog
 from .errors import ProtocolError
@@ -32,6 +33,8 @@ class Parent:
     def __init__(self, control: Control) -> None:
         self._control = control
         self._requests: deque[tuple[Message, list[int]]] = deque()
+        self._checker: Callable[[Message], Message] | None = None
+        self._checking = threading.Lock()
         self._beating = threading.Lock()
         self._beats = 0
         self._busy: str | None = None
@@ -125,6 +128,26 @@ class Parent:
         """The oldest request and its descriptors, which are the caller's."""
         return self._requests.popleft()
 
+    def answer_checks(self, answer: Callable[[Message], Message] | None) -> None:
+        """Updates that only ask are answered by the thread that reads them from here on; None ends that."""
+        with self._checking:
+            self._checker = answer
+            if answer is None:
+                return
+            asked = [it for it in self._requests if _is_check(it[0])]
+            for request in asked:
+                self._requests.remove(request)
+        for message, fds in asked:
+            self._answer_check(answer, message, fds)
+
+    def _answer_check(self, answer: Callable[[Message], Message], message: Message, fds: list[int]) -> None:
+        close_all(fds)
+        try:
+            self.say(answer(message))
+        except Exception as error:  # noqa: BLE001  the author's validators run here
+            text = f"the parameters cannot be checked: {type(error).__name__}: {text_of(error)}"
+            self.say(_session.error(_session.request_id(message), "internal", text))
+
     def wants_detach(self, stream: str) -> bool:
         """Whether a request waits that ends this stream."""
         return any(it.get("type") == "detach" and it.get("stream") == stream for it, _ in tuple(self._requests))
@@ -155,7 +178,13 @@ class Parent:
                 continue
             if message.get("type") == "drain" and self._drain is not None:
                 self._drain.begin(_session.request_id(message))
-            self._requests.append((message, fds))
+            with self._checking:
+                checker = self._checker if _is_check(message) else None
+                if checker is None:
+                    self._requests.append((message, fds))
+            if checker is not None:
+                self._answer_check(checker, message, fds)
+                continue
             os.eventfd_write(self.wake_fd, 1)
 
     def _watch_drain(self) -> None:
@@ -169,6 +198,16 @@ class Parent:
             if drain.is_overdue(time.monotonic()):
                 self.say({"type": "drained", "id": drain.request})
                 os._exit(ASKED)
+
+
+def _is_check(message: Message) -> bool:
+    """Whether it asks what parameters are worth, in a form that can be answered at once."""
+    return (
+        message.get("type") == "update"
+        and message.get("check") is True
+        and isinstance(message.get("params"), dict)
+        and _session.request_id(message) is not None
+    )
 
 
 class DrainWatch:

@@ -101,3 +101,9 @@ def error(
         "traceback": traceback,
     }
     return {**{key: value for key, value in report.items() if value is not None or key == "id"}, "fatal": fatal}
+
+
+def applied(number: int | None, size: tuple[int, int] | None) -> dict[str, Any]:
+    """The answer to an `update` that is taken, with the size that pictures have then, where it is known."""
+    answer: dict[str, Any] = {"type": "applied", "id": number}
+    return answer if size is None else {**answer, "output_size": list(size)}

@@ -24,11 +24,13 @@ from ._caps import SAMPLE_FORMATS, Array, Caps
 from ._lease import Leases
 from ._link import Link, close_all
 from ._pool import OutputPool, PeerPool
+from ._resize import fitted
 from .errors import ContractError, LinkError
 from .frames import AudioFrame, Skip, VideoFrame, _video
 
 if TYPE_CHECKING:
     from ._engine import Engine
+    from ._sizes import Size
 
 JOIN_WITHIN = 5.0
 """Seconds that a peer has to lend its pool."""
@@ -53,9 +55,9 @@ class Counts:
     flushed: int = 0
     copies: int = 0
     late: int = 0
-    twice: int = 0
-    unknown: int = 0
-    never: int = 0
+    duplicate: int = 0
+    unmatched: int = 0
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Notices:
     """Whether the stream of that name is to end, asked while it waits for a slot."""
     skipped: Callable[[int, str], None] = lambda frame, reason: None
     """A frame's id and the author's reason."""
-    failed: Callable[[Exception], None] = lambda error: None
+    failed: Callable[[BaseException], None] = lambda error: None
     """What the pipeline of a live stream raised; the worker goes on."""
     stray: Callable[[str], None] = lambda text: None
     """An output that answers no frame, or a frame that no output answers, in a sentence; once a stream and kind."""
@@ -87,6 +89,7 @@ class Stream:
         notices: Notices,
         *,
         live: bool = False,
+        output_size: Size | None = None,
     ) -> None:
         self.link = link
         self.name = name
@@ -102,6 +105,8 @@ class Stream:
         self._batch_began: float | None = None
         self._leases = Leases(engine.pipeline.history + engine.batch_size - 1, link.release)
         self._caps: Caps | None = None
+        self._output_size = output_size
+        self.answer_caps: Caps | None = None
         self._input: PeerPool | None = None
         self._output: OutputPool | None = None
         self._answer = bytearray(wire.BYTES)
@@ -163,11 +168,14 @@ class Stream:
             self._input = PeerPool(fds[0], message.slot, message.nbytes)
         finally:
             close_all(fds)
-        output = OutputPool(caps, max(_OUTPUT_SLOTS, self._batch_size + 4))
-        self.link.send_with(wire.pool(output.slots, output.slot_bytes, caps.code, caps.width, caps.height), output.fd)
+        size = self._output_size or self._engine.size_for((caps.width, caps.height))
+        out = caps if size == (caps.width, caps.height) else Caps.of_code(caps.code, *size)
+        output = OutputPool(out, max(_OUTPUT_SLOTS, self._batch_size + 4))
+        self.link.send_with(wire.pool(output.slots, output.slot_bytes, out.code, out.width, out.height), output.fd)
         close_fd(output.fd)
         output.fd = -1
         self._caps, self._output = caps, output
+        self.answer_caps = None if out is caps else out
         return True
 
     def receive(self) -> None:
@@ -214,7 +222,8 @@ class Stream:
 
     def output(self, caps: Caps) -> Array:
         """A writable picture: a slot of the output pool, or ordinary memory when the author keeps too many."""
-        array = self._pool().lend_array() if caps is self._caps else None
+        pool = self._pool()
+        array = pool.lend_array() if caps is pool.caps else None
         if array is None:
             array = np.empty(caps.shape, caps.dtype)
         return array
@@ -286,8 +295,8 @@ class Stream:
         began = time.monotonic_ns()
         try:
             answer = self._engine.process(frame)
-        except Exception as error:
-            if not self._live:
+        except BaseException as error:
+            if not self._live or isinstance(error, (SystemExit, KeyboardInterrupt)):
                 raise
             self._fail(message, error, time.monotonic_ns() - began)
             self._pause()
@@ -337,7 +346,7 @@ class Stream:
             if output is frame and slot >= 0:
                 self._send(message, slot, message.flags | wire.PASSTHROUGH, index, of, took)
             else:
-                self._send(message, self._filled(output._pixels), message.flags, index, of, took)
+                self._send_picture(message, output._pixels, index, of, took)
 
     def _answer_sound(self, message: wire.Descriptor) -> None:
         peer = self._checked_slot(message)
@@ -388,7 +397,7 @@ class Stream:
         copy.flags.writeable = False
         return copy
 
-    def _fail(self, message: wire.Descriptor, error: Exception, took: int, is_news: bool = True) -> None:
+    def _fail(self, message: wire.Descriptor, error: BaseException, took: int, is_news: bool = True) -> None:
         self._counts.failed += 1
         if is_news:
             self._notices.failed(error)
@@ -411,17 +420,26 @@ class Stream:
             )
         self.link.send(wire.skip(message.frame, wire.CHOSEN, took))
 
-    def _filled(self, pixels: Array) -> int:
+    def _send_picture(self, message: wire.Descriptor, pixels: Array, index: int, of: int, took: int) -> None:
+        """Sends pixels of the answer's size, or of the frame's."""
         pool = self._pool()
-        slot = pool.slot_of(pixels)
+        slot, caps = pool.slot_of(pixels), pool.caps
         if slot is None:
             slot = self._free_slot()
-            np.copyto(pool.picture(slot), pixels)
-        if pool.caps.format == "rgbf32":
             picture = pool.picture(slot)
+            if pixels.shape != caps.shape and pixels.nbytes <= pool.slot_bytes and self._caps is not None:
+                # The encoder scales it, and better.
+                caps = self._caps
+                picture = pool.block(slot, caps.shape, caps.dtype)
+            np.copyto(picture, fitted(pixels, caps))
+        else:
+            picture = pool.picture(slot)
+        if caps.format == "rgbf32":
             np.nan_to_num(picture, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
         pool.publish(slot)
-        return slot
+        if caps is not self._caps:
+            message = message._replace(nbytes=caps.nbytes, width=caps.width, height=caps.height)
+        self._send(message, slot, message.flags, index, of, took)
 
     def _free_slot(self) -> int:
         pool = self._pool()

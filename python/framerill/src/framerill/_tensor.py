@@ -182,7 +182,7 @@ def _advice(shape: tuple[int, ...], caps: Caps) -> str:
     if shape[1:] == caps.shape:
         return "; answer several pictures with a list of them"
     if len(shape) >= len(caps.shape):
-        return "; an answer has the size of its frame"
+        return "; an answer has the size of its frame, or of the pipeline's `output_size`"
     return ""
 
 

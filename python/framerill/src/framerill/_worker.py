@@ -19,6 +19,7 @@ from ._engine import Base, Engine, ReloadFailed
 from ._link import Link, close_all
 from ._parent import ASKED, FAILED, DrainWatch, Parent
 from ._said import text_of
+from ._sizes import size_of
 from ._stream import JOIN_WITHIN, Counts, Interrupted, Notices, Stream
 from ._wait import Waiter
 from ._watchdog import FIRST_FRAME_SECONDS, LOAD_SECONDS, Watchdog, Work
@@ -62,7 +63,7 @@ class Worker:
     def headway(self) -> int:
         """Grows with every frame that is done."""
         counts = self._counts
-        return counts.frames + counts.skipped + counts.failed + counts.flushed + counts.never
+        return counts.frames + counts.skipped + counts.failed + counts.flushed + counts.dropped
 
     def may_wait(self) -> float:
         """Seconds that a drain waits for a frame, or for `close`; before the pipeline is loaded nothing is accepted."""
@@ -263,19 +264,22 @@ class Worker:
         try:
             found = find(target)
             self._description = describe(found)
-            engine = Engine(found.pipeline, params, found.name, base)
+            engine = made = Engine(found.pipeline, params, found.name, base)
+            # Whoever waits for a stream need not wait for the model to hear what its parameters are worth.
+            self._parent.answer_checks(lambda message: _checked(made, message))
             engine.load()
         except TargetError as error:
             failure = _of_target(number, error)
         except ParamsError as error:
             text = f"parameters of `{called}` break {len(error.problems)} rule(s)"
             failure = _session.error(number, "params", text, problems=list(error.problems))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
+        except BaseException as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
             text = f"`{called}` failed to load: {type(error).__name__}: {text_of(error)}"
             if is_decoupled(found.pipeline):
                 # Whoever wrote it for ai-runner is told what its exception says, and nothing before it.
                 text = text_of(error) or type(error).__name__
             failure = _session.error(number, "load_failed", text, traceback=_traceback(error))
+        self._parent.answer_checks(None)
         self._parent.set_busy(None)
         if failure is not None:
             self._session.load_failed()
@@ -302,18 +306,23 @@ class Worker:
         engine = self._engine
         if engine is None:
             return
+        if message.get("check") is True:
+            self._parent.say(_checked(engine, message))
+            return
         changes, replace, base = message["params"], message.get("replace") is True, _base(message)
-        check = message.get("check") is True
-        if self._flow is not None and not check:
-            self._flow.update(number, changes, replace, base)
+        keeps = size_of(message.get("output_size"))
+        if self._flow is not None:
+            self._flow.update(number, changes, replace, base, keeps)
             return
         try:
-            reload = engine.check(changes, replace, base) if check else engine.update(changes, replace, base)
+            reload = engine.update(changes, replace, base, keeps)
         except ParamsError as error:
+            if error.__cause__ is not None and not isinstance(error.__cause__, ValueError):
+                self._parent.log("error", _traceback(error.__cause__).rstrip())
             self._parent.say({"type": "rejected", "id": number, "problems": error.problems})
             return
         if not reload:
-            self._parent.say({"type": "applied", "id": number})
+            self._parent.say(_session.applied(number, engine.size))
             return
         self._parent.say({"type": "reloading", "id": number})
         self._parent.set_busy(f"reloading {engine.name}")
@@ -338,15 +347,26 @@ class Worker:
             return
         stream: Stream
         link = Link(sock)
+        output_size = size_of(message.get("output_size"))
         if self._flow is None:
-            stream = Stream(link, name, incarnation, engine, self._counts, self._notices, live=live)
+            stream = Stream(
+                link, name, incarnation, engine, self._counts, self._notices, live=live, output_size=output_size
+            )
         else:
-            from ._flow import FlowStream
+            from ._flow_stream import FlowStream
 
             asked = message.get("request_id")
             request_id = asked if isinstance(asked, str) else ""
             stream = FlowStream(
-                link, name, incarnation, self._flow, self._counts, self._notices, live=live, request_id=request_id
+                link,
+                name,
+                incarnation,
+                self._flow,
+                self._counts,
+                self._notices,
+                live=live,
+                request_id=request_id,
+                output_size=output_size,
             )
         self._streams[name] = stream
         self._by_fd[sock.fileno()] = stream
@@ -376,7 +396,7 @@ class Worker:
         self._parent.say({"type": "drained", "id": number})
         return ASKED
 
-    def _frame_failed(self, error: Exception) -> None:
+    def _frame_failed(self, error: BaseException) -> None:
         self._parent.say({**self.report(error), "fatal": False})
 
     def _step_failed(self, step: str, error: Exception) -> None:
@@ -408,6 +428,16 @@ class Worker:
         text = f"`{name}` failed in `{step}`: {said}"
         code = "load_failed" if step == "load" else "process_failed"
         return _session.error(None, code, text, traceback=_traceback(error), fatal=True)
+
+
+def _checked(engine: Engine, message: dict[str, Any]) -> dict[str, Any]:
+    """The answer to an `update` that only asks."""
+    number, changes, replace = message["id"], message["params"], message.get("replace") is True
+    try:
+        size = engine.check(changes, replace, _base(message))
+    except ParamsError as error:
+        return {"type": "rejected", "id": number, "problems": error.problems}
+    return _session.applied(number, size)
 
 
 def _base(message: dict[str, Any]) -> Base:
@@ -454,7 +484,7 @@ def main(argv: list[str]) -> NoReturn:
     parent.start(worker.stats, DrainWatch(worker.headway, worker.may_wait), watchdog)
     try:
         code = worker.run()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  the process border: whatever it was, the parent is told
+    except BaseException as error:  # noqa: BLE001  the process border: whatever it was, the parent is told
         parent.say(worker.report(error))
         code = FAILED
     for stream in (sys.stdout, sys.stderr):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._pipeline import Pipeline
 from .frames import VideoFrame
-from .pipeline import Pipeline
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,7 +22,7 @@ class Output:
     picture: Any
     """Pixels: an array of the frame's shape and dtype. Or a tensor `(1, H, W, 3)` or `(H, W, 3)` of floating point on
     any device, in the pipeline's `tensor_range`; what lies outside is clamped, never wrapped, and NaN becomes black.
-    A picture of another size is scaled to the stream's."""
+    Its size is the frame's, or the one that `output_size` says; any other is scaled to that."""
     pts: int
     """Media time in ticks of `time_base`: the input's own, or between it and the next one's for a further picture."""
     time_base: Fraction | tuple[int, int]
@@ -56,14 +56,15 @@ class Decoupled(Pipeline):
 
     * `put`, one frame at a time, with the request id of the stream that it belongs to;
     * `get`, one call at a time, at once again after it has returned;
-    * `change`, one at a time, also while a `put` is suspended. Of several sets that wait, the newest counts.
+    * `change`, one at a time, also while a `put` is suspended. One set waits at most: the newest takes its place, and
+      the one that it passes over is refused.
 
     `stop` is awaited once, before an orderly end of the process.
 
     **Which output answers which input.** The newest frame that was put and is not later than the output. An output at
     exactly the frame's time is its answer; outputs between two frames are further pictures of the earlier one, and
     keep their time. Frames that were put before and have no output by then are skipped. What comes too late for that,
-    comes twice for one time, or belongs to no frame is dropped, counted and told. At most `most_inside` frames are
+    comes twice for one time, or belongs to no frame is dropped, counted and told. At most `max_in_flight` frames are
     inside at a time; when another one is put, the oldest of them counts as skipped.
 
     **Reloads.** When `change` returns a task, the parameters are held back until the task is done: frames are not put
@@ -76,7 +77,7 @@ class Decoupled(Pipeline):
     `get` raise ends the process, as with `process`.
     """
 
-    most_inside: ClassVar[int] = 64
+    max_in_flight: ClassVar[int] = 64
     """How many frames may be inside, put and without an output. Past that the oldest is given up and counted."""
     linger: ClassVar[float] = 2.0
     """Seconds without an output after which, at the end of a recording, the frames still inside are given up."""

@@ -28,6 +28,8 @@ class _Host(Protocol):
     """What a frame needs of whoever runs the pipeline."""
 
     tensor_range: tuple[float, float]
+    answer_caps: Caps | None
+    """What answers are to be, where that is not what the frame is."""
 
     def output(self, caps: Caps) -> Array: ...
     def device(self) -> Any: ...
@@ -37,6 +39,7 @@ class _NoHost:
     """The host of a frame that was made by hand: plain memory, the default range, the best device."""
 
     tensor_range = (-1.0, 1.0)
+    answer_caps: Caps | None = None
 
     def output(self, caps: Caps) -> Array:
         return np.empty(caps.shape, caps.dtype)
@@ -84,6 +87,13 @@ class _Timed:
     _time_base: tuple[int, int]
     _slot: int
 
+    def _place(self, id: int, pts: int, time_base: Fraction | tuple[int, int], discontinuity: bool) -> None:
+        self._time_base = _ticks(time_base)
+        self._slot = -1
+        self.id = id
+        self.pts = pts
+        self.discontinuity = discontinuity
+
     @property
     def time_base(self) -> Fraction:
         """Length of a tick in seconds."""
@@ -128,11 +138,7 @@ class VideoFrame(_Timed):
             raise ContractError(str(error)) from None
         self._pixels = pixels
         self._host = _NO_HOST
-        self._time_base = _ticks(time_base)
-        self._slot = -1
-        self.id = id
-        self.pts = pts
-        self.discontinuity = discontinuity
+        self._place(id, pts, time_base, discontinuity)
 
     @property
     def pixels(self) -> Array:
@@ -161,23 +167,29 @@ class VideoFrame(_Timed):
     def with_pixels(self, pixels: Array) -> VideoFrame:
         """A frame with this one's time and another picture.
 
-        The array has this frame's shape and dtype, else ContractError says what was expected and what came. An array
+        The array has this frame's shape and dtype, or the pipeline's `output_size`; else ContractError says what was
+        expected and what came. An array
         from `output()` goes out as it is; any other is copied once, when the frame is answered: change it no more.
         """
         if pixels is self._pixels:
             return self
-        problem = self._caps.problem(pixels)
-        if problem is not None:
+        caps = self._host.answer_caps or self._caps
+        problem = caps.problem(pixels)
+        if problem is None:
+            return self._like(pixels, caps)
+        if caps is self._caps or self._caps.problem(pixels) is not None:
             raise ContractError(problem)
         return self._like(pixels)
 
     def output(self) -> Array:
-        """An array to write the answer into, of this frame's shape and dtype, content undefined.
+        """An array to write the answer into, of the answer's shape and this frame's dtype, content undefined.
+
+        The shape is this frame's, unless the pipeline has an `output_size` of its own.
 
         It lies in the memory that the answer travels in, so that `return frame.with_pixels(out)` copies nothing:
         `out = frame.output(); np.subtract(255, frame.pixels, out=out)`. Once answered it is read-only.
         """
-        return self._host.output(self._caps)
+        return self._host.output(self._host.answer_caps or self._caps)
 
     def copy(self) -> VideoFrame:
         """A frame with a copy of the pixels in ordinary memory, writable and free to keep."""
@@ -203,9 +215,12 @@ class VideoFrame(_Timed):
         """
         from ._tensor import write
 
-        out = self.output()
-        write(tensor, out, self._caps, self._host.tensor_range)
-        return self._like(out)
+        caps = self._host.answer_caps or self._caps
+        if caps is not self._caps and tuple(getattr(tensor, "shape", ()))[-3:] == self._caps.shape:
+            caps = self._caps
+        out = self._host.output(caps)
+        write(tensor, out, caps, self._host.tensor_range)
+        return self._like(out, caps)
 
     def to(self, device: Any) -> VideoFrame:
         """The same frame with a copy of its picture on a torch device (`"cuda:1"`, or a `torch.device`).
@@ -251,8 +266,16 @@ class VideoFrame(_Timed):
 
         return HERE
 
-    def _like(self, pixels: Array) -> VideoFrame:
-        return _video(pixels, self._caps, self._host, self.id, self.pts, self._time_base, self.discontinuity, -1)
+    def _answer_problem(self, pixels: Array) -> str | None:
+        """Why `pixels` cannot answer this frame."""
+        caps = self._host.answer_caps or self._caps
+        problem = caps.problem(pixels)
+        return None if problem is None or self._caps.problem(pixels) is None else problem
+
+    def _like(self, pixels: Array, caps: Caps | None = None) -> VideoFrame:
+        return _video(
+            pixels, caps or self._caps, self._host, self.id, self.pts, self._time_base, self.discontinuity, -1
+        )
 
     def __repr__(self) -> str:
         return f"<VideoFrame {self.id} {self.width}x{self.height} {self.pixel_format} at {self.seconds:.3f} s>"
@@ -318,9 +341,10 @@ class _MovedFrame(VideoFrame):
 
 def pictured(value: Any, frame: VideoFrame) -> VideoFrame | None:
     """The frame that an array or tensor means as an answer; None for what is neither. Raises ContractError."""
-    pixels = frame._caps.pixels_of(value)
-    if pixels is not None:
-        return frame.with_pixels(pixels)
+    for caps in (frame._host.answer_caps, frame._caps):
+        pixels = None if caps is None else caps.pixels_of(value)
+        if pixels is not None:
+            return frame.with_pixels(pixels)
     if not (isinstance(value, np.ndarray) or hasattr(value, "__dlpack__") or hasattr(value, "__array_interface__")):
         return None
     return frame.with_tensor(value)
@@ -354,11 +378,7 @@ class AudioFrame(_Timed):
             )
         self._samples = samples
         self._rate = rate
-        self._time_base = _ticks(time_base)
-        self._slot = -1
-        self.id = id
-        self.pts = pts
-        self.discontinuity = discontinuity
+        self._place(id, pts, time_base, discontinuity)
 
     @property
     def samples(self) -> Array:

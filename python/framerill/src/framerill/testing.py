@@ -29,10 +29,10 @@ from ._engine import Engine
 from ._fake_media import DEPTH, FakeMedia
 from ._function import Function, adapted
 from ._link import Link
+from ._pipeline import Pipeline
 from ._stream import Counts, Notices, Stream
 from ._wait import Waiter
 from .errors import LinkClosed, ParamsError
-from .pipeline import Pipeline
 
 __all__ = ["run", "clip", "Run"]
 
@@ -140,7 +140,8 @@ def run(
 def _serve_decoupled(
     link: Link, engine: Engine, updates: dict[int, Mapping[str, Any]], counts: Counts, notices: Notices
 ) -> None:
-    from ._flow import Flow, FlowStream, Told
+    from ._flow import Flow, Told
+    from ._flow_stream import FlowStream
 
     def say(answer: dict[str, Any]) -> None:
         if answer["type"] == "rejected":

@@ -12,6 +12,7 @@
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use framerill_media::Size;
+use framerill_worker::message::Problem;
 
 use super::Number;
 use crate::infer::{base_params::Params, status::Given};
@@ -33,6 +34,8 @@ pub(in crate::infer) struct Set {
     pub(in crate::infer) hash: String,
     /// The stream that it was given for; a worker may have several.
     pub(in crate::infer) of: Option<Number>,
+    /// The size that the stream's pictures have, which the worker is to keep.
+    pub(in crate::infer) keeps: Option<Size>,
 }
 
 impl Set {
@@ -59,6 +62,18 @@ pub(super) enum Unfit {
     Bound,
     /// A stream's pictures have one size from beginning to end.
     Size { current: Size, requested: Size },
+}
+
+impl Unfit {
+    /// What a worker refused because its stream's pictures would have another size.
+    pub(super) fn of_size(set: &Set, problems: &[Problem]) -> Option<Self> {
+        let mut problems = problems.iter();
+        let problem = problems.find(|it| it.rule == Problem::OUTPUT_SIZE)?;
+        Some(Self::Size {
+            current: set.keeps?,
+            requested: serde_json::from_value(problem.value.clone()).ok()?,
+        })
+    }
 }
 
 /// Of the size in the contract's words (§7).
@@ -154,13 +169,14 @@ impl Flow {
     }
 
     /// A new stream: it gets what it brings, or what the worker had at first. What an earlier one's parameters were is
-    /// forgotten, and what they are suspected of. Where others are at work, theirs stay, unless it brings some.
-    pub(super) fn begin_stream(&mut self, set: Set, is_explicit: bool, is_alone: bool) {
+    /// forgotten, and what they are suspected of. Where others are at work, theirs stay, unless it brings some. `is_sent`
+    /// where the worker gets it though it has it already.
+    pub(super) fn begin_stream(&mut self, set: Set, is_sent: bool, is_alone: bool) {
         if is_alone {
             self.deaths.clear();
             self.good = self.initial.clone();
         }
-        if is_explicit || (is_alone && self.in_force != self.initial) {
+        if is_sent || (is_alone && self.in_force != self.initial) {
             self.queue(set);
         }
     }
@@ -172,7 +188,14 @@ impl Flow {
         }
     }
 
-    /// A set for a stream whose pictures have this size, or for no stream.
+    /// Whether it has the initial set and nothing else is on its way.
+    pub(super) fn is_initial(&self) -> bool {
+        let is_quiet = self.wanted.is_none() && self.under_way.is_none();
+        is_quiet && self.in_force == self.initial
+    }
+
+    /// A set for a stream whose frames and pictures have this size; none where the worker says what size a set asks for,
+    /// or there is no stream.
     pub(super) fn change(&mut self, set: Set, size: Option<Size>) -> Result<(), Unfit> {
         let requested = set.params.base.size;
         if self.is_bound {
@@ -318,6 +341,7 @@ mod tests {
             params: Params::read(given.into()).unwrap(),
             hash: name.into(),
             of: None,
+            keeps: None,
         }
     }
 
@@ -524,6 +548,9 @@ mod tests {
         assert_eq!(take(&mut flow, 2, at(2)).as_deref(), Some("initial"));
         flow.begin_stream(set("initial"), false, true);
         flow.reset(false);
-        assert!(flow.next(|| 3).is_none());
+        assert!(flow.is_initial() && flow.next(|| 3).is_none());
+        flow.begin_stream(set("initial"), true, true);
+        assert!(!flow.is_initial());
+        assert_eq!(take(&mut flow, 3, at(3)).as_deref(), Some("initial"));
     }
 }

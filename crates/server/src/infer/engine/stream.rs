@@ -47,6 +47,10 @@ pub(super) struct Stream {
     pub(super) set: Set,
     /// Of its pictures, from beginning to end.
     pub(super) size: Size,
+    /// Of its pictures that go out, once that is known.
+    output: Option<Size>,
+    /// What its media takes that for.
+    told_output: Size,
     params_status: ParamsStatus,
     pub(super) started_ms: u64,
     pub(super) max_fps: f64,
@@ -76,6 +80,8 @@ pub(super) struct Stream {
 
 /// What is needed to begin one.
 pub(super) struct Beginning {
+    /// Of its pictures, where that is known.
+    pub(super) output: Option<Size>,
     pub(super) number: Number,
     pub(super) asked: Asked,
     pub(super) set: Set,
@@ -106,6 +112,8 @@ impl Stream {
             number: it.number,
             asked: it.asked,
             size: it.set.params.base.size,
+            output: it.output,
+            told_output: it.set.params.base.size,
             set: it.set,
             params_status: ParamsStatus::Queued,
             started_ms: it.started_ms,
@@ -151,6 +159,7 @@ impl Stream {
         // What the one before wrote from here on is not sent: this one is told where to go on.
         let (process, written) = self.transport.take_over();
         let plan = self.plan(self.resume(written));
+        self.told_output = self.output.unwrap_or(self.size);
         let fds: [OwnedFd; 2] = [media_reads, media_writes];
         let load = ToChild::Load {
             id,
@@ -178,6 +187,7 @@ impl Stream {
                 name: self.asked.sink.as_text(),
             }),
             size: Some(self.size),
+            output_size: self.output,
             fps: None,
             start: 0.0,
             duration: None,
@@ -293,6 +303,36 @@ impl Stream {
             replace: false,
             base: None,
             check: false,
+            output_size: None,
+        };
+        self.media.post(&update, &[]);
+    }
+
+    /// The size of its pictures that go out, once that is known.
+    pub(super) fn output(&self) -> Option<Size> {
+        self.output
+    }
+
+    /// Its pictures have this size from the first one to the last; what is known first holds.
+    pub(super) fn set_output(&mut self, size: Size) {
+        self.output.get_or_insert(size);
+        self.tell_output();
+    }
+
+    /// Media that was loaded before the size was known hears it.
+    pub(super) fn tell_output(&mut self) {
+        let news = self.output.filter(|it| *it != self.told_output);
+        let Some(size) = news.filter(|_| self.media_ready) else {
+            return;
+        };
+        self.told_output = size;
+        let update = ToChild::Update {
+            id: self.media.request_id(),
+            params: Map::from_iter([("output_size".to_owned(), json!(size))]),
+            replace: false,
+            base: None,
+            check: false,
+            output_size: None,
         };
         self.media.post(&update, &[]);
     }

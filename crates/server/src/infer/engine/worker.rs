@@ -27,6 +27,8 @@ pub(super) struct Worker {
     /// The life in which it got the initial set once more after its load.
     reapplied_in: Option<u32>,
     pub(super) flow: Flow,
+    /// It has been told what to load, and has not been lost since.
+    pub(super) is_loading: bool,
     /// It takes streams.
     pub(super) is_ready: bool,
     /// It was ready once, whatever became of it.
@@ -80,6 +82,7 @@ impl Worker {
             key,
             description: None,
             reapplied_in: None,
+            is_loading: false,
             is_ready: false,
             was_ready: false,
             load,
@@ -125,6 +128,7 @@ impl Worker {
             replace: true,
             base: Some(Box::new(set.params.base_values())),
             check,
+            output_size: set.keeps.filter(|_| !check),
         }
     }
 
@@ -149,9 +153,14 @@ impl Worker {
         own(&self.key.pipeline, set)
     }
 
-    /// Asks whether it would take a set. The request's id, if it can be asked.
+    /// Whether the size of its pictures is its parameters' to say.
+    pub(super) fn tells_size(&self) -> bool {
+        !matches!(self.key.pipeline, Pipeline::BuiltIn(_))
+    }
+
+    /// Asks whether it would take a set, and what size its pictures would have. The request's id, if it can be asked.
     pub(super) fn check(&mut self, set: &Set) -> Option<u64> {
-        if !self.is_ready {
+        if !self.is_ready && !self.is_loading {
             return None;
         }
         let id = self.child.request_id();

@@ -1,11 +1,11 @@
 //! `--reload`: a saved pipeline is loaded by a second worker while the first one goes on. Once it is there it takes over.
 //! What the first one has not answered goes to the second one: no picture is lost, and none comes twice.
 //!
-//! ```text
-//! watching ──saved──> loading ──ready──> media lets go of the first ──> attached ──> watching
-//!     ^                  │ ^ saved again
-//!     └─── it fails ─────┘ ┘     the code that runs goes on; without one the stream waits for the next save
-//! ```
+//! [`Machine`] decides what follows from what; here are the workers, media and the words.
+
+mod machine;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 
@@ -22,13 +22,14 @@ use super::{
     Engine,
 };
 use crate::failure::Failure;
+use machine::{Input, Machine, Offer, Output, Stream, Then, Told};
 
 /// What a run has whose pipeline is reloaded.
 pub(super) struct Reload {
     _saves: Saves,
-    last_id: ChildId,
+    machine: Machine,
     next: Option<Next>,
-    /// The one before, until media has let go of it, and then until it is gone.
+    /// The one before, until it is gone.
     before: Option<(ChildId, Worker)>,
 }
 
@@ -44,7 +45,7 @@ impl Reload {
     pub(super) fn new(saves: Saves) -> Self {
         Self {
             _saves: saves,
-            last_id: WORKER,
+            machine: Machine::new(WORKER),
             next: None,
             before: None,
         }
@@ -73,11 +74,9 @@ impl Reload {
         self.workers().for_each(Worker::on_deadline);
     }
 
-    /// Media has let go of the worker before.
-    pub(super) fn detached(&mut self) {
-        if let Some((_, before)) = &mut self.before {
-            before.stop(LEAVE_WITHIN);
-        }
+    /// The run is on its way out.
+    pub(super) fn end(&mut self) {
+        self.machine.handle(Input::Ending);
     }
 
     /// What the worker before still says is nobody's concern.
@@ -93,27 +92,104 @@ impl Reload {
 
 impl Engine<'_> {
     /// The pipeline was saved.
-    pub(super) fn saved(&mut self, progress: &Progress) {
-        let (Some(reload), None) = (&mut self.reload, &self.ending) else {
-            return;
-        };
-        // What was still loading is of yesterday.
-        reload.next = None;
-        let id = ChildId(reload.last_id.0 + 1);
-        reload.last_id = id;
-        let name = self.plan.pipeline.short_name();
-        match start_worker(self.plan, id, self.inbox.owner()) {
-            Ok(worker) => {
-                progress.say(&format!("`{name}` was saved: its new code is loaded"));
-                let next = Next {
-                    id,
-                    worker,
-                    description: None,
-                    error: None,
-                };
-                reload.next = Some(next);
+    pub(super) fn saved(&mut self, report: &mut Report, progress: &Progress) {
+        self.give(Input::Saved, report, progress);
+    }
+
+    /// Media has let go of the worker that it had.
+    pub(super) fn released(&mut self, report: &mut Report, progress: &Progress) {
+        if self.reload.is_some() {
+            self.give(Input::Released, report, progress);
+        } else {
+            self.attach();
+        }
+    }
+
+    /// A failure of the worker ends the run, or has it wait for other code where there may be some.
+    pub(super) fn worker_failed(
+        &mut self,
+        failure: Failure,
+        report: &mut Report,
+        progress: &Progress,
+    ) {
+        if self.reload.is_none() {
+            return self.end(super::Ending::Failure(failure));
+        }
+        self.worker.stop(LEAVE_WITHIN);
+        self.give(Input::Lost(failure.to_string()), report, progress);
+    }
+
+    fn give(&mut self, input: Input, report: &mut Report, progress: &Progress) {
+        let mut input = Some(input);
+        while let Some(reload) = &mut self.reload {
+            if let Some(input) = input.take() {
+                reload.machine.handle(input);
             }
-            Err(failure) => progress.insist(&format!("framerill: {failure}")),
+            let Some(output) = reload.machine.poll() else {
+                return;
+            };
+            input = self.obey(output, report, progress);
+        }
+    }
+
+    /// Does it; what came of it at once.
+    fn obey(&mut self, output: Output, report: &mut Report, progress: &Progress) -> Option<Input> {
+        let reload = self.reload.as_mut()?;
+        match output {
+            Output::Load(id) => {
+                // What was still loading is of yesterday.
+                reload.next = None;
+                match start_worker(self.plan, id, self.inbox.owner()) {
+                    Ok(worker) => {
+                        reload.next = Some(Next {
+                            id,
+                            worker,
+                            description: None,
+                            error: None,
+                        });
+                    }
+                    Err(failure) => return Some(Input::Failed(failure.to_string())),
+                }
+            }
+            Output::Drop => reload.next = None,
+            Output::Switch => {
+                if let Some(next) = reload.next.take() {
+                    report.reloads += 1;
+                    let before = std::mem::replace(&mut self.worker, next.worker);
+                    let id = std::mem::replace(&mut self.worker_id, next.id);
+                    reload.before = Some((id, before));
+                    self.description = next.description;
+                    self.worker_ready = true;
+                    self.worker_spoke = true;
+                    self.last_error = None;
+                    self.last_traceback = None;
+                    self.last_lines.clear();
+                }
+            }
+            Output::Release => self.detach(true),
+            Output::Leave => {
+                if let Some((_, before)) = &mut reload.before {
+                    before.stop(LEAVE_WITHIN);
+                }
+            }
+            Output::Attach => self.attach(),
+            Output::Tell(told) => self.tell(&told, progress),
+        }
+        None
+    }
+
+    fn tell(&self, told: &Told, progress: &Progress) {
+        let name = self.plan.pipeline.short_name();
+        match told {
+            Told::Loads => progress.say(&format!("`{name}` was saved: its new code is loaded")),
+            Told::Runs => progress.say(&format!("`{name}` runs its new code")),
+            Told::Refused(why, then) => progress.insist(&format!(
+                "framerill: the new code is not used: {why}; {}",
+                then.words()
+            )),
+            Told::Lost(why, then) => {
+                progress.insist(&format!("framerill: {why}; {}", then.words()));
+            }
         }
     }
 
@@ -148,7 +224,14 @@ impl Engine<'_> {
                 report.log_lines_dropped += left_out.lines;
                 progress.say(&format!("[{name}] {left_out}"));
             }
-            Update::Lifecycle(Event::Ready { .. }) => self.take_over(report, progress),
+            Update::Lifecycle(Event::Ready { .. }) => {
+                let offer = next
+                    .description
+                    .as_deref()
+                    .map_or_else(Offer::default, offer);
+                let stream = self.stream();
+                self.give(Input::Ready { offer, stream }, report, progress);
+            }
             Update::Lifecycle(Event::Restarting { reason, .. } | Event::Failed { reason }) => {
                 let error = next.error.take();
                 let traceback = error.as_ref().and_then(|it| it.traceback.as_deref());
@@ -157,80 +240,21 @@ impl Engine<'_> {
                     || reason.to_string(),
                     |it| Failure::of_child(&it).to_string(),
                 );
-                self.keep_code(&why, progress);
+                self.give(Input::Failed(why), report, progress);
             }
             Update::Lifecycle(_) => {}
         }
         true
     }
 
-    /// The next worker is the worker from here on, unless the stream cannot go on with it.
-    fn take_over(&mut self, report: &mut Report, progress: &Progress) {
-        let Some(reload) = &mut self.reload else {
-            return;
-        };
-        let Some(next) = reload.next.take() else {
-            return;
-        };
-        let format = |it: &Option<Box<Description>>| it.as_ref().map(|it| it.pixel_format);
-        let (before, now) = (format(&self.description), format(&next.description));
-        if next.description.as_ref().is_some_and(|it| it.audio) {
-            return self.keep_code(
-                "it asks for sound, which `run` carries past pipelines",
-                progress,
-            );
+    fn stream(&self) -> Stream {
+        let description = self.description.as_deref();
+        Stream {
+            format: description
+                .filter(|_| self.began.is_some())
+                .map(|it| it.pixel_format),
+            is_attached: self.attached,
         }
-        if self.began.is_some() && before != now {
-            return self.keep_code(
-                "its `pixel_format` is another one: start the run anew",
-                progress,
-            );
-        }
-        report.reloads += 1;
-        let before = std::mem::replace(&mut self.worker, next.worker);
-        reload.before = Some((std::mem::replace(&mut self.worker_id, next.id), before));
-        self.description = next.description;
-        self.worker_ready = true;
-        self.worker_spoke = true;
-        self.last_error = None;
-        self.last_traceback = None;
-        self.last_lines.clear();
-        progress.say(&format!(
-            "`{}` runs its new code",
-            self.plan.pipeline.short_name()
-        ));
-        if self.attached {
-            self.detach(true);
-        } else {
-            reload.detached();
-            self.attach();
-        }
-    }
-
-    /// The new code cannot be used.
-    fn keep_code(&mut self, why: &str, progress: &Progress) {
-        if let Some(reload) = &mut self.reload {
-            reload.next = None;
-        }
-        let goes_on = if self.worker.is_over() {
-            "the stream waits for the next save"
-        } else {
-            "the earlier code goes on"
-        };
-        progress.insist(&format!(
-            "framerill: the new code is not used: {why}; {goes_on}"
-        ));
-    }
-
-    /// A failure of the worker ends the run, or has it wait for the next save where there may be one.
-    pub(super) fn worker_failed(&mut self, failure: Failure, progress: &Progress) {
-        if self.reload.is_none() {
-            return self.end(super::Ending::Failure(failure));
-        }
-        self.worker.stop(LEAVE_WITHIN);
-        progress.insist(&format!(
-            "framerill: {failure}; the stream waits for the next save"
-        ));
     }
 
     /// For media: what the worker has not answered goes to the next one, or its oldest frame is held.
@@ -240,6 +264,23 @@ impl Engine<'_> {
             self.detaching = Some(id);
             let stream = super::STREAM.into();
             self.media.post(&ToChild::Detach { id, stream, keep }, &[]);
+        }
+    }
+}
+
+fn offer(description: &Description) -> Offer {
+    Offer {
+        format: Some(description.pixel_format),
+        wants_sound: description.audio,
+    }
+}
+
+impl Then {
+    fn words(self) -> &'static str {
+        match self {
+            Self::EarlierCode => "the earlier code goes on",
+            Self::NextSave => "the stream waits for the next save",
+            Self::CodeThatLoads => "the stream waits for the code that is loaded now",
         }
     }
 }

@@ -1,3 +1,5 @@
+//! The Python files of a place, and what tells their versions apart.
+
 use std::{
     collections::BTreeMap,
     fs::{self, Metadata},
@@ -6,8 +8,8 @@ use std::{
 };
 
 /// Entries of folders that one look takes in.
-const MOST_ENTRIES: usize = 4000;
-const DEEPEST: usize = 6;
+const MAX_ENTRIES: usize = 4000;
+const MAX_DEPTH: usize = 6;
 
 /// What tells one version of a file from another.
 type Stamp = (i64, i64, u64, u64);
@@ -15,39 +17,11 @@ type Stamp = (i64, i64, u64, u64);
 /// The Python files of a place, and their stamps.
 pub(super) type Snapshot = BTreeMap<PathBuf, Stamp>;
 
-/// Which look shows something new that is complete.
-#[derive(Debug)]
-pub(super) struct Changes {
-    told: Snapshot,
-    last: Snapshot,
-}
-
-impl Changes {
-    /// What is there now is known.
-    pub(super) fn since(now: Snapshot) -> Self {
-        Self {
-            told: now.clone(),
-            last: now,
-        }
-    }
-
-    /// Whether there is something new, and nothing is being written any more: this look is the same as the one before.
-    pub(super) fn look(&mut self, now: Snapshot) -> bool {
-        let is_settled = now == self.last;
-        self.last = now;
-        let is_new = is_settled && self.last != self.told;
-        if is_new {
-            self.told.clone_from(&self.last);
-        }
-        is_new
-    }
-}
-
 /// The Python files in `place`: the file itself and those of its folder, or those of the folder. Environments, caches and
 /// hidden folders are left out; a place that is very large is looked at in part.
 pub(super) fn snapshot(place: &Path) -> Snapshot {
     let mut found = Snapshot::new();
-    let mut left = MOST_ENTRIES;
+    let mut left = MAX_ENTRIES;
     let folder = match fs::metadata(place) {
         Ok(it) if it.is_dir() => place,
         Ok(it) => {
@@ -56,7 +30,7 @@ pub(super) fn snapshot(place: &Path) -> Snapshot {
         }
         Err(_) => folder_of(place),
     };
-    walk(folder, DEEPEST, &mut left, &mut found);
+    walk(folder, MAX_DEPTH, &mut left, &mut found);
     found
 }
 
@@ -106,38 +80,6 @@ fn stamp(about: &Metadata) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(versions: &[u64]) -> Snapshot {
-        let files = versions.iter().enumerate();
-        files
-            .map(|(index, it)| (PathBuf::from(index.to_string()), (0, 0, *it, 0)))
-            .collect()
-    }
-
-    #[test]
-    fn a_save_is_told_once_and_not_while_it_is_written() {
-        let mut changes = Changes::since(of(&[1, 1]));
-        let looks = [
-            (&[1, 1][..], false),
-            (&[2, 1], false),
-            (&[3, 1], false),
-            (&[3, 1], true),
-            (&[3, 1], false),
-            (&[3, 2], false),
-            (&[3, 2], true),
-        ];
-        for (now, is_told) in looks {
-            assert_eq!(changes.look(of(now)), is_told, "{now:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_back_as_it_was_is_no_save() {
-        let mut changes = Changes::since(of(&[1]));
-        for now in [&[][..], &[1], &[1]] {
-            assert!(!changes.look(of(now)));
-        }
-    }
 
     #[test]
     fn python_files_of_the_folder_count_and_environments_do_not() {

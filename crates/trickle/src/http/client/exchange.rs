@@ -1,4 +1,5 @@
-//! One request and its answer on one connection.
+//! One request and its answer on one connection. It waits for as long as it is polled: the deadlines of connecting, sending and
+//! answering are the machines' (`publisher::Config`, `subscriber::Config`), which have an exchange dropped.
 
 use std::{
     future::Future,

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from types import TracebackType
 
-from .wire import ChannelEnded, Exchange, TrickleError, once
+from .wire import ANSWER_WITHIN, ChannelEnded, Exchange, TrickleError, once
 
 __all__ = ["SegmentWriter", "TricklePublisher"]
 
-_ANSWERS_WITHIN = 10.0
-_FAILURES = (OSError, EOFError, asyncio.TimeoutError, TrickleError)
+_REFUSED_WITHIN = 1.0
+_FAILURES = (OSError, EOFError, TrickleError)
 
 
 class SegmentWriter:
@@ -50,7 +50,7 @@ class SegmentWriter:
             return
         try:
             await exchange.end()
-            await asyncio.wait_for(exchange.answer(), _ANSWERS_WITHIN)
+            await exchange.answer(ANSWER_WITHIN)
         except _FAILURES as error:
             await self._broke(error)
             return
@@ -65,7 +65,7 @@ class SegmentWriter:
             return
         # A server that will not have the segment says so before it closes.
         try:
-            await asyncio.wait_for(exchange.answer(), 1.0)
+            await exchange.answer(_REFUSED_WITHIN)
         except _FAILURES:
             return
         finally:
@@ -119,7 +119,7 @@ class TricklePublisher:
             return
         self._is_ended = True
         try:
-            await asyncio.wait_for(once("DELETE", self.base_url), _ANSWERS_WITHIN)
+            await once("DELETE", self.base_url)
         except _FAILURES as error:
             logging.warning(f"{self.base_url} is not deleted: {error or type(error).__name__}")
 
@@ -142,7 +142,7 @@ class TricklePublisher:
     async def _end(self, exchange: Exchange) -> None:
         try:
             await exchange.end()
-            await asyncio.wait_for(exchange.answer(), _ANSWERS_WITHIN)
+            await exchange.answer(ANSWER_WITHIN)
         except _FAILURES:
             return
         finally:

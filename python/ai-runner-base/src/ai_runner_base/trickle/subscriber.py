@@ -98,7 +98,7 @@ class TrickleSubscriber:
             url = f"{self.base_url}/{self.idx}"
             try:
                 exchange = await self._get(url)
-            except (OSError, EOFError, asyncio.TimeoutError, TrickleError) as error:
+            except (OSError, EOFError, TrickleError) as error:
                 logging.warning(f"{url} cannot be read: {error or type(error).__name__}")
                 await self._pause(attempt)
                 continue

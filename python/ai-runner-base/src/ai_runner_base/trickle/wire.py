@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 __all__ = ["ChannelEnded", "Exchange", "TrickleError"]
 
-TOTAL = 300.0
-"""Seconds that an exchange may wait for its answer's head."""
+CONNECT_WITHIN = 10.0
+"""Seconds until a connection is there, its encryption included."""
+SEND_WITHIN = 30.0
+"""Seconds in which the server takes more of what is sent."""
+HEAD_WITHIN = 300.0
+"""Seconds until an answer's head is there: a segment that is asked for may take as long to begin."""
+READ_WITHIN = 300.0
+"""Seconds in which more of an answer's body comes."""
+ANSWER_WITHIN = 10.0
+"""Seconds until the answer to a request that waits for nothing."""
 PIECE = 32 * 1024
 _LONGEST_HEAD = 64 * 1024
 _LONGEST_CHUNK = 1 << 30
@@ -23,8 +32,18 @@ class ChannelEnded(TrickleError):  # noqa: N818  an ordinary way for a channel t
     """The channel is closed, or was never there."""
 
 
+_T = TypeVar("_T")
+
+
+async def _within(seconds: float, work: Awaitable[_T], what: str) -> _T:
+    try:
+        return await asyncio.wait_for(work, seconds)
+    except asyncio.TimeoutError:
+        raise TrickleError(f"{what} for {seconds:g} s") from None
+
+
 class Exchange:
-    """A request under way, and its answer. Made by `begin`."""
+    """A request under way, and its answer. Made by `begin`. Every wait for the server has its deadline."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -37,7 +56,7 @@ class Exchange:
 
     @classmethod
     async def begin(cls, method: str, url: str, headers: Mapping[str, str]) -> Exchange:
-        """Connects and sends the head. Raises OSError."""
+        """Connects and sends the head. Raises OSError, TrickleError."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise TrickleError(f"a channel's URL begins with http:// or https://, not `{url}`")
@@ -50,33 +69,46 @@ class Exchange:
             tls.check_hostname = False
             tls.verify_mode = ssl.CERT_NONE
         port = parts.port or (443 if tls else 80)
-        reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls, limit=_LONGEST_HEAD)
+        opening = asyncio.open_connection(parts.hostname, port, ssl=tls, limit=_LONGEST_HEAD)
+        reader, writer = await _within(CONNECT_WITHIN, opening, f"no connection to {parts.netloc.rpartition('@')[2]}")
         exchange = cls(reader, writer)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         try:
-            writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
-            await writer.drain()
+            await exchange._send(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
         except BaseException:
             exchange.close()
             raise
         return exchange
 
     async def send(self, data: bytes) -> None:
-        """One chunk of the request's body. Raises OSError."""
+        """One chunk of the request's body. Raises OSError, TrickleError."""
         if data:
-            self._writer.write(b"%x\r\n%b\r\n" % (len(data), data))
-            await self._writer.drain()
+            await self._send(b"%x\r\n%b\r\n" % (len(data), data))
 
     async def end(self) -> None:
-        """The end of a chunked body. Raises OSError."""
-        self._writer.write(b"0\r\n\r\n")
-        await self._writer.drain()
+        """The end of a chunked body. Raises OSError, TrickleError."""
+        await self._send(b"0\r\n\r\n")
 
-    async def answer(self) -> None:
-        """Waits for the answer's head, over any number of interim ones. Raises OSError, EOFError, TrickleError."""
-        await asyncio.wait_for(self._answer(), TOTAL)
+    async def _send(self, data: bytes) -> None:
+        self._writer.write(data)
+        if not self._writer.transport.get_write_buffer_size():
+            # No turn for others: a server that refuses closes behind its answer, which is read before the next write.
+            return await self._writer.drain()
+        try:
+            await _within(SEND_WITHIN, self._writer.drain(), "the server takes nothing")
+        except TrickleError:
+            # Closed in order, it would wait for ever with what it could not send.
+            self._writer.transport.abort()
+            raise
+
+    async def answer(self, within: float | None = None) -> None:
+        """Waits for the answer's head, over any number of interim ones, for `within` seconds or `HEAD_WITHIN`.
+
+        Raises OSError, EOFError, TrickleError.
+        """
+        await _within(HEAD_WITHIN if within is None else within, self._answer(), "the server does not answer")
 
     async def _answer(self) -> None:
         while True:
@@ -104,8 +136,8 @@ class Exchange:
         if self._over:
             return b""
         try:
-            data = await self._read(most)
-        except (EOFError, OSError, ValueError, asyncio.LimitOverrunError) as error:
+            data = await _within(READ_WITHIN, self._read(most), "nothing comes")
+        except (EOFError, OSError, ValueError, asyncio.LimitOverrunError, TrickleError) as error:
             self._over = True
             raise TrickleError(f"the segment breaks off: {error}") from error
         self._over = not data
@@ -153,7 +185,7 @@ async def once(method: str, url: str, headers: Mapping[str, str] | None = None) 
     """A request without a body, and its answer's status. Raises OSError, EOFError, TrickleError."""
     exchange = await Exchange.begin(method, url, {"Content-Length": "0", **(headers or {})})
     try:
-        await exchange.answer()
+        await exchange.answer(ANSWER_WITHIN)
     finally:
         exchange.close()
     return exchange.status

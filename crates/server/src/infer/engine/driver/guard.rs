@@ -18,9 +18,9 @@ impl Driver {
     }
 
     /// An error of the worker that the stream's watcher hears of within a second.
-    pub(super) fn report(&mut self, seat: usize, message: String) {
+    pub(super) fn report(&mut self, seat: usize, message: String, traceback: Option<String>) {
         log_stream(Level::Error, &self.seats[seat].ids, &message);
-        self.guard(seat, Input::ErrorReported { message });
+        self.guard(seat, Input::ErrorReported { message, traceback });
     }
 
     /// Hands something to a seat's guardian, and does what it says.
@@ -115,11 +115,13 @@ impl Driver {
             guardian::Event::Error {
                 stream,
                 message,
+                traceback,
                 time_ms,
             } => {
                 let event = Event::Error {
                     pipeline,
                     message,
+                    traceback,
                     at_ms: time_ms,
                     now_ms,
                 };

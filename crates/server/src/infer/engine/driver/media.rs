@@ -49,6 +49,7 @@ impl Driver {
             lifecycle::Event::Ready { .. } => {
                 if let Some(stream) = self.stream_mut(number) {
                     stream.media_ready = true;
+                    stream.tell_output();
                 }
                 if let Some(seat) = seat {
                     self.attach(seat);
@@ -282,7 +283,7 @@ impl Driver {
         }
         let (name, incarnation) = (stream.name(), stream.incarnation);
         let request_id = stream.asked.ids.request.clone();
-        let attach = |id, request_id, (format, history, batch)| ToChild::Attach {
+        let attach = |id, request_id, output_size, (format, history, batch)| ToChild::Attach {
             id,
             stream: name.clone(),
             incarnation,
@@ -290,11 +291,17 @@ impl Driver {
             history,
             batch,
             request_id,
+            output_size,
             live: true,
             fds: 1,
         };
-        let to_media = attach(stream.media.request_id(), String::new(), media_only);
-        let to_worker = attach(worker.child.request_id(), request_id, (None, None, None));
+        let to_media = attach(stream.media.request_id(), String::new(), None, media_only);
+        let to_worker = attach(
+            worker.child.request_id(),
+            request_id,
+            stream.output(),
+            (None, None, None),
+        );
         // If one of them does not take it, the other one sees its link end.
         stream.media.post(&to_media, &[near.as_fd()]);
         worker.child.post(&to_worker, &[far.as_fd()]);

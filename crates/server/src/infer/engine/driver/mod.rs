@@ -2,14 +2,15 @@
 //!
 //! Read in this order: [`Driver`] (what it owns), `turns` (the loop), `placing` and `guard` (what the seating and the
 //! guardians want done), `start` (how a stream begins), `worker`, `media` and `news` (what follows from what workers, media
-//! processes and transports say; `news` ends streams, too), `params` (parameters on their way to workers), `view` (what is
-//! told of everything).
+//! processes and transports say; `news` ends streams, too), `params` (parameters on their way to workers), `sizes` (what
+//! size pictures have that go out), `view` (what is told of everything).
 
 mod guard;
 mod media;
 mod news;
 mod params;
 mod placing;
+mod sizes;
 mod start;
 mod state;
 mod turns;

@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 
+use framerill_media::Size;
 use framerill_supervisor::{ChildId, guardian::Input};
+use framerill_worker::message::Problem;
 use serde_json::Value;
 
 use super::{Driver, start::read_set};
 use crate::infer::{
     engine::{
-        Number, ParamsStatus, flow::Set, quarantined, seat::Seat, seating, stream::Stream, wall_ms,
-        worker::Worker,
+        Number, ParamsStatus,
+        flow::{Set, Unfit},
+        quarantined,
+        seat::Seat,
+        seating,
+        stream::Stream,
+        wall_ms,
+        worker::{Worker, sentences},
     },
     event::Event,
     refusal::Refusal,
@@ -60,12 +68,16 @@ impl Driver {
             return Err("they should be an object".to_owned());
         };
         let stream = self.seats[seat].stream.as_ref();
-        let (of, size) = (stream.map(|it| it.number), stream.map(|it| it.size));
+        let of = stream.map(|it| it.number);
+        let (size, output) = stream.map_or((None, None), |it| (Some(it.size), it.output()));
         let Some(worker) = self.workers.iter_mut().find(|it| it.id == worker) else {
             return Err(Refusal::NoWorker.to_string());
         };
+        let keeps = output.filter(|_| worker.tells_size());
+        let size = size.filter(|_| keeps.is_none());
         let set = Set {
             of,
+            keeps,
             ..read_set(given, &worker.name())?
         };
         if self.quarantined.has(&worker.key.pipeline, &set.hash) {
@@ -91,10 +103,10 @@ impl Driver {
         if let Some(stream) = &mut self.seats[seat].stream {
             stream.params_are(status);
         }
-        self.report(seat, format!("Error updating params: {why}"));
+        self.report(seat, format!("Error updating params: {why}"), None);
     }
 
-    pub(super) fn applied(&mut self, id: ChildId, request: u64) {
+    pub(super) fn applied(&mut self, id: ChildId, request: u64, output: Option<Size>) {
         let now = self.now();
         let Some(set) = self
             .worker_mut(id)
@@ -103,6 +115,7 @@ impl Driver {
             return;
         };
         self.taken(id, &set, ParamsStatus::Applied);
+        self.sized_by(id, &set, output);
         if let Some(worker) = self.worker_mut(id) {
             worker.pump();
         }
@@ -133,14 +146,16 @@ impl Driver {
         }
     }
 
-    pub(super) fn rejected(&mut self, id: ChildId, request: u64, why: &str) {
+    pub(super) fn rejected(&mut self, id: ChildId, request: u64, problems: &[Problem]) {
         let worker = self.worker_mut(id);
         let Some(set) = worker.and_then(|it| it.flow.rejected(request)) else {
             return;
         };
+        let why =
+            Unfit::of_size(&set, problems).map_or_else(|| sentences(problems), |it| it.to_string());
         for seat in self.seats_with(id) {
             if set.is_for(self.seats[seat].number()) {
-                self.refuse_params(seat, why);
+                self.refuse_params(seat, &why);
             }
         }
         if let Some(worker) = self.worker_mut(id) {

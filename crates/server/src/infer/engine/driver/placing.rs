@@ -138,7 +138,7 @@ impl Driver {
         seat.worker = worker;
         self.hand_over(at, former);
         if let Some(error) = error {
-            self.report(at, error);
+            self.report(at, error, None);
         }
         self.tell_worker_state(at);
         self.attach(at);

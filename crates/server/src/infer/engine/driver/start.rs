@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use framerill_media::Size;
 use framerill_supervisor::{
     ChildId,
     guardian::{Input, Restarts},
@@ -41,6 +42,8 @@ const COMFYUI: &str = "comfyui";
 pub(super) struct Start {
     asked: Asked,
     pub(super) set: Option<Set>,
+    /// What size its worker says that its pictures have.
+    output: Option<Size>,
     received_ms: u64,
     by: AnswerBy,
     reply: Reply<Number>,
@@ -79,6 +82,7 @@ impl Driver {
         let start = Start {
             asked,
             set,
+            output: None,
             received_ms,
             by,
             reply,
@@ -112,9 +116,7 @@ impl Driver {
         self.last_start += 1;
         let wanted = Wanted {
             start: self.last_start,
-            is_checked: set
-                .as_ref()
-                .is_some_and(|it| !own(&pipeline, it).is_empty()),
+            is_checked: set.as_ref().is_some_and(|it| says_something(&pipeline, it)),
             pipeline,
             binding: asked.binding,
             params,
@@ -151,18 +153,30 @@ impl Driver {
         }
     }
 
-    /// A worker answered about a start's parameters.
+    /// A worker answered about a start's parameters: what size its pictures would have, or why it would not take them.
     pub(super) fn checked(
         &mut self,
         worker: ChildId,
         request: u64,
-        problem: Option<String>,
+        answer: Result<Option<Size>, String>,
     ) -> bool {
+        if self.sized(worker, request, answer.as_ref().ok().copied().flatten()) {
+            return true;
+        }
         let mut checks = self.checks.iter();
         let Some(at) = checks.position(|it| it.worker == worker && it.request == request) else {
             return false;
         };
         let start = self.checks.remove(at).start;
+        let problem = match answer {
+            Ok(output) => {
+                if let Some(it) = self.starts.get_mut(&start) {
+                    it.output = output;
+                }
+                None
+            }
+            Err(why) => Some(why),
+        };
         self.place(seating::Input::Checked { start, problem });
         true
     }
@@ -208,7 +222,7 @@ impl Driver {
             return Err(Refusal::Late);
         }
         let (asked, received_ms) = (start.asked.clone().named(number), start.received_ms);
-        let brought = start.set.clone();
+        let (brought, checked) = (start.set.clone(), start.output);
         let there = self.worker(worker);
         let there = there.ok_or_else(|| gone("its worker is gone"))?;
         // A stream that brings what is quarantined begins like one that brings nothing.
@@ -218,6 +232,11 @@ impl Driver {
         let of = Some(number);
         let set = taken.map(|it| Set { of, ..it });
         let set = set.unwrap_or_else(|| there.flow.initial().clone());
+        let output = if there.tells_size() {
+            checked.filter(|_| is_explicit)
+        } else {
+            Some(set.params.base.size)
+        };
         let media_id = self.new_media();
         let program = media_command(&self.media_program);
         let media = start_media(program, media_id, self.owner.clone());
@@ -232,12 +251,14 @@ impl Driver {
             max_fps: asked.max_fps_or(self.settings.max_fps),
             asked: asked.clone(),
             set: set.clone(),
+            output,
             started_ms: received_ms,
             media_id,
             media,
             transport,
         });
         let restarts = self.take_seat(at, worker, stream);
+        self.ask_size(at);
         // What the guardian wants done of the stream is about one that has its seat.
         self.place(seating::Input::Begun {
             start: id,
@@ -311,7 +332,9 @@ impl Driver {
     pub(super) fn give_set(&mut self, worker: ChildId, set: Set, is_explicit: bool) {
         let is_alone = self.streams_of(worker) == 1;
         if let Some(it) = self.worker_mut(worker) {
-            it.flow.begin_stream(set, is_explicit, is_alone);
+            // The contract's pipelines hear of each stream by the set that it begins with (§2.1).
+            let is_sent = is_explicit || (is_alone && it.reapplies_initial());
+            it.flow.begin_stream(set, is_sent, is_alone);
             it.pump();
         }
     }
@@ -325,6 +348,12 @@ impl Driver {
         stream.end();
         self.leaving.push(stream);
     }
+}
+
+/// Whether a worker has something to say about a set: parameters of its pipeline, or the size of its pictures.
+fn says_something(pipeline: &Pipeline, set: &Set) -> bool {
+    let is_built_in = matches!(pipeline, Pipeline::BuiltIn(_));
+    !own(pipeline, set).is_empty() || (!is_built_in && !set.params.given.is_empty())
 }
 
 /// Answers a start with why it is none.
@@ -347,5 +376,6 @@ pub(super) fn read_set(given: Arc<Map<String, Value>>, pipeline: &str) -> Result
         params,
         hash,
         of: None,
+        keeps: None,
     })
 }

@@ -15,7 +15,10 @@ use std::{
 use framerill_supervisor::{ChildId, guardian::Moment};
 use tokio::sync::watch;
 
-use super::start::{Check, Start};
+use super::{
+    sizes::Sizing,
+    start::{Check, Start},
+};
 use crate::{
     failure::Failure,
     infer::{
@@ -63,6 +66,7 @@ pub(in crate::infer::engine) struct Driver {
     pub(super) starts: BTreeMap<StartId, Start>,
     pub(super) last_start: StartId,
     pub(super) checks: Vec<Check>,
+    pub(super) sizings: Vec<Sizing>,
     last_media: u32,
     pub(super) notes: Notes,
     /// Parameters that no worker is given.
@@ -108,6 +112,7 @@ impl Driver {
             starts: BTreeMap::new(),
             last_start: 0,
             checks: Vec::new(),
+            sizings: Vec::new(),
             last_media: u32::MAX,
             notes: Notes::start()?,
             quarantined: Quarantined::default(),

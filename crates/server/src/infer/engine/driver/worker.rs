@@ -22,6 +22,8 @@ use crate::{
     log::{Ids, Level, log, log_child, log_stream},
 };
 
+/// Of a traceback, in an event.
+const MAX_TRACEBACK_BYTES: usize = 16 << 10;
 /// How long a worker may take to leave.
 pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 
@@ -60,6 +62,10 @@ impl Driver {
                     fds: 0,
                 };
                 worker.child.post(&load, &[]);
+                worker.is_loading = true;
+                for seat in self.seats_with(id) {
+                    self.ask_size(seat);
+                }
             }
             Update::LogLine(line) => {
                 let Some(worker) = self.worker_mut(id) else {
@@ -131,9 +137,13 @@ impl Driver {
             return;
         };
         worker.is_ready = true;
+        worker.is_loading = false;
         worker.was_ready = true;
         worker.flow.loaded(now);
         let shareable = worker.description.as_ref().is_some_and(|it| it.shareable);
+        for seat in self.seats_with(id) {
+            self.ask_size(seat);
+        }
         self.place(seating::Input::WorkerReady {
             worker: id,
             shareable,
@@ -142,7 +152,7 @@ impl Driver {
         self.attach_all(id);
         let is_idle = !self.is_used(id);
         if let Some(worker) = self.worker_mut(id) {
-            if is_idle {
+            if is_idle || worker.flow.is_initial() {
                 worker.reapply_initial();
             }
             worker.pump();
@@ -183,10 +193,12 @@ impl Driver {
     /// The worker is gone: its streams let go of it, and what it may have died of is judged.
     fn worker_lost(&mut self, id: ChildId) {
         let now = self.now();
+        self.forget_sizes(id);
         let Some(worker) = self.worker_mut(id) else {
             return;
         };
         worker.is_ready = false;
+        worker.is_loading = false;
         worker.lost_at.get_or_insert(now);
         let dropped = worker.flow.worker_lost(now);
         let (suspect, had_frames_of) = (worker.suspect(), mem::take(&mut worker.had_frames_of));
@@ -219,7 +231,7 @@ impl Driver {
                 if self.seating.worker_of(seat) != Some(id) {
                     message = format!("{message}; {MOVED}");
                 }
-                self.report(seat, message);
+                self.report(seat, message, None);
             }
         }
     }
@@ -271,19 +283,21 @@ impl Driver {
                 };
                 worker.description = description.or(worker.description.take());
             }
-            FromChild::Applied { id: request } => {
-                let was_check = self.checked(id, request, None);
+            FromChild::Applied {
+                id: request,
+                output_size,
+            } => {
+                let was_check = self.checked(id, request, Ok(output_size));
                 if !was_check {
-                    self.applied(id, request);
+                    self.applied(id, request, output_size);
                 }
             }
             FromChild::Rejected {
                 id: request,
                 problems,
             } => {
-                let why = sentences(&problems);
-                if !self.checked(id, request, Some(why.clone())) {
-                    self.rejected(id, request, &why);
+                if !self.checked(id, request, Err(sentences(&problems))) {
+                    self.rejected(id, request, &problems);
                 }
             }
             FromChild::Reloading { id: request } => self.reloading(id, request),
@@ -335,9 +349,16 @@ impl Driver {
             log(Level::Error, &text);
         }
         for seat in seats {
-            self.report(seat, text.clone());
+            let traceback = report.traceback.as_deref().map(its_end);
+            self.report(seat, text.clone(), traceback);
         }
     }
+}
+
+/// What an event has room for; the author's own line is at the end.
+fn its_end(traceback: &str) -> String {
+    let from = traceback.len().saturating_sub(MAX_TRACEBACK_BYTES);
+    traceback[traceback.ceil_char_boundary(from)..].to_owned()
 }
 
 /// What the log says of a message that only the other role sends.

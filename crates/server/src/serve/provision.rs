@@ -7,7 +7,7 @@ use super::{
     source::Sources,
 };
 use crate::{
-    environments::{self, Found, Wanted},
+    environments::{self, EntryPoint, Wanted},
     exit::Exit,
     failure::Failure,
     log::{Level, log, speak_as},
@@ -21,7 +21,7 @@ const INSTALL_WITHIN: Duration = Duration::from_secs(1800);
 
 /// Installs what the settings ask for, unless it is there: the names that it has. None where nothing is asked for.
 pub(super) fn install(from: &mut Sources) -> Result<Option<Vec<String>>, Failure> {
-    let Some((asked, python)) = settings::errand(from) else {
+    let Some((asked, python)) = settings::auto_install(from) else {
         return Ok(None);
     };
     speak_as("serve", false);
@@ -66,7 +66,7 @@ pub(super) fn install(from: &mut Sources) -> Result<Option<Vec<String>>, Failure
 }
 
 /// Of those that can be used. What is wrong with the others is told.
-fn names(found: &[Found]) -> Result<Vec<String>, Failure> {
+fn names(found: &[EntryPoint]) -> Result<Vec<String>, Failure> {
     for it in found {
         if let Some(error) = &it.error {
             log(
@@ -80,7 +80,7 @@ fn names(found: &[Found]) -> Result<Vec<String>, Failure> {
     match (names.is_empty(), found.first()) {
         (
             true,
-            Some(Found {
+            Some(EntryPoint {
                 name,
                 error: Some(error),
                 ..

@@ -1,4 +1,4 @@
-"""What an author writes: one class, one required method. As an attribute, `framerill.pipeline` is the decorator."""
+"""What an author writes: one class, one required method."""
 
 from __future__ import annotations
 
@@ -76,6 +76,9 @@ class Pipeline:
     device: ClassVar[str | None] = None
     """torch device of `frame.tensor`; by default the first CUDA device, else the CPU."""
 
+    _size_method: ClassVar[str] = "output_size"
+    """What whoever wrote the pipeline calls it."""
+
     params: Any = _NoParams()
     """The parameters: an instance of the class's `Params`. Never changes while a method runs."""
     pipeline_name: str | None = None
@@ -91,6 +94,17 @@ class Pipeline:
         By default nothing. Raise to fail.
         """
 
+    @classmethod
+    def output_size(cls, params: Any, width: int, height: int) -> tuple[int, int] | None:
+        """Width and height of the answers to frames of `width` by `height`; None, the default, for those of the frames.
+
+        Override it in a pipeline that changes the size, such as an upscaler. What goes out has this size from the first
+        picture to the last: in a live stream, parameters that would change it are refused. Answers of the frame's own
+        size are scaled by the encoder. It is called for parameters that do not hold yet, also while `load` runs: it
+        computes and nothing else. `params` is None where the pipeline has no `Params`.
+        """
+        return None
+
     def load(self) -> Awaitable[None] | None:
         """Loads the model. Runs before the first frame and after an update that returns `Update.RELOAD`."""
 
@@ -98,8 +112,8 @@ class Pipeline:
         """Answers one frame: a picture, several (a list, or `yield` them), or `Skip(reason)`.
 
         A picture is a frame, or an array or tensor on any device: uint8 is pixels; float is in `tensor_range`, clamped,
-        NaN black. Answers have the size of the frame. Several share the time up to the next frame evenly. Returning the
-        frame itself passes the picture on; nothing is copied. Never return None.
+        NaN black. Answers have the size of the frame, or that of `output_size`. Several share the time up to the next
+        frame evenly. Returning the frame itself passes the picture on; nothing is copied. Never return None.
         """
         raise NotImplementedError(f"{type(self).__name__} has no `process` method")
 

@@ -21,13 +21,13 @@ const SCAN_WITHIN: Duration = Duration::from_secs(65);
 /// Metadata alone.
 const LIST_WITHIN: Duration = Duration::from_secs(20);
 /// The longest answer that is remembered.
-const LONGEST: u64 = 4 << 20;
+const MAX_ANSWER_BYTES: u64 = 4 << 20;
 /// So many Pythons are remembered.
-const MOST: usize = 256;
+const MAX_ANSWERS: usize = 256;
 
 /// A pipeline that a package brings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Found {
+pub(crate) struct EntryPoint {
     /// Entry point's name.
     pub(crate) name: String,
     /// `module:Class`.
@@ -46,7 +46,7 @@ pub(crate) struct Found {
 }
 
 #[cfg(test)]
-impl Found {
+impl EntryPoint {
     /// One that works.
     pub(super) fn example(name: &str, distribution: &str) -> Self {
         Self {
@@ -78,12 +78,12 @@ pub(crate) struct Scan {
     files: Vec<PathBuf>,
     #[serde(default)]
     pub(super) requested: Vec<Requested>,
-    pub(crate) pipelines: Vec<Found>,
+    pub(crate) pipelines: Vec<EntryPoint>,
 }
 
 impl Scan {
     #[cfg(test)]
-    pub(super) fn of(pipelines: &[Found]) -> Self {
+    pub(super) fn of(pipelines: &[EntryPoint]) -> Self {
         Self {
             python: "3.11.2".to_owned(),
             paths: Vec::new(),
@@ -143,7 +143,7 @@ impl Place {
     /// What it had when it was looked at last, if nothing has changed since. Starts nothing.
     pub(super) fn remembered(&self, home: &Home) -> Option<Scan> {
         let path = self.memory(home);
-        let is_short = fs::metadata(&path).ok()?.len() <= LONGEST;
+        let is_short = fs::metadata(&path).ok()?.len() <= MAX_ANSWER_BYTES;
         let text = is_short.then(|| fs::read(&path).ok())??;
         let it: Remembered = serde_json::from_slice(&text).ok()?;
         let is_so = it.interpreter == self.interpreter()
@@ -167,7 +167,7 @@ impl Place {
     }
 
     /// The pipelines' names and metadata alone; nothing is imported.
-    pub(super) fn names(&self, home: &Home) -> Result<Vec<Found>, Failure> {
+    pub(super) fn names(&self, home: &Home) -> Result<Vec<EntryPoint>, Failure> {
         if let Some(scan) = self.remembered(home) {
             return Ok(scan.pipelines);
         }
@@ -206,11 +206,11 @@ impl Place {
 }
 
 /// What says where Python looks beside its own environment.
-pub(crate) const OTHERS: [&str; 3] = ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"];
+pub(crate) const PYTHON_VARIABLES: [&str; 3] = ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"];
 
 /// Has a Python see its own environment and nothing else.
 pub(crate) fn alone(command: &mut Command) {
-    for name in OTHERS {
+    for name in PYTHON_VARIABLES {
         command.env_remove(name);
     }
 }
@@ -221,7 +221,7 @@ fn forget_the_oldest(folder: &Path) {
         .filter_map(|it| Some((it.metadata().ok()?.modified().ok()?, it.path())))
         .collect();
     all.sort();
-    let surplus = all.len().saturating_sub(MOST);
+    let surplus = all.len().saturating_sub(MAX_ANSWERS);
     for (_, path) in &all[..surplus] {
         fs::remove_file(path).ok();
     }

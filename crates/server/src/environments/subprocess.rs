@@ -17,7 +17,7 @@ use crate::{exit::Exit, failure::Failure, signals::Told};
 /// How many of its last lines are kept.
 const KEPT: usize = 40;
 /// The longest line; the rest of it is another one.
-const LONGEST: usize = 1000;
+const MAX_LINE_BYTES: usize = 1000;
 /// How often its end is looked for while it says nothing.
 const TICK: Duration = Duration::from_millis(50);
 /// After its end, what is still in its pipes comes within this.
@@ -31,7 +31,7 @@ enum Event {
 }
 
 /// Listens for signals from now on, so that what is begun can be cleared away.
-pub(super) struct Errands {
+pub(super) struct Subprocesses {
     tell: SyncSender<Event>,
     events: std::sync::mpsc::Receiver<Event>,
     /// After this all of them are late.
@@ -46,7 +46,7 @@ pub(super) struct Done {
     last: VecDeque<String>,
 }
 
-impl Errands {
+impl Subprocesses {
     pub(super) fn begin(within: Duration) -> Result<Self, Failure> {
         let (tell, events) = sync_channel(256);
         let stop = tell.clone();
@@ -63,6 +63,16 @@ impl Errands {
     /// Runs it to its end.
     pub(super) fn run(
         &mut self,
+        command: &mut Command,
+        say: impl FnMut(&str),
+    ) -> Result<Done, Failure> {
+        self.run_by(now, command, say)
+    }
+
+    /// The same by another clock.
+    fn run_by(
+        &mut self,
+        now: impl Fn() -> Instant,
         command: &mut Command,
         mut say: impl FnMut(&str),
     ) -> Result<Done, Failure> {
@@ -197,7 +207,7 @@ fn listen(mut pipe: impl Read + Send + 'static, tell: SyncSender<Event>) {
                 if !is_end {
                     line.push(*byte);
                 }
-                if (is_end && !line.is_empty()) || line.len() >= LONGEST {
+                if (is_end && !line.is_empty()) || line.len() >= MAX_LINE_BYTES {
                     let text = plain(&String::from_utf8_lossy(&line));
                     line.clear();
                     if tell.send(Event::Line(text)).is_err() {
@@ -236,24 +246,20 @@ fn now() -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::Cell, fs};
+
     use super::*;
 
-    fn shell(script: &str, within: Duration) -> (Result<Done, Failure>, Vec<String>) {
-        let mut said = Vec::new();
-        let mut errands = Errands::begin(within).unwrap();
-        let mut command = Command::new("sh");
-        let done = errands.run(command.args(["-c", script]), |line| {
-            said.push(line.to_owned())
-        });
-        (done, said)
-    }
+    const WITHIN: Duration = Duration::from_secs(600);
 
     #[test]
     fn lines_come_as_they_are_said_and_the_last_ones_are_in_the_failure() {
-        let (done, said) = shell(
-            "seq 100; printf '\\033[31mred\\033[0m\\n' >&2; exit 3",
-            Duration::from_secs(60),
-        );
+        let script = "seq 100; printf '\\033[31mred\\033[0m\\n' >&2; exit 3";
+        let mut said = Vec::new();
+        let mut subprocesses = Subprocesses::begin(WITHIN).unwrap();
+        let done = subprocesses.run(Command::new("sh").args(["-c", script]), |line| {
+            said.push(line.to_owned());
+        });
         assert_eq!(said.len(), 101);
         assert!(said.contains(&"red".to_owned()), "{said:?}");
         let failure = done.unwrap().failure("x", "it failed");
@@ -265,11 +271,30 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_is_ended_with_all_its_children() {
-        let (done, _) = shell("sleep 600 & echo $!; wait", Duration::from_millis(300));
+        let mut subprocesses = Subprocesses::begin(WITHIN).unwrap();
+        let (begin, late) = (now(), subprocesses.deadline + TICK);
+        // Time is over with its first line.
+        let time = Cell::new(begin);
+        let mut pid = 0;
+        let mut shell = Command::new("sh");
+        let done = subprocesses.run_by(
+            || time.get(),
+            shell.args(["-c", "sleep 600 & echo $!; wait"]),
+            |line| {
+                pid = line.parse().unwrap();
+                time.set(late);
+            },
+        );
         let failure = done.err().unwrap();
         assert_eq!(failure.code, "install_late");
-        let pid: i32 = failure.message.rsplit(' ').next().unwrap().parse().unwrap();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z"), "{stat}");
+        assert!(failure.message.ends_with(&format!(": {pid}")), "{failure}");
+        let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let is_gone = || stat().is_empty() || stat().contains(") Z");
+        // It was killed, and dies when its turn comes.
+        let patience = now() + Duration::from_secs(60);
+        while !is_gone() && now() < patience {
+            thread::park_timeout(TICK);
+        }
+        assert!(is_gone(), "{}", stat());
     }
 }
