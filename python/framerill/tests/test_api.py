@@ -32,7 +32,7 @@ def test_params_bring_pydantic_and_nothing_else():
 
 @pytest.mark.parametrize("name", ["framerill", "framerill.testing", "framerill.errors", "framerill.frames",
                                   "framerill.pipelines", "framerill.worker",
-                                  "framerill.decoupled"])  # fmt: skip
+                                  "framerill.decoupled", "framerill.discovery"])  # fmt: skip
 def test_all_is_what_is_there(name):
     module = importlib.import_module(name)
     assert sorted(module.__all__) == sorted(set(module.__all__))
