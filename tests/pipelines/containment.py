@@ -462,6 +462,9 @@ class NotANumberArray(Once):
 class NotANumberTensor(Once):
     """A tensor of nothing but NaN."""
 
+    def load(self):
+        import torch  # noqa: F401  which takes seconds that a frame may not have
+
     def misbehave(self, frame):
         return frame.with_tensor(frame.tensor * float("nan"))
 
