@@ -1,11 +1,15 @@
 """Pipelines that the tests run in worker processes."""
 
+import asyncio
+import math
 import os
 import sys
+import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 import framerill
 from framerill import AudioFrame, Pipeline, Skip, Update, VideoFrame
@@ -25,6 +29,14 @@ class Invert(Pipeline):
         return frame.with_pixels(255 - frame.pixels)
 
 
+class OwnError(BaseException):
+    """Nothing that `except Exception` catches."""
+
+
+FAILURES = {4: KeyError("four"), 5: OwnError("own words"), 6: asyncio.CancelledError()}
+WRONG = {8: True, 9: np.zeros((2, 2))}
+
+
 class Tunable(Pipeline):
     """Adds an amount; a new `model` needs a reload."""
 
@@ -41,6 +53,10 @@ class Tunable(Pipeline):
     def update(self, params) -> Update | None:
         if params.amount == 7:
             raise ValueError("seven is refused")
+        if params.amount in FAILURES:
+            raise FAILURES[params.amount]
+        if params.amount in WRONG:
+            return WRONG[params.amount]
         return Update.RELOAD if params.model != self.params.model else None
 
     def process(self, frame: VideoFrame) -> VideoFrame:
@@ -216,3 +232,46 @@ class Batches(Pipeline):
         return [
             None if it.pixels[0, 0, 0] == 201 else it.with_pixels(it.pixels + np.uint8(len(frames))) for it in frames
         ]
+
+
+class Leaves(Pipeline):
+    """Fails in ways that `except Exception` does not catch, while a thread of its own goes on."""
+
+    class Params(framerill.Params):
+        where: str = "process"
+
+    def load(self) -> None:
+        threading.Thread(target=threading.Event().wait, daemon=False).start()
+        if self.params.where == "load":
+            raise OwnError("own words")
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        raise OwnError("own words")
+
+
+class Unlikely(Pipeline):
+    """Parameters that JSON does not know."""
+
+    class Params(framerill.Params):
+        far: float = math.inf
+        raw: bytes = b"\xff"
+        call: Callable[[], int] = len
+        after: int = Field(default_factory=lambda known: len(known["raw"]))
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        return frame
+
+
+class FailingRules(Pipeline):
+    """Parameters whose own rule fails."""
+
+    class Params(framerill.Params):
+        amount: int = 0
+
+        @field_validator("amount")
+        @classmethod
+        def known(cls, value: int) -> int:
+            return {0: 0}[value]
+
+    def process(self, frame: VideoFrame) -> VideoFrame:
+        return frame

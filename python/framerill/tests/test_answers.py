@@ -311,7 +311,7 @@ def test_a_pipeline_without_parameters_has_empty_ones():
 
 
 def test_an_update_that_returns_something_else_breaks_the_contract():
-    with pytest.raises(ContractError, match=r"returns None or Update\.RELOAD, not 5"):
+    with pytest.raises(ParamsError, match=r"returns None or Update\.RELOAD, not `int`"):
         testing.run(answering(lambda frame: frame, update=lambda self, params: 5), 2, updates={1: {}})
 
 

@@ -48,7 +48,7 @@ def test_all_is_what_is_there(name):
 
 def test_every_other_module_is_underscored():
     public = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")}
-    assert public == {"decoupled", "testing", "errors", "frames", "pipelines", "worker"}
+    assert public == {"decoupled", "discovery", "testing", "errors", "frames", "pipelines", "worker"}
     assert (PACKAGE / "py.typed").is_file()
 
 

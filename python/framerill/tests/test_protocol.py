@@ -103,6 +103,51 @@ def test_an_update_is_applied_rejected_or_reloads(target):
         assert media.sample(media.round_trip(3, 10)) == 10 + 3 + len("larger")
 
 
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [(4, "KeyError: 'four'"), (5, "OwnError: own words"), (6, "CancelledError"), (8, "`bool`"), (9, "shape (2, 2)")],
+)
+def test_an_update_that_fails_is_refused_and_the_parameters_stay(target, amount, told):
+    with Worker() as worker:
+        worker.load(target("Tunable"), amount=1)
+        media = Media(worker)
+        problem = worker.call("update", "rejected", params={"amount": amount})["problems"][0]
+        assert (problem["field"], problem["rule"]) == ("amount", "pipeline")
+        assert told in problem["message"]
+        assert media.sample(media.round_trip(0, 10)) == 10 + 1 + len("small")
+
+
+def test_what_no_except_catches_is_told_and_nobodys_thread_is_waited_for(target):
+    with Worker() as worker:
+        answer = worker.call("load", "error", pipeline=target("Leaves"), params={"where": "load"})
+        assert (answer["code"], answer["fatal"]) == ("load_failed", False)
+        assert "OwnError: own words" in answer["message"]
+        worker.load(target("Leaves"))
+        Media(worker).frame(0)
+        error = worker.wait_for("error")
+        assert (error["code"], error["message"]) == (
+            "process_failed",
+            "`leaves` failed in `process`: OwnError: own words",
+        )
+        assert worker.exit_code() == 1
+
+
+def test_parameters_that_json_does_not_know_can_be_described(target):
+    with Worker() as worker:
+        told = worker.call("describe", "description", pipeline=target("Unlikely"))["description"]["defaults"]
+        assert told["far"] is None
+        assert "xff" in told["raw"]
+        worker.load(target("Unlikely"))
+
+
+def test_rules_of_parameters_that_fail_refuse_them(target):
+    with Worker() as worker:
+        worker.load(target("FailingRules"))
+        problem = worker.call("update", "rejected", params={"amount": 3})["problems"][0]
+        assert "KeyError: 3" in problem["message"]
+        worker.call("update", "applied", params={"amount": 0})
+
+
 def test_a_load_is_announced_as_long_work_and_can_be_abandoned(target):
     with Worker() as worker:
         worker.ask("load", pipeline=target("LoadsForEver"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from framerill import _scan
+from framerill import _scan, _target, _trial
 
 GOOD = """
 import framerill
@@ -69,29 +69,70 @@ def test_each_package_that_is_bad_is_named_and_the_others_work(site: Path) -> No
         "quits": ("raise SystemExit(0)", "SystemExit"),
         "closes": ("import os\nos.closerange(0, 100)", "ends the process"),
         "empty": ("", "nothing called `Mine`"),
+        "orphans": ("import os\nos.kill(os.getppid(), 9)", "the process that looks after it"),
+        "long": ("raise ValueError('x' * (9 << 20))", "ValueError: xxx"),
+        "nowhere": ("open('/nowhere/\\udcff')", "FileNotFoundError"),
     }
     for name, (code, _) in bad.items():
         put(site, name, code)
     put(site, "good", GOOD)
     put(site, "loud", "import os, sys\nprint('x' * 5_000_000)\nos.write(2, b'x' * 5_000_000)\n" + GOOD)
+    put(site, "patches", GOOD + "import json\njson.dumps = lambda *args, **named: 'x'\n")
+    put(site, "leaves_a_child", "import os, signal\nif os.fork() == 0:\n    signal.pause()\n" + GOOD)
     put(site, "forks", FORKS + GOOD)
     found = rows()
     for name, (_, told) in bad.items():
         assert told in (found[name]["error"] or ""), (name, found[name])
-    for name in ("good", "loud", "forks"):
+    for name in ("good", "loud", "forks", "patches", "leaves_a_child"):
         assert found[name]["error"] is None, found[name]
         assert found[name]["summary"] == "Good."
+
+
+BROKEN: dict[str, dict[str, bytes]] = {
+    "latin": {"METADATA": "Metadata-Version: 2.1\nName: latin\nVersion: 1.0\nAuthor: Jörg\n".encode("latin-1")},
+    "blank": {"METADATA": b""},
+    "origin": {"direct_url.json": b'{"url": "file:///\xf6"}'},
+    "deep": {"direct_url.json": b"[" * 100_000},
+    "asked": {"REQUESTED": b"\xff"},
+    "marked": {"entry_points.txt": b"\xef\xbb\xbf[ai_runner.pipelines]\nmarked = marked:Mine\n"},
+}
+UNREADABLE: dict[str, bytes] = {
+    "umlaut": b"[ai_runner.pipelines]\n\xf6 = umlaut:Mine\n",
+    "garbage": b"[ai_runner.pipelines]\njust a line\n = x\n",
+    "many": b"[ai_runner.pipelines]\n" + b"".join(b"n%d = many:Mine\n" % at for at in range(600)),
+}
+
+
+def test_metadata_that_is_broken_hides_no_other_package(site: Path) -> None:
+    for name, files in BROKEN.items():
+        put(site, name, GOOD)
+        for file, data in files.items():
+            (site / f"{name}-1.0.dist-info" / file).write_bytes(data)
+    for name, points in UNREADABLE.items():
+        put(site, name, GOOD)
+        (site / f"{name}-1.0.dist-info" / "entry_points.txt").write_bytes(points)
+    put(site, "good", GOOD)
+    found = rows()
+    assert found["good"]["error"] is None
+    for name in UNREADABLE:
+        row = found[name] if name in found else next(it for it in found.values() if it["distribution"] == name)
+        assert row["error"], row
+    for name in set(BROKEN) - {"marked"}:
+        assert found[name]["error"] is None, found[name]
+    put(site, "imported_here", GOOD)
+    assert _target.find("imported_here").pipeline.__name__ == "Mine"
 
 
 def test_an_import_that_never_ends_is_ended_and_the_others_work(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(site, "hangs", "while True:\n    pass")
     put(site, "deaf", DEAF)
+    put(site, "severs", "import os, signal\nos.closerange(3, 1024)\nsignal.pause()")
     put(site, "good", GOOD)
     # As long as this machine needs for the good one, and to make the other deaf.
     for within in (0.5, 1, 2, 4, 8, 16, 32):
-        monkeypatch.setattr(_scan, "IMPORT_WITHIN", within)
+        monkeypatch.setattr(_trial, "IMPORT_WITHIN", within)
         found = rows()
-        for name in ("hangs", "deaf"):
+        for name in ("hangs", "deaf", "severs"):
             assert "its import does not end within" in found[name]["error"]
         if found["good"]["error"] is None and (site / "deaf.deaf").exists():
             return

@@ -100,7 +100,7 @@ impl Run {
         }
         let pipeline =
             Pipeline::find(&self.pipeline)?.placed(self.python.as_deref(), Effort::Thorough)?;
-        for note in pipeline.notes(self.python.as_deref()) {
+        for note in pipeline.notes(self.python.as_deref(), Effort::Quick) {
             crate::terminal::tell(format_args!("framerill: {note}"));
         }
         if self.reload {

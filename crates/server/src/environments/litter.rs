@@ -1,7 +1,6 @@
 //! Folders of environments that are being made, and those that nobody needs any more.
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -27,13 +26,15 @@ impl Site {
         let place = home.environments();
         let cannot = |error| Home::cannot_write(&error, &place);
         fs::create_dir_all(&place).map_err(cannot)?;
-        // Nobody clears it away between its beginning and its lock: an empty folder is passed over.
+        // Without a lock nobody clears it away, and the lock appears with somebody holding it.
         let temporary = tempfile::Builder::new()
             .prefix(".")
             .tempdir_in(&place)
             .map_err(cannot)?;
-        let lock = fs::File::create(temporary.path().join(LOCK)).map_err(cannot)?;
+        let unlocked = temporary.path().join("unlocked");
+        let lock = fs::File::create(&unlocked).map_err(cannot)?;
         flock(&lock, FlockOperation::LockShared).map_err(|error| cannot(error.into()))?;
+        fs::rename(unlocked, temporary.path().join(LOCK)).map_err(cannot)?;
         Ok(Self {
             folder: temporary.path().to_owned(),
             temporary: Some(temporary),
@@ -57,24 +58,35 @@ impl Site {
 
 /// Removes what no record names, nobody makes and no process uses. What cannot be removed stays until the next time.
 pub(super) fn clear(home: &Home) {
-    let needed: BTreeSet<_> = record::all(home).iter().map(|it| it.path(home)).collect();
-    for entry in fs::read_dir(home.environments())
+    let entries = fs::read_dir(home.environments())
         .into_iter()
         .flatten()
-        .flatten()
-    {
-        let path = entry.path();
+        .flatten();
+    for entry in entries {
         let is_site = entry.file_name().to_string_lossy().starts_with('.')
             && entry.file_type().is_ok_and(|it| it.is_dir());
-        if is_site && !needed.contains(&path) && is_left(&path) && !is_used(&path) {
-            fs::remove_dir_all(&path).ok();
+        if is_site {
+            clear_one(home, &entry.path());
         }
     }
 }
 
-fn is_left(path: &Path) -> bool {
-    let lock = fs::File::open(path.join(LOCK));
-    lock.is_ok_and(|it| flock(&it, FlockOperation::NonBlockingLockExclusive).is_ok())
+fn clear_one(home: &Home, path: &Path) {
+    // Whoever makes it lets go of it after it is recorded: the records are read with its lock held.
+    let Some(_lock) = lock_alone(path) else {
+        return;
+    };
+    let is_needed = record::all(home).iter().any(|it| it.path(home) == path);
+    if !is_needed && !is_used(path) {
+        fs::remove_dir_all(path).ok();
+    }
+}
+
+/// None while somebody makes it.
+fn lock_alone(path: &Path) -> Option<fs::File> {
+    let lock = fs::File::open(path.join(LOCK)).ok()?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(lock)
 }
 
 /// Whether a process was started from it, or has something of it in its memory.
@@ -96,6 +108,36 @@ fn is_used(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{super::record::example, *};
+
+    #[test]
+    fn what_is_recorded_while_others_clear_away_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(&folder.path().canonicalize().unwrap());
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                        clear(&home);
+                    }
+                });
+            }
+            for at in 0..40 {
+                let mut site = Site::new(&home).unwrap();
+                let mut record = example(&format!("env{at}"), &[]);
+                record.folder = site.name();
+                record.write(&home).unwrap();
+                site.keep();
+                drop(site);
+            }
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        let all = record::all(&home);
+        assert_eq!(all.len(), 40);
+        for record in all {
+            assert!(record.path(&home).join(LOCK).is_file(), "{}", record.name);
+        }
+    }
 
     #[test]
     fn what_is_neither_recorded_nor_being_made_nor_used_is_cleared_away() {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     deadlines,
+    environments::Effort,
     exit::Exit,
     failure::Failure,
     http,
@@ -41,9 +42,13 @@ pub(crate) struct Infer {
 pub(crate) fn infer(asked: Infer) -> Result<Exit, Failure> {
     speak_as("infer", asked.settings.verbose);
     let settings = &asked.settings;
-    for note in settings.pipeline.notes(settings.python.as_deref()) {
-        log(Level::Warning, note);
-    }
+    let (pipeline, python) = (settings.pipeline.clone(), settings.python.clone());
+    // A Python may have to be asked, which no start waits for.
+    thread::spawn(move || {
+        for note in pipeline.notes(python.as_deref(), Effort::Thorough) {
+            log(Level::Warning, note);
+        }
+    });
     let runtime = runtime::of_two_threads()?;
     let done = runtime.block_on(run(asked, runtime.handle().clone()));
     runtime.shutdown_timeout(deadlines::BLOCKING);

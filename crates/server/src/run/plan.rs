@@ -232,9 +232,9 @@ impl Pipeline {
 
     /// What a reader should know before this runs: packages that a built-in name hides.
     #[must_use]
-    pub(crate) fn notes(&self, python: Option<&Path>) -> Vec<String> {
+    pub(crate) fn notes(&self, python: Option<&Path>, effort: Effort) -> Vec<String> {
         match self {
-            Self::BuiltIn(name) => environments::hidden(name, python),
+            Self::BuiltIn(name) => environments::hidden(name, python, effort),
             _ => Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ import struct
 import threading
 from typing import Any
 
+from ._json import encoded
 from ._link import close_all, descriptors
 from .errors import ProtocolError
 
@@ -122,13 +123,8 @@ def parse(body: bytes | bytearray) -> Message:
 
 def encode(message: Message) -> bytes:
     """A message's body, at most `MAX_MESSAGE` bytes."""
-    body = _encoded(message)
-    return body if len(body) <= MAX_MESSAGE else _encoded(_shortened(message))
-
-
-def _encoded(message: Message) -> bytes:
-    # Half a surrogate pair, which a Python text may hold, is nothing that another language's JSON takes.
-    return json.dumps(message, default=str, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    body = encoded(message)
+    return body if len(body) <= MAX_MESSAGE else encoded(_shortened(message))
 
 
 def _shortened(message: Message) -> Message:
@@ -138,7 +134,7 @@ def _shortened(message: Message) -> Message:
         if isinstance(value, str) and len(value) > _LONGEST_TEXT:
             half = _LONGEST_TEXT // 2
             short[key] = f"{value[:half]}\n... {len(value) - 2 * half} characters left out ...\n{value[-half:]}"
-        elif len(json.dumps(value, default=str)) <= _LONGEST_TEXT:
+        elif len(encoded(value)) <= _LONGEST_TEXT:
             short[key] = value
     return short
 

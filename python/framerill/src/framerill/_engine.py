@@ -192,15 +192,18 @@ class Engine:
         size = self.size_under(params, base, keeps)
         try:
             answer = self._call("update", self.pipeline.update, params)
-        except ValueError as error:
+            if not (answer is None or isinstance(answer, Update)):
+                raise ContractError(
+                    f"`{self.name}.update` returns None or Update.RELOAD, not {_kind(answer)}; "
+                    "raise ValueError to refuse"
+                )
+        except BaseException as error:
+            if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                raise
             self.step = None
             raise _refused(error, changes) from error
-        if answer not in (None, Update.APPLIED, Update.RELOAD):
-            raise ContractError(
-                f"`{self.name}.update` returns None or Update.RELOAD, not {answer!r:.80}; raise ValueError to refuse"
-            )
         self.adopt(given, params, size)
-        return bool(answer == Update.RELOAD)
+        return answer is Update.RELOAD
 
     def process(self, frame: VideoFrame) -> list[VideoFrame] | Skip:
         """Runs `process` on one frame and checks its answer. Raises ContractError."""
@@ -408,12 +411,19 @@ def _kind(value: object) -> str:
     return f"`{type(value).__name__}`" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
 
 
-def _refused(error: ValueError, changes: dict[str, Any]) -> Exception:
-    from ._said import text_of
+def _refused(error: BaseException, changes: dict[str, Any]) -> Exception:
     from .errors import Problem
 
     field = next(iter(changes)) if len(changes) == 1 else ""
     value = changes[field] if field else changes
-    return ParamsError(
-        [Problem(field=field, rule="pipeline", value=value, message=text_of(error) or type(error).__name__)]
-    )
+    return ParamsError([Problem(field=field, rule="pipeline", value=value, message=_said(error))])
+
+
+def _said(error: BaseException) -> str:
+    from ._said import text_of
+
+    text = text_of(error)
+    if isinstance(error, (ValueError, ContractError)):
+        return text or type(error).__name__
+    # Not a refusal in the author's words, but a failure.
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -7,8 +7,10 @@ from typing import Any
 
 import pydantic
 from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
+from ._said import text_of
 from .errors import ParamsError, Problem
 
 _LONGEST_VALUE = 2000
@@ -36,22 +38,39 @@ def validate(model: type[BaseModel], given: dict[str, Any]) -> BaseModel:
         return model.model_validate(given)
     except pydantic.ValidationError as error:
         raise ParamsError([_problem(model, detail) for detail in error.errors(include_url=False)]) from None
+    except Exception as error:  # the border to the author's validators
+        message = f"`{model.__name__}` fails on them: {type(error).__name__}: {text_of(error)}"
+        raise ParamsError([Problem(field="", rule="pipeline", value=_bounded(given), message=message)]) from error
+
+
+class _Schema(GenerateJsonSchema):
+    """Any JSON stands for what has no schema, such as a callable."""
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> dict[str, Any]:
+        return {}
 
 
 def schema(model: type[BaseModel]) -> dict[str, Any]:
     """JSON Schema of the parameters."""
-    return model.model_json_schema()
+    return model.model_json_schema(schema_generator=_Schema)
 
 
 def defaults(model: type[BaseModel]) -> dict[str, Any]:
-    """The parameters when none are given; required ones are left out."""
-    values = {
-        info.alias or name: info.get_default(call_default_factory=True)
-        for name, info in model.model_fields.items()
-        if not info.is_required()
-    }
-    jsonable: dict[str, Any] = to_jsonable_python(values, fallback=str)
-    return jsonable
+    """The parameters when none are given; required ones are left out, and those that depend on others."""
+    values = {}
+    for name, info in model.model_fields.items():
+        if info.is_required() or getattr(info, "default_factory_takes_validated_data", False):
+            continue
+        values[info.alias or name] = _plain(info.get_default(call_default_factory=True))
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it; what JSON does not know, as text."""
+    try:
+        return to_jsonable_python(value, fallback=str)
+    except ValueError:
+        return repr(value)
 
 
 def _problem(model: type[BaseModel], detail: Any) -> Problem:

@@ -70,7 +70,7 @@ class Notices:
     """Whether the stream of that name is to end, asked while it waits for a slot."""
     skipped: Callable[[int, str], None] = lambda frame, reason: None
     """A frame's id and the author's reason."""
-    failed: Callable[[Exception], None] = lambda error: None
+    failed: Callable[[BaseException], None] = lambda error: None
     """What the pipeline of a live stream raised; the worker goes on."""
     stray: Callable[[str], None] = lambda text: None
     """An output that answers no frame, or a frame that no output answers, in a sentence; once a stream and kind."""
@@ -295,8 +295,8 @@ class Stream:
         began = time.monotonic_ns()
         try:
             answer = self._engine.process(frame)
-        except Exception as error:
-            if not self._live:
+        except BaseException as error:
+            if not self._live or isinstance(error, (SystemExit, KeyboardInterrupt)):
                 raise
             self._fail(message, error, time.monotonic_ns() - began)
             self._pause()
@@ -397,7 +397,7 @@ class Stream:
         copy.flags.writeable = False
         return copy
 
-    def _fail(self, message: wire.Descriptor, error: Exception, took: int, is_news: bool = True) -> None:
+    def _fail(self, message: wire.Descriptor, error: BaseException, took: int, is_news: bool = True) -> None:
         self._counts.failed += 1
         if is_news:
             self._notices.failed(error)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._installed import name_and_version
 from ._pipeline import Pipeline
 from ._said import text_of
 from .discovery import entry_point, name_of_class, near
@@ -96,7 +97,7 @@ def _spec(target: str) -> dict[str, Any]:
         if not (isinstance(value, str) or (value is None and not is_needed)):
             raise _wrong_spec(f"`{key}` is a text")
     limits = spec.get("tensor_range")
-    if not (limits is None or (isinstance(limits, list) and len(limits) == 2)):
+    if not (limits is None or (isinstance(limits, list) and [type(it) in (int, float) for it in limits] == [True] * 2)):
         raise _wrong_spec("`tensor_range` is a list of two numbers")
     return dict(spec)
 
@@ -136,7 +137,7 @@ def of_point(point: EntryPoint, name: str) -> Found:
     """The class of an entry point, asked for as `name`, which may be a variant of its own. Raises TargetError."""
     module = _import(point.module, name)
     found = _attribute(module, point.attr, name, name) if point.attr else _the_one(module, name, name)
-    origin = f"package {point.dist.name} {point.dist.version}" if point.dist else "package"
+    origin = f"package {' '.join(name_and_version(point.dist))}" if point.dist else "package"
     return Found(found, name, origin, name)
 
 

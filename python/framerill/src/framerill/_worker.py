@@ -273,7 +273,7 @@ class Worker:
         except ParamsError as error:
             text = f"parameters of `{called}` break {len(error.problems)} rule(s)"
             failure = _session.error(number, "params", text, problems=list(error.problems))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
+        except BaseException as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
             text = f"`{called}` failed to load: {type(error).__name__}: {text_of(error)}"
             if is_decoupled(found.pipeline):
                 # Whoever wrote it for ai-runner is told what its exception says, and nothing before it.
@@ -317,6 +317,8 @@ class Worker:
         try:
             reload = engine.update(changes, replace, base, keeps)
         except ParamsError as error:
+            if error.__cause__ is not None and not isinstance(error.__cause__, ValueError):
+                self._parent.log("error", _traceback(error.__cause__).rstrip())
             self._parent.say({"type": "rejected", "id": number, "problems": error.problems})
             return
         if not reload:
@@ -394,7 +396,7 @@ class Worker:
         self._parent.say({"type": "drained", "id": number})
         return ASKED
 
-    def _frame_failed(self, error: Exception) -> None:
+    def _frame_failed(self, error: BaseException) -> None:
         self._parent.say({**self.report(error), "fatal": False})
 
     def _step_failed(self, step: str, error: Exception) -> None:
@@ -482,7 +484,7 @@ def main(argv: list[str]) -> NoReturn:
     parent.start(worker.stats, DrainWatch(worker.headway, worker.may_wait), watchdog)
     try:
         code = worker.run()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  the process border: whatever it was, the parent is told
+    except BaseException as error:  # noqa: BLE001  the process border: whatever it was, the parent is told
         parent.say(worker.report(error))
         code = FAILED
     for stream in (sys.stdout, sys.stderr):

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ._installed import packages
 from .errors import TargetError
 
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ PARAMS_GROUP = "ai_runner.pipeline_params"
 
 def entry_points() -> list[EntryPoint]:
     """Every entry point of `GROUPS`, also those whose names occur twice."""
-    from importlib.metadata import entry_points as of_group
-
-    return [point for group in GROUPS for point in of_group(group=group)]
+    points = [point for package in packages(GROUPS) for point in package.points]
+    return [point for group in GROUPS for point in points if point.group == group]
 
 
 def entry_point(name: str) -> EntryPoint:
@@ -52,9 +52,8 @@ def entry_point(name: str) -> EntryPoint:
 
 def params_entry_point(name: str) -> EntryPoint | None:
     """The entry point of the parameters' class of a pipeline of that name, which means what it means there."""
-    from importlib.metadata import entry_points as of_group
-
-    return next(iter(_called(of_group(group=PARAMS_GROUP), name)), None)
+    points = [point for package in packages((PARAMS_GROUP,)) for point in package.points]
+    return next(iter(_called(points, name)), None)
 
 
 def is_path(target: str) -> bool:

@@ -12,13 +12,13 @@ through. It ends with 0, with 1 and a traceback when that raises, with 2 when no
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
 from typing import Any, NoReturn, TextIO
 
 from . import _target
+from ._json import encoded
 from ._scan import installed, scan
 from .errors import TargetError
 
@@ -95,7 +95,7 @@ def _describe_and_leave(target: str) -> NoReturn:
 
 
 def _print(answer: object, out: TextIO) -> int:
-    out.write(json.dumps(answer, indent=2, default=str) + "\n")
+    out.write(encoded(answer, indent=2).decode() + "\n")
     return 0
 
 

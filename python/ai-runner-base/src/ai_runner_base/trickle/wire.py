@@ -15,7 +15,7 @@ SEND_WITHIN = 30.0
 """Seconds in which the server takes more of what is sent."""
 HEAD_WITHIN = 300.0
 """Seconds until an answer's head is there: a segment that is asked for may take as long to begin."""
-READ_WITHIN = 60.0
+READ_WITHIN = 300.0
 """Seconds in which more of an answer's body comes."""
 ANSWER_WITHIN = 10.0
 """Seconds until the answer to a request that waits for nothing."""
