@@ -129,4 +129,12 @@ mod tests {
             assert!(wrong.parse::<Size>().is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn sides_and_pixels_in_all_are_bounded() {
+        assert!(Size::new(16_384, 8_192).is_ok());
+        for (width, height) in [(16_384, 8_193), (16_385, 1), (1, 0), (u32::MAX, u32::MAX)] {
+            assert!(Size::new(width, height).is_err(), "{width}x{height}");
+        }
+    }
 }

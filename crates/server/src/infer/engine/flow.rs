@@ -538,6 +538,33 @@ mod tests {
     }
 
     #[test]
+    fn what_a_worker_refuses_for_its_size_is_told_in_the_contracts_words() {
+        let problem = |rule: &str, value| Problem {
+            field: String::new(),
+            rule: rule.into(),
+            value,
+            message: "as the worker says".into(),
+        };
+        let keeps = |keeps| Set { keeps, ..set("a") };
+        let current = Size::new(1024, 1024).ok();
+        let refused = [problem(Problem::OUTPUT_SIZE, json!([512, 640]))];
+        let said = Unfit::of_size(&keeps(current), &refused).map(|it| it.to_string());
+        let words = "(Current resolution: (1024, 1024) requested resolution: (512, 640))";
+        assert!(said.is_some_and(|it| it.contains(words)));
+        for (keeps, problem) in [
+            (keeps(None), &refused[0]),
+            (keeps(current), &problem("maximum 1", json!([512, 640]))),
+            (
+                keeps(current),
+                &problem(Problem::OUTPUT_SIZE, json!([0, 640])),
+            ),
+            (keeps(current), &problem(Problem::OUTPUT_SIZE, json!(null))),
+        ] {
+            assert_eq!(Unfit::of_size(&keeps, std::slice::from_ref(problem)), None);
+        }
+    }
+
+    #[test]
     fn a_new_stream_without_parameters_gets_the_first_ones_unless_others_are_at_work() {
         let mut flow = Flow::new(set("initial"), at(0));
         flow.queue(set("a"));
