@@ -1,9 +1,12 @@
 """When a worker tells where its pipeline is: the machine, and the interpreter's own words."""
 
 import contextlib
+import faulthandler
 import os
 import threading
 import time
+
+import pytest
 
 from framerill._watchdog import Watch, Watchdog, Work
 
@@ -32,6 +35,14 @@ def test_headway_and_another_step_begin_anew():
     assert watch.is_due(Work("update", 8, 10.0), 26.0)
     assert not watch.is_due(Work(None, 8, 10.0), 27.0)
     assert not watch.is_due(Work("update", 8, 10.0), 28.0)
+
+
+@pytest.fixture(autouse=True)
+def disarmed():
+    """Nothing is written later into a descriptor that another test has by then."""
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    faulthandler.disable()
 
 
 @contextlib.contextmanager
