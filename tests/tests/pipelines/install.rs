@@ -224,7 +224,6 @@ fn uv_makes_environments_where_it_is_on_the_path() {
     std::os::unix::fs::symlink(uv, tools.join("uv")).expect("a link");
     rig.wheels(&[package("glow", "1.0", &["glow"], &code(""))]);
     let folder = rig.sources(&package("edited", "1.0", &["edited"], &code("")));
-    let wheels = rig.path("wheels");
     for spec in [
         &["glow"][..],
         &["--editable", folder.to_str().expect("a name")],
@@ -232,11 +231,8 @@ fn uv_makes_environments_where_it_is_on_the_path() {
         let mut command = rig.command(&["pipelines", "install", "--no-index", "--json"]);
         let path =
             env::join_paths([tools.clone(), "/usr/bin".into(), "/bin".into()]).expect("plain");
-        let command = command
-            .args(spec)
-            .arg("--find-links")
-            .arg(&wheels)
-            .env("PATH", path);
+        // Wheels are where uv's own variable says.
+        let command = command.args(spec).env("PATH", path);
         let ended = Ended::from(command.output().expect("it runs"));
         assert_eq!(ended.code, Some(0), "{ended:#?}");
         assert_eq!(ended.said["installer"], "uv");

@@ -146,6 +146,7 @@ impl Rig {
             .env("PIP_CONFIG_FILE", "/dev/null")
             .env("PIP_NO_INDEX", "1")
             .env("PIP_FIND_LINKS", self.path("wheels"))
+            .env("UV_FIND_LINKS", self.path("wheels"))
             .env("UV_NO_CONFIG", "1")
             .env("UV_OFFLINE", "1")
             .stdin(Stdio::null());

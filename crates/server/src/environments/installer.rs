@@ -1,12 +1,20 @@
 //! The programs that make environments and fill them: `uv` where there is one, else `venv` and `pip`.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use super::{scan::alone, subprocess::Subprocesses, wheels::Shelf};
 use crate::{contained, failure::Failure, program};
+
+/// Variables of uv that a flag takes the place of, what parts their values, and the flag. pip adds the two together.
+const FLAGS_OF_UV: [(&str, char, &str); 3] = [
+    ("UV_OVERRIDE", ' ', "--override"),
+    ("UV_CONSTRAINT", ' ', "--constraint"),
+    ("UV_FIND_LINKS", ',', "--find-links"),
+];
 
 /// Which of them.
 pub(super) enum Installer {
@@ -161,6 +169,14 @@ impl Installer {
         }
         if order.upgrade {
             command.arg("--upgrade");
+        }
+        if matches!(self, Self::Uv(_)) {
+            for (variable, separator, flag) in FLAGS_OF_UV {
+                let values = env::var(variable).unwrap_or_default();
+                for value in values.split(separator).filter(|it| !it.is_empty()) {
+                    command.arg(flag).arg(value);
+                }
+            }
         }
         command.arg(&order.shelf.runtime);
         if order.editable {
