@@ -102,6 +102,7 @@ fn a_package_that_a_built_in_name_hides_is_told_at_the_start_and_listed_so() {
     let look = || {
         let served = Served::start(&rig, &env);
         assert!(served.is_ready(), "{}", served.said());
+        assert!(served.says(note), "{}", served.said());
         let said = served.said();
         assert_eq!(said.matches(note).count(), 1, "{said}");
         let told = said.lines().find(|it| it.contains(note));
@@ -110,7 +111,7 @@ fn a_package_that_a_built_in_name_hides_is_told_at_the_start_and_listed_so() {
             "{said}"
         );
     };
-    // From the metadata beside the interpreter, then from what a list remembers.
+    // From its metadata, then from what a list remembers.
     look();
     let mut command = rig.command(&["pipelines", "list", "--json"]);
     let listed = Ended::from(command.envs(env).output().expect("it runs"));
@@ -147,7 +148,7 @@ fn a_package_of_an_environment_that_is_hidden_is_reached_by_its_python() {
     let served = Served::start(&rig, &[("FRAMERILL_PIPELINE", "blur")]);
     assert!(served.is_ready(), "{}", served.said());
     let note = format!("in environment `soft`; name that one `soft:Mine`, with --python {python}");
-    assert!(served.said().contains(&note), "{}", served.said());
+    assert!(served.says(&note), "{}", served.said());
     drop(served);
     let env = [
         ("FRAMERILL_PIPELINE", "soft:Mine"),

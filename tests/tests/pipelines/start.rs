@@ -38,6 +38,12 @@ impl Served {
         wait_for(Duration::from_secs(60), || ready().then_some(())).is_some()
     }
 
+    /// Waits until it has said this.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        let says = || self.said().contains(text).then_some(());
+        wait_for(Duration::from_secs(60), says).is_some()
+    }
+
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.stderr).expect("a file")
     }
@@ -54,6 +60,94 @@ impl Drop for Served {
 fn refused(rig: &Rig, env: &[(&str, &str)]) -> Ended {
     let mut command = rig.command(&["serve", "--json", "--internal-port", "0", "--port", "0"]);
     Ended::from(command.envs(env.iter().copied()).output().expect("it runs"))
+}
+
+/// Its own child leaves its group, ignores what it can, and outlives every deadline.
+const CLINGS: &str = r#"
+import os
+import signal
+import subprocess
+import sys
+
+import framerill
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def cling(pids):
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
+    with open(pids + ".new", "w") as file:
+        file.write(f"{os.getpid()} {child.pid}")
+    os.rename(pids + ".new", pids)
+    signal.pause()
+
+
+class Clings(framerill.Pipeline):
+    @classmethod
+    def prepare_models(cls):
+        cling(os.environ["PIDS"])
+
+    def process(self, frame):
+        return frame
+
+
+if os.environ.get("WHEN") == "import":
+    cling(os.environ["PIDS"])
+"#;
+
+#[test]
+fn nothing_outlives_a_command_that_is_killed_while_it_prepares_or_describes() {
+    let rig = Rig::bare();
+    let file = rig.path("clings.py");
+    fs::write(&file, CLINGS).expect("a file");
+    let file = file.to_str().expect("text");
+    let apart = framerill_supervisor::isolation::probe_with(&bin("framerill"));
+    let is_apart = apart.namespace.holds_grandchildren();
+    for (verb, when, signal) in [
+        ("prepare", "prepare", Signal::KILL),
+        ("prepare", "prepare", Signal::TERM),
+        ("describe", "import", Signal::KILL),
+        ("describe", "import", Signal::TERM),
+    ] {
+        let pids = rig.path("pids");
+        fs::remove_file(&pids).ok();
+        let mut command = rig.command(&["pipelines", verb, file]);
+        let mut child = command
+            .env("PIDS", &pids)
+            .env("WHEN", when)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let begun = wait_for(Duration::from_secs(60), || pids.exists().then_some(()));
+        assert!(begun.is_some(), "{verb} never came to the pipeline");
+        let is_there = || !running(&pids, is_apart).is_empty();
+        assert!(is_there(), "{verb}: nothing to look for");
+        let pid = Pid::from_raw(child.id().cast_signed()).expect("a process");
+        kill_process(pid, signal).expect("a child that nobody has waited for");
+        child.wait().expect("a child");
+        let gone = wait_for(Duration::from_secs(60), || (!is_there()).then_some(()));
+        let left = running(&pids, is_apart);
+        assert!(gone.is_some(), "{verb}, {signal:?}: {left:?} are left");
+    }
+}
+
+/// Processes that were told the file of pids: their own numbers are those of their namespace. Where there is none, only those that
+/// stay in their group can be ended.
+fn running(pids: &std::path::Path, with_sessions: bool) -> Vec<String> {
+    let mark = format!("PIDS={}", pids.display());
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let told = processes.filter(|it| {
+        let environment = fs::read(it.path().join("environ")).unwrap_or_default();
+        let is_told = environment
+            .split(|byte| *byte == 0)
+            .any(|it| it == mark.as_bytes());
+        let words = fs::read(it.path().join("cmdline")).unwrap_or_default();
+        let is_session = String::from_utf8_lossy(&words).contains("signal.pause");
+        is_told && (with_sessions || !is_session)
+    });
+    told.map(|it| it.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 #[test]
