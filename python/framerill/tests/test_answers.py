@@ -270,6 +270,30 @@ def test_floats_that_are_no_numbers_become_black():
     assert run.frames[0][0, 0].tolist() == [0.0, 1.0, 0.0]
 
 
+NAN = np.full((*CLIP[0].shape[:2], 3), np.nan, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("answer", "pixel_format"),
+    [
+        (lambda frame: frame.with_pixels(NAN), "rgbf32"),
+        (lambda frame: NAN, "rgb24"),
+        (lambda frame: frame.with_tensor(NAN), "rgb24"),
+    ],
+)
+def test_pictures_of_nan_are_told_once(answer, pixel_format):
+    run = testing.run(answering(answer, pixel_format=pixel_format), CLIP)
+    assert not any(np.any(frame) for frame in run.frames)
+    told = [line for line in run.logs if "has NaN in it" in line]
+    assert len(told) == 1
+    assert told[0].startswith("error: `answering` answers with a picture")
+
+
+def test_infinities_alone_are_no_fault():
+    run = testing.run(answering(lambda frame: np.full_like(NAN, np.inf)), CLIP)
+    assert not [line for line in run.logs if "NaN" in line]
+
+
 # Parameters and the class
 
 

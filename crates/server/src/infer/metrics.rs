@@ -59,6 +59,13 @@ fn losses(page: &mut Page, it: &Snapshot) {
         "Restarts of child processes, by reason",
         restarts,
     );
+    let faults = it.pipeline_faults.iter();
+    page.family(
+        "framerill_pipeline_faults_total",
+        "counter",
+        "Outputs of pipelines that answer no frame or are no picture, by kind",
+        faults.map(|(kind, count)| (format!("kind=\"{kind}\""), *count)),
+    );
     let left_out = it.log_left_out.iter();
     page.family(
         "framerill_child_log_lines_dropped_total",
@@ -326,6 +333,7 @@ mod tests {
         let snapshot = Snapshot {
             capacity: 3,
             restarts: [(("worker", "signal".to_owned()), 2)].into(),
+            pipeline_faults: [("not_a_number", 3)].into(),
             log_left_out: [("worker", 7)].into(),
             errors_superseded: 4,
             guardian_inputs_ignored: 6,
@@ -336,6 +344,7 @@ mod tests {
             "framerill_capacity_streams 3.0",
             "framerill_streams 0.0",
             "framerill_restarts_total{role=\"worker\",reason=\"signal\"} 2.0",
+            "framerill_pipeline_faults_total{kind=\"not_a_number\"} 3.0",
             "framerill_child_log_lines_dropped_total{role=\"worker\"} 7.0",
             "framerill_errors_superseded_total 4.0",
             "framerill_guardian_inputs_ignored_total 6.0",

@@ -23,7 +23,9 @@ _AHEAD = 10
 """Seconds that an output may lie after the newest frame."""
 
 
-def picture_of(value: Any, caps: Caps, out: Callable[[], Array], limits: tuple[float, float]) -> Array:
+def picture_of(
+    value: Any, caps: Caps, out: Callable[[], Array], limits: tuple[float, float], has_nan: Callable[[], None]
+) -> Array:
     """The pixels of an output, as they are or converted into `out()`; of another size, scaled. Raises ContractError."""
     pixels = caps.pixels_of(value)
     if pixels is not None:
@@ -34,7 +36,8 @@ def picture_of(value: Any, caps: Caps, out: Callable[[], Array], limits: tuple[f
     value = fitted(value, caps)
 
     into = out()
-    write(value, into, caps, limits)
+    if write(value, into, caps, limits):
+        has_nan()
     return into
 
 
@@ -150,7 +153,7 @@ class FlowStream(Stream):
         if seen is not None and tuple(getattr(output.picture, "shape", ()))[-len(seen.shape) :] == seen.shape:
             # The encoder scales what has the size of a frame.
             caps = seen
-        return picture_of(output.picture, caps, lambda: self.output(caps), self.tensor_range)
+        return picture_of(output.picture, caps, lambda: self.output(caps), self.tensor_range, self.has_nan)
 
     def answer(self, pts: int, ticks: tuple[int, int], pixels: Array) -> Stray | None:
         """Sends a picture at that time; why not, if it answers no frame."""
@@ -193,7 +196,9 @@ class FlowStream(Stream):
         setattr(self._counts, kind, getattr(self._counts, kind) + 1)
         if kind not in self._told:
             self._told.add(kind)
-            self._notices.stray(f"`{self._engine.name}` gave {what}; it is dropped and counted, as others will be")
+            self._notices.stray(
+                f"`{self._engine.name}` gave {what}; it is dropped and counted, as others will be", None
+            )
 
     # The work
 
@@ -226,7 +231,8 @@ class FlowStream(Stream):
                 self._told.add("dropped")
                 self._notices.stray(
                     f"`{self._engine.name}` holds {pipeline.max_in_flight} frames without an output "
-                    "(`max_in_flight`): the oldest is given up, as others will be"
+                    "(`max_in_flight`): the oldest is given up, as others will be",
+                    None,
                 )
         elif step.reason == wire.FLUSHED:
             self._counts.flushed += 1

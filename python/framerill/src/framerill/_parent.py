@@ -78,9 +78,9 @@ class Parent:
         """A line for the log: `error`, `warn`, `info` or `debug`."""
         self.say({"type": "log", "level": level, "message": text})
 
-    def report(self, text: str) -> None:
+    def report(self, text: str, traceback: str | None = None) -> None:
         """An error for the stream's owner, which ends nothing."""
-        self.say(_session.error(None, "reported", text))
+        self.say(_session.error(None, "reported", text, traceback=traceback))
 
     @property
     def busy(self) -> str | None:

@@ -25,6 +25,8 @@ from ._lease import Leases
 from ._link import Link, close_all
 from ._pool import OutputPool, PeerPool
 from ._resize import fitted
+from ._said import author_stack
+from ._tensor import blacken
 from .errors import ContractError, LinkError
 from .frames import AudioFrame, Skip, VideoFrame, _video
 
@@ -54,6 +56,7 @@ class Counts:
     failed: int = 0
     flushed: int = 0
     copies: int = 0
+    not_a_number: int = 0
     late: int = 0
     duplicate: int = 0
     unmatched: int = 0
@@ -72,8 +75,9 @@ class Notices:
     """A frame's id and the author's reason."""
     failed: Callable[[BaseException], None] = lambda error: None
     """What the pipeline of a live stream raised; the worker goes on."""
-    stray: Callable[[str], None] = lambda text: None
-    """An output that answers no frame, or a frame that no output answers, in a sentence; once a stream and kind."""
+    stray: Callable[[str, str | None], None] = lambda text, traceback: None
+    """An output that answers no frame or is no picture, or a frame that no output answers: a sentence, and where in the
+    author's code that was, if it is known. Once a stream and kind."""
 
 
 class Stream:
@@ -231,6 +235,14 @@ class Stream:
     def is_output(self, pixels: Array) -> bool:
         """Whether these pixels lie in a slot that `output` gave out."""
         return self._pool().slot_of(pixels) is not None
+
+    def has_nan(self) -> None:
+        """Counts a picture with a NaN, and tells of the first."""
+        self._counts.not_a_number += 1
+        if "not_a_number" not in self._told:
+            self._told.add("not_a_number")
+            said = f"`{self._engine.name}` answers with a picture that has NaN in it, which is black"
+            self._notices.stray(f"{said}; such pictures are counted", author_stack(self._engine.kind))
 
     # The work
 
@@ -435,7 +447,9 @@ class Stream:
         else:
             picture = pool.picture(slot)
         if caps.format == "rgbf32":
-            np.nan_to_num(picture, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+            if blacken(picture):
+                self.has_nan()
+            np.clip(picture, 0.0, 1.0, out=picture)
         pool.publish(slot)
         if caps is not self._caps:
             message = message._replace(nbytes=caps.nbytes, width=caps.width, height=caps.height)

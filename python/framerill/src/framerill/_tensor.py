@@ -82,8 +82,8 @@ def exported(pixels: Array, options: dict[str, Any]) -> Any:
 # From a tensor to a picture
 
 
-def write(value: Any, out: Array, caps: Caps, limits: tuple[float, float]) -> None:
-    """Writes the picture in an array or tensor into `out`.
+def write(value: Any, out: Array, caps: Caps, limits: tuple[float, float]) -> bool:
+    """Writes the picture in an array or tensor into `out`; whether there was a NaN in it.
 
     uint8 as it is; float from `limits`, clamped, NaN as black. Raises ContractError for anything else.
     """
@@ -99,7 +99,7 @@ def write(value: Any, out: Array, caps: Caps, limits: tuple[float, float]) -> No
     raise ContractError(f"{_expected(caps, limits)}, got {type(value).__name__}")
 
 
-def _write_foreign(value: Any, out: Array, caps: Caps, limits: tuple[float, float]) -> None:
+def _write_foreign(value: Any, out: Array, caps: Caps, limits: tuple[float, float]) -> bool:
     try:
         array = np.from_dlpack(value)
     except (AttributeError, BufferError, RuntimeError, TypeError, ValueError) as error:
@@ -115,13 +115,13 @@ def _write_foreign(value: Any, out: Array, caps: Caps, limits: tuple[float, floa
     return _write_array(array, out, caps, limits)
 
 
-def _write_array(array: Array, out: Array, caps: Caps, limits: tuple[float, float]) -> None:
+def _write_array(array: Array, out: Array, caps: Caps, limits: tuple[float, float]) -> bool:
     is_float = array.dtype.kind == "f"
     _fits(array.shape, str(array.dtype), array.dtype == np.uint8, is_float, caps, limits)
     picture = array.reshape(caps.shape)
     if not is_float:
         np.copyto(out, picture)
-        return
+        return False
     low, high = limits
     full = 255.0 if caps.format == "rgb24" else 1.0
     with np.errstate(over="ignore", invalid="ignore"):
@@ -129,26 +129,40 @@ def _write_array(array: Array, out: Array, caps: Caps, limits: tuple[float, floa
         scaled -= np.float32(low)
         scaled *= np.float32(full / (high - low))
         np.clip(scaled, 0.0, full, out=scaled)
-    np.nan_to_num(scaled, copy=False, nan=0.0)
+    has_nan = blacken(scaled)
     if caps.format == "rgb24":
         np.rint(scaled, out=scaled)
     np.copyto(out, scaled, casting="unsafe")
+    return has_nan
 
 
-def _write_tensor(torch: Any, tensor: Any, out: Array, caps: Caps, limits: tuple[float, float]) -> None:
+def blacken(picture: Array) -> bool:
+    """Puts 0 where a float picture has a NaN; whether it had one."""
+    nan = np.isnan(picture)
+    if not nan.any():
+        return False
+    picture[nan] = 0.0
+    return True
+
+
+def _write_tensor(torch: Any, tensor: Any, out: Array, caps: Caps, limits: tuple[float, float]) -> bool:
     is_float = tensor.dtype.is_floating_point
     dtype = str(tensor.dtype).removeprefix("torch.")
     _fits(tuple(tensor.shape), dtype, tensor.dtype == torch.uint8, is_float, caps, limits)
     low, high = limits
     full = 255.0 if caps.format == "rgb24" else 1.0
+    nan: Any = False
     with torch.no_grad():
         picture = tensor.detach().reshape(caps.shape)
         if is_float:
             picture = picture.to(torch.float32).sub(low).mul_(full / (high - low))
+            nan = torch.isnan(picture).any()
             picture = torch.nan_to_num(picture, nan=0.0, posinf=full, neginf=0.0).clamp_(0.0, full)
             if caps.format == "rgb24":
                 picture = picture.round_().to(torch.uint8)
         torch.from_numpy(out).copy_(picture)
+    # Not before the picture is here: the device has worked it out by then, and nobody waits for it twice.
+    return bool(nan)
 
 
 def scaled(tensor: Any, caps: Caps) -> Any:

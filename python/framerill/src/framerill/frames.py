@@ -33,6 +33,8 @@ class _Host(Protocol):
 
     def output(self, caps: Caps) -> Array: ...
     def device(self) -> Any: ...
+    def has_nan(self) -> None:
+        """Told of an answer with a NaN in it."""
 
 
 class _NoHost:
@@ -43,6 +45,9 @@ class _NoHost:
 
     def output(self, caps: Caps) -> Array:
         return np.empty(caps.shape, caps.dtype)
+
+    def has_nan(self) -> None:
+        pass
 
     def device(self) -> Any:
         from ._tensor import default_device
@@ -219,7 +224,8 @@ class VideoFrame(_Timed):
         if caps is not self._caps and tuple(getattr(tensor, "shape", ()))[-3:] == self._caps.shape:
             caps = self._caps
         out = self._host.output(caps)
-        write(tensor, out, caps, self._host.tensor_range)
+        if write(tensor, out, caps, self._host.tensor_range):
+            self._host.has_nan()
         return self._like(out, caps)
 
     def to(self, device: Any) -> VideoFrame:

@@ -107,7 +107,7 @@ def run(
         log=lambda level, text: logs.append(f"{level}: {text}"),
         stopping=lambda stream: False,
         skipped=lambda frame, reason: reasons.append(reason),
-        stray=lambda text: logs.append(f"error: {text}"),
+        stray=lambda text, _: logs.append(f"error: {text}"),
     )
     link, changes = Link(ours), dict(updates or {})
     stream = None if engine.is_decoupled else Stream(link, "test", 1, engine, counts, notices)

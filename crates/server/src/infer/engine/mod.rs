@@ -18,6 +18,7 @@
 mod driver;
 pub(super) mod flow;
 mod last_words;
+mod outputs;
 mod params_status;
 mod quarantined;
 mod seat;

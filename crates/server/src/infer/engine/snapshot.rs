@@ -27,6 +27,8 @@ pub(in crate::infer) struct Snapshot {
     pub(in crate::infer) started: u64,
     /// Why workers and media processes were restarted, by role and reason.
     pub(in crate::infer) restarts: BTreeMap<(&'static str, String), u64>,
+    /// Outputs of pipelines that answer no frame or are no picture, by kind.
+    pub(in crate::infer) pipeline_faults: BTreeMap<&'static str, u64>,
     /// Lines of workers and media processes that the log does not have, by role.
     pub(in crate::infer) log_left_out: BTreeMap<&'static str, u64>,
     /// Errors that no event told.

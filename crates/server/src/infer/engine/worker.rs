@@ -10,6 +10,7 @@ use super::{
     Incoming, Number,
     flow::{Flow, Set},
     last_words::LastWords,
+    outputs::Outputs,
     seating::{Key, Load, Suspect},
 };
 use crate::{
@@ -44,6 +45,8 @@ pub(super) struct Worker {
     pub(super) had_frames_of: Vec<Number>,
     /// Answers of all its streams.
     pub(super) answered: u64,
+    /// Outputs that are none, as it counts them.
+    pub(super) outputs: Outputs,
     pub(super) last_words: LastWords,
 }
 
@@ -90,6 +93,7 @@ impl Worker {
             lost_at: None,
             had_frames_of: Vec::new(),
             answered: 0,
+            outputs: Outputs::default(),
             last_words: LastWords::default(),
         })
     }

@@ -76,6 +76,7 @@ pub(in crate::infer::engine) struct Driver {
     pub(super) started: u64,
     pub(super) ended: Option<Ended>,
     pub(super) restarts: BTreeMap<(&'static str, String), u64>,
+    pub(super) pipeline_faults: BTreeMap<&'static str, u64>,
     /// Lines of children that the log does not have, by role.
     pub(super) log_left_out: BTreeMap<&'static str, u64>,
     pub(super) recovery: Recovery,
@@ -120,6 +121,7 @@ impl Driver {
             started: 0,
             ended: None,
             restarts: BTreeMap::new(),
+            pipeline_faults: BTreeMap::new(),
             log_left_out: BTreeMap::new(),
             recovery: Recovery::default(),
         };

@@ -44,6 +44,7 @@ pub(super) fn snapshot(driver: &Driver) -> Snapshot {
         capacity: driver.settings.capacity,
         started: driver.started,
         restarts: driver.restarts.clone(),
+        pipeline_faults: driver.pipeline_faults.clone(),
         log_left_out: driver.log_left_out.clone(),
         errors_superseded: guardians().map(Guardian::superseded_errors).sum(),
         guardian_inputs_ignored: guardians().map(Guardian::ignored).sum(),

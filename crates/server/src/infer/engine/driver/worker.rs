@@ -308,6 +308,13 @@ impl Driver {
                 log_child(Level::Warning, &ids, &name, &report.message);
             }
             FromChild::Error(report) => self.worker_failed(id, &report),
+            FromChild::Stats { stats } => {
+                let worker = self.worker_mut(id);
+                let grown = worker.map(|it| it.outputs.grown(it.incarnation(), &stats));
+                for (kind, count) in grown.into_iter().flatten() {
+                    *self.pipeline_faults.entry(kind).or_default() += count;
+                }
+            }
             FromChild::Log { level, message } => {
                 let name = self.worker(id).map(Worker::name).unwrap_or_default();
                 let ids = self.ids_of(id);
@@ -320,7 +327,6 @@ impl Driver {
             | FromChild::Detached { .. }
             | FromChild::Flushed { .. }
             | FromChild::Heartbeat { .. }
-            | FromChild::Stats { .. }
             | FromChild::Drained { .. }
             | FromChild::Bye { .. } => {}
             FromChild::Source { .. } | FromChild::Done { .. } => {
