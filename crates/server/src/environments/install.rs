@@ -2,7 +2,6 @@
 
 use std::{
     env, fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -123,7 +122,7 @@ pub(crate) fn install(wanted: &Wanted, mut say: impl FnMut(&str)) -> Result<Made
     };
     record.write(&home)?;
     site.keep();
-    link(&home, &record);
+    record.link(&home);
     litter::clear(&home);
     Ok(Made {
         record,
@@ -296,15 +295,6 @@ fn keeps_its_promise(
             )))
         }
         _ => Ok(()),
-    }
-}
-
-/// A name for people: the record is what counts.
-pub(super) fn link(home: &Home, record: &Record) {
-    let place = home.environments().join(record.name.as_str());
-    let new = home.environments().join(format!("{}.link", record.folder));
-    if symlink(&record.folder, &new).is_ok() && fs::rename(&new, &place).is_err() {
-        fs::remove_file(&new).ok();
     }
 }
 

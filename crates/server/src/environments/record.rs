@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Read,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
@@ -62,6 +63,15 @@ impl Record {
             Failure::failed("internal", format!("a record cannot be written: {error}"))
         })?;
         home::write(&path, text.as_bytes()).map_err(|error| Home::cannot_write(&error, &path))
+    }
+
+    /// Gives its folder a name for people: the record is what counts.
+    pub(super) fn link(&self, home: &Home) {
+        let place = home.environments().join(self.name.as_str());
+        let new = home.environments().join(format!("{}.link", self.folder));
+        if symlink(&self.folder, &new).is_ok() && fs::rename(&new, &place).is_err() {
+            fs::remove_file(&new).ok();
+        }
     }
 }
 

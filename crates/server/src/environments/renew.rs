@@ -4,7 +4,6 @@ use std::{fs, io, os::unix::fs::symlink, path::Path, time::Duration};
 
 use super::{
     home::Home,
-    install::link,
     installer::Installer,
     litter,
     name::normal,
@@ -59,7 +58,7 @@ fn renew(home: &Home, record: &Record) -> Result<Record, Failure> {
     };
     record.write(home)?;
     site.keep();
-    link(home, &record);
+    record.link(home);
     litter::clear(home);
     Ok(record)
 }

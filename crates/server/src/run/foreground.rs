@@ -13,7 +13,7 @@ use std::{
 };
 
 use framerill_supervisor::{
-    Event, ExitReason, Notice, Update,
+    ChildId, Event, ExitReason, Notice, Update,
     lifecycle::{self, Reason},
 };
 use framerill_worker::{
@@ -21,7 +21,7 @@ use framerill_worker::{
     message::{FromChild, ToChild},
 };
 
-use super::{inbox::Incoming, members::WORKER};
+use super::inbox::Incoming;
 use crate::failure::Failure;
 
 const SEND_WITHIN: Duration = Duration::from_secs(5);
@@ -47,6 +47,7 @@ enum Phase {
 impl Foreground {
     /// Starts it with the terminal's stdin and stdout; the control socket is another descriptor.
     pub(super) fn start(
+        id: ChildId,
         program: &Path,
         args: &[&str],
         owner: SyncSender<Incoming>,
@@ -69,7 +70,7 @@ impl Foreground {
         let reader = Arc::clone(&channel);
         thread::Builder::new()
             .name("listen".into())
-            .spawn(move || listen(&reader, child, &owner))
+            .spawn(move || listen(id, &reader, child, &owner))
             .map_err(broken)?;
         Ok(Self {
             channel,
@@ -167,10 +168,10 @@ impl Drop for Foreground {
     }
 }
 
-fn listen(channel: &Channel, mut child: Child, owner: &SyncSender<Incoming>) {
+fn listen(id: ChildId, channel: &Channel, mut child: Child, owner: &SyncSender<Incoming>) {
     let say = |event| {
         let notice = Notice {
-            child: WORKER,
+            child: id,
             incarnation: 1,
             event,
         };

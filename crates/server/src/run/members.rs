@@ -85,7 +85,7 @@ pub(super) fn start_worker(
             )
             .hint("leave --in-process out"));
         }
-        return Foreground::start(&program, &args, owner).map(Worker::Foreground);
+        return Foreground::start(id, &program, &args, owner).map(Worker::Foreground);
     }
     let config = Config {
         max_restarts: plan.max_restarts,

@@ -2,14 +2,18 @@
 
 use framerill_worker::filters;
 
-use super::{
-    settings::INSTALL,
-    source::{Layer, Sourced},
-};
+use super::source::{Layer, Name, Sourced};
 use crate::{
     failure::Failure,
     run::{PipelineSpec, is_path, public_name},
 };
+
+/// What is installed before anything is served.
+pub(super) const INSTALL: Name = Name::new(
+    "--install",
+    "FRAMERILL_INSTALL",
+    Some("AUTO_INSTALL_PIPELINE"),
+);
 
 /// What `PIPELINE` says in images whose pipeline `MODEL_ID` names.
 pub(super) const ROUTE: &str = "live-video-to-video";

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 use serde_json::{Map, Value};
 
 use super::{
-    pipeline::{self, Pipeline},
+    pipeline::{self, INSTALL, Pipeline},
     source::{Name, Sourced, Sources},
 };
 use crate::{failure::Failure, http::loopback::is_loopback};
@@ -87,11 +87,6 @@ pub(super) const CAPACITY: Name = Name::new("--capacity", "FRAMERILL_CAPACITY", 
 pub(super) const VERBOSE: Name =
     Name::new("--verbose", "FRAMERILL_VERBOSE", Some("VERBOSE_LOGGING"));
 pub(super) const TRICKLE: Name = Name::new("--trickle", "FRAMERILL_TRICKLE", None);
-pub(super) const INSTALL: Name = Name::new(
-    "--install",
-    "FRAMERILL_INSTALL",
-    Some("AUTO_INSTALL_PIPELINE"),
-);
 pub(super) const PREPARE_MODELS: Name = Name::new(
     "--prepare-models",
     "FRAMERILL_PREPARE_MODELS",
