@@ -7,7 +7,7 @@ import signal
 import sys
 
 told = os.environ["FAKE"]
-kept = ("HOST", "PORT", "FRAMERILL_PYTHON", "MODEL_ID")
+kept = ("HOST", "FRAMERILL_DEFAULT_HOST", "PORT", "FRAMERILL_PYTHON", "MODEL_ID")
 with open(told, "a", encoding="utf-8") as file:
     file.write(json.dumps({"argv": sys.argv[1:], "env": {k: os.environ[k] for k in kept if k in os.environ}}) + "\n")
 code = int(os.environ.get("FAKE_EXIT", "0"))

@@ -90,7 +90,7 @@ def test_python_m_main_becomes_the_server_and_listens_everywhere(root, env):
     assert told(env) == [
         {
             "argv": ["serve", "--port", "9"],
-            "env": {"HOST": "0.0.0.0", "MODEL_ID": "noop", "FRAMERILL_PYTHON": sys.executable},
+            "env": {"FRAMERILL_DEFAULT_HOST": "0.0.0.0", "MODEL_ID": "noop", "FRAMERILL_PYTHON": sys.executable},
         }
     ]
 
@@ -98,7 +98,9 @@ def test_python_m_main_becomes_the_server_and_listens_everywhere(root, env):
 def test_an_address_and_a_python_that_are_named_stay(root, env):
     done = run(["-m", f"{root}.main"], {**env, "HOST": "127.0.0.1", "FRAMERILL_PYTHON": "other", "FAKE_EXIT": "3"})
     assert done.returncode == 3
-    assert told(env) == [{"argv": ["serve"], "env": {"HOST": "127.0.0.1", "FRAMERILL_PYTHON": "other"}}]
+    (it,) = told(env)
+    assert it["argv"] == ["serve"]
+    assert (it["env"]["HOST"], it["env"]["FRAMERILL_PYTHON"]) == ("127.0.0.1", "other")
 
 
 @pytest.mark.parametrize("how", [["-m", "app.main"], ["-c", "from runner.app import start_app; start_app()"]])
@@ -125,10 +127,11 @@ def test_start_app_serves_a_spec_where_it_is_asked_to_and_returns(root, env):
     )
     assert (done.returncode, done.stdout) == (0, "returned\n"), done.stderr
     assert "passed over: log_level" in done.stderr
+    assert {it["env"]["FRAMERILL_DEFAULT_HOST"] for it in told(env)} == {"0.0.0.0"}
     spec, *others = [it["argv"] for it in told(env)]
     assert json.loads(spec.pop(2)) == {"name": "my", "pipeline_cls": "mine:MyPipeline", "initial_params": {"a": 1}}
     assert spec == ["serve", "--pipeline", "--host", "127.0.0.1", "--port", "9", "--json"]
-    assert others == [["serve", "--host", "::1", "--json"], ["serve", "--host", "0.0.0.0", "--json"]]
+    assert others == [["serve", "--host", "::1", "--json"], ["serve", "--json"]]
 
 
 def test_a_live_pipeline_is_begun_once_where_start_app_is_asked_to_serve_it(root, env):
@@ -146,7 +149,7 @@ def test_a_live_pipeline_is_begun_once_where_start_app_is_asked_to_serve_it(root
     spec, name = [it["argv"] for it in told(env)]
     assert json.loads(spec.pop(2)) == {"name": "my", "pipeline_cls": "mine:MyPipeline", "initial_params": {}}
     assert spec == ["serve", "--pipeline", "--host", "127.0.0.1", "--port", "9", "--json"]
-    assert name == ["serve", "--pipeline", "noop", "--host", "0.0.0.0", "--json"]
+    assert name == ["serve", "--pipeline", "noop", "--json"]
 
 
 def test_a_live_pipeline_that_is_asked_anything_is_begun_once_on_loopback(root, env):

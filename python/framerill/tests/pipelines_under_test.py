@@ -33,7 +33,7 @@ class OwnError(BaseException):
     """Nothing that `except Exception` catches."""
 
 
-FAILURES = {4: KeyError("four"), 5: OwnError("own words"), 6: asyncio.CancelledError()}
+FAILURES = {2: SystemExit("leaving"), 4: KeyError("four"), 5: OwnError("own words"), 6: asyncio.CancelledError()}
 WRONG = {8: True, 9: np.zeros((2, 2))}
 
 
@@ -57,7 +57,9 @@ class Tunable(Pipeline):
             raise FAILURES[params.amount]
         if params.amount in WRONG:
             return WRONG[params.amount]
-        return Update.RELOAD if params.model != self.params.model else None
+        # An enumeration's member and its text are the same answer.
+        reload = Update.RELOAD if params.amount else "reload"
+        return reload if params.model != self.params.model else None
 
     def process(self, frame: VideoFrame) -> VideoFrame:
         return frame.with_pixels(frame.pixels + np.uint8(self.params.amount + len(self.loaded)))
@@ -271,6 +273,8 @@ class FailingRules(Pipeline):
         @field_validator("amount")
         @classmethod
         def known(cls, value: int) -> int:
+            if value == 4:
+                raise SystemExit(value)
             return {0: 0}[value]
 
     def process(self, frame: VideoFrame) -> VideoFrame:

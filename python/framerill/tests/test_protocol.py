@@ -101,11 +101,20 @@ def test_an_update_is_applied_rejected_or_reloads(target):
         worker.call("update", "reloading", params={"model": "larger"})
         assert worker.wait_for("ready")["id"] == worker.asked
         assert media.sample(media.round_trip(3, 10)) == 10 + 3 + len("larger")
+        worker.call("update", "reloading", params={"model": "huge", "amount": 0})
+        assert worker.wait_for("ready")["id"] == worker.asked
 
 
 @pytest.mark.parametrize(
     ("amount", "told"),
-    [(4, "KeyError: 'four'"), (5, "OwnError: own words"), (6, "CancelledError"), (8, "`bool`"), (9, "shape (2, 2)")],
+    [
+        (2, "SystemExit: leaving"),
+        (4, "KeyError: 'four'"),
+        (5, "OwnError: own words"),
+        (6, "CancelledError"),
+        (8, "`bool`"),
+        (9, "shape (2, 2)"),
+    ],
 )
 def test_an_update_that_fails_is_refused_and_the_parameters_stay(target, amount, told):
     with Worker() as worker:
@@ -143,8 +152,9 @@ def test_parameters_that_json_does_not_know_can_be_described(target):
 def test_rules_of_parameters_that_fail_refuse_them(target):
     with Worker() as worker:
         worker.load(target("FailingRules"))
-        problem = worker.call("update", "rejected", params={"amount": 3})["problems"][0]
-        assert "KeyError: 3" in problem["message"]
+        for amount, told in ((3, "KeyError: 3"), (4, "SystemExit: 4")):
+            problem = worker.call("update", "rejected", params={"amount": amount})["problems"][0]
+            assert told in problem["message"]
         worker.call("update", "applied", params={"amount": 0})
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,16 @@ while True:
 """
 
 
+# It leaves its number, and has no end of its own.
+ORPHANS = """
+import os, pathlib, signal
+pathlib.Path(__file__).with_suffix(".pid").write_text(str(os.getpid()))
+os.kill(os.getppid(), signal.SIGKILL)
+while True:
+    signal.pause()
+"""
+
+
 def test_each_package_that_is_bad_is_named_and_the_others_work(site: Path) -> None:
     bad = {
         "raises": ("raise RuntimeError('no model here')", "RuntimeError: no model here"),
@@ -69,7 +82,7 @@ def test_each_package_that_is_bad_is_named_and_the_others_work(site: Path) -> No
         "quits": ("raise SystemExit(0)", "SystemExit"),
         "closes": ("import os\nos.closerange(0, 100)", "ends the process"),
         "empty": ("", "nothing called `Mine`"),
-        "orphans": ("import os\nos.kill(os.getppid(), 9)", "the process that looks after it"),
+        "orphans": (ORPHANS, "the process that looks after it"),
         "long": ("raise ValueError('x' * (9 << 20))", "ValueError: xxx"),
         "nowhere": ("open('/nowhere/\\udcff')", "FileNotFoundError"),
     }
@@ -86,6 +99,11 @@ def test_each_package_that_is_bad_is_named_and_the_others_work(site: Path) -> No
     for name in ("good", "loud", "forks", "patches", "leaves_a_child"):
         assert found[name]["error"] is None, found[name]
         assert found[name]["summary"] == "Good."
+    orphan = (site / "orphans.pid").read_text()
+    patience = time.monotonic() + 60
+    while os.path.exists(f"/proc/{orphan}") and time.monotonic() < patience:
+        select.select([], [], [], 0.01)
+    assert not os.path.exists(f"/proc/{orphan}")
 
 
 BROKEN: dict[str, dict[str, bytes]] = {

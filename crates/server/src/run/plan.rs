@@ -11,7 +11,7 @@ use framerill_media::Size;
 use framerill_worker::{filters, message::LinkPolicy};
 use serde_json::{Map, Value};
 
-use super::spec::{PipelineSpec, public_name};
+use super::spec::{PipelineSpec, is_path, public_name};
 use crate::{
     environments::{self, Effort},
     failure::Failure,
@@ -217,7 +217,7 @@ impl Pipeline {
     /// Whether it can only be an installed package's entry point.
     #[must_use]
     pub fn is_plain_name(&self) -> bool {
-        matches!(self, Self::Python(target) if !target.contains([':', '/']) && !target.ends_with(".py"))
+        matches!(self, Self::Python(target) if !is_path(target))
     }
 
     /// Fails for a plain name that nothing has, before anything of it is started. What cannot be told here is not refused.

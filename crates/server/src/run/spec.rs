@@ -54,7 +54,8 @@ impl PipelineSpec {
         Ok(Self {
             name: name.map_or(derived, str::to_owned),
             initial_params,
-            json: json.to_owned(),
+            // YAML leaves blanks around it.
+            json: json.trim().to_owned(),
         })
     }
 }
@@ -74,7 +75,7 @@ pub(crate) fn public_name(target: &str) -> String {
 
 /// Whether a target is the path of a file, a folder or a class, and no plain name.
 pub(crate) fn is_path(target: &str) -> bool {
-    target.contains(['/', ':']) || target.ends_with(".py")
+    target.contains(['/', ':']) || target.ends_with(".py") || matches!(target, "." | "..")
 }
 
 /// `package.module:GreenPipeline` is `green`.

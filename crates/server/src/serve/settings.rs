@@ -63,6 +63,8 @@ pub(super) struct Settings {
     pub(super) notes: Vec<String>,
 }
 
+/// What `ai-runner-base` says for `--host` where nobody says anything.
+const DEFAULT_HOST: &str = "FRAMERILL_DEFAULT_HOST";
 pub(super) const HOST: Name = Name::new("--host", "FRAMERILL_HOST", Some("HOST"));
 pub(super) const PORT: Name = Name::new("--port", "FRAMERILL_PORT", Some("PORT"));
 pub(super) const INTERNAL_PORT: Name =
@@ -149,6 +151,9 @@ impl Settings {
         let object = |text: &str| serde_json::from_str(text).ok();
         let host = from.find(HOST).map(|it| it.value);
         let token = from.find(AUTH_TOKEN).map(|it| Secret::new(it.value));
+        // Whoever starts this in a container has another default; a `.env` file still comes before it.
+        let usual = from.env.get(DEFAULT_HOST).filter(|it| !it.is_empty());
+        let host = host.or_else(|| usual.cloned());
         let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
         if token.is_none() && !is_loopback(&host) {
             notes.push(format!(

@@ -26,6 +26,8 @@ __all__ = [
     "use_route_names_as_operation_ids",
 ]
 
+DEFAULT_HOST = "FRAMERILL_DEFAULT_HOST"
+"""Where `framerill serve` listens when nothing else says where, a `.env` file included."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104  whoever starts a container's server means it to be reached
 
 
@@ -99,8 +101,7 @@ def main() -> NoReturn:
     if is_plain and prepare.is_asked(env, arguments) and (name := _named_here(env)):
         prepare.prepare_or_exit(name)
         sys.exit(0)
-    if not any(env.get(name) for name in ("HOST", "FRAMERILL_HOST")):
-        env["HOST"] = EVERYWHERE
+    env.setdefault(DEFAULT_HOST, EVERYWHERE)
     try:
         path = program.find(env)
     except program.ProgramMissing as error:
@@ -146,8 +147,6 @@ def _which(pipeline: PipelineSpec | Pipeline | None) -> list[str]:
 
 
 def _where(host: str | None, port: int | None) -> list[str]:
-    if host is None and not any(os.environ.get(name) for name in ("HOST", "FRAMERILL_HOST")):
-        host = EVERYWHERE
     return [
         *(["--host", host] if host is not None else []),
         *(["--port", str(port)] if port is not None else []),
@@ -155,6 +154,7 @@ def _where(host: str | None, port: int | None) -> list[str]:
 
 
 def _serve(arguments: list[str]) -> int:
+    os.environ.setdefault(DEFAULT_HOST, EVERYWHERE)
     try:
         child = Child(arguments, announce=True)
     except program.ProgramMissing as error:

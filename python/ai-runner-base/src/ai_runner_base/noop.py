@@ -12,12 +12,16 @@ from .interface import Pipeline
 __all__ = ["PassOn"]
 
 
+MAX_WAITING = 8
+"""Pictures that wait to be taken; the next one waits before it is."""
+
+
 class PassOn(Pipeline):
     """Gives every picture back as it came."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._outputs: asyncio.Queue[VideoOutput] = asyncio.Queue()
+        self._outputs: asyncio.Queue[VideoOutput] = asyncio.Queue(MAX_WAITING)
 
     async def initialize(self, **params: Any) -> None:
         """Has nothing to load."""
@@ -38,7 +42,7 @@ class PassOn(Pipeline):
 
     async def stop(self) -> None:
         """Forgets what is kept."""
-        self._outputs = asyncio.Queue()
+        self._outputs = asyncio.Queue(MAX_WAITING)
 
     @classmethod
     def prepare_models(cls) -> None:

@@ -35,9 +35,10 @@ def prepare(pipeline: str | PipelineSpec) -> None:
 
 def _say_where_models_lie() -> None:
     # The same as a server's: what is fetched now is found there when it is served.
-    root = os.environ.get("MODEL_DIR") or os.path.expanduser("~/.lpData/models")
+    told = os.environ.get("FRAMERILL_MODEL_DIR") or os.environ.get("MODEL_DIR")
+    root = told or os.path.expanduser("~/.lpData/models")
     for name in ("MODEL_DIR", "HUGGINGFACE_HUB_CACHE", "DIFFUSERS_CACHE"):
-        os.environ[name] = os.environ.get(name) or root
+        os.environ[name] = root if name == "MODEL_DIR" else os.environ.get(name) or root
     os.environ["HF_HUB_OFFLINE"] = "0"
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SIZES = ("width", "height")
 _MOST_ANSWERS = 256
+_UPDATES = tuple(it.value for it in Update)
 
 
 @dataclass(frozen=True)
@@ -192,18 +193,16 @@ class Engine:
         size = self.size_under(params, base, keeps)
         try:
             answer = self._call("update", self.pipeline.update, params)
-            if not (answer is None or isinstance(answer, Update)):
+            if not (answer is None or (isinstance(answer, str) and answer in _UPDATES)):
                 raise ContractError(
                     f"`{self.name}.update` returns None or Update.RELOAD, not {_kind(answer)}; "
                     "raise ValueError to refuse"
                 )
         except BaseException as error:
-            if isinstance(error, (SystemExit, KeyboardInterrupt)):
-                raise
             self.step = None
             raise _refused(error, changes) from error
         self.adopt(given, params, size)
-        return answer is Update.RELOAD
+        return bool(answer == Update.RELOAD)
 
     def process(self, frame: VideoFrame) -> list[VideoFrame] | Skip:
         """Runs `process` on one frame and checks its answer. Raises ContractError."""

@@ -38,7 +38,7 @@ def validate(model: type[BaseModel], given: dict[str, Any]) -> BaseModel:
         return model.model_validate(given)
     except pydantic.ValidationError as error:
         raise ParamsError([_problem(model, detail) for detail in error.errors(include_url=False)]) from None
-    except Exception as error:  # the border to the author's validators
+    except BaseException as error:  # the border to the author's validators
         message = f"`{model.__name__}` fails on them: {type(error).__name__}: {text_of(error)}"
         raise ParamsError([Problem(field="", rule="pipeline", value=_bounded(given), message=message)]) from error
 

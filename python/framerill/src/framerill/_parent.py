@@ -1,7 +1,8 @@
 """The parent, as a worker's threads see it: what is said to it, heartbeats, and the requests that it sends.
 
 Two threads live here. One beats once a second. One reads the control socket all the time, so that a parent that wants
-the worker gone, or is gone itself, is obeyed even while a pipeline hangs. Other requests wait for the main thread.
+the worker gone, or is gone itself, is obeyed even while a pipeline hangs. While a model loads, parameters are checked
+there, too: a validator without an end keeps it. Other requests wait for the main thread.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class Parent:
         close_all(fds)
         try:
             self.say(answer(message))
-        except Exception as error:  # noqa: BLE001  the author's validators run here
+        except BaseException as error:  # noqa: BLE001  the author's validators run here
             text = f"the parameters cannot be checked: {type(error).__name__}: {text_of(error)}"
             self.say(_session.error(_session.request_id(message), "internal", text))
 

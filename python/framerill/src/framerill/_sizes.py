@@ -22,7 +22,7 @@ def output_size(kind: type[Pipeline], name: str, params: Any, frame: Size) -> Si
     method = f"`{name}.{kind._size_method}`"
     try:
         said: Any = kind.output_size(params, *frame)
-    except Exception as error:  # the border to the author's method
+    except BaseException as error:  # the border to the author's method
         raise _wrong(f"{method} raised {type(error).__name__}: {text_of(error)}", None) from error
     if said is None:
         return frame

@@ -227,7 +227,7 @@ def of_author(target: str) -> Iterator[None]:
     """The border to an author's code that is no frame's: whatever it raises, `SystemExit` too, is a TargetError."""
     try:
         yield
-    except (TargetError, KeyboardInterrupt):
+    except TargetError:
         raise
     except BaseException as error:
         raise _import_failed(target, error) from error

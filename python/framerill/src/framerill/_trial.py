@@ -9,6 +9,7 @@ waits for its end, ends its group and says what became of it; a keeper that is k
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import select
@@ -34,6 +35,7 @@ ALL_WITHIN = 50.0
 _KEEPER_WITHIN = 2.0
 """Seconds that a keeper has for its own work after that."""
 _ANSWER_MAX = 1 << 18
+_PR_SET_PDEATHSIG = 1
 _ERROR_MAX = 2000
 _FILES_MAX = 200
 
@@ -113,13 +115,14 @@ def _start(name: str, point: EntryPoint, end: float) -> _Keeper:
 
 def _keep(name: str, point: EntryPoint, writer: int, within: float) -> Outcome:
     """The keeper's work: has the trial run to its end or its deadline."""
-    answer = os.memfd_create("answer")
+    answer, keeper = os.memfd_create("answer"), os.getpid()
     earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     pid = os.fork()
     if pid == 0:
         try:
             os.close(writer)
             signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
+            _die_with(keeper)
             _run_trial(name, point, answer)
         finally:
             os._exit(1)
@@ -154,6 +157,12 @@ def _end_group(pid: int) -> None:
             end(pid, signal.SIGKILL)
         except OSError:
             continue  # it had no group yet, or is gone
+
+
+def _die_with(parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _run_trial(name: str, point: EntryPoint, answer: int) -> None:

@@ -27,6 +27,7 @@ from .errors import ContractError, LinkClosed, LinkError, ParamsError, TargetErr
 
 if TYPE_CHECKING:
     from ._flow import Flow
+    from ._target import Found
 
 _MOST_MESSAGES = 64
 """Messages that are read before the next frame is answered, whatever else waits."""
@@ -261,6 +262,7 @@ class Worker:
             forward(self._parent)
         failure: dict[str, Any] | None = None
         engine: Engine | None = None
+        found: Found | None = None
         try:
             found = find(target)
             self._description = describe(found)
@@ -275,7 +277,7 @@ class Worker:
             failure = _session.error(number, "params", text, problems=list(error.problems))
         except BaseException as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
             text = f"`{called}` failed to load: {type(error).__name__}: {text_of(error)}"
-            if is_decoupled(found.pipeline):
+            if found is not None and is_decoupled(found.pipeline):
                 # Whoever wrote it for ai-runner is told what its exception says, and nothing before it.
                 text = text_of(error) or type(error).__name__
             failure = _session.error(number, "load_failed", text, traceback=_traceback(error))

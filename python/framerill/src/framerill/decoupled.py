@@ -39,7 +39,7 @@ class Decoupled(Pipeline):
 
         class Delay(Decoupled):
             async def start(self, params: dict[str, Any]) -> None:
-                self.frames: asyncio.Queue[VideoFrame] = asyncio.Queue()
+                self.frames: asyncio.Queue[VideoFrame] = asyncio.Queue(maxsize=8)
 
             async def put(self, frame: VideoFrame, request_id: str) -> None:
                 await self.frames.put(frame)

@@ -1,6 +1,6 @@
 //! `framerill pipelines prepare`.
 
-use std::path::PathBuf;
+use std::{env, path::PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -19,8 +19,8 @@ pub(in super::super) struct Prepare {
     /// Python to use for what is in no environment
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
-    /// Folder of models [default: ~/.lpData/models]
-    #[arg(long, value_name = "DIR", env = "MODEL_DIR")]
+    /// Folder of models, also MODEL_DIR [default: ~/.lpData/models]
+    #[arg(long, value_name = "DIR", env = "FRAMERILL_MODEL_DIR")]
     model_dir: Option<PathBuf>,
     /// End with one JSON object on stdout; what the pipeline prints goes to stderr
     #[arg(long)]
@@ -31,7 +31,9 @@ impl Prepare {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let pipeline = Pipeline::find(&self.name)?;
         let name = pipeline.short_name();
-        prepare::prepare(pipeline, self.python.as_deref(), self.model_dir, self.json)?;
+        let of_contract = || env::var_os("MODEL_DIR").filter(|it| !it.is_empty());
+        let models = self.model_dir.or_else(|| of_contract().map(PathBuf::from));
+        prepare::prepare(pipeline, self.python.as_deref(), models, self.json)?;
         if self.json {
             answer_json(&json!({"status": "done", "pipeline": name}));
         }
