@@ -310,7 +310,8 @@ impl Driver {
             FromChild::Error(report) => self.worker_failed(id, &report),
             FromChild::Stats { stats } => {
                 let worker = self.worker_mut(id);
-                let grown = worker.map(|it| it.outputs.grown(it.incarnation(), &stats));
+                let grown =
+                    worker.map(|it| it.outputs.grown(it.child.lifecycle().incarnation(), &stats));
                 for (kind, count) in grown.into_iter().flatten() {
                     *self.pipeline_faults.entry(kind).or_default() += count;
                 }
