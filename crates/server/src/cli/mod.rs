@@ -46,7 +46,7 @@ enum Command {
     Stream(stream::Stream),
     /// Run streams: what `serve` starts
     Infer(Box<infer::Infer>),
-    /// List and describe pipelines
+    /// List, describe, install, prepare and begin pipelines
     #[command(subcommand)]
     Pipelines(pipelines::Pipelines),
     /// Say what is there, what is missing and what to do

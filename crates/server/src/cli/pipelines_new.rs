@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     exit::Exit,
     failure::Failure,
+    program,
     scaffold::{self, Name, Package},
     terminal::{answer, answer_json},
 };
@@ -62,6 +63,6 @@ fn next(package: &Package) -> [String; 3] {
             "framerill run CLIP.mp4 --pipeline ./src/{} --reload -o out.mp4",
             package.module
         ),
-        "python -m pytest".to_owned(),
+        format!("{} -m pytest", program::python(None).display()),
     ]
 }

@@ -14,7 +14,7 @@ use super::{
     name::{Name, normal},
     record::{self, Record},
     renew,
-    scan::{EntryPoint, Place, Scan},
+    scan::{EntryPoint, Place, Requested, Scan},
     spec::{Kind, Spec, Wish},
     subprocess::Subprocesses,
     wheels,
@@ -235,7 +235,8 @@ fn find_links(all: &[String], here: &Path) -> Result<Vec<String>, Failure> {
     all.iter().map(one).collect()
 }
 
-/// The distribution that was asked for, by its name or as the one that the installer says was.
+/// The distribution that was asked for: by its name, else the one that was installed from there. uv says of whatever it installs that
+/// it was asked for, so that where it came from, and what it registers, decide.
 fn distribution_of(spec: &Spec, scan: &Scan) -> Result<(String, String), Failure> {
     let is_it = |name: &str| match &spec.kind {
         Kind::Index { name: wished, .. } => *wished == normal(name),
@@ -243,7 +244,20 @@ fn distribution_of(spec: &Spec, scan: &Scan) -> Result<(String, String), Failure
             !wheels::is_ours(name) && !OF_INSTALLERS.contains(&normal(name).as_str())
         }
     };
-    let found = scan.requested.iter().find(|it| is_it(&it.name));
+    let registers = |it: &Requested| {
+        let name = normal(&it.name);
+        let mut all = scan.pipelines.iter();
+        all.any(|pipeline| normal(&pipeline.distribution) == name)
+    };
+    let found = scan.requested.iter().filter(|it| is_it(&it.name));
+    let found = found.max_by_key(|it| {
+        let url = it.url.as_deref();
+        (
+            url.is_some_and(|url| is_from(spec, url)),
+            registers(it),
+            url.is_some(),
+        )
+    });
     found
         .map(|it| (it.name.clone(), it.version.clone()))
         .ok_or_else(|| {
@@ -253,6 +267,35 @@ fn distribution_of(spec: &Spec, scan: &Scan) -> Result<(String, String), Failure
             );
             Failure::failed("install", text).hint("give a package that registers a pipeline")
         })
+}
+
+/// Whether an address that an installer wrote down is what was asked for.
+fn is_from(spec: &Spec, url: &str) -> bool {
+    match &spec.kind {
+        Kind::Index { .. } => false,
+        Kind::Path(path) => {
+            let written = url.strip_prefix("file://").unwrap_or(url);
+            let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+            [path, &whole]
+                .iter()
+                .any(|it| escaped(it) == written.trim_end_matches('/'))
+        }
+        Kind::Url => spec.argument.contains(url),
+    }
+}
+
+/// A path as addresses write it.
+fn escaped(path: &Path) -> String {
+    let mut text = String::new();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                text.push(char::from(*byte));
+            }
+            other => text.push_str(&format!("%{other:02X}")),
+        }
+    }
+    text.trim_end_matches('/').to_owned()
 }
 
 /// What a fresh environment may hold already.
@@ -319,6 +362,37 @@ mod tests {
         assert!(
             !is("my-pipeline==1.1", "1.0") && !is("my-pipeline>=1", "1.0") && !is("other", "1.0")
         );
+    }
+
+    #[test]
+    fn of_everything_that_was_asked_for_the_one_that_came_from_there_is_meant() {
+        let asked = |name: &str, url: Option<&str>| Requested {
+            name: name.to_owned(),
+            version: "1.0".to_owned(),
+            url: url.map(str::to_owned),
+        };
+        let mut scan = Scan::of(&[found("glow", "glow", None), found("dep", "Dep", None)]);
+        let chosen = |scan: &Scan, text: &str| {
+            let spec = Spec::parse(text, Path::new("/")).unwrap();
+            distribution_of(&spec, scan).unwrap().0
+        };
+        scan.requested = vec![
+            asked("annotated-types", None),
+            asked("framerill", Some("file:///shelf/framerill.whl")),
+            asked("Dep", Some("https://h/dep.git")),
+            asked("glow", Some("file:///wheels/glow%201.whl")),
+            asked("pydantic_core", None),
+        ];
+        assert_eq!(chosen(&scan, "/wheels/glow 1.whl"), "glow");
+        assert_eq!(chosen(&scan, "git+https://h/dep.git@v1"), "Dep");
+        assert_eq!(chosen(&scan, "dep"), "Dep");
+        // Nobody wrote down where it came from: what registers a pipeline is meant.
+        scan.requested = vec![
+            asked("annotated-types", None),
+            asked("glow", None),
+            asked("pydantic_core", None),
+        ];
+        assert_eq!(chosen(&scan, "/wheels/glow.whl"), "glow");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Folders of environments that are being made, and those that nobody needs any more.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -98,14 +98,10 @@ fn is_used(path: &Path) -> bool {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.into_iter().any(|process| {
         ["cmdline", "maps"].iter().any(|file| {
-            match fs::read(process.path().join(file)) {
-                Ok(text) => {
-                    let text = String::from_utf8_lossy(&text);
-                    text.contains(path) || text.contains(whole)
-                }
-                // Another user's, who may share this home.
-                Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
-            }
+            // Of another user's process only its command line can be read, which has the interpreter.
+            let text = fs::read(process.path().join(file)).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            text.contains(path) || text.contains(whole)
         })
     })
 }

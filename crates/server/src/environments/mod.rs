@@ -24,7 +24,7 @@ mod spec;
 mod subprocess;
 mod wheels;
 
-pub(crate) use hidden::hidden;
+pub(crate) use hidden::{hidden, instead};
 pub(crate) use install::{Made, Wanted, in_usual_python, install, remove};
 pub(crate) use listing::{Listing, list, names};
 pub(crate) use lookup::{Effort, environment_of, interpreter, is_known};

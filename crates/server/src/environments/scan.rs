@@ -67,6 +67,9 @@ impl EntryPoint {
 pub(super) struct Requested {
     pub(super) name: String,
     pub(super) version: String,
+    /// What it was installed from, where that is no index.
+    #[serde(default)]
+    pub(super) url: Option<String>,
 }
 
 /// What a Python says of itself.

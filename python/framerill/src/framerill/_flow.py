@@ -332,7 +332,9 @@ class Flow:
                 raise
             self._refused(number, changes, "it was cancelled")
             return
-        except Exception as error:  # noqa: BLE001  the border to the author's `change`
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001  the border to the author's `change`
             self._told.failed("change", error)
             self._refused(number, changes, text_of(error) or type(error).__name__)
             forget(error)
@@ -351,7 +353,9 @@ class Flow:
             if self._is_stopping:
                 raise
             raise ReloadFailed("the reload was cancelled") from error
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             raise ReloadFailed(text_of(error) or type(error).__name__) from error
         self._told.busy(None)
         self._ready.set()

@@ -27,13 +27,15 @@ def output_size(kind: type[Pipeline], name: str, params: Any, frame: Size) -> Si
     if said is None:
         return frame
     try:
-        width, height = (operator.index(side) for side in said)
-        if isinstance(said, (str, bytes)) or any(isinstance(side, bool) for side in said):
+        if not isinstance(said, (tuple, list)) and not hasattr(said, "shape"):
             raise TypeError
-    except (TypeError, ValueError):
-        raise _wrong(
-            f"{method} returns (width, height), two whole numbers, not {said!r:.80}", repr(said)[:80]
-        ) from None
+        sides = tuple(said)
+        width, height = (operator.index(side) for side in sides)
+        if any(isinstance(side, bool) for side in sides):
+            raise TypeError
+    except BaseException:  # noqa: BLE001  the border to the author's object
+        shown = _shown(said)
+        raise _wrong(f"{method} returns (width, height), two whole numbers, not {shown}", shown) from None
     try:
         caps = Caps.of(kind.pixel_format, width, height)
     except ValueError as error:
@@ -62,3 +64,10 @@ def size_of(value: object) -> Size | None:
 
 def _wrong(message: str, value: Any) -> ParamsError:
     return ParamsError([Problem(field="", rule=RULE, value=value, message=message)])
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:80]
+    except BaseException:  # noqa: BLE001  the border to the author's object
+        return f"a `{type(value).__name__}`"

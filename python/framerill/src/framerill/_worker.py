@@ -277,7 +277,7 @@ class Worker:
             failure = _session.error(number, "params", text, problems=list(error.problems))
         except BaseException as error:  # noqa: BLE001  the border to the author's `__init__` and `load`
             text = f"`{called}` failed to load: {type(error).__name__}: {text_of(error)}"
-            if found is not None and is_decoupled(found.pipeline):
+            if found is not None and is_decoupled(found.pipeline) and isinstance(error, Exception):
                 # Whoever wrote it for ai-runner is told what its exception says, and nothing before it.
                 text = text_of(error) or type(error).__name__
             failure = _session.error(number, "load_failed", text, traceback=_traceback(error))

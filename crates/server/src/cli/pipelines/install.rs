@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use framerill_worker::filters;
 use serde_json::json;
 
 use crate::{
@@ -99,6 +100,11 @@ fn print(made: &Made) {
     ));
     for pipeline in &made.pipelines {
         match &pipeline.error {
+            None if filters::find(&pipeline.name).is_some() => answer(format_args!(
+                "  {:<16} hidden: a built-in pipeline is called so; {}",
+                pipeline.name,
+                environments::instead(&pipeline.target, Some(&made.interpreter))
+            )),
             None => answer(format_args!(
                 "  {:<16} {}",
                 pipeline.name,

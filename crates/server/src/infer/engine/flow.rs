@@ -208,6 +208,13 @@ impl Flow {
         Ok(())
     }
 
+    /// A stream's pictures have this size: what is wanted of the stream is to keep it.
+    pub(super) fn keep(&mut self, stream: Number, size: Size) {
+        if let Some(set) = self.wanted.as_mut().filter(|it| it.of == Some(stream)) {
+            set.keeps.get_or_insert(size);
+        }
+    }
+
     /// The newest set that is wanted.
     fn queue(&mut self, set: Set) {
         self.wanted = Some(set);
@@ -535,6 +542,22 @@ mod tests {
         assert!(flow.next(|| 1).is_none());
         assert_eq!(flow.change(set("a"), Some(requested)), Ok(()));
         assert_eq!(flow.next(|| 1).unwrap().1.hash, "a");
+    }
+
+    #[test]
+    fn what_waits_for_a_load_keeps_the_size_that_becomes_known() {
+        let size = |width| Size::new(width, 480).unwrap();
+        let of = |stream| Set {
+            of: Some(stream),
+            ..set("a")
+        };
+        let mut flow = Flow::new(set("initial"), at(0));
+        flow.change(of(1), None).unwrap();
+        flow.keep(2, size(320));
+        assert_eq!(flow.owed(Some(1)).unwrap().keeps, None);
+        flow.keep(1, size(640));
+        flow.keep(1, size(960));
+        assert_eq!(flow.owed(Some(1)).unwrap().keeps, Some(size(640)));
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Driver {
             return Err(Refusal::NoWorker.to_string());
         };
         let keeps = output.filter(|_| worker.tells_size());
-        let size = size.filter(|_| keeps.is_none());
+        let size = size.filter(|_| !worker.tells_size());
         let set = Set {
             of,
             keeps,

@@ -49,6 +49,7 @@ impl Driver {
         let number = self.sizings.remove(at).stream;
         if let (Some(size), Some(stream)) = (size, self.stream_mut(number)) {
             stream.set_output(size);
+            self.keep_size(worker, number, size);
         }
         true
     }
@@ -59,8 +60,17 @@ impl Driver {
             let stream = self.seats[seat].stream.as_mut();
             let stream = stream.filter(|it| set.is_of(it.number));
             if let (Some(stream), Some(size)) = (stream, size) {
+                let number = stream.number;
                 stream.set_output(size);
+                self.keep_size(worker, number, size);
             }
+        }
+    }
+
+    /// Parameters that came before anybody knew the size are to keep it as well.
+    fn keep_size(&mut self, worker: ChildId, stream: Number, size: Size) {
+        if let Some(worker) = self.worker_mut(worker) {
+            worker.flow.keep(stream, size);
         }
     }
 
