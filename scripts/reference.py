@@ -29,6 +29,7 @@ In Prometheus' text format. Their labels, and what to watch: [the live runtime](
 
 # Variables that no flag of a command stands for.
 OTHER_VARIABLES = {
+    "FRAMERILL_DEFAULT_HOST": "where `serve` listens when nothing else says where, `.env` included; `ai-runner-base` sets it",
     "FRAMERILL_HOME": "the folder of environments; `$XDG_DATA_HOME/framerill` or `~/.local/share/framerill` where it is not set",
     "DIFFUSERS_CACHE": "handed to pipelines; the model folder where it is not set",
     "FRAMERILL_CONTROL_FD": "a worker's: the descriptor of its control socket, set by whoever starts it",
@@ -48,6 +49,7 @@ VARIABLES_OF_BASE = {
     "DIFFUSERS_CACHE": "of `prepare_models`; the model folder where it is not set",
     "FRAMERILL_AUTH_TOKEN": "before `AUTH_TOKEN`",
     "FRAMERILL_BIN": "the program `framerill`, where it is neither beside this Python nor on the `PATH`",
+    "FRAMERILL_DEFAULT_HOST": "where the server listens when nothing else says where, `.env` included; `python -m app.main` and `start_app` set it to `0.0.0.0`",
     "FRAMERILL_HOST": "before `HOST`",
     "FRAMERILL_INSTALL": "as `AUTO_INSTALL_PIPELINE`",
     "FRAMERILL_MODEL_ID": "the pipeline is not looked for in this Python: `framerill` finds it",
