@@ -1,3 +1,5 @@
+//! One child under the lifecycle's rules: the driver that owns its process and its clock.
+
 use std::{
     collections::VecDeque,
     error::Error,

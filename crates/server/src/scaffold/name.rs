@@ -1,3 +1,5 @@
+//! What a new package may be called, and the forms of that name.
+
 use framerill_worker::filters;
 
 use crate::{environments, failure::Failure};

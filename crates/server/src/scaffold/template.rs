@@ -1,3 +1,5 @@
+//! The files of the example that a new package is made of.
+
 use super::Name;
 
 /// What the example is called, in the three ways in which a package is.
