@@ -14,7 +14,8 @@ code = int(os.environ.get("FAKE_EXIT", "0"))
 if os.environ.get("FAKE_WAITS"):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     if os.environ.get("FAKE_GIVES_UP"):
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(7))
+        is_killed = os.environ["FAKE_GIVES_UP"] == "killed"
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL) if is_killed else os._exit(7))
         signal.setitimer(signal.ITIMER_REAL, 1.0)
     print(json.dumps({"event": "listening", "url": "http://127.0.0.1:9"}), flush=True)
     signal.pause()

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 import os
+import queue
 import select
 import signal
 import subprocess
@@ -17,8 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 from programs import PROGRAM, needs_program
 
-from ai_runner_base import prepare, program
+from ai_runner_base import application, child, prepare, program
 from ai_runner_base.batch import HealthCheck, Pipeline, Version
+from runner.live.pipelines.noop import Noop
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
@@ -181,6 +183,55 @@ def test_start_app_passes_a_signal_on_and_a_failure_is_its_own(env):
         assert server.returncode == 0
 
 
+def test_whoever_watches_a_server_hears_what_a_shell_would_say_of_its_end(env, monkeypatch):
+    heard = queue.Queue()
+    for name in ("FRAMERILL_BIN", "FAKE"):
+        monkeypatch.setenv(name, env[name])
+    monkeypatch.setenv("FAKE_WAITS", "1")
+    server = child.Child([], heard.put)
+    assert server.url() == "http://127.0.0.1:9"
+    server.signal(signal.SIGKILL)
+    assert (heard.get(timeout=30), server.wait()) == (128 + signal.SIGKILL, 128 + signal.SIGKILL)
+
+
+class Batch(Pipeline):
+    name, router = "text-to-image", None
+
+    def __init__(self, model_id, model_dir): ...
+    def __call__(self, **kwargs): ...
+
+
+class Other:
+    """No pipeline, of the script that is run."""
+
+    __module__ = "__main__"
+
+
+NOOP = 'PipelineSpec(pipeline_cls="runner.live.pipelines.noop:Noop")'
+
+
+@pytest.mark.parametrize("function", ["start_app", "create_app"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("invert", "not 'invert'; write LiveVideoToVideoPipeline('invert') instead"),
+        ("mine:Mine", "not 'mine:Mine'; write PipelineSpec(pipeline_cls='mine:Mine') instead"),
+        ({"pipeline_cls": "secret"}, "not a dict; write PipelineSpec(**it) instead"),
+        (Batch, "not the class `Batch`; write an instance: Batch(...) instead"),
+        (Noop, f"not the class `Noop`; write {NOOP} instead"),
+        (Noop(), f"not an instance of `Noop`; write {NOOP} instead"),
+        (Other, 'not the class `Other`; write PipelineSpec(pipeline_cls="package.module:Class") instead'),
+        (3, 'not an instance of `int`; write PipelineSpec(pipeline_cls="package.module:Class") instead'),
+    ],
+)
+def test_what_is_no_pipeline_is_refused_with_what_to_write_instead(function, given, said):
+    with pytest.raises(TypeError) as raised:
+        getattr(application, function)(given)
+    told = str(raised.value)
+    assert told.startswith(f"{function} takes a PipelineSpec, a LiveVideoToVideoPipeline, another instance of `Pipelin")
+    assert told.endswith(said)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_no_server_outlives_whoever_started_it(env, number):
     text = """
@@ -213,6 +264,18 @@ class Fails(Noop):
     @classmethod
     def prepare_models(cls):
         raise RuntimeError("no disk")
+class Exits(Noop):
+    @classmethod
+    def prepare_models(cls):
+        raise SystemExit(3)
+class ExitsWell(Noop):
+    @classmethod
+    async def prepare_models(cls):
+        raise SystemExit(0)
+class Cancels(Noop):
+    @classmethod
+    def prepare_models(cls):
+        raise GeneratorExit
 """
 START = "from {root}.app import start_app\nfrom {root}.live.pipelines import PipelineSpec\n"
 
@@ -237,14 +300,24 @@ def test_prepare_mode_prepares_whatever_start_app_is_given_and_serves_nothing(
     assert told(env) == []
 
 
-def test_preparing_that_fails_is_exit_code_1_with_the_authors_traceback(root, env, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("Fails", "RuntimeError: no disk"),
+        ("Exits", "SystemExit: 3"),
+        ("ExitsWell", "SystemExit: 0"),
+        ("Cancels", "GeneratorExit"),
+    ],
+)
+def test_preparing_that_fails_is_exit_code_1_with_the_authors_traceback(root, env, tmp_path, kind, said):
     (tmp_path / "its_pipelines.py").write_text(PREPARED.format(root=root))
     env = {**env, "PREPARE_MODELS": "1", "PYTHONPATH": str(tmp_path)}
-    text = f"{START}start_app(PipelineSpec(pipeline_cls='its_pipelines:Fails'))\nprint('returned')".format(root=root)
+    text = f"{START}start_app(PipelineSpec(pipeline_cls='its_pipelines:{kind}'))\nprint('returned')"
+    text = text.format(root=root)
     done = script(text, env)
     assert (done.returncode, done.stdout) == (1, "")
     assert "its_pipelines.py" in done.stderr
-    assert "RuntimeError: no disk" in done.stderr
+    assert said in done.stderr
 
 
 def test_python_m_main_prepares_what_the_environment_names(root, env, tmp_path):
@@ -288,12 +361,6 @@ def test_operation_ids_are_the_routes_names(root):
 
 
 def test_a_batch_pipeline_is_well_unless_it_says_otherwise_and_needs_fastapi(root):
-    class Batch(Pipeline):
-        name, router = "text-to-image", None
-
-        def __init__(self, model_id, model_dir): ...
-        def __call__(self, **kwargs): ...
-
     assert Batch("m", "d").get_health() == HealthCheck(status="OK")
     assert Version(pipeline="p", model_id="m", version="1").model_dump() == {
         "pipeline": "p", "model_id": "m", "version": "1"
@@ -434,11 +501,12 @@ def test_uvicorn_serves_the_runner_and_leaves_nothing_behind(root, real):
 
 
 @needs_uvicorn
-def test_uvicorn_ends_with_the_code_of_a_runner_that_gave_up(root, env):
-    env = {**env, "FAKE_WAITS": "1", "FAKE_GIVES_UP": "1"}
+@pytest.mark.parametrize(("how", "code"), [("1", 7), ("killed", 128 + signal.SIGKILL)])
+def test_uvicorn_ends_with_the_code_of_a_runner_that_gave_up(root, env, how, code):
+    env = {**env, "FAKE_WAITS": "1", "FAKE_GIVES_UP": how}
     done = run(["-m", "uvicorn", f"{root}.main:app", "--port", "0"], env)
     assert "Application startup complete" in done.stderr
-    assert done.returncode == 7
+    assert done.returncode == code
 
 
 @needs_program

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 import framerill
 import numpy as np
 import pytest
+from framerill import testing
 from pydantic import ValidationError
 
 from ai_runner_base.log import config_logging, config_logging_fields, log_timing
 from app.live.pipelines.interface import BaseParams, Pipeline
+from app.live.pipelines.noop import Noop
 from app.live.trickle import AudioFrame, AudioOutput, InputFrame, OutputFrame, VideoFrame, VideoOutput
 from app.live.trickle.frame import SideData
 from runner.live.pipelines import PipelineSpec
@@ -259,6 +261,18 @@ def test_parameters_that_cannot_be_had_are_a_load_error_of_their_package(package
         file = params.partition(":")[0].replace(".", "/")
         assert str(caught.value).endswith(f" ({package}/{file}.py, line {line})")
     assert pipelines.describe("told")["name"] == "told"
+
+
+def test_a_queue_of_frames_costs_no_copies_unless_its_class_says_how_many_it_keeps():
+    class Keeps(Noop):
+        async def put_video_frame(self, frame, request_id):
+            self.kept = [*getattr(self, "kept", [])[-14:], frame]
+            await super().put_video_frame(frame, request_id)
+
+    keeps_few = type("KeepsFew", (Keeps,), {"history": 4})
+    run = testing.run(Keeps, 40)
+    assert (len(run.frames), run.copies) == (40, 0)
+    assert testing.run(keeps_few, 40).copies > 0
 
 
 def test_a_pipeline_needs_every_method_but_stop():

@@ -19,12 +19,10 @@ class Behind:
         self.url = f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def soon(monkeypatch):
-    """Every deadline is near."""
-    for name in vars(front):
-        if name.endswith("_WITHIN"):
-            monkeypatch.setattr(front, name, SOON)
+    """Brings one deadline near; the others stay where they are."""
+    return lambda name: monkeypatch.setattr(front, name, SOON)
 
 
 @contextlib.asynccontextmanager
@@ -75,7 +73,9 @@ async def says_nothing(reader, writer):
     writer.close()
 
 
-def test_a_connection_that_does_not_come_about_is_an_answer(monkeypatch):
+def test_a_connection_that_does_not_come_about_is_an_answer(soon, monkeypatch):
+    soon("_CONNECT_WITHIN")
+
     async def never(*_, **__):
         await asyncio.Event().wait()
 
@@ -94,13 +94,16 @@ def unreachable(caller):
     return (status, json.loads(body)) == (500, {"detail": {"msg": "The runner cannot be reached."}})
 
 
-def test_a_runner_that_says_nothing_is_not_waited_for():
+def test_a_runner_that_says_nothing_is_not_waited_for(soon):
+    soon("_ANSWER_WITHIN")
     caller = Caller()
     ask(caller, says_nothing)
     assert unreachable(caller)
 
 
-def test_a_runner_that_stops_within_its_head_is_not_waited_for():
+def test_a_runner_that_stops_within_its_head_is_not_waited_for(soon):
+    soon("_ANSWER_WITHIN")
+
     async def half(reader, writer):
         writer.write(HEAD[:20])
         await says_nothing(reader, writer)
@@ -113,7 +116,9 @@ def test_a_runner_that_stops_within_its_head_is_not_waited_for():
 @pytest.mark.parametrize(
     "begun", [HEAD + b"ab", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n4\r\nc"]
 )
-def test_an_answer_that_stops_within_its_body_breaks_off(begun):
+def test_an_answer_that_stops_within_its_body_breaks_off(soon, begun):
+    soon("_BODY_WITHIN")
+
     async def half(reader, writer):
         writer.write(begun)
         await says_nothing(reader, writer)
@@ -125,7 +130,9 @@ def test_an_answer_that_stops_within_its_body_breaks_off(begun):
     assert caller.answer == (200, b"ab")
 
 
-def test_a_runner_that_takes_no_request_may_still_answer():
+def test_a_runner_that_takes_no_request_may_still_answer(soon):
+    soon("_SEND_WITHIN")
+
     async def refuses(reader, writer):
         await reader.readexactly(1)
         reader._transport.pause_reading()
@@ -137,7 +144,10 @@ def test_a_runner_that_takes_no_request_may_still_answer():
     assert caller.answer == (200, b"full")
 
 
-def test_a_runner_that_takes_no_request_and_says_nothing_is_not_waited_for():
+def test_a_runner_that_takes_no_request_and_says_nothing_is_not_waited_for(soon):
+    soon("_SEND_WITHIN")
+    soon("_ANSWER_WITHIN")
+
     async def deaf(reader, writer):
         reader._transport.pause_reading()
         await asyncio.Event().wait()
@@ -147,14 +157,17 @@ def test_a_runner_that_takes_no_request_and_says_nothing_is_not_waited_for():
     assert unreachable(caller)
 
 
-def test_a_caller_that_stops_within_its_request_is_answered():
+def test_a_caller_that_stops_within_its_request_is_answered(soon):
+    soon("_REQUEST_WITHIN")
     caller = Caller(b"{", goes_on=True)
     ask(caller, says_nothing)
     status, body = caller.answer
     assert (status, json.loads(body)) == (400, {"detail": {"msg": "The request does not arrive."}})
 
 
-def test_a_caller_that_takes_no_answer_is_left():
+def test_a_caller_that_takes_no_answer_is_left(soon):
+    soon("_TAKE_WITHIN")
+
     async def answers(reader, writer):
         writer.write(HEAD + b"done")
         await says_nothing(reader, writer)

@@ -65,6 +65,25 @@ def test_parameters_may_be_named_in_the_decorator():
     assert testing.run(flat, 1, {"level": 9}).frames[0].max() == 9
 
 
+def test_parameters_may_be_taken_by_keyword_and_what_has_a_default_is_the_functions_own():
+    @framerill.pipeline
+    def flat(frame, step=1, *rest, params: Light = Light(amount=1), times=2, **more):  # noqa: B008  it does not change
+        assert (rest, more) == ((), {})
+        return np.full_like(frame.pixels, params.amount * step * times)
+
+    run = testing.run(flat, CLIP, {"amount": 100}, updates={3: {"amount": 50}})
+    assert (run.frames[2].max(), run.frames[3].max()) == (200, 100)
+    assert flat(framerill.VideoFrame(CLIP[0])).max() == 2
+    with pytest.raises(ParamsError, match="less than or equal to 255"):
+        testing.run(flat, CLIP, {"amount": 256})
+
+    @framerill.pipeline(params=Light)
+    async def later(frame, *, params):
+        yield np.full_like(frame.pixels, params.amount)
+
+    assert testing.run(later, 1, {"amount": 9}).frames[0].max() == 9
+
+
 def test_an_annotation_that_is_a_text_is_looked_up_where_the_function_stands():
     class Local(framerill.Params):
         level: int = 3
@@ -156,8 +175,16 @@ def test_attributes_are_checked_as_a_class_s_are():
         (type("Glow", (), {}), r"write `class Glow\(framerill.Pipeline\):`"),
         ("glow", "for functions, not for 'glow'"),
         (lambda: None, r"`<lambda>` takes nothing, .* write `def <lambda>\(frame\):`"),
-        (lambda frame, params, more: None, "takes frame, params, more"),
-        (lambda frame, *, more: None, "takes frame, more"),
+        (
+            lambda frame, params, more: None,
+            r"takes frame, params, more, .* parameters \(`params`\); give more a default",
+        ),
+        (
+            lambda frame, *, more: None,
+            "takes frame, more, and a pipeline is called with a frame; give more a default, or",
+        ),
+        (lambda frame, other, *, params: None, "takes frame, other, params, .*; give other a default, or write"),
+        (lambda *, params: None, "takes params, .* write `def"),
     ],
 )
 def test_what_is_no_such_function_is_refused_where_it_stands(function, said):

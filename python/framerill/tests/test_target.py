@@ -85,7 +85,7 @@ def test_a_module_is_imported_by_its_name(folder):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("import no_such_thing", "pip install no_such_thing"),
+        ("import no_such_thing.part", f"install what it needs: {sys.executable} -m pip install no_such_thing"),
         ("1 / 0", None),
         ("raise SystemExit(3)", None),
         ("def (", None),
@@ -100,6 +100,29 @@ def test_a_module_that_fails_shows_its_traceback(folder, text, said):
     assert said is None or said in error.hint
     path.write_text(ONE)
     assert _target.find(str(path)).pipeline.__name__ == "Mine"
+
+
+def test_what_an_installed_pipeline_lacks_belongs_into_its_dependencies(folder, monkeypatch):
+    (folder / "being-made").touch()
+    monkeypatch.setattr(sys, "prefix", str(folder))
+    (folder / "broken.py").write_text("import no_such_thing.part")
+    hint = "add `no_such_thing` to the `dependencies` of its pyproject.toml and install it again"
+    assert failure(str(folder / "broken.py")).hint == hint
+
+
+@pytest.mark.parametrize("ending", ["sys.exit(3)", "sys.exit(0)", "sys.exit()", "raise GeneratorExit", "1 / 0"])
+@pytest.mark.parametrize("form", ["def", "async def"])
+def test_preparing_that_exits_or_raises_ends_with_1_and_a_traceback(tmp_path, form, ending):
+    path = tmp_path / "exits.py"
+    path.write_text(
+        f"import sys\n{ONE.replace('from beside import Imported', '')}\n"
+        f"    @classmethod\n    {form} prepare_models(cls):\n        {ending}\n"
+    )
+    command = [sys.executable, "-m", "framerill.pipelines", "prepare", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert f'File "{path}"' in done.stderr
+    assert ending in done.stderr
 
 
 def test_a_folder_means_the_pipeline_in_it(folder):

@@ -28,6 +28,9 @@ _SAID: dict[str, Any] = {"summary": str, "history": int, "max_frame_time": (int,
 class _Adapter(Decoupled):
     """Runs the pipeline `_kind`. Its methods are the calls of the contract and nothing more."""
 
+    # Such pipelines have queues, and whoever writes one knows of no `history`. A slot costs memory once it is used,
+    # as the copy in its place would.
+    history: ClassVar[int] = 16
     _kind: ClassVar[type[Pipeline]]
     _size_method: ClassVar[str] = "get_output_resolution"
 

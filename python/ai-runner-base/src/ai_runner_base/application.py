@@ -14,6 +14,7 @@ from . import prepare, program
 from .batch import Pipeline
 from .child import Child
 from .front import Front
+from .interface import Pipeline as LivePipeline
 from .live import ROUTE, LiveVideoToVideoPipeline
 from .spec import PipelineSpec
 
@@ -41,8 +42,9 @@ def start_app(
 
     It listens at `host`, else at the variable `HOST`, else at every address, and at `port`, else `PORT`, else 8000.
     With `PREPARE_MODELS=1` or the argument `--prepare-models` it prepares the models and returns. `server_kwargs` are
-    uvicorn's, for a batch pipeline; a live one has no use for them.
+    uvicorn's, for a batch pipeline; a live one has no use for them. Raises TypeError for what is no such pipeline.
     """
+    _check(pipeline, "start_app")
     if isinstance(pipeline, Pipeline) and not isinstance(pipeline, LiveVideoToVideoPipeline):
         _serve_batch(pipeline, host, port, server_kwargs)
         return
@@ -61,7 +63,11 @@ def start_app(
 
 
 def create_app(pipeline: PipelineSpec | Pipeline | None = None) -> Any:
-    """The server as an ASGI application. A live pipeline's runner is started with the application, not before."""
+    """The server as an ASGI application. A live pipeline's runner is started with the application, not before.
+
+    Raises TypeError for what is no such pipeline.
+    """
+    _check(pipeline, "create_app")
     if isinstance(pipeline, LiveVideoToVideoPipeline):
         return Front(pipeline)
     if isinstance(pipeline, Pipeline):
@@ -136,6 +142,33 @@ def _named_here(env: Mapping[str, str]) -> str | None:
     except TargetError:
         return None
     return name
+
+
+def _check(pipeline: object, function: str) -> None:
+    if pipeline is None or isinstance(pipeline, PipelineSpec | Pipeline):
+        return
+    kind = pipeline if isinstance(pipeline, type) else type(pipeline)
+    given, instead = f"`{kind.__name__}`", 'PipelineSpec(pipeline_cls="package.module:Class")'
+    if isinstance(pipeline, str):
+        given = repr(pipeline)
+        is_path = ":" in pipeline
+        instead = f"PipelineSpec(pipeline_cls={given})" if is_path else f"LiveVideoToVideoPipeline({given})"
+    elif isinstance(pipeline, dict):
+        # Its values stay out of the message: parameters may be secret.
+        given, instead = "a dict", "PipelineSpec(**it)"
+    elif issubclass(kind, Pipeline):
+        given, instead = f"the class {given}", f"an instance: {kind.__name__}(...)"
+    elif isinstance(pipeline, type) or issubclass(kind, LivePipeline):
+        given = f"the class {given}" if isinstance(pipeline, type) else f"an instance of {given}"
+        # Another process imports it: `__main__` is another module there.
+        if kind.__module__ not in ("__main__", "builtins"):
+            instead = f'PipelineSpec(pipeline_cls="{kind.__module__}:{kind.__qualname__}")'
+    else:
+        given = f"an instance of {given}"
+    raise TypeError(
+        f"{function} takes a PipelineSpec, a LiveVideoToVideoPipeline, another instance of `Pipeline` of "
+        f"app.pipelines.base or runner.pipelines.base, or None, not {given}; write {instead} instead"
+    )
 
 
 def _which(pipeline: PipelineSpec | Pipeline | None) -> list[str]:

@@ -32,7 +32,7 @@ class Child:
     def __init__(
         self, arguments: list[str], ended: Callable[[int], None] | None = None, *, announce: bool = False
     ) -> None:
-        """Starts it; `ended` is called with its exit code, from another thread. `announce` prints where it listens."""
+        """Starts it; another thread calls `ended` with what `wait` returns. `announce` prints where it listens."""
         self._argv = [program.find(), "serve", *arguments, "--json"]
         self._ended = ended
         self._announce = announce
@@ -124,11 +124,11 @@ class Child:
         if process.stdout is not None:
             for line in process.stdout:
                 self._read(line)
-        code = process.wait()
+        process.wait()
         self._over.set()
         self._listens.set()
         if self._ended is not None:
-            self._ended(code)
+            self._ended(self.wait())
 
     def _read(self, line: bytes) -> None:
         try:

@@ -52,7 +52,9 @@ def prepare_or_exit(pipeline: str | PipelineSpec) -> None:
         hint = f"\n  {error.hint}" if error.hint else ""
         sys.stderr.write(f"error: {error}{hint}\n")
         sys.exit(1)
-    except Exception:  # noqa: BLE001  the border to the author's prepare_models
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  the border to the author's prepare_models, which may exit, too
         traceback.print_exc()
         sys.exit(1)
 

@@ -83,11 +83,12 @@ def pipeline(
         def brighten(frame, params: Params):
             return np.minimum(frame.pixels, 255 - params.amount) + np.uint8(params.amount)
 
-    The function takes the frame, and the parameters if it has a second argument; it may be `async`, or `yield` several
-    answers. It answers as `Pipeline.process` does. `params` is the parameters' pydantic model, by default the second
-    argument's annotation; a second argument without one takes any parameters, unchecked. The other arguments are the
-    attributes of `Pipeline` of the same names; `name` is by default the function's, with hyphens. Called, the result is
-    still the function, so that a test may do so. Raises TypeError for what is no such function.
+    The function takes the frame, and the parameters if it has a second argument or a keyword-only one called `params`;
+    it may be `async`, or `yield` several answers. It answers as `Pipeline.process` does. `params` is the parameters'
+    pydantic model, by default that argument's annotation; an argument without one takes any parameters, unchecked. The
+    other arguments are the attributes of `Pipeline` of the same names; `name` is by default the function's, with
+    hyphens. Called, the result is still the function, so that a test may do so. Raises TypeError for what is no such
+    function.
     """
     attributes["name"] = name
     if function is not None:
@@ -104,7 +105,7 @@ def adapted(value: Any, name: str | None = None) -> Any:
 
 
 def _made(function: Any, local: Mapping[str, Any], params: Any, attributes: dict[str, Any]) -> Any:
-    takes_params = _checked(function)
+    taken = _checked(function)
     namespace: dict[str, Any] = {
         "__module__": function.__module__,
         "__qualname__": function.__qualname__,
@@ -114,9 +115,12 @@ def _made(function: Any, local: Mapping[str, Any], params: Any, attributes: dict
         if key not in _ATTRIBUTES:
             raise TypeError(f"`@framerill.pipeline` has no argument `{key}`; there are: {', '.join(_ARGUMENTS)}")
         namespace[key] = value
-    if takes_params:
-        namespace["Params"] = _model(function, local) if params is None else params
-        namespace["process"] = lambda self, frame: function(frame, self.params)
+    if taken is not None:
+        namespace["Params"] = _model(function, taken, local) if params is None else params
+        if taken.kind is taken.KEYWORD_ONLY:
+            namespace["process"] = lambda self, frame: function(frame, params=self.params)
+        else:
+            namespace["process"] = lambda self, frame: function(frame, self.params)
     else:
         if params is not None:
             raise TypeError(f"`{function.__name__}` has no second argument to take its `params`; {_form(function)}")
@@ -139,8 +143,8 @@ _ATTRIBUTES = (
 _ARGUMENTS = ("params", *_ATTRIBUTES)
 
 
-def _checked(function: Any) -> bool:
-    """Whether the function takes parameters. Raises TypeError for what is no function of a pipeline."""
+def _checked(function: Any) -> inspect.Parameter | None:
+    """The argument that takes the parameters, if any. Raises TypeError for what is no function of a pipeline."""
     if isinstance(function, type):
         raise TypeError(
             f"`@framerill.pipeline` is for functions; write `class {function.__name__}(framerill.Pipeline):` instead"
@@ -149,26 +153,33 @@ def _checked(function: Any) -> bool:
         raise TypeError(f"`@framerill.pipeline` is for functions, not for {function!r:.60}")
     arguments = list(inspect.signature(function).parameters.values())
     named = [it for it in arguments if it.kind in _POSITIONAL]
+    by_keyword = [it for it in arguments if it.kind is it.KEYWORD_ONLY and it.name == "params"]
+    taken = next(iter(by_keyword or named[1:2]), None)
     needed = [it for it in arguments if it.default is it.empty and it.kind not in _COLLECTING]
-    if not named or any(it not in named[:2] for it in needed):
+    excess = [it.name for it in needed if it not in (*named[:1], taken)]
+    if not named or excess:
         takes = ", ".join(it.name for it in arguments) or "nothing"
         raise TypeError(
-            f"`{function.__name__}` takes {takes}, and a pipeline is called with a frame; {_form(function)}"
+            f"`{function.__name__}` takes {takes}, and a pipeline is called with a frame{_beside(taken)}; "
+            + (f"give {', '.join(excess)} a default, or {_form(function)}" if named else _form(function))
         )
-    return len(named) > 1
+    return taken
+
+
+def _beside(taken: inspect.Parameter | None) -> str:
+    return f" and parameters (`{taken.name}`)" if taken is not None else ""
 
 
 def _form(function: Any) -> str:
     return _FORM.format(name=function.__name__)
 
 
-def _model(function: Any, local: Mapping[str, Any]) -> Any:
-    """What the second argument's annotation says that parameters are."""
-    second = list(inspect.signature(function).parameters.values())[1]
-    annotation: Any = second.annotation
+def _model(function: Any, taken: inspect.Parameter, local: Mapping[str, Any]) -> Any:
+    """What the argument's annotation says that parameters are."""
+    annotation: Any = taken.annotation
     if isinstance(annotation, str):
-        annotation = _evaluated(annotation, function, local, second.name)
-    if annotation is second.empty or annotation is Any:
+        annotation = _evaluated(annotation, function, local, taken.name)
+    if annotation is taken.empty or annotation is Any:
         from ._params import AnyParams
 
         return AnyParams
@@ -177,7 +188,7 @@ def _model(function: Any, local: Mapping[str, Any]) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     raise TypeError(
-        f"`{second.name}` of `{function.__name__}` is a pydantic model, not {annotation!r:.60}; "
+        f"`{taken.name}` of `{function.__name__}` is a pydantic model, not {annotation!r:.60}; "
         "annotate it with `class Params(framerill.Params):`"
     )
 

@@ -32,6 +32,8 @@ _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<attribute>[A-Za-z_]\w*))?")
 _FOLDER = re.compile(r"(?P<path>\.{1,2}|(?!\{).*/.*?)(?::(?P<attribute>[A-Za-z_]\w*))?")
 _NO_AUTHORS = ("framerill", "ai_runner_base", "pydantic", "numpy")
 """Packages between an author's lines and their faults."""
+_OF_AN_INSTALLATION = "being-made"
+"""A file in each environment that `framerill pipelines install` makes; the next installation replaces all of it."""
 _OBJECT = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)")
 
 
@@ -236,7 +238,7 @@ def of_author(target: str) -> Iterator[None]:
 def _import_failed(target: str, error: BaseException) -> TargetError:
     hint = None
     if isinstance(error, ModuleNotFoundError) and error.name:
-        hint = f"install what it needs into this Python ({sys.executable}): pip install {error.name.split('.')[0]}"
+        hint = _how_to_have(error.name.partition(".")[0])
     elif isinstance(error, ImportError) and "relative import" in text_of(error):
         hint = "it is part of a package: name the package's folder instead of the file"
     return TargetError(
@@ -245,6 +247,14 @@ def _import_failed(target: str, error: BaseException) -> TargetError:
         hint=hint,
         traceback="".join(traceback.format_exception(error)),
     )
+
+
+def _how_to_have(module: str) -> str:
+    if os.path.isfile(os.path.join(sys.prefix, _OF_AN_INSTALLATION)):
+        return f"add `{module}` to the `dependencies` of its pyproject.toml and install it again"
+    import shlex
+
+    return f"install what it needs: {shlex.quote(sys.executable)} -m pip install {module}"
 
 
 def _place(error: BaseException) -> str:

@@ -7,7 +7,7 @@ module, loads no model, and prints the `description` of `schema/child-protocol.m
 traceback}` with exit code 1.
 
 `prepare` calls the pipeline's `prepare_models()`, which fetches or compiles what it needs; what it prints passes
-through. It ends with 0, with 1 and a traceback when that raises, with 2 when nothing is called so.
+through. It ends with 0, with 1 and a traceback when that raises or exits, with 2 when nothing is called so.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def _prepared(target: str) -> int:
         sys.stderr.write(error.traceback or "")
         sys.stderr.write(f"{error}\n" if error.hint is None else f"{error}; {error.hint}\n")
         return 2 if error.code == "unknown_pipeline" else 1
-    except Exception:  # noqa: BLE001 - the border to the author's method
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - the border to the author's method, which may exit, too
         traceback.print_exc()
         return 1
     return 0
