@@ -275,10 +275,7 @@ fn is_from(spec: &Spec, url: &str) -> bool {
         Kind::Index { .. } => false,
         Kind::Path(path) => {
             let written = url.strip_prefix("file://").unwrap_or(url);
-            let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
-            [path, &whole]
-                .iter()
-                .any(|it| escaped(it) == written.trim_end_matches('/'))
+            escaped(path) == written.trim_end_matches('/')
         }
         Kind::Url => spec.argument.contains(url),
     }
@@ -373,7 +370,13 @@ mod tests {
         };
         let mut scan = Scan::of(&[found("glow", "glow", None), found("dep", "Dep", None)]);
         let chosen = |scan: &Scan, text: &str| {
-            let spec = Spec::parse(text, Path::new("/")).unwrap();
+            let spec = match text.strip_prefix("/") {
+                Some(_) => Spec {
+                    argument: text.to_owned(),
+                    kind: Kind::Path(text.into()),
+                },
+                None => Spec::parse(text, Path::new("/")).unwrap(),
+            };
             distribution_of(&spec, scan).unwrap().0
         };
         scan.requested = vec![
