@@ -46,7 +46,7 @@ class Told:
 
     say: Callable[[dict[str, Any]], None]
     """An answer to a request."""
-    failed: Callable[[str, Exception], None]
+    failed: Callable[[str, BaseException], None]
     """The author's method (`put`, `get` or `change`) and what it raised; the loops go on."""
     busy: Callable[[str | None], None] = lambda what: None
     """Long work begins, or is over."""

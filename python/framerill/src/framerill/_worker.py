@@ -401,7 +401,7 @@ class Worker:
     def _frame_failed(self, error: BaseException) -> None:
         self._parent.say({**self.report(error), "fatal": False})
 
-    def _step_failed(self, step: str, error: Exception) -> None:
+    def _step_failed(self, step: str, error: BaseException) -> None:
         """What a decoupled pipeline's `put` or `get` raised, in its own words. A `change` is answered with it, too."""
         if step == "change":
             self._parent.log("error", _traceback(error).rstrip())
