@@ -95,6 +95,7 @@ impl Link {
         within: Option<Duration>,
     ) -> Result<(Descriptor, Option<OwnedFd>), LinkError> {
         let mut bytes = [0u8; BYTES + 1];
+        let mut was_reset = false;
         loop {
             if let Some(within) = within {
                 self.wait(PollFlags::IN, within)?;
@@ -106,6 +107,11 @@ impl Link {
                 match recvmsg(&self.0, &mut slices, &mut control, RecvFlags::CMSG_CLOEXEC) {
                     Ok(received) => received,
                     Err(Errno::INTR) => continue,
+                    // A peer that left messages unread is told of first, once, and what it said before comes after that.
+                    Err(Errno::CONNRESET) if !was_reset => {
+                        was_reset = true;
+                        continue;
+                    }
                     Err(errno) => return Err(closed_or(errno)),
                 }
             };
@@ -196,6 +202,18 @@ mod tests {
             a.send(&Descriptor::eos(), SOON),
             Err(LinkError::Closed)
         ));
+    }
+
+    #[test]
+    fn what_a_peer_said_is_heard_although_it_left_messages_unread() {
+        let (a, b) = ends();
+        b.send(&Descriptor::release(3), SOON).unwrap();
+        b.send(&Descriptor::eos(), SOON).unwrap();
+        a.send(&Descriptor::release(7), SOON).unwrap();
+        drop(b);
+        assert_eq!(a.recv(None).unwrap().0, Descriptor::release(3));
+        assert_eq!(a.recv(Some(SOON)).unwrap().0, Descriptor::eos());
+        assert!(matches!(a.recv(None), Err(LinkError::Closed)));
     }
 
     #[test]
