@@ -411,18 +411,11 @@ def _kind(value: object) -> str:
 
 
 def _refused(error: BaseException, changes: dict[str, Any]) -> Exception:
+    from ._said import named, words_of
     from .errors import Problem
 
+    # A refusal is in the author's words; anything else is a failure.
+    said = words_of(error) if isinstance(error, (ValueError, ContractError)) else named(error)
     field = next(iter(changes)) if len(changes) == 1 else ""
     value = changes[field] if field else changes
-    return ParamsError([Problem(field=field, rule="pipeline", value=value, message=_said(error))])
-
-
-def _said(error: BaseException) -> str:
-    from ._said import text_of
-
-    text = text_of(error)
-    if isinstance(error, (ValueError, ContractError)):
-        return text or type(error).__name__
-    # Not a refusal in the author's words, but a failure.
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return ParamsError([Problem(field=field, rule="pipeline", value=value, message=said)])

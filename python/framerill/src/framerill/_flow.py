@@ -15,7 +15,7 @@ from . import _descriptor as wire
 from ._engine import Base, Engine, ReloadFailed
 from ._flow_stream import FlowStream
 from ._matching import Stray
-from ._said import text_of
+from ._said import text_of, words_of
 from ._session import applied
 from ._stream import Counts, forget
 from .decoupled import Output
@@ -336,7 +336,7 @@ class Flow:
             raise
         except BaseException as error:  # noqa: BLE001  the border to the author's `change`
             self._told.failed("change", error)
-            self._refused(number, changes, text_of(error) or type(error).__name__)
+            self._refused(number, changes, words_of(error))
             forget(error)
             return
         self.engine.adopt(given, params, size)
@@ -356,7 +356,7 @@ class Flow:
         except GeneratorExit:
             raise
         except BaseException as error:
-            raise ReloadFailed(text_of(error) or type(error).__name__) from error
+            raise ReloadFailed(words_of(error)) from error
         self._told.busy(None)
         self._ready.set()
         self._told.say({"type": "ready", "id": number, "description": self._description})

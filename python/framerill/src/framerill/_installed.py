@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from ._said import named
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint
@@ -20,12 +23,25 @@ _POINTS_MAX = 500
 class Package:
     """One distribution."""
 
-    name: str
-    version: str
     dist: Distribution
     points: list[EntryPoint] = field(default_factory=list)
     error: str | None = None
     """Why its entry points are not known."""
+
+    @property
+    def name(self) -> str:
+        """As its metadata says, else as its folder is called."""
+        return self._name_and_version[0]
+
+    @property
+    def version(self) -> str:
+        """The same of its version."""
+        return self._name_and_version[1]
+
+    @cached_property
+    def _name_and_version(self) -> tuple[str, str]:
+        # Read for those that are told of alone: there may be hundreds.
+        return name_and_version(self.dist)
 
     @property
     def url(self) -> Any:
@@ -65,24 +81,25 @@ def packages(groups: tuple[str, ...]) -> list[Package]:
 
     found: dict[str, Package] = {}
     for dist in distributions():
-        name, version = name_and_version(dist)
+        stem = _stem(dist)
+        name = stem.partition("-")[0] if stem else name_and_version(dist)[0]
         key = re.sub(r"[-_.]+", "-", name).lower()
         if key not in found:
-            found[key] = _package(dist, name, version, groups)
+            found[key] = _package(dist, groups)
     return list(found.values())
 
 
-def _package(dist: Distribution, name: str, version: str, groups: tuple[str, ...]) -> Package:
+def _package(dist: Distribution, groups: tuple[str, ...]) -> Package:
     text = _text(dist, "entry_points.txt")
     if text is None or not any(f"[{group}]" in text for group in groups):
-        return Package(name, version, dist)
+        return Package(dist)
     try:
         points = [point for point in dist.entry_points if point.group in groups]
     except Exception as error:  # noqa: BLE001 - whatever the library makes of what is not in its form
-        return Package(name, version, dist, [], f"its entry_points.txt cannot be read: {type(error).__name__}: {error}")
+        return Package(dist, [], f"its entry_points.txt cannot be read: {named(error)}")
     if len(points) > _POINTS_MAX:
-        return Package(name, version, dist, [], f"it registers {len(points)} pipelines; {_POINTS_MAX} are the most")
-    return Package(name, version, dist, points)
+        return Package(dist, [], f"it registers {len(points)} pipelines; {_POINTS_MAX} are the most")
+    return Package(dist, points)
 
 
 def name_and_version(dist: Distribution) -> tuple[str, str]:
@@ -91,8 +108,13 @@ def name_and_version(dist: Distribution) -> tuple[str, str]:
     # There may be no file, no UTF-8, no header.
     with suppress(Exception):
         name, version = dist.metadata["Name"], dist.metadata["Version"]
-    stem, _, rest = os.path.basename(_folder(dist)).partition("-")
-    return str(name or stem or "?"), str(version or rest.rpartition(".")[0])
+    stem, _, rest = _stem(dist).partition("-")
+    return str(name or stem or "?"), str(version or rest)
+
+
+def _stem(dist: Distribution) -> str:
+    """Its folder's name without what says that it is one: `glow-1.0` of `glow-1.0.dist-info`."""
+    return os.path.splitext(os.path.basename(_folder(dist)))[0]
 
 
 def _text(dist: Distribution, name: str) -> str | None:

@@ -13,6 +13,17 @@ def text_of(error: BaseException) -> str:
         return f"<its text cannot be had: {type(failure).__name__}>"
 
 
+def words_of(error: BaseException) -> str:
+    """What it says, else what it is called."""
+    return text_of(error) or type(error).__name__
+
+
+def named(error: BaseException) -> str:
+    """What it is called, and what it says if it says anything."""
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def author_stack(kind: type) -> str | None:
     """Where the author's code is now, like a traceback; else where its method begins, if that is known."""
     import inspect

@@ -18,7 +18,7 @@ from . import _control, _session
 from ._engine import Base, Engine, ReloadFailed
 from ._link import Link, close_all
 from ._parent import ASKED, FAILED, DrainWatch, Parent
-from ._said import text_of
+from ._said import named, text_of, words_of
 from ._sizes import size_of
 from ._stream import JOIN_WITHIN, Counts, Interrupted, Notices, Stream
 from ._wait import Waiter
@@ -279,7 +279,7 @@ class Worker:
             text = f"`{called}` failed to load: {type(error).__name__}: {text_of(error)}"
             if found is not None and is_decoupled(found.pipeline) and isinstance(error, Exception):
                 # Whoever wrote it for ai-runner is told what its exception says, and nothing before it.
-                text = text_of(error) or type(error).__name__
+                text = words_of(error)
             failure = _session.error(number, "load_failed", text, traceback=_traceback(error))
         self._parent.answer_checks(None)
         self._parent.set_busy(None)
@@ -407,7 +407,7 @@ class Worker:
             self._parent.log("error", _traceback(error).rstrip())
             return
         code = "process_failed" if step == "put" else "output_failed"
-        text = text_of(error) or type(error).__name__
+        text = words_of(error)
         self._parent.say(_session.error(None, code, text, traceback=_traceback(error)))
 
     def report(self, error: BaseException) -> dict[str, Any]:
@@ -421,8 +421,7 @@ class Worker:
         if isinstance(error, ContractError):
             text = _traceback(error) if _is_authors(error) else None
             return _session.error(None, "bad_output", str(error), traceback=text, fatal=True)
-        told = text_of(error)
-        said = f"{type(error).__name__}: {told}" if told else type(error).__name__
+        said = named(error)
         if step is None:
             return _session.error(
                 None, "internal", f"the worker failed: {said}", traceback=_traceback(error), fatal=True
