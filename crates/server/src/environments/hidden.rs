@@ -1,39 +1,38 @@
 //! Packages whose pipeline has the name of a built-in one, which goes before it.
 
-use std::path::Path;
+use std::{iter, path::Path};
 
 use super::{
     home::Home,
     lookup::Effort,
+    places::{of_each, places},
     record,
     scan::{EntryPoint, Place},
     wheels,
 };
-use crate::program;
-
 /// What a reader should know of each package that brings a pipeline of a built-in one's name.
 pub(crate) fn hidden(name: &str, python: Option<&Path>, effort: Effort) -> Vec<String> {
     let Ok(home) = Home::find() else {
         return Vec::new();
     };
-    let known = |place: &Place| {
-        let all = match effort {
-            Effort::Quick => place.remembered(&home).map(|it| it.pipelines),
-            Effort::Thorough => place.names(&home).ok(),
-        };
-        let is_it = |it: &EntryPoint| it.name == name && !wheels::is_ours(&it.distribution);
-        let all = all.unwrap_or_default().into_iter();
-        all.filter(is_it).collect::<Vec<_>>()
+    let records = record::all(&home);
+    let places = places(python, &records, &home);
+    let known = |place: &Place| match effort {
+        Effort::Quick => Ok(place
+            .remembered(&home)
+            .map_or_else(Vec::new, |it| it.pipelines)),
+        Effort::Thorough => place.names(&home),
     };
-    let usual = known(&Place::Usual(program::python(python)));
-    let mut notes: Vec<_> = usual.iter().map(|it| note(name, it, None)).collect();
-    for record in record::all(&home) {
-        let interpreter = record.interpreter(&home);
-        let place = (record.name.as_str(), interpreter.as_path());
-        let found = known(&Place::Own(interpreter.clone()));
-        notes.extend(found.iter().map(|it| note(name, it, Some(place))));
-    }
-    notes
+    let environments = records.iter().map(|it| Some(it.name.as_str()));
+    let all = iter::once(None).chain(environments).zip(&places);
+    let found = all.zip(of_each(&places, known));
+    let notes = found.flat_map(|((environment, place), found)| {
+        let at = environment.map(|it| (it, place.interpreter()));
+        let is_it = |it: &EntryPoint| it.name == name && !wheels::is_ours(&it.distribution);
+        let found = found.into_iter().flatten().filter(is_it);
+        found.map(|it| note(name, &it, at)).collect::<Vec<_>>()
+    });
+    notes.collect()
 }
 
 /// How a pipeline is named that a built-in one hides.

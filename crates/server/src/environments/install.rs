@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
 use super::{
     fingerprint::{digest, of_sources},
     home::Home,
@@ -275,25 +277,20 @@ fn is_from(spec: &Spec, url: &str) -> bool {
         Kind::Index { .. } => false,
         Kind::Path(path) => {
             let written = url.strip_prefix("file://").unwrap_or(url);
-            escaped(path) == written.trim_end_matches('/')
+            let whole = percent_encode(path.as_os_str().as_encoded_bytes(), IN_PATHS);
+            whole.to_string() == written.trim_end_matches('/')
         }
         Kind::Url => spec.argument.contains(url),
     }
 }
 
-/// A path as addresses write it.
-fn escaped(path: &Path) -> String {
-    let mut text = String::new();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                text.push(char::from(*byte));
-            }
-            other => text.push_str(&format!("%{other:02X}")),
-        }
-    }
-    text.trim_end_matches('/').to_owned()
-}
+/// What is written otherwise where a path stands in an address (RFC 3986, unreserved characters and the slash).
+const IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// What a fresh environment may hold already.
 const OF_INSTALLERS: [&str; 4] = ["pip", "setuptools", "wheel", "uv"];

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    thread,
 };
 
 use framerill_worker::filters;
@@ -11,14 +10,12 @@ use framerill_worker::filters;
 use super::{
     hidden::instead,
     home::Home,
+    places::{of_each, places},
     record::{self, Record},
     scan::{EntryPoint, Place, Scan},
     wheels,
 };
-use crate::{failure::Failure, program};
-
-/// Children at the same time.
-const AT_ONCE: usize = 8;
+use crate::failure::Failure;
 
 /// A pipeline of a package, and where it is.
 #[derive(Clone, Debug)]
@@ -53,8 +50,7 @@ pub(crate) fn list(python: Option<&Path>, fresh: bool) -> Listing {
         }
     };
     let records = record::all(&home);
-    let mut places = vec![Place::Usual(program::python(python))];
-    places.extend(records.iter().map(|it| Place::Own(it.interpreter(&home))));
+    let places = places(python, &records, &home);
     let look = |place: &Place| match fresh {
         true => place.scan(&home),
         false => place.look(&home),
@@ -75,8 +71,7 @@ pub(crate) fn names(python: Option<&Path>) -> (Vec<String>, Option<Failure>) {
         Err(failure) => return (Vec::new(), Some(failure)),
     };
     let records = record::all(&home);
-    let mut places = vec![Place::Usual(program::python(python))];
-    places.extend(records.iter().map(|it| Place::Own(it.interpreter(&home))));
+    let places = places(python, &records, &home);
     let mut answers = of_each(&places, |place| place.names(&home)).into_iter();
     let (usual, python_error) = match answers.next() {
         Some(Ok(found)) => (found, None),
@@ -87,30 +82,6 @@ pub(crate) fn names(python: Option<&Path>) -> (Vec<String>, Option<Failure>) {
     let usable = found.filter(|it| it.error.is_none());
     let names: BTreeSet<String> = usable.map(|it| it.name).collect();
     (names.into_iter().collect(), python_error)
-}
-
-/// An answer of each place, in their order.
-fn of_each<T: Send>(
-    places: &[Place],
-    ask: impl Fn(&Place) -> Result<T, Failure> + Sync,
-) -> Vec<Result<T, Failure>> {
-    let ask = &ask;
-    let mut answers = Vec::new();
-    for group in places.chunks(AT_ONCE) {
-        let group: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = group
-                .iter()
-                .map(|place| scope.spawn(move || ask(place)))
-                .collect();
-            let died = || Failure::failed("internal", "a thread ended without an answer");
-            threads
-                .into_iter()
-                .map(|it| it.join().unwrap_or_else(|_| Err(died())))
-                .collect()
-        });
-        answers.extend(group);
-    }
-    answers
 }
 
 /// Says which of those that have the same name is taken: built in, then the usual Python's, then environments' by name.

@@ -32,7 +32,7 @@ pub(crate) fn environment_of(
         return Ok(None);
     };
     let records = record::all(&home);
-    let base = name.split('-').next().unwrap_or(name);
+    let base = family_name(name);
     let is_named = |record: &Record, name: &str| names(record, &home).iter().any(|it| it == name);
     let of = |name: &str| records.iter().find(|it| is_named(it, name));
     let (exact, family) = (of(name), of(base));
@@ -61,6 +61,11 @@ pub(crate) fn environment_of(
     Ok(Some(chosen.clone()))
 }
 
+/// What a variant without an entry point of its own is one of: `glow` of `glow-night`.
+fn family_name(name: &str) -> &str {
+    name.split('-').next().unwrap_or(name)
+}
+
 /// Whether a plain name is that of a pipeline of the usual Python or of an environment, or a variant of one. None where
 /// that Python cannot be asked. Nothing is imported.
 pub(crate) fn is_known(name: &str, python: Option<&Path>) -> Result<Option<bool>, Failure> {
@@ -70,7 +75,7 @@ pub(crate) fn is_known(name: &str, python: Option<&Path>) -> Result<Option<bool>
     if environment_of(name, python, Effort::Quick)?.is_some() {
         return Ok(Some(true));
     }
-    let base = name.split('-').next().unwrap_or(name);
+    let base = family_name(name);
     let usual = Place::Usual(program::python(python)).names(&home).ok();
     Ok(usual.map(|all| all.iter().any(|it| it.name == name || it.name == base)))
 }
@@ -81,7 +86,7 @@ fn choose<'a>(
     exact: Option<&'a Name>,
     family: Option<&'a Name>,
 ) -> Option<&'a Name> {
-    let base = name.split('-').next().unwrap_or(name);
+    let base = family_name(name);
     let has = |name: &str| usual.iter().any(|it| it == name);
     match () {
         () if has(name) => None,

@@ -2,8 +2,8 @@
 //!
 //! Read in this order: `name` and `spec` (what may be asked for), `home` and `record` (where it lies, what is known of it),
 //! `install` (making one, by `installer` and `subprocess`, with the runtime's own `wheels`), `litter` (what is left over), `renew` (environments of an earlier program),
-//! `scan` and `fingerprint` (what a Python has, remembered until it changes), `listing` and `lookup` (all of them, and
-//! the one that has a name), `hidden` (those that a built-in one of their name goes before).
+//! `scan` and `fingerprint` (what a Python has, remembered until it changes), `places`, `listing` and `lookup`
+//! (all of them, and the one that has a name), `hidden` (those that a built-in one of their name goes before).
 //!
 //! Invariants: a record is written when its environment is whole, in one step, and an environment is never changed
 //! afterwards; metadata and modules of packages are read in child processes alone; nothing here can be reached over HTTP.
@@ -17,6 +17,7 @@ mod listing;
 mod litter;
 mod lookup;
 mod name;
+mod places;
 mod record;
 mod renew;
 mod scan;

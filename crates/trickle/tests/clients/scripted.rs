@@ -227,25 +227,16 @@ async fn a_connection_that_takes_nothing_is_not_waited_for_for_ever() {
 
 #[tokio::test]
 async fn a_wait_is_repeated() {
-    let peer = Peer::new().await;
-    let mut reader = subscriber(&peer.url("c"), Join::Live, |config| {
-        config.ask_again = SHORT;
-    });
-    tokio::join!(
-        async {
-            let mut first = peer.expect("GET /c/-1").await;
-            let mut second = peer.expect("GET /c/-1").await;
-            assert!(first.is_closed().await);
-            second.segment(0).await;
-            second.chunk("zero").await;
-            second.send("0\r\n\r\n").await;
-        },
-        async { assert_eq!(read(&mut reader).await.bytes, b"zero") }
-    );
+    is_asked_again_after("").await;
 }
 
 #[tokio::test]
 async fn an_answer_that_stops_in_its_head_is_asked_for_again() {
+    is_asked_again_after("HTTP/1.1 200 OK\r\nLp-Trickle-Seq: 0\r\n").await;
+}
+
+/// A peer that says this and no more is left, and asked again.
+async fn is_asked_again_after(said: &str) {
     let peer = Peer::new().await;
     let mut reader = subscriber(&peer.url("c"), Join::Live, |config| {
         config.ask_again = SHORT;
@@ -253,7 +244,7 @@ async fn an_answer_that_stops_in_its_head_is_asked_for_again() {
     tokio::join!(
         async {
             let mut first = peer.expect("GET /c/-1").await;
-            first.send("HTTP/1.1 200 OK\r\nLp-Trickle-Seq: 0\r\n").await;
+            first.send(said).await;
             let mut second = peer.expect("GET /c/-1").await;
             assert!(first.is_closed().await);
             second.segment(0).await;
