@@ -76,6 +76,15 @@ impl Channel {
         }
     }
 
+    /// An end of a link beside the control socket, whose both ends are of this build: either may say as much as a request.
+    #[must_use]
+    pub fn of_link(socket: UnixStream) -> Self {
+        Self {
+            longest_in: MAX_REQUEST,
+            ..Self::new(socket)
+        }
+    }
+
     /// Two connected ends; both close on exec.
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         UnixStream::pair()
@@ -228,6 +237,12 @@ impl Channel {
             into = &mut into[received.bytes..];
         }
         Ok(())
+    }
+
+    /// Takes in nothing more than what has come; what is said still goes out.
+    pub fn end_receiving(&self) {
+        // A socket whose other side is gone is as shut as one can be.
+        drop(self.socket.shutdown(std::net::Shutdown::Read));
     }
 
     /// Ends both directions; a `recv` that waits in another thread returns [`ChannelError::Closed`].

@@ -1,0 +1,64 @@
+//! What a worker is told before it takes its first task.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::category::Class;
+
+/// The parameters of a worker's `load`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    /// Which workers it is among.
+    pub class: Class,
+    /// Its number: 0, 1, 2… for `gpu`, 100, 101, 102… for `cpu`.
+    pub worker: u32,
+    /// Stages to load before it takes tasks, so that what is missing is told at the start.
+    #[serde(default)]
+    pub load_first: Vec<String>,
+    /// The most tasks at once.
+    #[serde(default = "one")]
+    pub batch: u32,
+    /// Bytes that loaded stages may take; the one that was not used for longest goes first.
+    #[serde(default = "four_gib")]
+    pub memory: u64,
+    /// How long a load is tried again before the run ends, in ms.
+    #[serde(default = "a_minute_and_a_half")]
+    pub load_limit_ms: u64,
+    /// The folder with model files.
+    #[serde(default)]
+    pub models: Option<PathBuf>,
+    /// A registry of models instead of the built-in one.
+    #[serde(default)]
+    pub registry: Option<PathBuf>,
+    /// A path of SQLite's or a `postgres://` URL.
+    #[serde(default)]
+    pub database: String,
+    /// The run's own folder; the outbox lies in it.
+    #[serde(default)]
+    pub work_dir: PathBuf,
+    /// Settings of stages, by name.
+    #[serde(default)]
+    pub stages: Map<String, Value>,
+}
+
+impl Setup {
+    /// See [`Setup::load_limit_ms`].
+    #[must_use]
+    pub fn load_limit(&self) -> Duration {
+        Duration::from_millis(self.load_limit_ms)
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn four_gib() -> u64 {
+    4 << 30
+}
+
+fn a_minute_and_a_half() -> u64 {
+    95_000
+}
