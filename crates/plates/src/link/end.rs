@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::{
         category::Category,
-        link::Done,
+        link::{Done, Outcome},
         task::{Failure, Output, Payload, Task, TaskId},
     };
 
@@ -205,7 +205,12 @@ mod tests {
             max: 4,
             done: Some(Done {
                 lease: 9,
-                outcomes: vec![Err(failure), Ok(written)],
+                outcomes: [Err(failure), Ok(written)]
+                    .map(|result| Outcome {
+                        task: TaskId(7),
+                        result,
+                    })
+                    .into(),
                 stage_us: 12,
             }),
         };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     category::Category,
-    task::{Failure, Output, Task},
+    task::{Failure, Output, Task, TaskId},
 };
 
 /// The most tasks of one lease.
@@ -65,17 +65,22 @@ pub enum FromWorker {
         /// How long it took.
         ms: u64,
     },
-    /// A stage could not be loaded. The worker keeps its tasks and tries again, unless it gives up.
+    /// What a lease needs could not be loaded, and none of its tasks was begun. The next `take` follows.
     LoadFailed {
-        /// The stage's name.
-        stage: String,
+        /// Which lease.
+        lease: u64,
         /// One sentence.
         reason: String,
-        /// Counts from 1.
-        attempt: u32,
-        /// When it tries again; none: it does not.
-        retry_in_ms: Option<u64>,
     },
+}
+
+/// What came of one task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Which.
+    pub task: TaskId,
+    /// What.
+    pub result: Result<Output, Failure>,
 }
 
 /// What came of a lease.
@@ -83,8 +88,8 @@ pub enum FromWorker {
 pub struct Done {
     /// Which.
     pub lease: u64,
-    /// One a task, in their order.
-    pub outcomes: Vec<Result<Output, Failure>>,
+    /// One a task.
+    pub outcomes: Vec<Outcome>,
     /// How long the stage took for all of them, in microseconds.
     pub stage_us: u64,
 }

@@ -8,4 +8,4 @@ mod end;
 mod message;
 
 pub use end::{Told, WorkLink, WorkLinkError};
-pub use message::{Done, FromWorker, MAX_BATCH, ToWorker};
+pub use message::{Done, FromWorker, MAX_BATCH, Outcome, ToWorker};

@@ -5,7 +5,6 @@
 //!
 //! Invariant: a worker keeps nothing between tasks that a task's outcome depends on, so that it may die at any moment.
 
-mod backoff;
 mod frames;
 mod kept;
 mod process;

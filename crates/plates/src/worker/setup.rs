@@ -1,6 +1,6 @@
 //! What a worker is told before it takes its first task.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -23,9 +23,6 @@ pub struct Setup {
     /// Bytes that loaded stages may take; the one that was not used for longest goes first.
     #[serde(default = "four_gib")]
     pub memory: u64,
-    /// How long a load is tried again before the run ends, in ms.
-    #[serde(default = "a_minute_and_a_half")]
-    pub load_limit_ms: u64,
     /// The folder with model files.
     #[serde(default)]
     pub models: Option<PathBuf>,
@@ -43,22 +40,10 @@ pub struct Setup {
     pub stages: Map<String, Value>,
 }
 
-impl Setup {
-    /// See [`Setup::load_limit_ms`].
-    #[must_use]
-    pub fn load_limit(&self) -> Duration {
-        Duration::from_millis(self.load_limit_ms)
-    }
-}
-
 fn one() -> u32 {
     1
 }
 
 fn four_gib() -> u64 {
     4 << 30
-}
-
-fn a_minute_and_a_half() -> u64 {
-    95_000
 }

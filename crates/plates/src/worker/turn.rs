@@ -2,46 +2,37 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use super::{
     Frames, Setup, StageKind,
-    backoff::Backoff,
     kept::Kept,
     stage::{LoadError, all_failed, stage_of},
 };
 use crate::{
-    link::{Done, FromWorker, ToWorker, Told, WorkLink, WorkLinkError},
+    link::{Done, FromWorker, Outcome, ToWorker, Told, WorkLink, WorkLinkError},
     task::{Failure, Output, Task},
 };
 
 /// Tells a worker's loop to end after what it does.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
+pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// From now on.
     pub fn set(&self) {
-        let (is_set, changed) = &*self.0;
-        *is_set.lock().unwrap_or_else(|poison| poison.into_inner()) = true;
-        changed.notify_all();
+        self.0.store(true, Ordering::Release);
     }
 
     /// Whether it was set.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.wait(Duration::ZERO)
-    }
-
-    /// Waits for it, for so long at most; whether it was set.
-    fn wait(&self, within: Duration) -> bool {
-        let (is_set, changed) = &*self.0;
-        let guard = is_set.lock().unwrap_or_else(|poison| poison.into_inner());
-        let waited = changed.wait_timeout_while(guard, within, |is_set| !*is_set);
-        let (is_set, _) = waited.unwrap_or_else(|poison| poison.into_inner());
-        *is_set
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -119,14 +110,7 @@ impl<'a> Turn<'a> {
                 Err(error) if error.is_closed() => return Ok(()),
                 Err(error) => return Err(error),
             };
-            let Some((outcomes, took)) = self.work(&tasks)? else {
-                return Ok(());
-            };
-            done = Some(Done {
-                lease,
-                outcomes,
-                stage_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            });
+            done = self.work(lease, &tasks)?;
         }
     }
 
@@ -143,64 +127,56 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// An outcome a task, and how long their stages took; none if it was stopped before.
+    /// What came of them; none if what they need could not be loaded, which is said.
     #[expect(clippy::disallowed_methods, reason = "driver: measures stages")]
-    #[expect(clippy::type_complexity, reason = "an outcome a task, and a time")]
-    fn work(
-        &mut self,
-        tasks: &[Task],
-    ) -> Result<Option<(Vec<Result<Output, Failure>>, Duration)>, WorkLinkError> {
+    fn work(&mut self, lease: u64, tasks: &[Task]) -> Result<Option<Done>, WorkLinkError> {
         let (mut outcomes, mut took) = (Vec::with_capacity(tasks.len()), Duration::ZERO);
         // Tasks of one category are of one stage, but for stages of users' own.
         for tasks in tasks.chunk_by(|a, b| stage_of(a) == stage_of(b)) {
             let name = tasks.first().map_or("", stage_of);
-            match self.loaded(name)? {
-                Loaded::Stopped => return Ok(None),
-                Loaded::Failed(failure) => outcomes.extend(all_failed(tasks, &failure)),
-                Loaded::Yes => {
+            let results = match self.loaded(name)? {
+                Ok(()) => {
                     let began = Instant::now();
-                    outcomes.extend(self.process(name, tasks));
+                    let results = self.process(name, tasks);
                     took += began.elapsed();
+                    results
                 }
-            }
+                Err(error) if outcomes.is_empty() => {
+                    let reason = error.reason;
+                    self.link.say(&FromWorker::LoadFailed { lease, reason })?;
+                    return Ok(None);
+                }
+                Err(error) => all_failed(tasks, &not_loaded(error)),
+            };
+            let results = tasks.iter().zip(results);
+            outcomes.extend(results.map(|(task, result)| Outcome {
+                task: task.id,
+                result,
+            }));
         }
-        Ok(Some((outcomes, took)))
+        Ok(Some(Done {
+            lease,
+            outcomes,
+            stage_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        }))
     }
 
-    /// Loads a stage, and tries again for as long as it may.
+    /// Loads a stage unless it is loaded, and says how that goes.
     #[expect(clippy::disallowed_methods, reason = "driver: measures loads")]
-    fn loaded(&mut self, name: &str) -> Result<Loaded, WorkLinkError> {
+    fn loaded(&mut self, name: &str) -> Result<Result<(), LoadError>, WorkLinkError> {
         if self.kept.get(name).is_some() {
-            return Ok(Loaded::Yes);
+            return Ok(Ok(()));
         }
-        let mut backoff = Backoff::new(self.setup.load_limit());
-        loop {
+        let stage = name.to_owned();
+        self.link.say(&FromWorker::Loading { stage })?;
+        let began = Instant::now();
+        let loaded = self.load(name);
+        if loaded.is_ok() {
+            let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             let stage = name.to_owned();
-            self.link.say(&FromWorker::Loading { stage })?;
-            let began = Instant::now();
-            let Err(error) = self.load(name) else {
-                let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-                let stage = name.to_owned();
-                self.link.say(&FromWorker::Loaded { stage, ms })?;
-                return Ok(Loaded::Yes);
-            };
-            let pause = backoff.next().filter(|_| !error.is_permanent);
-            self.link.say(&FromWorker::LoadFailed {
-                stage: name.to_owned(),
-                reason: error.reason.clone(),
-                attempt: backoff.failures(),
-                retry_in_ms: pause.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
-            })?;
-            let Some(pause) = pause else {
-                return Ok(Loaded::Failed(Failure {
-                    reason: error.reason,
-                    is_transient: true,
-                }));
-            };
-            if self.stop.wait(pause) {
-                return Ok(Loaded::Stopped);
-            }
+            self.link.say(&FromWorker::Loaded { stage, ms })?;
         }
+        Ok(loaded)
     }
 
     /// A stage that panics, or does not answer for each task, fails with them and is loaded anew.
@@ -234,18 +210,16 @@ impl<'a> Turn<'a> {
     fn alone(&mut self, name: &str, task: &Task) -> Vec<Result<Output, Failure>> {
         match self.load(name) {
             Ok(()) => self.process(name, std::slice::from_ref(task)),
-            Err(error) => vec![Err(Failure {
-                reason: error.reason,
-                is_transient: true,
-            })],
+            Err(error) => vec![Err(not_loaded(error))],
         }
     }
 }
 
-enum Loaded {
-    Yes,
-    Failed(Failure),
-    Stopped,
+fn not_loaded(error: LoadError) -> Failure {
+    Failure {
+        reason: error.reason,
+        is_transient: true,
+    }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> &str {
