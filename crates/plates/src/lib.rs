@@ -7,7 +7,9 @@
 pub mod bbox;
 pub mod category;
 pub mod detection;
+pub mod flow;
 pub mod link;
+pub mod run;
 pub mod task;
 pub mod track;
 pub mod vote;
