@@ -6,6 +6,7 @@ mod doctor;
 mod infer;
 mod pipelines;
 mod pipelines_new;
+mod plates;
 mod run;
 mod serve;
 mod stream;
@@ -49,6 +50,8 @@ enum Command {
     /// List, describe, install, prepare and begin pipelines
     #[command(subcommand)]
     Pipelines(pipelines::Pipelines),
+    /// Read number plates off videos: one record for every vehicle with a readable plate
+    Plates(Box<plates::Plates>),
     /// Say what is there, what is missing and what to do
     Doctor(doctor::Doctor),
     /// Live segments over HTTP: the server, and both ends
@@ -63,6 +66,16 @@ enum Command {
         /// Pipeline's name, for the process list
         name: Option<String>,
     },
+    /// Be a worker of a run of plates (started by framerill, not by hand)
+    #[command(hide = true)]
+    PlatesWorker {
+        /// Its class and number, for the process list
+        #[arg(num_args = 0..)]
+        name: Vec<String>,
+    },
+    /// Be the scheduler of a run of plates (started by framerill, not by hand)
+    #[command(hide = true)]
+    PlatesScheduler,
 }
 
 /// Does what the command line asks for.
@@ -101,10 +114,13 @@ fn command() -> Exit {
         Command::Stream(stream) => stream.run(),
         Command::Infer(infer) => init::beneath(|| infer.run()),
         Command::Pipelines(pipelines) => pipelines.run(),
+        Command::Plates(plates) => plates.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Trickle(trickle) => trickle.run(),
         Command::Bench(bench) => bench.run(),
         Command::Worker { .. } => return Exit::of_child(framerill_worker::runtime::run()),
+        Command::PlatesWorker { .. } => return Exit::of_child(crate::plates::worker()),
+        Command::PlatesScheduler => return Exit::of_child(crate::plates::scheduler()),
     };
     done.unwrap_or_else(|failure| {
         if wants_json() && !failure.is_reported {

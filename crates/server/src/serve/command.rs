@@ -58,7 +58,11 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     served
 }
 
-fn sources(flags: BTreeMap<&'static str, String>, dotenv: bool) -> Result<Sources, Failure> {
+/// What flags, the environment and `.env` say.
+pub(crate) fn sources(
+    flags: BTreeMap<&'static str, String>,
+    dotenv: bool,
+) -> Result<Sources, Failure> {
     let env = env::vars_os();
     let env =
         env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -69,6 +73,7 @@ fn sources(flags: BTreeMap<&'static str, String>, dotenv: bool) -> Result<Source
         flags,
         env: env.collect(),
         dotenv,
+        file: BTreeMap::new(),
         notes: odd
             .map(|line| format!("line {line} of `.env` is no NAME=value"))
             .collect(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, io};
 use crate::failure::Failure;
 
 /// The file of this folder; nothing if there is none. Read before anything runs.
-pub(super) fn read() -> Result<String, Failure> {
+pub(crate) fn read() -> Result<String, Failure> {
     match fs::read_to_string(".env") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         read => read.map_err(|error| {
@@ -16,7 +16,7 @@ pub(super) fn read() -> Result<String, Failure> {
 }
 
 /// Names and values, and the numbers of the lines that are neither a value nor a comment. The last of a name counts.
-pub(super) fn parse(text: &str) -> (BTreeMap<String, String>, Vec<usize>) {
+pub(crate) fn parse(text: &str) -> (BTreeMap<String, String>, Vec<usize>) {
     let mut values = BTreeMap::new();
     let mut odd = Vec::new();
     for (index, line) in text.lines().enumerate() {

@@ -9,19 +9,19 @@ const OWN: &str = "FRAMERILL_";
 
 /// What a setting is called in each layer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Name {
+pub(crate) struct Name {
     /// `--flag`.
-    pub(super) flag: &'static str,
+    pub(crate) flag: &'static str,
     /// `FRAMERILL_…`.
-    pub(super) twin: &'static str,
+    pub(crate) twin: &'static str,
     /// The contract's own variable.
-    pub(super) contract: Option<&'static str>,
+    pub(crate) contract: Option<&'static str>,
     /// Its value is not for logs.
-    pub(super) is_secret: bool,
+    pub(crate) is_secret: bool,
 }
 
 impl Name {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         flag: &'static str,
         twin: &'static str,
         contract: Option<&'static str>,
@@ -34,7 +34,7 @@ impl Name {
         }
     }
 
-    pub(super) const fn secret(self) -> Self {
+    pub(crate) const fn secret(self) -> Self {
         Self {
             is_secret: true,
             ..self
@@ -44,26 +44,29 @@ impl Name {
 
 /// A value, and what it is called where it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sourced {
-    pub(super) value: String,
-    pub(super) layer: Layer,
+pub(crate) struct Sourced {
+    pub(crate) value: String,
+    pub(crate) layer: Layer,
 }
 
 /// Where a value was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layer {
+pub(crate) enum Layer {
     Flag(&'static str),
     Twin(&'static str),
     Contract(&'static str),
     Dotenv(&'static str),
+    /// By its flag.
+    File(&'static str),
 }
 
 impl Layer {
     /// Whether it was said to framerill, not to any runner.
-    pub(super) fn is_explicit(self) -> bool {
+    pub(crate) fn is_explicit(self) -> bool {
         match self {
             Self::Flag(_) | Self::Twin(_) => true,
             Self::Contract(_) => false,
+            Self::File(_) => true,
             Self::Dotenv(name) => name.starts_with(OWN),
         }
     }
@@ -74,23 +77,31 @@ impl fmt::Display for Layer {
         match self {
             Self::Flag(name) | Self::Twin(name) | Self::Contract(name) => write!(f, "`{name}`"),
             Self::Dotenv(name) => write!(f, "`{name}` in `.env`"),
+            Self::File(flag) => write!(f, "`{}` in the configuration file", key(flag)),
         }
     }
 }
 
-/// All places: flags, the environment, `.env`.
+/// What a setting is called in a configuration file.
+fn key(flag: &str) -> String {
+    flag.trim_start_matches('-').replace('-', "_")
+}
+
+/// All places: flags, the environment, `.env`, a configuration file.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
-    pub(super) flags: BTreeMap<&'static str, String>,
-    pub(super) env: BTreeMap<String, String>,
-    pub(super) dotenv: BTreeMap<String, String>,
+pub(crate) struct Sources {
+    pub(crate) flags: BTreeMap<&'static str, String>,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) dotenv: BTreeMap<String, String>,
+    /// By the flag's words with underscores.
+    pub(crate) file: BTreeMap<String, String>,
     /// What was said twice, differently.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Sources {
     /// The value of the layer that comes first. An empty one counts as none.
-    pub(super) fn find(&mut self, name: Name) -> Option<Sourced> {
+    pub(crate) fn find(&mut self, name: Name) -> Option<Sourced> {
         let Name {
             flag,
             twin,
@@ -114,6 +125,7 @@ impl Sources {
         for name in names {
             see(Layer::Dotenv(name), self.dotenv.get(name));
         }
+        see(Layer::File(flag), self.file.get(&key(flag)));
         let mut found = found.into_iter();
         let first = found.next()?;
         for other in found.filter(|other| other.value != first.value) {
@@ -131,7 +143,7 @@ impl Sources {
     }
 
     /// The same, in the form that `parse` makes of it; `wanted` says what it has to be.
-    pub(super) fn parse<T>(
+    pub(crate) fn parse<T>(
         &mut self,
         name: Name,
         wanted: &str,
@@ -165,25 +177,27 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_beats_its_twin_beats_the_contract_beats_dotenv() {
+    fn a_flag_beats_its_twin_beats_the_contract_beats_dotenv_beats_the_file() {
         let mut sources = Sources {
             flags: [("--port", "1".into())].into(),
             env: strings(&[("FRAMERILL_PORT", "2"), ("PORT", "3")]),
             dotenv: strings(&[("FRAMERILL_PORT", "4"), ("PORT", "5")]),
+            file: strings(&[("port", "6")]),
             notes: vec![],
         };
         let mut order = Vec::new();
-        for drop in ["flag", "twin", "contract", "dotenv twin", "dotenv"] {
+        for drop in ["flag", "twin", "contract", "dotenv twin", "dotenv", "file"] {
             order.push(sources.find(PORT).unwrap().value);
             match drop {
                 "flag" => sources.flags.clear(),
                 "twin" => drop_one(&mut sources.env, "FRAMERILL_PORT"),
                 "contract" => drop_one(&mut sources.env, "PORT"),
                 "dotenv twin" => drop_one(&mut sources.dotenv, "FRAMERILL_PORT"),
-                _ => drop_one(&mut sources.dotenv, "PORT"),
+                "dotenv" => drop_one(&mut sources.dotenv, "PORT"),
+                _ => drop_one(&mut sources.file, "port"),
             }
         }
-        assert_eq!(order, ["1", "2", "3", "4", "5"]);
+        assert_eq!(order, ["1", "2", "3", "4", "5", "6"]);
         assert_eq!(sources.find(PORT), None);
     }
 

@@ -1,0 +1,274 @@
+//! `framerill plates`.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    plates::{self, Asked},
+};
+
+/// Read number plates off videos: one record for every vehicle with a readable plate.
+///
+/// Without a sub-command it is `framerill plates run`. Each setting comes from its flag, else from its variable FRAMERILL_…,
+/// else from the original's own variable, else from `.env` in this folder, else from the table `[plates]` of `framerill.toml`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Plates {
+    #[command(subcommand)]
+    command: Option<PlatesCommand>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(Debug, Subcommand)]
+enum PlatesCommand {
+    /// Read videos, and end
+    Run(Box<Run>),
+    /// Say how the run in a work directory stands
+    Status(Status),
+}
+
+/// Read number plates off videos, and end.
+#[derive(Debug, Args)]
+struct Run {
+    /// Videos, folders with videos, or patterns such as 'trips/2025*.mp4' [default: inputs]
+    paths: Vec<PathBuf>,
+    /// File of SQLite's or postgres:// URL for records [default: plates.db in the work directory] [env: FRAMERILL_DB]
+    #[arg(long, value_name = "URL")]
+    db: Option<String>,
+    /// Folder with model files; `framerill plates models list` names them [env: FRAMERILL_MODELS]
+    #[arg(long, value_name = "DIR")]
+    models: Option<String>,
+    /// The run's own folder: lock, logs, checkpoints [default: framerill-plates] [env: FRAMERILL_WORK_DIR]
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<String>,
+    /// Read what is done once more, and replace its records
+    #[arg(long)]
+    force: bool,
+    /// A video that could be read only in part fails the run
+    #[arg(long)]
+    strict: bool,
+    /// Look into folders of folders, too
+    #[arg(short, long)]
+    recursive: bool,
+    /// Read so many videos at most
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Readings that a record needs [default: 2] [env: FRAMERILL_MIN_SAMPLES]
+    #[arg(long, value_name = "N")]
+    min_samples: Option<String>,
+    /// Look at every n-th frame [default: 1] [env: FRAMERILL_EVERY]
+    #[arg(long, value_name = "N")]
+    every: Option<String>,
+    /// Tasks that a worker takes at once [default: 1] [env: FRAMERILL_BATCH]
+    #[arg(long, value_name = "N")]
+    batch: Option<String>,
+    /// One worker process, which does all work [env: FRAMERILL_SINGLE_PROCESS]
+    #[arg(long)]
+    single_process: bool,
+    /// Workers of one class do the work of the other one where that has none [env: FRAMERILL_WORKERS_TAKE_BOTH]
+    #[arg(long)]
+    workers_take_both: bool,
+    /// Seconds that a stop leaves to what is begun [default: 60] [env: FRAMERILL_DRAIN_TIMEOUT]
+    #[arg(long, value_name = "S")]
+    drain_timeout: Option<String>,
+    /// Seconds after which a task is hung, and its worker replaced [default: 60] [env: FRAMERILL_MAX_TASK_TIME]
+    #[arg(long, value_name = "S")]
+    max_task_time: Option<String>,
+    /// Memory that frames may take together, such as 512M [default: 512M] [env: FRAMERILL_FRAME_MEMORY]
+    #[arg(long, value_name = "SIZE")]
+    frame_memory: Option<String>,
+    /// Worker processes for inference [default: 2] [env: FRAMERILL_NUM_GPU_WORKERS, NUM_GPU_WORKERS]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    num_gpu_workers: Option<String>,
+    /// Worker processes for everything else [default: 4] [env: FRAMERILL_NUM_CPU_WORKERS, NUM_CPU_WORKERS]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    num_cpu_workers: Option<String>,
+    /// Videos that are read at once [default: 2] [env: FRAMERILL_NUM_VIDEO_READERS, NUM_VIDEO_READERS]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    num_video_readers: Option<String>,
+    /// Readers wait while more tasks than this are queued for inference [default: 8]
+    /// [env: FRAMERILL_MAX_GPU_BACKLOG, MAX_GPU_BACKLOG]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    max_gpu_backlog: Option<String>,
+    /// The same for all other tasks [default: 16] [env: FRAMERILL_MAX_CPU_BACKLOG, MAX_CPU_BACKLOG]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    max_cpu_backlog: Option<String>,
+    /// Tasks of one kind at which it is told as backed up [default: 64] [env: FRAMERILL_QUEUE_SOFT_LIMIT, QUEUE_SOFT_LIMIT]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    queue_soft_limit: Option<String>,
+    /// Tasks of one kind at which more of them are refused [default: 128] [env: FRAMERILL_QUEUE_HARD_LIMIT, QUEUE_HARD_LIMIT]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    queue_hard_limit: Option<String>,
+    /// PostgreSQL's host [default: localhost] [env: FRAMERILL_POSTGRES_HOST, POSTGRES_HOST]
+    #[arg(long, value_name = "HOST")]
+    postgres_host: Option<String>,
+    /// PostgreSQL's port [default: 5432] [env: FRAMERILL_POSTGRES_PORT, POSTGRES_PORT]
+    #[arg(long, value_name = "PORT")]
+    postgres_port: Option<String>,
+    /// PostgreSQL's database [default: dashcam_final] [env: FRAMERILL_POSTGRES_DB, POSTGRES_DB]
+    #[arg(long, value_name = "NAME")]
+    postgres_db: Option<String>,
+    /// PostgreSQL's user [default: dashcam] [env: FRAMERILL_POSTGRES_USER, POSTGRES_USER]
+    #[arg(long, value_name = "NAME")]
+    postgres_user: Option<String>,
+    /// PostgreSQL's password; better in `.env` [env: FRAMERILL_POSTGRES_PASSWORD, POSTGRES_PASSWORD]
+    #[arg(long, value_name = "WORD", hide = true)]
+    postgres_password: Option<String>,
+    /// Where `serve` looks for videos [default: inputs] [env: FRAMERILL_VIDEO_ROOT, VIDEO_ROOT]
+    #[arg(long, value_name = "DIR", hide = true)]
+    video_root: Option<String>,
+    /// Where previews and clips go [env: FRAMERILL_SNIPPET_ROOT, SNIPPET_ROOT]
+    #[arg(long, value_name = "DIR", hide = true)]
+    snippet_root: Option<String>,
+    /// Log raw results of OCR [env: FRAMERILL_OCR_DEBUG_RESULTS, OCR_DEBUG_RESULTS]
+    #[arg(long, value_name = "0|1", hide = true)]
+    ocr_debug_results: Option<String>,
+    /// So many of them [env: FRAMERILL_OCR_DEBUG_MAX, OCR_DEBUG_MAX]
+    #[arg(long, value_name = "N", hide = true)]
+    ocr_debug_max: Option<String>,
+    /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_H, PLATE_DENOISE_H]
+    #[arg(long, value_name = "N", hide = true)]
+    plate_denoise_h: Option<String>,
+    /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_HCOLOR, PLATE_DENOISE_HCOLOR]
+    #[arg(long, value_name = "N", hide = true)]
+    plate_denoise_hcolor: Option<String>,
+    /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_ENHANCE, PLATE_DENOISE_ENHANCE]
+    #[arg(long, value_name = "0|1", hide = true)]
+    plate_denoise_enhance: Option<String>,
+    /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_DEBUG_SAVE, PLATE_DENOISE_DEBUG_SAVE]
+    #[arg(long, value_name = "DIR", hide = true)]
+    plate_denoise_debug_save: Option<String>,
+    /// Configuration file [default: framerill.toml in this folder, where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Pass over `.env` in this folder
+    #[arg(long, hide = true)]
+    no_dotenv: bool,
+    /// Keep how the run stands in this file, as JSON, anew each second
+    #[arg(long, value_name = "FILE")]
+    status_json: Option<PathBuf>,
+    /// End with one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+    /// Show nothing but warnings and errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Say how the run in a work directory stands.
+#[derive(Debug, Args)]
+struct Status {
+    /// The run's own folder
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "FRAMERILL_WORK_DIR",
+        default_value = "framerill-plates"
+    )]
+    work_dir: PathBuf,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+impl Plates {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        match self.command {
+            Some(PlatesCommand::Run(run)) => run.run(),
+            Some(PlatesCommand::Status(status)) => plates::status(&status.work_dir, status.json),
+            None => self.run.run(),
+        }
+    }
+}
+
+impl Run {
+    fn run(self) -> Result<Exit, Failure> {
+        plates::run(Asked {
+            paths: self.paths.clone(),
+            force: self.force,
+            strict: self.strict,
+            recursive: self.recursive,
+            limit: self.limit,
+            config: self.config.clone(),
+            dotenv: !self.no_dotenv,
+            status_json: self.status_json.clone(),
+            json: self.json,
+            quiet: self.quiet,
+            flags: self.flags(),
+        })
+    }
+
+    /// Settings by the names of their flags.
+    fn flags(self) -> BTreeMap<&'static str, String> {
+        let yes = |it: bool| it.then(|| "true".to_owned());
+        let flags = [
+            ("--db", self.db),
+            ("--models", self.models),
+            ("--work-dir", self.work_dir),
+            ("--min-samples", self.min_samples),
+            ("--every", self.every),
+            ("--batch", self.batch),
+            ("--single-process", yes(self.single_process)),
+            ("--workers-take-both", yes(self.workers_take_both)),
+            ("--drain-timeout", self.drain_timeout),
+            ("--max-task-time", self.max_task_time),
+            ("--frame-memory", self.frame_memory),
+            ("--num-gpu-workers", self.num_gpu_workers),
+            ("--num-cpu-workers", self.num_cpu_workers),
+            ("--num-video-readers", self.num_video_readers),
+            ("--max-gpu-backlog", self.max_gpu_backlog),
+            ("--max-cpu-backlog", self.max_cpu_backlog),
+            ("--queue-soft-limit", self.queue_soft_limit),
+            ("--queue-hard-limit", self.queue_hard_limit),
+            ("--postgres-host", self.postgres_host),
+            ("--postgres-port", self.postgres_port),
+            ("--postgres-db", self.postgres_db),
+            ("--postgres-user", self.postgres_user),
+            ("--postgres-password", self.postgres_password),
+            ("--video-root", self.video_root),
+            ("--snippet-root", self.snippet_root),
+            ("--ocr-debug-results", self.ocr_debug_results),
+            ("--ocr-debug-max", self.ocr_debug_max),
+            ("--plate-denoise-h", self.plate_denoise_h),
+            ("--plate-denoise-hcolor", self.plate_denoise_hcolor),
+            ("--plate-denoise-enhance", self.plate_denoise_enhance),
+            ("--plate-denoise-debug-save", self.plate_denoise_debug_save),
+        ];
+        let flags = flags.into_iter();
+        flags
+            .filter_map(|(flag, value)| Some((flag, value?)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_setting_is_a_flag_whose_help_names_its_variables() {
+        let command = Run::augment_args(clap::Command::new("run"));
+        let mut seen = BTreeSet::new();
+        for arg in command.get_arguments() {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let Some((_, named)) = help.split_once("[env: ") else {
+                continue;
+            };
+            let flag = format!("--{}", arg.get_long().unwrap_or_default());
+            let setting = plates::settings().iter().find(|it| it.flag == flag);
+            let setting = setting.unwrap_or_else(|| panic!("`{flag}` is no setting"));
+            let twins = [Some(setting.twin), setting.contract];
+            let names: Vec<_> = twins.into_iter().flatten().collect();
+            assert_eq!(named.trim_end_matches(']'), names.join(", "), "{flag}");
+            seen.insert(setting.flag);
+        }
+        let all: BTreeSet<_> = plates::settings().iter().map(|it| it.flag).collect();
+        assert_eq!(seen, all);
+    }
+}

@@ -1,0 +1,295 @@
+//! Which videos a run reads, in which order, and what they are called (contract §3).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::failure::Failure;
+
+/// Names of videos in a folder end so, in any case.
+const EXTENSIONS: [&str; 7] = ["mp4", "mov", "avi", "mkv", "ts", "webm", "m4v"];
+/// Folders are looked into so deep.
+const DEEPEST: usize = 32;
+
+/// A video of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Video {
+    /// As it was found.
+    pub(crate) path: PathBuf,
+    /// The last part of it.
+    pub(crate) filename: String,
+    /// Unique in a run.
+    pub(crate) video_id: String,
+}
+
+/// The videos of a run, and what whoever starts it should know.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Inputs {
+    pub(crate) videos: Vec<Video>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Looks for the videos at `paths`: files, folders, patterns such as `trips/2025*.mp4`.
+pub(crate) fn find(
+    paths: &[PathBuf],
+    recursive: bool,
+    limit: Option<usize>,
+) -> Result<Inputs, Failure> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.to_string_lossy().contains("://") {
+            let text = format!("`{}` is no file: only files are read yet", path.display());
+            return Err(Failure::usage("input", text).hint("save the stream as a file first"));
+        }
+        match fs::metadata(path) {
+            Ok(it) if it.is_dir() => folder(path, recursive, 0, &mut found)?,
+            Ok(_) => found.push(path.clone()),
+            Err(error) => match matches(path)? {
+                Some(more) => found.extend(more),
+                None => return Err(not_there(path, &error)),
+            },
+        }
+    }
+    let same = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+    let keyed = found.into_iter().map(|path| (same(&path), path));
+    Ok(name(keyed.collect(), limit))
+}
+
+fn not_there(path: &Path, error: &io::Error) -> Failure {
+    let text = format!("`{}`: {error}", path.display());
+    Failure::usage("input", text).hint("name a video, or a folder with videos")
+}
+
+fn folder(
+    path: &Path,
+    recursive: bool,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), Failure> {
+    let broken = |error: io::Error| {
+        let text = format!("cannot look into `{}`: {error}", path.display());
+        Failure::usage("input", text).hint("mend its permissions")
+    };
+    for entry in fs::read_dir(path).map_err(broken)? {
+        let path = entry.map_err(broken)?.path();
+        // What is gone by now is no video.
+        let Ok(kind) = fs::metadata(&path) else {
+            continue;
+        };
+        if kind.is_dir() {
+            if recursive && depth < DEEPEST {
+                folder(&path, recursive, depth + 1, found)?;
+            }
+        } else if is_video(&path) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_video(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
+    extension.is_some_and(|it| EXTENSIONS.contains(&it.to_ascii_lowercase().as_str()))
+}
+
+/// The files that a pattern in a path's last part names; none if it is no pattern.
+fn matches(path: &Path) -> Result<Option<Vec<PathBuf>>, Failure> {
+    let Some(pattern) = path.file_name().and_then(OsStr::to_str) else {
+        return Ok(None);
+    };
+    if !pattern.contains(['*', '?']) {
+        return Ok(None);
+    }
+    let parent = match path.parent() {
+        Some(it) if it != Path::new("") => it,
+        _ => Path::new("."),
+    };
+    let entries = fs::read_dir(parent).map_err(|error| not_there(path, &error))?;
+    let names = entries.filter_map(|it| it.ok()?.file_name().into_string().ok());
+    let found = names.filter(|name| fits(pattern, name));
+    Ok(Some(found.map(|name| parent.join(name)).collect()))
+}
+
+/// Whether a name fits a pattern: `*` is any number of characters, `?` is one.
+fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(&it) if it == '?' || it == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    n = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|it| *it == '*')
+}
+
+/// Sorts videos by their names and gives each an id of its own. A file that was named twice is one video.
+fn name(found: Vec<(PathBuf, PathBuf)>, limit: Option<usize>) -> Inputs {
+    let mut inputs = Inputs::default();
+    // Where it really is, and as it was first found.
+    let mut first: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+    for (real, path) in found {
+        if let Some(other) = first.get(&real) {
+            inputs.notes.push(format!(
+                "`{}` is `{}` once more: it is read once",
+                path.display(),
+                other.display()
+            ));
+        } else {
+            first.insert(real, path);
+        }
+    }
+    let last = |path: &Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let mut sorted: Vec<_> = first.into_values().map(|it| (last(&it), it)).collect();
+    sorted.sort();
+    sorted.truncate(limit.unwrap_or(usize::MAX));
+    let stem = |filename: &str| {
+        let stem = Path::new(filename).file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
+    };
+    // An id with a number never takes another video's own name.
+    let stems: BTreeSet<String> = sorted.iter().map(|(it, _)| stem(it)).collect();
+    let mut taken = BTreeSet::new();
+    for (filename, path) in sorted {
+        let own = stem(&filename);
+        let numbered = (2_u32..).map(|n| format!("{own}~{n}"));
+        let free = |it: &String| !taken.contains(it);
+        let video_id = if free(&own) {
+            own.clone()
+        } else {
+            let mut numbered = numbered.filter(|it| free(it) && !stems.contains(it));
+            numbered.next().unwrap_or_default()
+        };
+        if video_id != own {
+            inputs
+                .notes
+                .push(format!("`{}` is called `{video_id}`", path.display()));
+        }
+        taken.insert(video_id.clone());
+        inputs.videos.push(Video {
+            path,
+            filename,
+            video_id,
+        });
+    }
+    inputs
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::exit::Exit;
+
+    fn named(paths: &[&str]) -> Inputs {
+        let paths = paths.iter().map(PathBuf::from);
+        name(paths.map(|it| (it.clone(), it)).collect(), None)
+    }
+
+    fn ids(inputs: &Inputs) -> Vec<&str> {
+        inputs
+            .videos
+            .iter()
+            .map(|it| it.video_id.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn videos_of_one_stem_have_ids_of_their_own_in_sorted_order() {
+        let it = named(&["b/a.mp4", "a/a.mkv", "a/a.mp4", "z/0.mp4"]);
+        assert_eq!(ids(&it), ["0", "a", "a~2", "a~3"]);
+        let paths: Vec<_> = it
+            .videos
+            .iter()
+            .map(|it| it.path.to_str().unwrap())
+            .collect();
+        assert_eq!(paths, ["z/0.mp4", "a/a.mkv", "a/a.mp4", "b/a.mp4"]);
+        assert_eq!(it.notes.len(), 2);
+    }
+
+    #[test]
+    fn a_number_never_takes_another_videos_own_name() {
+        assert_eq!(
+            ids(&named(&["a/a.mp4", "b/a.mp4", "a/a~2.mp4"])),
+            ["a", "a~3", "a~2"]
+        );
+    }
+
+    #[test]
+    fn names_are_kept_exactly() {
+        let it = named(&["x/name with spaces & ünïcode: 1.MP4"]);
+        assert_eq!(ids(&it), ["name with spaces & ünïcode: 1"]);
+        assert_eq!(it.videos[0].filename, "name with spaces & ünïcode: 1.MP4");
+    }
+
+    #[test]
+    fn a_folder_is_one_level_deep_unless_more_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("sub")).unwrap();
+        for name in ["b.MP4", "a.mkv", "notes.txt", "sub/c.mov"] {
+            fs::write(at(name), "").unwrap();
+        }
+        let paths = [folder.path().to_owned()];
+        let flat = find(&paths, false, None).unwrap();
+        assert_eq!(ids(&flat), ["a", "b"]);
+        let deep = find(&paths, true, None).unwrap();
+        assert_eq!(ids(&deep), ["a", "b", "c"]);
+        assert_eq!(ids(&find(&paths, true, Some(1)).unwrap()), ["a"]);
+        let glob = find(&[at("?.M*")], false, None).unwrap();
+        assert_eq!(ids(&glob), ["b"]);
+        let twice = find(&[at("a.mkv"), folder.path().to_owned()], false, None).unwrap();
+        assert_eq!(ids(&twice), ["a", "b"]);
+        assert_eq!(twice.notes.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_there_is_a_usage_error_that_names_it() {
+        let failure = find(&["no/such/folder".into()], false, None).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.to_string().contains("no/such/folder"));
+        assert!(find(&["rtsp://camera/1".into()], false, None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_unique_whatever_the_names(names in proptest::collection::vec("[ab~23]{1,4}/[ab]{1,2}(~[234])?[.]mp4", 0..12)) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let it = named(&names);
+            let unique: BTreeSet<_> = ids(&it).into_iter().collect();
+            prop_assert_eq!(unique.len(), it.videos.len());
+        }
+
+        #[test]
+        fn a_pattern_of_stars_fits_whatever_lies_between(a in "[a-c]{0,3}", b in "[a-c]{0,3}", c in "[a-c]{0,3}") {
+            let (pattern, name) = (format!("{a}*{c}"), format!("{a}{b}{c}"));
+            prop_assert!(fits(&pattern, &name));
+            let (pattern, name) = (format!("{a}?"), format!("{a}xy"));
+            prop_assert!(!fits(&pattern, &name));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `framerill plates run`: videos in, one record for every vehicle with a readable plate out.
+//!
+//! This process is the orchestrator: it owns the queue, the leases and the references to frames, and touches no pixel. It
+//! starts readers (`framerill-media`), workers (`framerill plates-worker`) and the scheduler, and does what
+//! [`framerill_plates::run`] decides.
+//!
+//! Read in this order: [`settings`] and [`config`] (what it is told), [`inputs`] (which videos), [`workdir`] and [`logs`]
+//! (its own folder), [`snapshot`], [`hud`] and [`scheduler`] (how it stands), [`command`] (the wiring).
+
+mod command;
+mod config;
+mod hud;
+mod inputs;
+mod logs;
+mod scheduler;
+mod settings;
+mod snapshot;
+mod status;
+mod workdir;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+pub(crate) use command::{Asked, run};
+pub(crate) use status::status;
+
+use crate::serve::source::Name;
+
+/// All settings that have a flag.
+#[cfg(test)]
+pub(crate) fn settings() -> &'static [Name] {
+    settings::ALL
+}
+
+/// A worker's process. Returns its exit code.
+pub(crate) fn worker() -> u8 {
+    heed_no_signal();
+    framerill_plates::worker::run()
+}
+
+/// The scheduler's process. Returns its exit code.
+pub(crate) fn scheduler() -> u8 {
+    heed_no_signal();
+    scheduler::run()
+}
+
+/// The orchestrator alone reacts to signals (contract §9).
+fn heed_no_signal() {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // Without it a signal ends this process, and another one takes its place.
+        drop(signal_hook::flag::register(
+            signal,
+            std::sync::Arc::default(),
+        ));
+    }
+}

@@ -1,0 +1,449 @@
+//! What a run of plates is told, from all places (contract §2).
+
+use std::{path::PathBuf, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    serve::source::{Name, Sources},
+};
+
+/// What a run is told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) gpu_workers: u32,
+    pub(crate) cpu_workers: u32,
+    /// Workers of either class take work of both.
+    pub(crate) takes_both: bool,
+    /// One worker process, which takes work of both classes.
+    pub(crate) single_process: bool,
+    pub(crate) video_readers: u32,
+    pub(crate) max_gpu_backlog: usize,
+    pub(crate) max_cpu_backlog: usize,
+    pub(crate) queue_soft_limit: usize,
+    pub(crate) queue_hard_limit: usize,
+    pub(crate) database: Database,
+    pub(crate) models: Option<PathBuf>,
+    pub(crate) work_dir: PathBuf,
+    /// Readers deliver every n-th frame.
+    pub(crate) every: u32,
+    /// Tasks that a worker takes at once.
+    pub(crate) batch: u32,
+    /// Samples that a record needs.
+    pub(crate) min_samples: u32,
+    pub(crate) drain_timeout: Duration,
+    /// A task that takes longer is hung: its worker is replaced.
+    pub(crate) max_task_time: Duration,
+    /// Bytes of frames that readers hold together.
+    pub(crate) frame_bytes: u64,
+    pub(crate) video_root: PathBuf,
+    pub(crate) snippet_root: PathBuf,
+    /// What whoever starts it should know, a line each.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Where records go.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// A file of SQLite's.
+    File(PathBuf),
+    /// `postgres://…`.
+    Url(String),
+}
+
+impl Database {
+    /// As the store takes it.
+    pub(crate) fn to_text(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Url(url) => url.clone(),
+        }
+    }
+
+    /// Without its password.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Url(url) => hide_password(url),
+        }
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+fn hide_password(url: &str) -> String {
+    let hidden = url.split_once("://").and_then(|(scheme, rest)| {
+        let (login, place) = rest.split_once('@')?;
+        let (user, _) = login.split_once(':')?;
+        Some(format!("{scheme}://{user}:***@{place}"))
+    });
+    hidden.unwrap_or_else(|| url.to_owned())
+}
+
+macro_rules! names {
+    ($($constant:ident: $flag:literal, $twin:literal, $contract:expr;)*) => {
+        $(const $constant: Name = Name::new($flag, $twin, $contract);)*
+
+        /// All settings.
+        pub(crate) const ALL: &[Name] = &[$($constant),*];
+    };
+}
+
+names! {
+    GPU_WORKERS: "--num-gpu-workers", "FRAMERILL_NUM_GPU_WORKERS", Some("NUM_GPU_WORKERS");
+    CPU_WORKERS: "--num-cpu-workers", "FRAMERILL_NUM_CPU_WORKERS", Some("NUM_CPU_WORKERS");
+    READERS: "--num-video-readers", "FRAMERILL_NUM_VIDEO_READERS", Some("NUM_VIDEO_READERS");
+    MAX_GPU: "--max-gpu-backlog", "FRAMERILL_MAX_GPU_BACKLOG", Some("MAX_GPU_BACKLOG");
+    MAX_CPU: "--max-cpu-backlog", "FRAMERILL_MAX_CPU_BACKLOG", Some("MAX_CPU_BACKLOG");
+    SOFT: "--queue-soft-limit", "FRAMERILL_QUEUE_SOFT_LIMIT", Some("QUEUE_SOFT_LIMIT");
+    HARD: "--queue-hard-limit", "FRAMERILL_QUEUE_HARD_LIMIT", Some("QUEUE_HARD_LIMIT");
+    DATABASE: "--db", "FRAMERILL_DB", None;
+    PG_HOST: "--postgres-host", "FRAMERILL_POSTGRES_HOST", Some("POSTGRES_HOST");
+    PG_PORT: "--postgres-port", "FRAMERILL_POSTGRES_PORT", Some("POSTGRES_PORT");
+    PG_DB: "--postgres-db", "FRAMERILL_POSTGRES_DB", Some("POSTGRES_DB");
+    PG_USER: "--postgres-user", "FRAMERILL_POSTGRES_USER", Some("POSTGRES_USER");
+    PG_PASSWORD: "--postgres-password", "FRAMERILL_POSTGRES_PASSWORD", Some("POSTGRES_PASSWORD");
+    MODELS: "--models", "FRAMERILL_MODELS", None;
+    WORK_DIR: "--work-dir", "FRAMERILL_WORK_DIR", None;
+    EVERY: "--every", "FRAMERILL_EVERY", None;
+    BATCH: "--batch", "FRAMERILL_BATCH", None;
+    MIN_SAMPLES: "--min-samples", "FRAMERILL_MIN_SAMPLES", None;
+    DRAIN: "--drain-timeout", "FRAMERILL_DRAIN_TIMEOUT", None;
+    TASK_TIME: "--max-task-time", "FRAMERILL_MAX_TASK_TIME", None;
+    FRAME_MEMORY: "--frame-memory", "FRAMERILL_FRAME_MEMORY", None;
+    SINGLE: "--single-process", "FRAMERILL_SINGLE_PROCESS", None;
+    BOTH: "--workers-take-both", "FRAMERILL_WORKERS_TAKE_BOTH", None;
+    VIDEO_ROOT: "--video-root", "FRAMERILL_VIDEO_ROOT", Some("VIDEO_ROOT");
+    SNIPPET_ROOT: "--snippet-root", "FRAMERILL_SNIPPET_ROOT", Some("SNIPPET_ROOT");
+    OCR_DEBUG: "--ocr-debug-results", "FRAMERILL_OCR_DEBUG_RESULTS", Some("OCR_DEBUG_RESULTS");
+    OCR_DEBUG_MAX: "--ocr-debug-max", "FRAMERILL_OCR_DEBUG_MAX", Some("OCR_DEBUG_MAX");
+    DENOISE_H: "--plate-denoise-h", "FRAMERILL_PLATE_DENOISE_H", Some("PLATE_DENOISE_H");
+    DENOISE_HCOLOR: "--plate-denoise-hcolor", "FRAMERILL_PLATE_DENOISE_HCOLOR", Some("PLATE_DENOISE_HCOLOR");
+    DENOISE_ENHANCE: "--plate-denoise-enhance", "FRAMERILL_PLATE_DENOISE_ENHANCE", Some("PLATE_DENOISE_ENHANCE");
+    DENOISE_SAVE: "--plate-denoise-debug-save", "FRAMERILL_PLATE_DENOISE_DEBUG_SAVE", Some("PLATE_DENOISE_DEBUG_SAVE");
+}
+
+/// Variables of the original that mean nothing here.
+const HISTORICAL: [&str; 2] = ["NUM_DISPATCHERS", "DISPATCH_FETCH_LIMIT"];
+/// Workers of one class at most.
+const MOST_WORKERS: u32 = 64;
+
+impl Settings {
+    /// Takes every setting from the first place that has it. Opens nothing.
+    pub(crate) fn load(mut from: Sources) -> Result<Self, Failure> {
+        let from = &mut from;
+        let single_process = flag(from, SINGLE)?;
+        let takes_both = single_process || flag(from, BOTH)?;
+        let gpu_workers = workers(from, GPU_WORKERS, 2)?;
+        let cpu_workers = workers(from, CPU_WORKERS, 4)?;
+        let settings = Self {
+            gpu_workers,
+            cpu_workers,
+            takes_both,
+            single_process,
+            video_readers: number(from, READERS, "a number from 1 to 16", 1..=16)?.unwrap_or(2),
+            max_gpu_backlog: tasks(from, MAX_GPU, 0)?.unwrap_or(8),
+            max_cpu_backlog: tasks(from, MAX_CPU, 0)?.unwrap_or(16),
+            queue_soft_limit: tasks(from, SOFT, 1)?.unwrap_or(64),
+            queue_hard_limit: tasks(from, HARD, 1)?.unwrap_or(128),
+            models: from.find(MODELS).map(|it| it.value.into()),
+            work_dir: from
+                .find(WORK_DIR)
+                .map_or_else(|| "framerill-plates".into(), |it| it.value.into()),
+            database: Database::File(PathBuf::new()),
+            every: number(from, EVERY, "a number of frames from 1 to 1000", 1..=1000)?.unwrap_or(1),
+            batch: number(from, BATCH, "a number from 1 to 64", 1..=64)?.unwrap_or(1),
+            min_samples: number(from, MIN_SAMPLES, "a number from 1 to 100", 1..=100)?.unwrap_or(2),
+            drain_timeout: seconds(from, DRAIN, 60)?,
+            max_task_time: seconds(from, TASK_TIME, 60)?,
+            frame_bytes: from
+                .parse(FRAME_MEMORY, "a size such as 512M", |text| {
+                    crate::memory_size::memory_limit(text).ok()
+                })?
+                .unwrap_or(512 << 20),
+            video_root: from
+                .find(VIDEO_ROOT)
+                .map_or_else(|| "inputs".into(), |it| it.value.into()),
+            snippet_root: from
+                .find(SNIPPET_ROOT)
+                .map_or_else(|| "frame_store/snippets".into(), |it| it.value.into()),
+            notes: Vec::new(),
+        };
+        if settings.queue_soft_limit > settings.queue_hard_limit {
+            let (soft, hard) = (settings.queue_soft_limit, settings.queue_hard_limit);
+            let text =
+                format!("QUEUE_SOFT_LIMIT is {soft}, which is more than QUEUE_HARD_LIMIT, {hard}");
+            return Err(Failure::usage("setting", text)
+                .hint("set `--queue-soft-limit` to no more than `--queue-hard-limit`"));
+        }
+        settings.check_workers()?;
+        let database = database(from, &settings.work_dir)?;
+        for name in [
+            OCR_DEBUG,
+            OCR_DEBUG_MAX,
+            DENOISE_H,
+            DENOISE_HCOLOR,
+            DENOISE_ENHANCE,
+            DENOISE_SAVE,
+        ] {
+            if let Some(found) = from.find(name) {
+                let layer = found.layer;
+                from.notes
+                    .push(format!("{layer} has no effect yet: there is no such stage"));
+            }
+        }
+        let historical = HISTORICAL.into_iter();
+        let set: Vec<_> = historical
+            .filter(|it| from.env.contains_key(*it) || from.dotenv.contains_key(*it))
+            .collect();
+        if !set.is_empty() {
+            from.notes.push(format!(
+                "{} mean nothing here: there is no dispatcher",
+                set.join(", ")
+            ));
+        }
+        Ok(Self {
+            database,
+            notes: std::mem::take(&mut from.notes),
+            ..settings
+        })
+    }
+
+    fn check_workers(&self) -> Result<(), Failure> {
+        let (gpu, cpu) = (self.gpu_workers, self.cpu_workers);
+        if self.single_process {
+            return Ok(());
+        }
+        let text = match (gpu, cpu) {
+            (0, 0) => "NUM_GPU_WORKERS and NUM_CPU_WORKERS are 0: nobody would work",
+            (0, _) if !self.takes_both => "NUM_GPU_WORKERS is 0: nobody would look at frames",
+            (_, 0) if !self.takes_both => "NUM_CPU_WORKERS is 0: nobody would track and write",
+            _ => return Ok(()),
+        };
+        Err(Failure::usage("setting", text)
+            .hint("set it to 1 or more, or give `--workers-take-both` or `--single-process`"))
+    }
+
+    /// What the log says at the start.
+    pub(crate) fn effective(&self) -> String {
+        self.to_json().to_string()
+    }
+
+    /// Without secrets.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "num_gpu_workers": self.gpu_workers,
+            "num_cpu_workers": self.cpu_workers,
+            "single_process": self.single_process,
+            "workers_take_both": self.takes_both,
+            "num_video_readers": self.video_readers,
+            "max_gpu_backlog": self.max_gpu_backlog,
+            "max_cpu_backlog": self.max_cpu_backlog,
+            "queue_soft_limit": self.queue_soft_limit,
+            "queue_hard_limit": self.queue_hard_limit,
+            "db": self.database.shown(),
+            "models": self.models,
+            "work_dir": self.work_dir,
+            "every": self.every,
+            "batch": self.batch,
+            "min_samples": self.min_samples,
+            "drain_timeout": self.drain_timeout.as_secs_f64(),
+            "max_task_time": self.max_task_time.as_secs_f64(),
+            "frame_memory": self.frame_bytes,
+        })
+    }
+}
+
+fn flag(from: &mut Sources, name: Name) -> Result<bool, Failure> {
+    let yes = |text: &str| match text {
+        "1" | "true" => Some(true),
+        "0" | "false" => Some(false),
+        _ => None,
+    };
+    Ok(from.parse(name, "true or false", yes)?.unwrap_or(false))
+}
+
+fn number(
+    from: &mut Sources,
+    name: Name,
+    wanted: &str,
+    range: std::ops::RangeInclusive<u32>,
+) -> Result<Option<u32>, Failure> {
+    let parse = |text: &str| text.parse().ok().filter(|it| range.contains(it));
+    from.parse(name, wanted, parse)
+}
+
+fn workers(from: &mut Sources, name: Name, default: u32) -> Result<u32, Failure> {
+    let wanted = format!("a number of workers from 0 to {MOST_WORKERS}");
+    Ok(number(from, name, &wanted, 0..=MOST_WORKERS)?.unwrap_or(default))
+}
+
+fn tasks(from: &mut Sources, name: Name, least: usize) -> Result<Option<usize>, Failure> {
+    let wanted = format!("a number of tasks from {least} to 1000000");
+    let parse = |text: &str| {
+        let number = text.parse().ok();
+        number.filter(|it| (least..=1_000_000).contains(it))
+    };
+    from.parse(name, &wanted, parse)
+}
+
+fn seconds(from: &mut Sources, name: Name, default: u64) -> Result<Duration, Failure> {
+    let parse = |text: &str| {
+        let seconds = text.parse::<f64>().ok()?;
+        (0.0..=86_400.0)
+            .contains(&seconds)
+            .then(|| Duration::from_secs_f64(seconds))
+    };
+    let found = from.parse(name, "a number of seconds from 0 to 86400", parse)?;
+    Ok(found.unwrap_or(Duration::from_secs(default)))
+}
+
+/// `--db` decides; without it any `POSTGRES_*` means PostgreSQL, the rest of them by their defaults; else SQLite in the
+/// run's own folder.
+fn database(from: &mut Sources, work_dir: &std::path::Path) -> Result<Database, Failure> {
+    let port = from.parse(PG_PORT, "a port from 1 to 65535", |text| {
+        text.parse::<u16>().ok().filter(|it| *it > 0)
+    })?;
+    let [host, name, user, password] =
+        [PG_HOST, PG_DB, PG_USER, PG_PASSWORD.secret()].map(|it| from.find(it).map(|it| it.value));
+    if let Some(given) = from.find(DATABASE) {
+        let url = given.value.contains("://");
+        return match given.value.split_once("://") {
+            Some(("postgres" | "postgresql", _)) => Ok(Database::Url(given.value)),
+            Some(("sqlite", path)) => Ok(Database::File(path.into())),
+            _ if !url => Ok(Database::File(given.value.into())),
+            _ => Err(Failure::usage(
+                "setting",
+                format!("{} names a database of an unknown kind", given.layer),
+            )
+            .hint("give a file, or postgres://USER:PASSWORD@HOST:PORT/NAME")),
+        };
+    }
+    let is_postgres = port.is_some()
+        || [&host, &name, &user, &password]
+            .iter()
+            .any(|it| it.is_some());
+    if !is_postgres {
+        return Ok(Database::File(work_dir.join("plates.db")));
+    }
+    let or = |it: Option<String>, default: &str| it.unwrap_or_else(|| default.to_owned());
+    let escape = |text: String| {
+        percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    Ok(Database::Url(format!(
+        "postgres://{}:{}@{}:{}/{}",
+        escape(or(user, "dashcam")),
+        escape(or(password, "dashpass")),
+        or(host, "localhost"),
+        port.unwrap_or(5432),
+        escape(or(name, "dashcam_final")),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    fn load(env: &[(&str, &str)]) -> Result<Settings, Failure> {
+        let env = env.iter();
+        Settings::load(Sources {
+            env: env
+                .map(|(name, it)| ((*name).into(), (*it).into()))
+                .collect(),
+            ..Sources::default()
+        })
+    }
+
+    #[test]
+    fn the_defaults_are_the_contracts() {
+        let it = load(&[]).unwrap();
+        assert_eq!(
+            (it.gpu_workers, it.cpu_workers, it.video_readers),
+            (2, 4, 2)
+        );
+        assert_eq!((it.max_gpu_backlog, it.max_cpu_backlog), (8, 16));
+        assert_eq!((it.queue_soft_limit, it.queue_hard_limit), (64, 128));
+        assert_eq!(it.drain_timeout, Duration::from_secs(60));
+        assert_eq!(
+            it.database,
+            Database::File("framerill-plates/plates.db".into())
+        );
+        assert!(it.notes.is_empty(), "{:?}", it.notes);
+    }
+
+    #[test]
+    fn every_number_of_the_contract_is_read_from_its_variable() {
+        let it = load(&[
+            ("NUM_GPU_WORKERS", "1"),
+            ("NUM_CPU_WORKERS", "3"),
+            ("NUM_VIDEO_READERS", "5"),
+            ("MAX_GPU_BACKLOG", "0"),
+            ("MAX_CPU_BACKLOG", "9"),
+            ("QUEUE_SOFT_LIMIT", "1"),
+            ("QUEUE_HARD_LIMIT", "1"),
+        ])
+        .unwrap();
+        assert_eq!(
+            (it.gpu_workers, it.cpu_workers, it.video_readers),
+            (1, 3, 5)
+        );
+        assert_eq!((it.max_gpu_backlog, it.max_cpu_backlog), (0, 9));
+        assert_eq!((it.queue_soft_limit, it.queue_hard_limit), (1, 1));
+    }
+
+    #[test]
+    fn bad_values_are_usage_errors_that_name_their_variable() {
+        for env in [
+            [("NUM_GPU_WORKERS", "two")],
+            [("NUM_CPU_WORKERS", "-1")],
+            [("MAX_GPU_BACKLOG", "-1")],
+            [("QUEUE_HARD_LIMIT", "0")],
+            [("QUEUE_SOFT_LIMIT", "129")],
+            [("POSTGRES_PORT", "x")],
+            [("NUM_CPU_WORKERS", "0")],
+        ] {
+            let failure = load(&env).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage, "{env:?}");
+            assert!(failure.to_string().contains(env[0].0), "{failure}");
+        }
+        let none = load(&[("NUM_GPU_WORKERS", "0"), ("NUM_CPU_WORKERS", "0")]).unwrap_err();
+        assert_eq!(none.exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_class_may_have_no_workers_when_the_other_one_takes_both() {
+        for both in ["FRAMERILL_SINGLE_PROCESS", "FRAMERILL_WORKERS_TAKE_BOTH"] {
+            assert!(load(&[("NUM_GPU_WORKERS", "0"), (both, "1")]).is_ok());
+        }
+        let none = [
+            ("NUM_GPU_WORKERS", "0"),
+            ("NUM_CPU_WORKERS", "0"),
+            ("FRAMERILL_WORKERS_TAKE_BOTH", "1"),
+        ];
+        assert!(load(&none).is_err());
+    }
+
+    #[test]
+    fn any_variable_of_postgres_means_postgres_and_db_decides() {
+        let it = load(&[("POSTGRES_PASSWORD", "p@ss")]).unwrap();
+        let url = "postgres://dashcam:p%40ss@localhost:5432/dashcam%5Ffinal";
+        assert_eq!(it.database.to_text(), url);
+        assert!(!it.effective().contains("p%40ss"));
+        let it = load(&[("POSTGRES_HOST", "db"), ("FRAMERILL_DB", "x.db")]).unwrap();
+        assert_eq!(it.database, Database::File("x.db".into()));
+        assert!(load(&[("FRAMERILL_DB", "mysql://x")]).is_err());
+    }
+
+    #[test]
+    fn variables_of_the_originals_dispatcher_are_one_warning() {
+        let it = load(&[("NUM_DISPATCHERS", "1"), ("DISPATCH_FETCH_LIMIT", "32")]).unwrap();
+        assert_eq!(it.notes.len(), 1);
+        assert!(it.notes[0].contains("NUM_DISPATCHERS"));
+    }
+}
