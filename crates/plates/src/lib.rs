@@ -8,5 +8,6 @@ pub mod bbox;
 pub mod category;
 pub mod detection;
 pub mod task;
+pub mod text;
 pub mod track;
 pub mod vote;
