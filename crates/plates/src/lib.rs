@@ -11,6 +11,7 @@ pub mod flow;
 pub mod link;
 pub mod run;
 pub mod task;
+pub mod text;
 pub mod track;
 pub mod vote;
 pub mod worker;
