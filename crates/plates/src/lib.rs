@@ -6,7 +6,12 @@
 
 pub mod bbox;
 pub mod category;
+pub mod detect;
 pub mod detection;
+pub mod models;
+pub mod onnx;
+pub mod picture;
+pub mod read;
 pub mod task;
 pub mod track;
 pub mod vote;
