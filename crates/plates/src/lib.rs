@@ -6,9 +6,14 @@
 
 pub mod bbox;
 pub mod category;
+pub mod detect;
 pub mod detection;
 pub mod flow;
 pub mod link;
+pub mod models;
+pub mod onnx;
+pub mod picture;
+pub mod read;
 pub mod run;
 pub mod task;
 pub mod text;
