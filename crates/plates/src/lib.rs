@@ -7,6 +7,8 @@
 pub mod bbox;
 pub mod category;
 pub mod detection;
+pub mod flow;
+pub mod run;
 pub mod task;
 pub mod track;
 pub mod vote;
