@@ -138,6 +138,9 @@ pub enum AvError {
     /// [`crate::source::Interrupt`] was triggered.
     #[error("interrupted")]
     Interrupted,
+    /// A reader's memory does not hold one picture, or cannot be had.
+    #[error("{0}")]
+    Memory(String),
     /// FFmpeg failed where it should not.
     #[error("cannot {step}: {fault}")]
     Internal {
@@ -157,6 +160,7 @@ impl AvError {
             Self::NoDescriptor { .. } => "protocol",
             Self::SourceOpen { .. }
             | Self::SourceTooLarge { .. }
+            | Self::Memory(_)
             | Self::Decoder { .. }
             | Self::SourceRead { .. }
             | Self::Generator(_)
@@ -188,7 +192,7 @@ impl AvError {
                 "check that the file was copied whole, and that `--start` lies inside it"
             }
             Self::SourceNoVideo { .. } => "give a file with a video stream",
-            Self::SourceTooLarge { .. } => "scale it down first",
+            Self::SourceTooLarge { .. } | Self::Memory(_) => "scale it down first",
             Self::SourceRead { .. } => "check the disk or the network share",
             Self::EncoderMissing { .. } => "`ffmpeg -encoders` lists what there is",
             Self::EncoderMismatch { .. } => {

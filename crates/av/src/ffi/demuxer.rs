@@ -10,6 +10,8 @@ use super::{Fault, Io, Packet, Parameters, fraction, options::Options, packet::k
 /// What a file may be. Formats that name other files (playlists, image series, scripts) are not here.
 const FORMATS: &str = "mov,mp4,matroska,webm,mpegts,avi,h264,hevc,m4v,mpeg,mpegvideo,flv,ogg,asf,ivf,obu,mjpeg,\
                        mxf,nut,dv,gif,wav,aac,mp3,flac,ac3";
+/// And still pictures, of which the bytes are all there is.
+const STILLS: &str = "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe";
 /// Bytes that may be looked at to find out what a file is.
 const PROBE_BYTES: &str = "5000000";
 /// Microseconds of media that may be looked at.
@@ -55,17 +57,28 @@ unsafe impl Send for Demuxer {}
 impl Demuxer {
     /// Finds out what `io` holds. `extension` is a hint.
     pub(crate) fn open(io: Io, extension: &str) -> Result<Self, Fault> {
-        Self::open_within(io, extension, PROBE_MICROS)
+        Self::open_within(io, extension, FORMATS, PROBE_MICROS)
+    }
+
+    /// The same, where `io` may hold one still picture.
+    pub(crate) fn open_with_stills(io: Io, extension: &str) -> Result<Self, Fault> {
+        let formats = format!("{FORMATS},{STILLS}");
+        Self::open_within(io, extension, &formats, PROBE_MICROS)
     }
 
     /// Finds out what comes through a pipe that somebody is watching.
     pub(crate) fn open_live(io: Io) -> Result<Self, Fault> {
-        Self::open_within(io, "", LIVE_PROBE_MICROS)
+        Self::open_within(io, "", FORMATS, LIVE_PROBE_MICROS)
     }
 
-    fn open_within(io: Io, extension: &str, probe_micros: &str) -> Result<Self, Fault> {
+    fn open_within(
+        io: Io,
+        extension: &str,
+        formats: &str,
+        probe_micros: &str,
+    ) -> Result<Self, Fault> {
         let mut options = Options::new(&[
-            ("format_whitelist", FORMATS),
+            ("format_whitelist", formats),
             ("protocol_whitelist", "none"),
             ("probesize", PROBE_BYTES),
             ("analyzeduration", probe_micros),
