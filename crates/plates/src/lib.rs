@@ -7,6 +7,7 @@
 pub mod bbox;
 pub mod category;
 pub mod detection;
+pub mod store;
 pub mod task;
 pub mod track;
 pub mod vote;
