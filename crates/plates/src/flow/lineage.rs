@@ -333,5 +333,4 @@ impl Lineages {
     pub(super) fn views(&self) -> Vec<View> {
         self.open.iter().map(|(id, it)| it.view(*id)).collect()
     }
-
 }

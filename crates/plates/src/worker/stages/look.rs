@@ -1,0 +1,201 @@
+//! The stages that look at frames: vehicles, plates, texts.
+
+use std::sync::Arc;
+
+use super::{super::frames::Pixels, chain, crop};
+use crate::{
+    bbox::BBox,
+    category::{Category, Class},
+    detect::{PlateDetector, PlateSettings, VehicleDetector, VehicleSettings},
+    detection::Plate,
+    models::{Choice, ModelError, Models},
+    onnx::NetError,
+    picture::Picture,
+    read::{ReadSettings, Reader},
+    task::{Failure, Output, Payload, Task},
+    worker::{Frames, LoadError, Setup, Stage, StageKind},
+};
+
+/// About what a model takes with what it computes in.
+const MODEL_BYTES: u64 = 256 << 20;
+
+pub(super) struct VehicleDetect;
+pub(super) struct PlateDetect;
+pub(super) struct Ocr;
+
+impl StageKind for VehicleDetect {
+    fn name(&self) -> &'static str {
+        Category::VehicleDetect.name()
+    }
+
+    fn class(&self) -> Class {
+        Class::Gpu
+    }
+
+    fn load(&self, setup: &Setup) -> Result<Box<dyn Stage>, LoadError> {
+        let detector = models(setup)?.vehicle_detector(VehicleSettings::default());
+        Ok(Box::new(Vehicles(detector.map_err(|it| wrong(&it))?)))
+    }
+
+    fn memory(&self) -> u64 {
+        MODEL_BYTES
+    }
+}
+
+impl StageKind for PlateDetect {
+    fn name(&self) -> &'static str {
+        Category::PlateDetect.name()
+    }
+
+    fn class(&self) -> Class {
+        Class::Gpu
+    }
+
+    fn load(&self, setup: &Setup) -> Result<Box<dyn Stage>, LoadError> {
+        let detector = models(setup)?.plate_detector(None, PlateSettings::default());
+        Ok(Box::new(Plates(detector.map_err(|it| wrong(&it))?)))
+    }
+
+    fn memory(&self) -> u64 {
+        MODEL_BYTES
+    }
+}
+
+impl StageKind for Ocr {
+    fn name(&self) -> &'static str {
+        Category::Ocr.name()
+    }
+
+    fn class(&self) -> Class {
+        Class::Gpu
+    }
+
+    fn load(&self, setup: &Setup) -> Result<Box<dyn Stage>, LoadError> {
+        let reader = models(setup)?.reader(ReadSettings::default());
+        Ok(Box::new(Texts(reader.map_err(|it| wrong(&it))?)))
+    }
+
+    fn memory(&self) -> u64 {
+        MODEL_BYTES
+    }
+}
+
+fn models(setup: &Setup) -> Result<Models, LoadError> {
+    let folder = setup.models.as_deref().ok_or_else(|| {
+        LoadError::permanent("no folder of models is set: name it with `--models DIR`")
+    })?;
+    Models::open(folder, Choice::default()).map_err(|it| wrong(&it))
+}
+
+fn wrong(error: &ModelError) -> LoadError {
+    LoadError::permanent(chain(error))
+}
+
+struct Vehicles(VehicleDetector);
+struct Plates(PlateDetector);
+struct Texts(Reader);
+
+impl Stage for Vehicles {
+    fn process(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
+        let ask = |task: &Task| matches!(task.payload, Payload::VehicleDetect).then_some(());
+        over(tasks, frames, ask, |asked| {
+            let pictures: Vec<_> = asked.iter().map(|(picture, ())| *picture).collect();
+            let found = self.0.detect(&pictures)?;
+            Ok(found.into_iter().map(Output::VehicleDetect).collect())
+        })
+    }
+}
+
+impl Stage for Plates {
+    fn process(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
+        let ask = |task: &Task| match &task.payload {
+            Payload::PlateDetect { car_bbox } => Some(*car_bbox),
+            _ => None,
+        };
+        over(tasks, frames, ask, |asked| {
+            let found = self.0.detect(asked)?.into_iter();
+            Ok(found.map(|plates| Output::PlateDetect { plates }).collect())
+        })
+    }
+}
+
+impl Stage for Texts {
+    fn process(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
+        let ask = |task: &Task| match &task.payload {
+            Payload::Ocr {
+                car_bbox,
+                plate,
+                keep_crop,
+            } => Some((*car_bbox, plate.clone(), *keep_crop)),
+            _ => None,
+        };
+        over(tasks, frames, ask, |asked| {
+            let plates: Vec<(Picture<'_>, BBox, Plate)> = asked
+                .iter()
+                .map(|(picture, (car, plate, _))| (*picture, *car, plate.clone()))
+                .collect();
+            let mut readings = self.0.read(&plates)?;
+            for (reading, (picture, (car, plate, keep_crop))) in readings.iter_mut().zip(asked) {
+                if *keep_crop && !reading.text.is_empty() {
+                    reading.crop = crop::jpeg(picture, &plate.bbox.moved(car.x1, car.y1));
+                }
+            }
+            Ok(readings.into_iter().map(Output::Ocr).collect())
+        })
+    }
+}
+
+/// Does tasks together that have their frames and ask for something; the others fail one by one.
+fn over<A>(
+    tasks: &[Task],
+    frames: &mut Frames,
+    ask: impl Fn(&Task) -> Option<A>,
+    look: impl FnOnce(&[(Picture<'_>, A)]) -> Result<Vec<Output>, NetError>,
+) -> Vec<Result<Output, Failure>> {
+    let fail = |reason: String, is_transient| Failure {
+        reason,
+        is_transient,
+    };
+    let pixels: Vec<Result<Arc<Pixels>, Failure>> =
+        tasks.iter().map(|task| frames.of(task)).collect();
+    let mut asked = Vec::with_capacity(tasks.len());
+    let mut outcomes: Vec<Option<Failure>> = Vec::with_capacity(tasks.len());
+    for (task, pixels) in tasks.iter().zip(&pixels) {
+        let it = pixels.as_ref().map_err(Clone::clone).and_then(|it| {
+            let wanted = ask(task).ok_or_else(|| {
+                fail(
+                    format!("a payload that `{}` does not take", task.category),
+                    false,
+                )
+            })?;
+            let picture = Picture::new(it.width, it.height, &it.rgb);
+            Ok((picture.map_err(|it| fail(it.to_string(), false))?, wanted))
+        });
+        match it {
+            Ok(it) => {
+                asked.push(it);
+                outcomes.push(None);
+            }
+            Err(failure) => outcomes.push(Some(failure)),
+        }
+    }
+    let found = if asked.is_empty() {
+        Ok(Vec::new())
+    } else {
+        look(&asked).map_err(|it| fail(chain(&it), true))
+    };
+    let mut found = match found {
+        Ok(found) => Ok(found.into_iter()),
+        Err(failure) => Err(failure),
+    };
+    let outcomes = outcomes.into_iter();
+    outcomes
+        .map(|failed| match (failed, &mut found) {
+            (Some(failure), _) => Err(failure),
+            (None, Err(failure)) => Err(failure.clone()),
+            (None, Ok(found)) => found
+                .next()
+                .ok_or_else(|| fail("the model left it out".into(), false)),
+        })
+        .collect()
+}
