@@ -8,6 +8,8 @@ pub mod bbox;
 pub mod category;
 pub mod detection;
 pub mod flow;
+pub mod ledger;
+pub mod queue;
 pub mod run;
 pub mod task;
 pub mod track;
