@@ -5,17 +5,27 @@
 //! [`framerill_plates::run`] decides.
 //!
 //! Read in this order: [`settings`] and [`config`] (what it is told), [`inputs`] (which videos), [`workdir`] and [`logs`]
-//! (its own folder), [`snapshot`], [`hud`] and [`scheduler`] (how it stands), [`command`] (the wiring).
+//! (its own folder), [`snapshot`], [`hud`] and [`scheduler`] (how it stands), [`driver`] (the loop) over [`crew`], [`readers`] and [`watcher`] (its
+//! children), [`command`] (the wiring).
 
 mod command;
 mod config;
+mod crew;
+mod driver;
 mod hud;
+mod inbox;
 mod inputs;
 mod logs;
+mod prepare;
+pub(crate) mod reader;
+mod readers;
 mod scheduler;
 mod settings;
+mod shown;
 mod snapshot;
 mod status;
+mod voice;
+mod watcher;
 mod workdir;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -23,6 +33,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 pub(crate) use command::{Asked, run};
 pub(crate) use status::status;
 
+#[cfg(test)]
 use crate::serve::source::Name;
 
 /// All settings that have a flag.

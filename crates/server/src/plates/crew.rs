@@ -1,0 +1,461 @@
+//! The workers: their processes, their links, and what the run machine hears of them.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    os::{fd::AsFd, unix::net::UnixStream},
+    sync::{Arc, mpsc::SyncSender},
+    thread,
+    time::{Duration, Instant},
+};
+
+use framerill_frames::Geometry;
+use framerill_plates::{
+    link::{Done, FromWorker, ToWorker, WorkLink},
+    run::{LeaseId, Outcome, WorkerId, WorkerSaid, WorkerState},
+    task::Task,
+    worker::Setup,
+};
+use framerill_supervisor::{
+    ChildId, Command, Config, Notice, Supervised, Update,
+    lifecycle::{Event, Reason},
+};
+use framerill_worker::message::{FromChild, Level as Grade, ToChild};
+use serde_json::Value;
+
+use super::{inbox::Incoming, logs::Level};
+use crate::failure::Failure;
+
+/// Workers' ids among all children of a run.
+const FIRST_CHILD: u32 = 1000;
+/// Deaths are counted by task; a process that cannot even begin ends the run after so many.
+const MAX_RESTARTS: u32 = 200;
+/// A dead worker is replaced within two seconds.
+const BACKOFF_CAP: Duration = Duration::from_millis(1500);
+/// Where memory runs out, workers go first.
+const OOM_RAISE: u16 = 600;
+/// The one link of a worker.
+const STREAM: &str = "work";
+
+/// What came of a worker.
+#[derive(Debug)]
+pub(super) enum CrewEvent {
+    Said(WorkerId, WorkerSaid),
+    Log(WorkerId, Level, String),
+    /// It cannot be started with what was asked for.
+    CannotStart(String),
+}
+
+/// All workers.
+#[derive(Debug)]
+pub(super) struct Crew {
+    workers: BTreeMap<WorkerId, Worker>,
+    events: VecDeque<CrewEvent>,
+    owner: SyncSender<Incoming>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    child: Supervised<Incoming>,
+    setup: Setup,
+    link: Option<Arc<WorkLink>>,
+    /// Of the process that has the link.
+    incarnation: u32,
+    /// Its process is gone; told when its link has said everything.
+    gone: Option<String>,
+    state: WorkerState,
+    /// It was told to leave.
+    is_leaving: bool,
+    is_over: bool,
+}
+
+impl Crew {
+    pub(super) fn new(owner: SyncSender<Incoming>) -> Self {
+        Self {
+            workers: BTreeMap::new(),
+            events: VecDeque::new(),
+            owner,
+        }
+    }
+
+    /// Starts one.
+    pub(super) fn start(&mut self, id: WorkerId, setup: Setup) -> Result<(), Failure> {
+        let class = match setup.class {
+            framerill_plates::category::Class::Gpu => "gpu",
+            framerill_plates::category::Class::Cpu => "cpu",
+        };
+        let command = Command::new(crate::program::this()?)
+            .args(["plates-worker", class])
+            .arg(id.0.to_string())
+            .oom_raise(OOM_RAISE);
+        let config = Config {
+            max_restarts: MAX_RESTARTS,
+            backoff_cap: BACKOFF_CAP,
+            ..Config::default()
+        };
+        let child = ChildId(FIRST_CHILD + id.0);
+        let child = Supervised::start(config, command, child, self.owner.clone());
+        let worker = Worker {
+            child,
+            setup,
+            link: None,
+            incarnation: 0,
+            gone: None,
+            state: WorkerState::Starting,
+            is_leaving: false,
+            is_over: false,
+        };
+        self.workers.insert(id, worker);
+        self.updates(id);
+        Ok(())
+    }
+
+    /// Whether a notice was for one of them.
+    pub(super) fn handle(&mut self, notice: Notice) -> Option<Notice> {
+        let id = WorkerId(notice.child.0.wrapping_sub(FIRST_CHILD));
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return Some(notice);
+        };
+        worker.child.handle(notice);
+        self.updates(id);
+        None
+    }
+
+    /// Takes in what a link said.
+    pub(super) fn said(
+        &mut self,
+        id: WorkerId,
+        incarnation: u32,
+        said: Result<FromWorker, Option<String>>,
+    ) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if worker.incarnation != incarnation {
+            return;
+        }
+        let mut tell = |said| self.events.push_back(CrewEvent::Said(id, said));
+        match said {
+            Ok(FromWorker::Take { max, done }) => {
+                if let Some(done) = done {
+                    tell(did(done));
+                }
+                worker.state = WorkerState::Idle;
+                if max > 0 {
+                    tell(WorkerSaid::Takes { max });
+                }
+            }
+            Ok(FromWorker::Loading { stage }) => {
+                worker.state = WorkerState::Loading;
+                tell(WorkerSaid::Alive(WorkerState::Loading));
+                self.log(id, Level::Info, format!("loads {stage}"));
+            }
+            Ok(FromWorker::Loaded { stage, ms }) => {
+                worker.state = WorkerState::Busy;
+                tell(WorkerSaid::Alive(WorkerState::Busy));
+                self.log(id, Level::Info, format!("loaded {stage} in {ms} ms"));
+            }
+            Ok(FromWorker::LoadFailed { lease, reason }) => {
+                worker.state = WorkerState::Waiting;
+                let lease = LeaseId(lease);
+                tell(WorkerSaid::LoadFailed { lease, reason });
+            }
+            Err(broken) => {
+                worker.link = None;
+                if let Some(why) = worker.gone.take() {
+                    tell(WorkerSaid::Gone(why));
+                } else if let Some(what) = broken {
+                    worker.child.violated(what);
+                }
+            }
+        }
+        self.updates(id);
+    }
+
+    /// Tasks for one that asked.
+    pub(super) fn give(&mut self, id: WorkerId, message: &ToWorker) {
+        self.tell(id, |link| link.tell(message).map_err(|it| it.to_string()));
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.state = WorkerState::Busy;
+        }
+    }
+
+    /// A reader's memory.
+    pub(super) fn lend(
+        &mut self,
+        id: WorkerId,
+        pool: u32,
+        geometry: Geometry,
+        memory: &impl AsFd,
+    ) {
+        self.tell(id, |link| {
+            let lent = link.lend(pool, geometry, memory.as_fd());
+            lent.map_err(|it| it.to_string())
+        });
+    }
+
+    /// Something that needs no answer.
+    pub(super) fn tell_plain(&mut self, id: WorkerId, message: &ToWorker) {
+        self.tell(id, |link| link.tell(message).map_err(|it| it.to_string()));
+    }
+
+    fn tell(&mut self, id: WorkerId, say: impl FnOnce(&WorkLink) -> Result<(), String>) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let Some(Err(what)) = worker.link.as_deref().map(say) else {
+            return;
+        };
+        // One that is told to leave takes in nothing more.
+        if !worker.is_leaving && worker.gone.is_none() {
+            worker.child.violated(what);
+            self.updates(id);
+        }
+    }
+
+    /// Has one leave after what it does.
+    pub(super) fn terminate(&mut self, id: WorkerId, within: Duration) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.is_leaving = true;
+            worker.state = WorkerState::Stopping;
+            worker.child.stop(within);
+            self.updates(id);
+        }
+    }
+
+    /// Kills one; another takes its place unless it was told to leave.
+    pub(super) fn kill(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.child.violated("it took too long".into());
+            self.updates(id);
+        }
+    }
+
+    pub(super) fn next_event(&mut self) -> Option<CrewEvent> {
+        self.events.pop_front()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let all = self.workers.values();
+        all.filter_map(|it| it.child.next_deadline()).min()
+    }
+
+    pub(super) fn on_deadline(&mut self) {
+        let ids: Vec<_> = self.workers.keys().copied().collect();
+        for id in ids {
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.child.on_deadline();
+            }
+            self.updates(id);
+        }
+    }
+
+    fn log(&mut self, id: WorkerId, level: Level, line: String) {
+        self.events.push_back(CrewEvent::Log(id, level, line));
+    }
+
+    fn updates(&mut self, id: WorkerId) {
+        while let Some(update) = self
+            .workers
+            .get_mut(&id)
+            .and_then(|it| it.child.next_update())
+        {
+            match update {
+                Update::Load { id: request } => self.load(id, request),
+                Update::Lifecycle(event) => self.lifecycle(id, event),
+                Update::Message(message, _) => self.message(id, message),
+                Update::LogLine(line) => self.log(id, Level::Warning, line),
+                Update::LogLeftOut(left_out) => {
+                    self.log(id, Level::Warning, left_out.to_string());
+                }
+            }
+        }
+    }
+
+    fn load(&mut self, id: WorkerId, request: u64) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let params = match serde_json::to_value(&worker.setup) {
+            Ok(Value::Object(params)) => params,
+            _ => serde_json::Map::new(),
+        };
+        let load = ToChild::Load {
+            id: request,
+            pipeline: None,
+            params,
+            base: None,
+            media: None,
+            fds: 0,
+        };
+        worker.child.post(&load, &[]);
+    }
+
+    fn lifecycle(&mut self, id: WorkerId, event: Event) {
+        match event {
+            Event::Ready { incarnation, .. } => self.join(id, incarnation),
+            Event::Restarting { reason, .. } => self.lost(id, &reason),
+            Event::Failed { reason } => {
+                self.lost(id, &reason);
+                let why = reason.to_string();
+                self.over(id);
+                self.events
+                    .push_back(CrewEvent::Said(id, WorkerSaid::Lost(why)));
+            }
+            Event::Stopped { exit } => {
+                self.gone(id, exit.to_string());
+                self.over(id);
+            }
+            Event::Started { .. } | Event::Late { .. } | Event::Recovered { .. } => {}
+        }
+    }
+
+    fn over(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.is_over = true;
+        }
+    }
+
+    fn lost(&mut self, id: WorkerId, reason: &Reason) {
+        // What a first load misses, another try would miss again.
+        let missing = reason.fault.as_ref().filter(|it| it.is_of_load());
+        if let Some(fault) = missing {
+            let why = fault.message.clone();
+            self.events.push_back(CrewEvent::CannotStart(why));
+        }
+        self.gone(id, reason.to_string());
+    }
+
+    /// Its process is gone. What its link has still to say comes first.
+    fn gone(&mut self, id: WorkerId, why: String) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        worker.state = WorkerState::Dead;
+        if worker.link.is_some() {
+            worker.gone = Some(why);
+        } else {
+            self.events
+                .push_back(CrewEvent::Said(id, WorkerSaid::Gone(why)));
+        }
+    }
+
+    /// Makes the work link and gives its other end away.
+    fn join(&mut self, id: WorkerId, incarnation: u32) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if let Some(why) = worker.gone.take() {
+            let said = WorkerSaid::Gone(why);
+            self.events.push_back(CrewEvent::Said(id, said));
+        }
+        let made = WorkLink::pair().map_err(|error| error.to_string());
+        let made = made.and_then(|(ours, its)| {
+            let link = Arc::new(WorkLink::new(ours));
+            hear(id, incarnation, &link, &self.owner)?;
+            Ok((link, its))
+        });
+        let (link, its): (_, UnixStream) = match made {
+            Ok(made) => made,
+            Err(what) => return worker.child.violated(what),
+        };
+        let attach = ToChild::Attach {
+            id: worker.child.request_id(),
+            stream: STREAM.into(),
+            incarnation,
+            format: None,
+            history: None,
+            batch: None,
+            request_id: String::new(),
+            output_size: None,
+            live: false,
+            fds: 1,
+        };
+        worker.link = Some(link);
+        worker.incarnation = incarnation;
+        worker.state = WorkerState::Loading;
+        worker.child.post(&attach, &[its.as_fd()]);
+        let pid = worker.child.pid().unwrap_or(0);
+        let joined = WorkerSaid::Joined { pid };
+        self.events.push_back(CrewEvent::Said(id, joined));
+        let loads = WorkerSaid::Alive(WorkerState::Loading);
+        self.events.push_back(CrewEvent::Said(id, loads));
+    }
+
+    fn message(&mut self, id: WorkerId, message: FromChild) {
+        match message {
+            FromChild::Heartbeat { .. } => {
+                let state = self.workers.get(&id).map(|it| it.state);
+                if let Some(state) = state {
+                    let alive = WorkerSaid::Alive(state);
+                    self.events.push_back(CrewEvent::Said(id, alive));
+                }
+            }
+            FromChild::Log { level, message } => {
+                let level = match level {
+                    Grade::Error => Level::Error,
+                    Grade::Warn => Level::Warning,
+                    Grade::Info | Grade::Debug => Level::Info,
+                };
+                self.log(id, level, message);
+            }
+            FromChild::Error(report) => self.log(id, Level::Error, report.message),
+            _ => {}
+        }
+    }
+}
+
+fn did(done: Done) -> WorkerSaid {
+    let outcomes = done.outcomes.into_iter().map(|it| Outcome {
+        task: it.task,
+        result: it.result,
+    });
+    WorkerSaid::Did {
+        lease: LeaseId(done.lease),
+        outcomes: outcomes.collect(),
+    }
+}
+
+/// The words for a lease.
+pub(super) fn tasks(
+    lease: LeaseId,
+    category: framerill_plates::category::Category,
+    tasks: &[Arc<Task>],
+) -> ToWorker {
+    ToWorker::Tasks {
+        lease: lease.0,
+        category,
+        tasks: tasks.iter().map(|it| Task::clone(it)).collect(),
+    }
+}
+
+/// Passes on what a link says until it ends.
+fn hear(
+    worker: WorkerId,
+    incarnation: u32,
+    link: &Arc<WorkLink>,
+    owner: &SyncSender<Incoming>,
+) -> Result<(), String> {
+    let (link, owner) = (Arc::clone(link), owner.clone());
+    let hear = move || {
+        loop {
+            let said = link.hear().map_err(|error| {
+                let is_closed = error.is_closed();
+                (!is_closed).then(|| error.to_string())
+            });
+            let is_over = said.is_err();
+            let told = owner.send(Incoming::Work {
+                worker,
+                incarnation,
+                said,
+            });
+            if is_over || told.is_err() {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new().name(format!("work {}", worker.0));
+    let started = thread.spawn(hear);
+    started
+        .map(drop)
+        .map_err(|error| format!("cannot start a thread: {error}"))
+}

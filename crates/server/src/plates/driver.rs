@@ -1,0 +1,457 @@
+//! The loop of a run: what happened goes into [`Machine`], what it says is done. Everything that waits waits elsewhere.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs::{File, OpenOptions},
+    io::Write,
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use framerill_plates::{
+    flow::VideoStatus,
+    run::{self, Input, Machine, Output, Prepared, ReaderId, RunEnd, Signal, VideoNo},
+};
+use framerill_worker::message::ReaderPlan;
+
+use super::{
+    crew::{self, Crew, CrewEvent},
+    inbox::{Incoming, WAITING},
+    inputs::Video,
+    logs::Level,
+    prepare::{Flow, Looks},
+    readers::{Readers, ReadersEvent},
+    scheduler::Ask,
+    shown::{Speed, shown},
+    snapshot::Snapshot,
+    voice::Voice,
+    watcher::{self, Watcher},
+    workdir::{self, WorkDir},
+};
+use crate::{exit::Exit, failure::Failure, signals::Told};
+
+/// Notices taken before deadlines are looked at again.
+const BATCH: usize = 256;
+/// Between two looks at how the run stands.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+const SCHEDULER_LEAVES: Duration = Duration::from_secs(2);
+
+/// What a run is made of, before it begins.
+pub(super) struct Plan {
+    pub(super) videos: Vec<Video>,
+    pub(super) settings: run::Settings,
+    pub(super) looks: Looks,
+    pub(super) crew: Vec<(run::WorkerId, framerill_plates::worker::Setup)>,
+    pub(super) every: u32,
+    /// Bytes of frames of one reader.
+    pub(super) reader_bytes: u64,
+    pub(super) shows: bool,
+    pub(super) status_json: Option<std::path::PathBuf>,
+}
+
+/// A run at work.
+pub(super) struct Driver<'a> {
+    machine: Machine<Flow>,
+    videos: Vec<Video>,
+    /// Each video's file while it is read, and its content.
+    files: BTreeMap<VideoNo, (OwnedFd, String)>,
+    looks: Arc<Looks>,
+    settings: run::Settings,
+    every: u32,
+    reader_bytes: u64,
+    crew: Crew,
+    readers: Readers,
+    watcher: Option<Watcher>,
+    incoming: Receiver<Incoming>,
+    owner: SyncSender<Incoming>,
+    pending: VecDeque<Input<Flow>>,
+    began: Instant,
+    wake: Option<Duration>,
+    status_at: Duration,
+    speed: Speed,
+    latest: Snapshot,
+    status_json: Option<std::path::PathBuf>,
+    letters: Option<File>,
+    ended: Option<RunEnd>,
+    cannot_start: Option<String>,
+    work_dir: &'a WorkDir,
+    voice: &'a mut Voice,
+    /// Listens to signals for as long as it lives.
+    _told: Told,
+}
+
+impl<'a> Driver<'a> {
+    /// Starts every worker and the scheduler.
+    #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+    pub(super) fn start(
+        plan: Plan,
+        work_dir: &'a WorkDir,
+        voice: &'a mut Voice,
+    ) -> Result<Self, Failure> {
+        let (owner, incoming) = sync_channel(WAITING);
+        let tell = owner.clone();
+        let told = Told::listen(move |exit| tell.send(Incoming::Signal(exit)).is_ok())?;
+        let mut crew = Crew::new(owner.clone());
+        for (id, setup) in plan.crew {
+            crew.start(id, setup)?;
+        }
+        let watcher = plan
+            .shows
+            .then(|| Watcher::start(owner.clone()))
+            .transpose()?;
+        let ids = plan.videos.iter().map(|it| it.video_id.clone()).collect();
+        Ok(Self {
+            machine: Machine::new(plan.settings.clone(), ids, Duration::ZERO),
+            videos: plan.videos,
+            files: BTreeMap::new(),
+            looks: Arc::new(plan.looks),
+            settings: plan.settings,
+            every: plan.every,
+            reader_bytes: plan.reader_bytes,
+            crew,
+            readers: Readers::new(owner.clone()),
+            watcher,
+            incoming,
+            owner,
+            pending: VecDeque::new(),
+            began: Instant::now(),
+            wake: None,
+            status_at: Duration::ZERO,
+            speed: Speed::default(),
+            latest: Snapshot::default(),
+            status_json: plan.status_json,
+            letters: None,
+            ended: None,
+            cannot_start: None,
+            work_dir,
+            voice,
+            _told: told,
+        })
+    }
+
+    /// Runs to the end.
+    pub(super) fn run(mut self) -> Result<(RunEnd, Snapshot), Failure> {
+        loop {
+            self.events();
+            self.advance();
+            if let Some(why) = self.cannot_start.take() {
+                return Err(Failure::cannot_start("load_failed", why));
+            }
+            self.look(self.ended.is_some());
+            if let Some(end) = self.ended.take() {
+                return Ok((end, self.latest));
+            }
+            self.wait()?;
+        }
+    }
+
+    /// Hands in what happened, and does what the machine says, until there is nothing more.
+    fn advance(&mut self) {
+        loop {
+            let now = self.now();
+            if let Some(input) = self.pending.pop_front() {
+                self.machine.handle(now, input);
+            } else if self.wake.is_some_and(|at| at <= now) {
+                self.wake = None;
+                self.machine.handle(now, Input::Deadline);
+            }
+            loop {
+                match self.machine.poll() {
+                    Output::WakeAt(at) => {
+                        self.wake = Some(at);
+                        break;
+                    }
+                    Output::Idle => {
+                        self.wake = None;
+                        break;
+                    }
+                    output => self.act(output),
+                }
+            }
+            self.events();
+            if self.pending.is_empty() && self.wake.is_none_or(|at| at > self.now()) {
+                return;
+            }
+        }
+    }
+
+    fn act(&mut self, output: Output) {
+        match output {
+            Output::Prepare { video } => self.prepare(video),
+            Output::Read {
+                reader,
+                video,
+                from,
+                slots,
+            } => self.read(reader, video, from, slots),
+            Output::Free { reader, slot } => self.readers.release(reader, slot),
+            Output::StopReader { reader } => self.readers.stop(reader),
+            Output::KillReader { reader } => self.readers.kill(reader),
+            Output::DropPool { reader } => self.readers.drop_pool(reader),
+            Output::Pool { worker, reader } => {
+                if let Some(it) = self.readers.pool(reader) {
+                    self.crew.lend(worker, reader.0, it.geometry, &it.memory);
+                }
+            }
+            Output::PoolGone { worker, reader } => {
+                let gone = framerill_plates::link::ToWorker::PoolGone { pool: reader.0 };
+                self.crew.tell_plain(worker, &gone);
+            }
+            Output::Give {
+                worker,
+                lease,
+                category,
+                tasks,
+            } => self.crew.give(worker, &crew::tasks(lease, category, &tasks)),
+            Output::Terminate { worker } => {
+                self.crew.terminate(worker, self.settings.timing.workers_leave);
+            }
+            Output::KillWorker { worker } => self.crew.kill(worker),
+            Output::Checkpoint { video, state, .. } => {
+                let content = self.files.get(&video).map(|(_, content)| content.clone());
+                if let Some(content) = content
+                    && let Err(error) = self.looks.keep(&content, &state)
+                {
+                    let line = format!("a checkpoint cannot be kept: {error}");
+                    self.voice.say(Level::Warning, &line);
+                }
+            }
+            Output::VideoEnded { video, end } => {
+                if let Some((_, content)) = self.files.remove(&video)
+                    && matches!(end.status, VideoStatus::Complete | VideoStatus::Partial)
+                {
+                    self.looks.drop_checkpoint(&content);
+                }
+            }
+            Output::DeadLetter(letter) => self.letter(&letter),
+            Output::Log(event) => {
+                let level = match event.level() {
+                    run::Level::Info => Level::Info,
+                    run::Level::Warn => Level::Warning,
+                    run::Level::Error => Level::Error,
+                };
+                self.voice.say(level, &event.to_string());
+            }
+            Output::StopScheduler => match &mut self.watcher {
+                Some(watcher) => watcher.stop(SCHEDULER_LEAVES),
+                None => self.pending.push_back(Input::SchedulerGone),
+            },
+            Output::Finished(end) => self.ended = Some(end),
+            Output::WakeAt(_) | Output::Idle => {}
+        }
+    }
+
+    fn prepare(&mut self, video: VideoNo) {
+        let found = self.videos.get(video.0 as usize).cloned();
+        let (looks, owner) = (Arc::clone(&self.looks), self.owner.clone());
+        let failed = |why: &str| Input::Prepared {
+            video,
+            prepared: Prepared::Failed(why.to_owned()),
+        };
+        let Some(found) = found else {
+            return self.pending.push_back(failed("there is no such video"));
+        };
+        let look = move || {
+            let looked = looks.look(&found);
+            // Nobody hears it when the run is over.
+            drop(owner.send(Incoming::Prepared { video, looked }));
+        };
+        let thread = thread::Builder::new().name("look".into());
+        if let Err(error) = thread.spawn(look) {
+            let why = format!("cannot start a thread: {error}");
+            self.pending.push_back(failed(&why));
+        }
+    }
+
+    fn read(&mut self, reader: ReaderId, video: VideoNo, from: u64, slots: u32) {
+        let name = self.videos.get(video.0 as usize);
+        let name = name.map(|it| it.filename.clone()).unwrap_or_default();
+        let file = self.files.get(&video).map(|(file, _)| file.try_clone());
+        match file {
+            Some(Ok(file)) => {
+                let plan = ReaderPlan {
+                    every: self.every,
+                    from,
+                    slots: slots.min(framerill_frames::MAX_SLOTS),
+                    max_bytes: self.reader_bytes,
+                    ..ReaderPlan::default()
+                };
+                self.readers.start(reader, &name, file, plan);
+            }
+            Some(Err(error)) => self.readers.fail(reader, &error.to_string()),
+            None => self.readers.fail(reader, "the file is not open"),
+        }
+    }
+
+    fn letter(&mut self, letter: &run::DeadLetter) {
+        let path = self.work_dir.path().join("dead-letters.jsonl");
+        if self.letters.is_none() {
+            self.letters = OpenOptions::new().create(true).append(true).open(path).ok();
+        }
+        let line = serde_json::to_string(letter).unwrap_or_default();
+        let written = self.letters.as_mut().map(|it| writeln!(it, "{line}"));
+        if !matches!(written, Some(Ok(()))) {
+            self.voice.say(Level::Error, &format!("a dead letter cannot be kept: {line}"));
+        }
+    }
+
+    /// Takes what has come, or waits for it until something is due.
+    #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+    fn wait(&mut self) -> Result<(), Failure> {
+        let own = [self.wake, Some(self.status_at)].into_iter().flatten();
+        let children = [
+            self.crew.next_deadline(),
+            self.readers.next_deadline(),
+            self.watcher.as_ref().and_then(Watcher::next_deadline),
+        ];
+        let next = own.map(|at| self.began + at).chain(children.into_iter().flatten());
+        let wait = next.min().map_or(STATUS_EVERY, |at| {
+            at.saturating_duration_since(Instant::now()).min(STATUS_EVERY)
+        });
+        match self.incoming.recv_timeout(wait) {
+            Ok(first) => {
+                self.take(first);
+                for _ in 1..BATCH {
+                    match self.incoming.try_recv() {
+                        Ok(incoming) => self.take(incoming),
+                        Err(_) => break,
+                    }
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::failed("internal", "the children's channel closed"));
+            }
+        }
+        self.crew.on_deadline();
+        self.readers.on_deadline();
+        if let Some(watcher) = &mut self.watcher {
+            watcher.on_deadline();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Child(notice) if notice.child == watcher::CHILD => {
+                if let Some(watcher) = &mut self.watcher {
+                    watcher.handle(notice);
+                }
+            }
+            Incoming::Child(notice) => {
+                if let Some(notice) = self.crew.handle(notice) {
+                    // One that is over may have had a last word.
+                    drop(self.readers.handle(notice));
+                }
+            }
+            Incoming::Frames(notice) => self.readers.frames(notice),
+            Incoming::Work {
+                worker,
+                incarnation,
+                said,
+            } => self.crew.said(worker, incarnation, said),
+            Incoming::Asked { incarnation, ask } => self.asked(incarnation, ask),
+            Incoming::Prepared { video, looked } => {
+                for note in &looked.notes {
+                    self.voice.say(Level::Info, note);
+                }
+                if let Some(it) = looked.file {
+                    self.files.insert(video, it);
+                }
+                let prepared = looked.prepared;
+                self.pending.push_back(Input::Prepared { video, prepared });
+            }
+            Incoming::Signal(exit) => {
+                let signal = match exit {
+                    Exit::Interrupted => Signal::Interrupt,
+                    _ => Signal::Terminate,
+                };
+                self.pending.push_back(Input::Stop(signal));
+            }
+        }
+        self.events();
+    }
+
+    fn asked(&mut self, incarnation: u32, ask: Ask) {
+        match ask {
+            Ask::Snapshot => {
+                self.refresh();
+                if let Some(watcher) = &mut self.watcher {
+                    watcher.answer(incarnation, &self.latest);
+                }
+            }
+            Ask::Warn { message } => self.voice.component("scheduler", Level::Warning, &message),
+            // The machine knows by itself when everything is done.
+            Ask::Idle => self.voice.component("scheduler", Level::Info, "everything is idle"),
+        }
+    }
+
+    /// What children said since the last look.
+    fn events(&mut self) {
+        while let Some(event) = self.crew.next_event() {
+            match event {
+                CrewEvent::Said(worker, said) => {
+                    self.pending.push_back(Input::Worker { worker, said });
+                }
+                CrewEvent::Log(worker, level, line) => {
+                    let component = format!("worker-{}", worker.0);
+                    self.voice.component(&component, level, &line);
+                }
+                CrewEvent::CannotStart(why) => self.cannot_start = Some(why),
+            }
+        }
+        while let Some(event) = self.readers.next_event() {
+            match event {
+                ReadersEvent::Said(reader, said) => {
+                    self.pending.push_back(Input::Reader { reader, said });
+                }
+                ReadersEvent::Log(reader, level, line) => {
+                    let line = format!("reader {}: {line}", reader.0);
+                    self.voice.component("readers", level, &line);
+                }
+            }
+        }
+        if let Some(watcher) = &mut self.watcher {
+            for line in watcher.take_lines() {
+                self.voice.component("scheduler", Level::Warning, &line);
+            }
+            if watcher.is_over() {
+                self.watcher = None;
+                self.pending.push_back(Input::SchedulerGone);
+            }
+        }
+    }
+
+    /// Writes how the run stands once a second, and at its end.
+    fn look(&mut self, is_over: bool) {
+        let now = self.now();
+        if now < self.status_at && !is_over {
+            return;
+        }
+        self.status_at = now + STATUS_EVERY;
+        self.refresh();
+        let json = serde_json::to_vec(&self.latest).unwrap_or_default();
+        // A disk that is full costs the look, not the run.
+        drop(self.work_dir.write_status(&json));
+        if let Some(path) = &self.status_json {
+            drop(workdir::replace(path, &json));
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "driver: for people, not for decisions")]
+    fn refresh(&mut self) {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+        let unix = unix.unwrap_or_default().as_secs_f64();
+        let snapshot = self.machine.snapshot(self.now());
+        self.latest = shown(&snapshot, &mut self.speed, unix, self.voice.newest());
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
