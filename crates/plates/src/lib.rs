@@ -10,5 +10,6 @@ pub mod detection;
 pub mod flow;
 pub mod run;
 pub mod task;
+pub mod text;
 pub mod track;
 pub mod vote;
