@@ -14,6 +14,8 @@ use crate::{
     timeline::{self, Timeline},
 };
 
+/// Ends of names of still pictures.
+const STILLS: [&str; 6] = ["jpg", "jpeg", "jpe", "png", "webp", "bmp"];
 /// Reads that may fail in a row before the rest counts as lost.
 const MOST_FAULTS: usize = 32;
 /// How far before a wanted start reading begins where a container has no index of its keyframes.
@@ -69,6 +71,8 @@ pub(crate) struct FileSource {
     claim: Claim,
     /// Its structure reaches beyond its end.
     is_cut: bool,
+    /// What the demuxer leaves out is only in its log. Decoders of other files in this process would be counted, too.
+    skips_silently: bool,
     end: End,
     jump_at: Option<i64>,
     last_pts: Option<i64>,
@@ -142,7 +146,9 @@ impl FileSource {
             seek(&mut demuxer, &video, start);
         }
         let interval = video.usual_interval();
+        let skips_silently = opening.is_reader && demuxer.skips_silently();
         Ok(Self {
+            skips_silently,
             name: name.to_owned(),
             demuxer,
             decoder,
@@ -238,7 +244,12 @@ impl FileSource {
     /// Reads a packet; false at the end.
     fn read(&mut self) -> Result<bool, AvError> {
         for _ in 0..MOST_FAULTS {
-            match self.demuxer.read(&mut self.packet) {
+            let before = Demuxer::logged_errors();
+            let read = self.demuxer.read(&mut self.packet);
+            if self.skips_silently && Demuxer::logged_errors() > before {
+                self.end.unreadable += 1;
+            }
+            match read {
                 Ok(()) => return Ok(true),
                 Err(fault) if fault.is_interrupted() => return Err(AvError::Interrupted),
                 Err(fault) if fault.is_end() => {
@@ -421,11 +432,13 @@ fn open_demuxer(
         });
     }
     let no_index = is_file && has_no_index(&fd);
-    let io = Io::reader(fd, interrupt);
+    let (io, hint) = (Io::reader(fd, interrupt), extension(name));
     let opened = if is_reader {
-        Demuxer::open_with_stills(io, &extension(name))
+        // By the name of a still FFmpeg would look for a series of them in files.
+        let is_still = STILLS.contains(&hint.as_str());
+        Demuxer::open_with_stills(io, if is_still { "" } else { &hint })
     } else {
-        Demuxer::open(io, &extension(name))
+        Demuxer::open(io, &hint)
     };
     opened.map_err(|fault| {
         let name = name.to_owned();

@@ -20,7 +20,7 @@ mod init;
 mod log;
 mod memory_size;
 mod near;
-mod plates;
+pub mod plates;
 mod prepare;
 pub mod program;
 mod python;

@@ -5,7 +5,7 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use super::{Fault, Io, Packet, Parameters, fraction, options::Options, packet::known, sys};
+use super::{Fault, Io, Packet, Parameters, fraction, log, options::Options, packet::known, sys};
 
 /// What a file may be. Formats that name other files (playlists, image series, scripts) are not here.
 const FORMATS: &str = "mov,mp4,matroska,webm,mpegts,avi,h264,hevc,m4v,mpeg,mpegvideo,flv,ogg,asf,ivf,obu,mjpeg,\
@@ -220,6 +220,18 @@ impl Demuxer {
         into.clear();
         // SAFETY: the context is open, the packet ours and empty.
         Fault::check(unsafe { sys::av_read_frame(self.as_ptr(), into.as_ptr()) }).map(drop)
+    }
+
+    /// Whether a container that is damaged is read on from the next place that looks whole, without an error.
+    pub(crate) fn skips_silently(&self) -> bool {
+        // SAFETY: an open input has a format, whose name is a string with an end.
+        let name = unsafe { CStr::from_ptr((*self.get().iformat).name) };
+        name.to_bytes().starts_with(b"matroska")
+    }
+
+    /// Errors logged so far, by this demuxer or anything else of FFmpeg's.
+    pub(crate) fn logged_errors() -> u64 {
+        log::errors()
     }
 
     /// Goes to the last keyframe of a stream at or before a time.

@@ -23,6 +23,8 @@ pub(super) fn conclude(stats: &mut ReaderStats, ending: &Ending, claimed: Option
             stats.concealed = end.concealed;
             if end.is_truncated {
                 (ReaderStatus::Partial, Some(truncated(stats, claimed)))
+            } else if stats.failed > 0 {
+                (ReaderStatus::Partial, end.warning())
             } else {
                 (ReaderStatus::Complete, end.warning())
             }
@@ -30,6 +32,9 @@ pub(super) fn conclude(stats: &mut ReaderStats, ending: &Ending, claimed: Option
         Ending::Stopped => (ReaderStatus::Stopped, Some("it was stopped".to_owned())),
         Ending::Failed(AvError::Interrupted) => {
             (ReaderStatus::Stopped, Some("it was stopped".to_owned()))
+        }
+        Ending::Failed(error @ AvError::NoMemory(_)) => {
+            (ReaderStatus::NoMemory, Some(error.to_string()))
         }
         Ending::Failed(error) => {
             let is_rest = matches!(error, AvError::SourceRead { .. }) && stats.decoded > 0;
@@ -74,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_in_the_middle_is_complete_with_what_is_missing_counted() {
+    fn damage_that_costs_frames_is_partial_and_damage_that_the_decoder_mends_is_not() {
         let end = End {
             undecodable: 2,
             concealed: 3,
@@ -82,9 +87,16 @@ mod tests {
             ..End::default()
         };
         let stats = concluded(58, &Ending::End(end), Some(60));
-        assert_eq!(stats.status, ReaderStatus::Complete);
+        assert_eq!(stats.status, ReaderStatus::Partial);
         assert_eq!((stats.failed, stats.concealed), (3, 3));
         assert!(stats.reason.unwrap().contains("could not be decoded: 2"));
+        let mended = End {
+            concealed: 3,
+            ..End::default()
+        };
+        let stats = concluded(60, &Ending::End(mended), Some(60));
+        assert_eq!(stats.status, ReaderStatus::Complete);
+        assert!(stats.reason.unwrap().contains("made up by the decoder: 3"));
     }
 
     #[test]

@@ -69,7 +69,9 @@ impl From<LinkError> for Undelivered {
 
 impl From<PoolError> for Undelivered {
     fn from(error: PoolError) -> Self {
-        Self::Failed(AvError::Memory(error.to_string()))
+        let why =
+            std::error::Error::source(&error).map_or_else(String::new, |it| format!(": {it}"));
+        Self::Failed(AvError::NoMemory(format!("{error}{why}")))
     }
 }
 
@@ -213,15 +215,13 @@ impl Reading {
         let one = Geometry::for_pictures(1, caps.picture_bytes())?;
         let room = self.plan.max_bytes / u64::from(one.slot_bytes);
         if room == 0 {
-            let size = caps.size;
-            return Err(Undelivered::Failed(AvError::Memory(format!(
-                "the pictures of `{}` are {}x{}: one takes {} MB, and the reader may use {} MB",
-                self.name,
-                size.width(),
-                size.height(),
-                one.slot_bytes.div_ceil(1 << 20),
-                self.plan.max_bytes >> 20,
-            ))));
+            return Err(Undelivered::Failed(AvError::ReaderBudget {
+                name: self.name.clone(),
+                width: caps.size.width(),
+                height: caps.size.height(),
+                needed: one.slot_bytes.div_ceil(1 << 20),
+                allowed: self.plan.max_bytes >> 20,
+            }));
         }
         let room = u32::try_from(room).unwrap_or(MAX_SLOTS);
         let slots = self.plan.slots.clamp(1, MAX_SLOTS).min(room);

@@ -17,7 +17,7 @@ mod inbox;
 mod inputs;
 mod logs;
 mod prepare;
-pub(crate) mod reader;
+pub mod reader;
 mod readers;
 mod scheduler;
 mod settings;

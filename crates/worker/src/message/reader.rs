@@ -86,10 +86,12 @@ pub enum ReaderStatus {
     Reading,
     /// Read to the end that the file has.
     Complete,
-    /// The file ends before its header says, or its rest could not be read: every frame that is there was delivered.
+    /// Frames are missing: the file is cut off, or damaged. Every other one was decoded.
     Partial,
     /// No frame came out, or the reader could not go on.
     Failed,
+    /// There is no memory for its pool.
+    NoMemory,
     /// It was asked to stop.
     Stopped,
 }
