@@ -60,7 +60,7 @@ struct Run {
     /// Readings that a record needs [default: 2] [env: FRAMERILL_MIN_SAMPLES]
     #[arg(long, value_name = "N")]
     min_samples: Option<String>,
-    /// Look at every n-th frame [default: 1] [env: FRAMERILL_EVERY]
+    /// Look at every n-th frame [default: 2] [env: FRAMERILL_EVERY]
     #[arg(long, value_name = "N")]
     every: Option<String>,
     /// Tasks that a worker takes at once [default: 1] [env: FRAMERILL_BATCH]

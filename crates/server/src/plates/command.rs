@@ -1,14 +1,41 @@
 //! `framerill plates run`: the wiring.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use framerill_plates::{
+    category::{Category, Class},
+    flow::{FlowSettings, VideoEnd, VideoStatus},
+    models::{Choice, Models, Role, sha256_of},
+    run::{self, RunEnd, VideoNo, Why, WorkerId},
+    store::{Options, Store},
+    track, vote,
+    worker::Setup,
+};
+use io::IsTerminal;
+use serde_json::{Map, Value, json};
 
 use super::{
     config,
-    inputs::{self, Inputs},
+    driver::{Driver, Plan},
+    inputs::{self, Inputs, Video},
+    logs::Level,
+    prepare::Looks,
     settings::Settings,
+    snapshot::Snapshot,
+    voice::Voice,
     workdir::WorkDir,
 };
 use crate::{exit::Exit, failure::Failure, serve, terminal};
+
+/// Workers of the CPU class have ids from this one on.
+const FIRST_CPU_WORKER: u32 = 100;
+/// Where rows wait while the database is away.
+const OUTBOX: &str = "outbox";
 
 /// A run that is asked for.
 #[derive(Debug)]
@@ -36,13 +63,250 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     sources.file = config::read(asked.config.as_deref())?;
     let settings = Settings::load(sources)?;
     if asked.paths.is_empty() {
-        asked.paths.push("inputs".into());
+        asked.paths.push(settings.input.clone());
     }
     let Inputs { videos, notes } = inputs::find(&asked.paths, asked.recursive, asked.limit)?;
-    for note in settings.notes.iter().chain(&notes) {
-        terminal::tell(format_args!("framerill: {note}"));
-    }
     let work_dir = WorkDir::open(&settings.work_dir)?;
-    drop((work_dir, videos));
-    Ok(Exit::Done)
+    let is_drawn = io::stderr().is_terminal() && !asked.quiet;
+    let mut voice = Voice::new(work_dir.logs(), is_drawn, asked.quiet);
+    for note in settings.notes.iter().chain(&notes) {
+        voice.say(Level::Warning, note);
+    }
+    let shown: Vec<_> = asked
+        .paths
+        .iter()
+        .map(|it| it.display().to_string())
+        .collect();
+    let said = format!(
+        "{} videos in {}; settings {}",
+        videos.len(),
+        shown.join(", "),
+        settings.to_json()
+    );
+    voice.say(Level::Info, &said);
+    if videos.is_empty() {
+        voice.say(Level::Warning, "there is no video: nothing to do");
+        if asked.json {
+            terminal::answer(json!({"status": "done", "videos": []}));
+        }
+        return Ok(Exit::Done);
+    }
+    let plan = plan(&asked, &settings, &work_dir, videos.clone())?;
+    let ended = Driver::start(plan, &work_dir, &mut voice).and_then(Driver::run);
+    voice.undraw();
+    let (end, snapshot) = ended?;
+    report(&asked, &videos, &end, &snapshot, &mut voice)
+}
+
+fn plan(
+    asked: &Asked,
+    settings: &Settings,
+    work_dir: &WorkDir,
+    videos: Vec<Video>,
+) -> Result<Plan, Failure> {
+    let models = models(settings)?;
+    let flow = FlowSettings {
+        every: settings.every.unwrap_or(FlowSettings::default().every),
+        ..FlowSettings::default()
+    };
+    let stages = stages(settings);
+    let hashes = [Role::Vehicle, Role::Plate, Role::Ocr].map(|role| {
+        let entry = models.entry(role).ok();
+        let hash = entry.and_then(|it| match &it.sha256 {
+            Some(hash) => Some(hash.clone()),
+            None => sha256_of(&models.dir().join(&it.file)).ok(),
+        });
+        (role.to_string(), hash.unwrap_or_default())
+    });
+    let told = stages
+        .iter()
+        .map(|(name, it)| (name.clone(), it.to_string()));
+    let settings_hash = flow.hash(&hashes.into_iter().chain(told).collect::<Vec<_>>());
+
+    let checkpoints = work_dir.path().join("checkpoints");
+    fs::create_dir_all(&checkpoints).map_err(|error| {
+        let text = format!("cannot make `{}`: {error}", checkpoints.display());
+        Failure::cannot_start("work_dir", text).hint("name another folder with `--work-dir`")
+    })?;
+    let store = Store::open(Options {
+        outbox: Some(work_dir.path().join(OUTBOX)),
+        ..Options::new(settings.database.clone())
+    });
+    let store = store.map_err(|error| {
+        Failure::cannot_start("database", error.to_string())
+            .hint("name another database with `--db`")
+    })?;
+    let every = flow.every;
+    let run_id = format!(
+        "{}-{}",
+        jiff::Timestamp::now().as_second(),
+        std::process::id()
+    );
+    Ok(Plan {
+        crew: crew(settings, &models, work_dir.path(), &stages),
+        settings: settings.to_run(),
+        looks: Looks {
+            flow: Arc::new(flow),
+            settings_hash,
+            run_id,
+            force: asked.force,
+            checkpoints,
+            store: Some(store),
+            begun: Mutex::default(),
+        },
+        every,
+        reader_bytes: settings.frame_bytes / u64::from(settings.video_readers.max(1)),
+        shows: !asked.quiet,
+        status_json: asked.status_json.clone(),
+        videos,
+    })
+}
+
+/// The models, all of which are there.
+fn models(settings: &Settings) -> Result<Models, Failure> {
+    let refused = |error: framerill_plates::models::ModelError| {
+        Failure::cannot_start("models", error.to_string())
+    };
+    let folder = settings.models.as_deref().unwrap_or(Path::new("models"));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let models = Models::open(&folder, Choice::default()).map_err(refused)?;
+    models
+        .verify()
+        .map_err(refused)
+        .map_err(|it| it.or_hint("or name the folder that has it with `--models DIR`"))?;
+    Ok(models)
+}
+
+/// Settings of stages that differ from their own defaults.
+fn stages(settings: &Settings) -> Map<String, Value> {
+    let track = track::Settings {
+        confirm_hits: track::Settings::default()
+            .confirm_hits
+            .min(settings.min_samples),
+        ..track::Settings::default()
+    };
+    let vote = vote::Settings {
+        min_samples: settings.min_samples as usize,
+        ..vote::Settings::default()
+    };
+    // Numbers and words always are JSON.
+    let (track, vote) = (serde_json::to_value(track), serde_json::to_value(vote));
+    let all = [
+        (Category::VehicleTrack, track.unwrap_or_default()),
+        (Category::PlateSmooth, vote.unwrap_or_default()),
+    ];
+    let all = all.into_iter();
+    all.map(|(it, settings)| (it.name().into(), settings))
+        .collect()
+}
+
+/// Every worker and what it is told.
+fn crew(
+    settings: &Settings,
+    models: &Models,
+    work_dir: &Path,
+    stages: &Map<String, Value>,
+) -> Vec<(WorkerId, Setup)> {
+    let run = settings.to_run();
+    let names = |takes: run::Takes| takes.categories().map(|it| it.name().into()).collect();
+    let setup = |class, worker, takes: run::Takes| Setup {
+        class,
+        worker,
+        load_first: names(takes),
+        batch: settings.batch,
+        memory: 4 << 30,
+        models: Some(models.dir().to_owned()),
+        registry: None,
+        database: settings.database_text(),
+        work_dir: work_dir.to_owned(),
+        stages: stages.clone(),
+    };
+    let gpu = (0..run.gpu_workers).map(|id| (WorkerId(id), setup(Class::Gpu, id, run.gpu_takes())));
+    let cpu = (0..run.cpu_workers).map(|at| {
+        let id = FIRST_CPU_WORKER + at;
+        (WorkerId(id), setup(Class::Cpu, id, run.cpu_takes()))
+    });
+    gpu.chain(cpu).collect()
+}
+
+fn report(
+    asked: &Asked,
+    videos: &[Video],
+    end: &RunEnd,
+    snapshot: &Snapshot,
+    voice: &mut Voice,
+) -> Result<Exit, Failure> {
+    for it in &end.unfinished {
+        let frame = it.frame_idx.map_or_else(String::new, |it| format!(":{it}"));
+        let line = format!(
+            "unfinished: {} of {}{frame} (task {})",
+            it.category, it.video_id, it.task.0
+        );
+        voice.say(Level::Warning, &line);
+    }
+    let exit = match end.exit_code(asked.strict) {
+        0 => Exit::Done,
+        2 => Exit::Usage,
+        3 => Exit::CannotStart,
+        130 => Exit::Interrupted,
+        143 => Exit::Terminated,
+        _ => Exit::Failed,
+    };
+    let count = |status| {
+        end.videos
+            .iter()
+            .filter(|(_, it)| it.status == status)
+            .count()
+    };
+    let line = format!(
+        "{} videos: {} complete, {} partial, {} failed, {} skipped, {} stopped, {} not begun; {} plates, {} frames in {:.1} s, {} dead letters",
+        videos.len(),
+        count(VideoStatus::Complete),
+        count(VideoStatus::Partial),
+        count(VideoStatus::Failed),
+        count(VideoStatus::Skipped),
+        count(VideoStatus::Stopped),
+        end.not_begun,
+        end.videos.iter().map(|(_, it)| it.plates).sum::<u64>(),
+        snapshot.frames,
+        snapshot.seconds,
+        end.dead_letters
+    );
+    voice.say(Level::Info, &line);
+    if asked.json {
+        let of = |(no, it): &(VideoNo, VideoEnd)| video(videos.get(no.0 as usize), it);
+        terminal::answer(json!({
+            "status": match (exit, &end.why) {
+                (Exit::Done, _) => "done",
+                (_, Why::Stopped(_)) => "interrupted",
+                _ => "failed",
+            },
+            "exit": exit.code(),
+            "videos": end.videos.iter().map(of).collect::<Vec<_>>(),
+            "not_begun": end.not_begun,
+            "dead_letters": end.dead_letters,
+            "unfinished": end.unfinished,
+            "seconds": snapshot.seconds,
+            "frames": snapshot.frames,
+        }));
+    }
+    if let Why::CannotGoOn(why) = &end.why {
+        return Err(Failure {
+            is_reported: asked.json,
+            ..Failure::cannot_start("cannot_go_on", why.clone())
+        });
+    }
+    Ok(exit)
+}
+
+fn video(video: Option<&Video>, end: &VideoEnd) -> Value {
+    json!({
+        "video_id": video.map(|it| &it.video_id),
+        "path": video.map(|it| it.path.to_string_lossy()),
+        "status": end.status,
+        "reason": end.reason,
+        "frames": end.frames,
+        "tracks": end.tracks,
+        "plates": end.plates,
+    })
 }

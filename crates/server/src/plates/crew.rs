@@ -180,13 +180,7 @@ impl Crew {
     }
 
     /// A reader's memory.
-    pub(super) fn lend(
-        &mut self,
-        id: WorkerId,
-        pool: u32,
-        geometry: Geometry,
-        memory: &impl AsFd,
-    ) {
+    pub(super) fn lend(&mut self, id: WorkerId, pool: u32, geometry: Geometry, memory: &impl AsFd) {
         self.tell(id, |link| {
             let lent = link.lend(pool, geometry, memory.as_fd());
             lent.map_err(|it| it.to_string())

@@ -207,9 +207,12 @@ impl<'a> Driver<'a> {
                 lease,
                 category,
                 tasks,
-            } => self.crew.give(worker, &crew::tasks(lease, category, &tasks)),
+            } => self
+                .crew
+                .give(worker, &crew::tasks(lease, category, &tasks)),
             Output::Terminate { worker } => {
-                self.crew.terminate(worker, self.settings.timing.workers_leave);
+                self.crew
+                    .terminate(worker, self.settings.timing.workers_leave);
             }
             Output::KillWorker { worker } => self.crew.kill(worker),
             Output::Checkpoint { video, state, .. } => {
@@ -296,7 +299,10 @@ impl<'a> Driver<'a> {
         let line = serde_json::to_string(letter).unwrap_or_default();
         let written = self.letters.as_mut().map(|it| writeln!(it, "{line}"));
         if !matches!(written, Some(Ok(()))) {
-            self.voice.say(Level::Error, &format!("a dead letter cannot be kept: {line}"));
+            self.voice.say(
+                Level::Error,
+                &format!("a dead letter cannot be kept: {line}"),
+            );
         }
     }
 
@@ -309,9 +315,12 @@ impl<'a> Driver<'a> {
             self.readers.next_deadline(),
             self.watcher.as_ref().and_then(Watcher::next_deadline),
         ];
-        let next = own.map(|at| self.began + at).chain(children.into_iter().flatten());
+        let next = own
+            .map(|at| self.began + at)
+            .chain(children.into_iter().flatten());
         let wait = next.min().map_or(STATUS_EVERY, |at| {
-            at.saturating_duration_since(Instant::now()).min(STATUS_EVERY)
+            at.saturating_duration_since(Instant::now())
+                .min(STATUS_EVERY)
         });
         match self.incoming.recv_timeout(wait) {
             Ok(first) => {
@@ -387,7 +396,9 @@ impl<'a> Driver<'a> {
             }
             Ask::Warn { message } => self.voice.component("scheduler", Level::Warning, &message),
             // The machine knows by itself when everything is done.
-            Ask::Idle => self.voice.component("scheduler", Level::Info, "everything is idle"),
+            Ask::Idle => self
+                .voice
+                .component("scheduler", Level::Info, "everything is idle"),
         }
     }
 
@@ -443,7 +454,10 @@ impl<'a> Driver<'a> {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "driver: for people, not for decisions")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "driver: for people, not for decisions"
+    )]
     fn refresh(&mut self) {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix = unix.unwrap_or_default().as_secs_f64();

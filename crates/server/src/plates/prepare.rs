@@ -67,18 +67,27 @@ impl Looks {
         };
         let shown = video.path.display();
         if !is_new {
-            notes.push(format!("`{shown}` has the content of another video of this run"));
+            notes.push(format!(
+                "`{shown}` has the content of another video of this run"
+            ));
             return of(Prepared::Skip, notes);
         }
         let checkpoint = self.checkpoint(&content);
         if self.force {
             drop(fs::remove_file(&checkpoint));
-            let forgotten = self.store.as_ref().map(|it| it.forget(&content, &self.settings_hash));
+            let forgotten = self
+                .store
+                .as_ref()
+                .map(|it| it.forget(&content, &self.settings_hash));
             if let Some(Err(error)) = forgotten {
-                notes.push(format!("the rows of `{shown}` stay until they are replaced: {error}"));
+                notes.push(format!(
+                    "the rows of `{shown}` stay until they are replaced: {error}"
+                ));
             }
         } else if self.is_done(&content) {
-            notes.push(format!("`{shown}` is done and unchanged: `--force` reads it again"));
+            notes.push(format!(
+                "`{shown}` is done and unchanged: `--force` reads it again"
+            ));
             return of(Prepared::Skip, notes);
         }
         let facts = VideoFacts {
@@ -94,8 +103,7 @@ impl Looks {
             let resumed = Flow::resume(facts.clone(), Arc::clone(&self.flow), &state);
             resumed.map_err(|error| notes.push(error.to_string())).ok()
         });
-        let (flow, from) =
-            resumed.unwrap_or_else(|| (Flow::new(facts, Arc::clone(&self.flow)), 0));
+        let (flow, from) = resumed.unwrap_or_else(|| (Flow::new(facts, Arc::clone(&self.flow)), 0));
         if from > 0 {
             notes.push(format!("`{shown}` goes on at frame {from}"));
         }
@@ -107,7 +115,10 @@ impl Looks {
     }
 
     fn is_done(&self, content: &str) -> bool {
-        let rows = self.store.as_ref().map(|it| it.videos(content, &self.settings_hash));
+        let rows = self
+            .store
+            .as_ref()
+            .map(|it| it.videos(content, &self.settings_hash));
         // A database that is away says nothing: the video is read once more, and its rows come out the same.
         let Some(Ok(rows)) = rows else {
             return false;

@@ -162,7 +162,11 @@ impl Readers {
     }
 
     fn events_of(&mut self, id: ReaderId) {
-        while let Some(event) = self.live.get_mut(&id).and_then(|it| it.process.next_event()) {
+        while let Some(event) = self
+            .live
+            .get_mut(&id)
+            .and_then(|it| it.process.next_event())
+        {
             if let Some(said) = self.said(id, event) {
                 let is_gone = matches!(said, ReaderSaid::Gone(_));
                 self.events.push_back(ReadersEvent::Said(id, said));
@@ -209,6 +213,9 @@ impl Readers {
             ReaderEvent::Alive(stats) => ReaderSaid::Alive {
                 decoded: stats.decoded,
             },
+            ReaderEvent::Ended(stats) if stats.status == ReaderStatus::NoMemory => {
+                ReaderSaid::NoStore(stats.reason.unwrap_or_default())
+            }
             ReaderEvent::Ended(stats) => ReaderSaid::Ended(end(*stats)),
             ReaderEvent::Gone(why) => ReaderSaid::Gone(why),
             ReaderEvent::Lost { index } => {
@@ -240,7 +247,9 @@ fn end(stats: ReaderStats) -> SourceEnd {
             ReaderStatus::Complete => SourceStatus::Complete,
             ReaderStatus::Partial => SourceStatus::Partial,
             ReaderStatus::Stopped => SourceStatus::Stopped,
-            ReaderStatus::Reading | ReaderStatus::Failed => SourceStatus::Failed,
+            ReaderStatus::Reading | ReaderStatus::Failed | ReaderStatus::NoMemory => {
+                SourceStatus::Failed
+            }
         },
         reason: stats.reason,
         decoded: stats.decoded,

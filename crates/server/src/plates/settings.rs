@@ -1,6 +1,11 @@
 //! What a run of plates is told, from all places (contract §2).
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use framerill_plates::{queue, run, store::Address};
 
 use serde_json::{Value, json};
 
@@ -23,11 +28,13 @@ pub(crate) struct Settings {
     pub(crate) max_cpu_backlog: usize,
     pub(crate) queue_soft_limit: usize,
     pub(crate) queue_hard_limit: usize,
-    pub(crate) database: Database,
+    pub(crate) database: Address,
+    /// Where videos are looked for when no path is given.
+    pub(crate) input: PathBuf,
     pub(crate) models: Option<PathBuf>,
     pub(crate) work_dir: PathBuf,
     /// Readers deliver every n-th frame.
-    pub(crate) every: u32,
+    pub(crate) every: Option<u32>,
     /// Tasks that a worker takes at once.
     pub(crate) batch: u32,
     /// Samples that a record needs.
@@ -41,48 +48,6 @@ pub(crate) struct Settings {
     pub(crate) snippet_root: PathBuf,
     /// What whoever starts it should know, a line each.
     pub(crate) notes: Vec<String>,
-}
-
-/// Where records go.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Database {
-    /// A file of SQLite's.
-    File(PathBuf),
-    /// `postgres://…`.
-    Url(String),
-}
-
-impl Database {
-    /// As the store takes it.
-    pub(crate) fn to_text(&self) -> String {
-        match self {
-            Self::File(path) => path.display().to_string(),
-            Self::Url(url) => url.clone(),
-        }
-    }
-
-    /// Without its password.
-    pub(crate) fn shown(&self) -> String {
-        match self {
-            Self::File(path) => path.display().to_string(),
-            Self::Url(url) => hide_password(url),
-        }
-    }
-}
-
-impl std::fmt::Debug for Database {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.shown())
-    }
-}
-
-fn hide_password(url: &str) -> String {
-    let hidden = url.split_once("://").and_then(|(scheme, rest)| {
-        let (login, place) = rest.split_once('@')?;
-        let (user, _) = login.split_once(':')?;
-        Some(format!("{scheme}://{user}:***@{place}"))
-    });
-    hidden.unwrap_or_else(|| url.to_owned())
 }
 
 macro_rules! names {
@@ -155,8 +120,9 @@ impl Settings {
             work_dir: from
                 .find(WORK_DIR)
                 .map_or_else(|| "framerill-plates".into(), |it| it.value.into()),
-            database: Database::File(PathBuf::new()),
-            every: number(from, EVERY, "a number of frames from 1 to 1000", 1..=1000)?.unwrap_or(1),
+            database: Address::Sqlite(PathBuf::new()),
+            input: "inputs".into(),
+            every: number(from, EVERY, "a number of frames from 1 to 1000", 1..=1000)?,
             batch: number(from, BATCH, "a number from 1 to 64", 1..=64)?.unwrap_or(1),
             min_samples: number(from, MIN_SAMPLES, "a number from 1 to 100", 1..=100)?.unwrap_or(2),
             drain_timeout: seconds(from, DRAIN, 60)?,
@@ -229,9 +195,47 @@ impl Settings {
             .hint("set it to 1 or more, or give `--workers-take-both` or `--single-process`"))
     }
 
-    /// What the log says at the start.
-    pub(crate) fn effective(&self) -> String {
-        self.to_json().to_string()
+    /// What the run machine is told.
+    pub(crate) fn to_run(&self) -> run::Settings {
+        let old = run::Settings::default();
+        run::Settings {
+            gpu_workers: if self.single_process {
+                1
+            } else {
+                self.gpu_workers
+            },
+            cpu_workers: if self.single_process {
+                0
+            } else {
+                self.cpu_workers
+            },
+            video_readers: self.video_readers,
+            max_gpu_backlog: self.max_gpu_backlog,
+            max_cpu_backlog: self.max_cpu_backlog,
+            queue: queue::Limits {
+                soft: self.queue_soft_limit,
+                hard: self.queue_hard_limit,
+                ..old.queue
+            },
+            takes_over: self.takes_both,
+            timing: run::Timing {
+                drain: self.drain_timeout,
+                task: self.max_task_time,
+                ..old.timing
+            },
+            ..old
+        }
+    }
+
+    /// The database as the store takes it.
+    pub(crate) fn database_text(&self) -> String {
+        match &self.database {
+            Address::Sqlite(file) => {
+                let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+                file.display().to_string()
+            }
+            Address::Postgres { url } => url.clone(),
+        }
     }
 
     /// Without secrets.
@@ -246,7 +250,7 @@ impl Settings {
             "max_cpu_backlog": self.max_cpu_backlog,
             "queue_soft_limit": self.queue_soft_limit,
             "queue_hard_limit": self.queue_hard_limit,
-            "db": self.database.shown(),
+            "db": self.database.to_string(),
             "models": self.models,
             "work_dir": self.work_dir,
             "every": self.every,
@@ -305,44 +309,21 @@ fn seconds(from: &mut Sources, name: Name, default: u64) -> Result<Duration, Fai
 
 /// `--db` decides; without it any `POSTGRES_*` means PostgreSQL, the rest of them by their defaults; else SQLite in the
 /// run's own folder.
-fn database(from: &mut Sources, work_dir: &std::path::Path) -> Result<Database, Failure> {
-    let port = from.parse(PG_PORT, "a port from 1 to 65535", |text| {
+fn database(from: &mut Sources, work_dir: &Path) -> Result<Address, Failure> {
+    from.parse(PG_PORT, "a port from 1 to 65535", |text| {
         text.parse::<u16>().ok().filter(|it| *it > 0)
     })?;
-    let [host, name, user, password] =
-        [PG_HOST, PG_DB, PG_USER, PG_PASSWORD.secret()].map(|it| from.find(it).map(|it| it.value));
-    if let Some(given) = from.find(DATABASE) {
-        let url = given.value.contains("://");
-        return match given.value.split_once("://") {
-            Some(("postgres" | "postgresql", _)) => Ok(Database::Url(given.value)),
-            Some(("sqlite", path)) => Ok(Database::File(path.into())),
-            _ if !url => Ok(Database::File(given.value.into())),
-            _ => Err(Failure::usage(
-                "setting",
-                format!("{} names a database of an unknown kind", given.layer),
-            )
-            .hint("give a file, or postgres://USER:PASSWORD@HOST:PORT/NAME")),
-        };
-    }
-    let is_postgres = port.is_some()
-        || [&host, &name, &user, &password]
-            .iter()
-            .any(|it| it.is_some());
-    if !is_postgres {
-        return Ok(Database::File(work_dir.join("plates.db")));
-    }
-    let or = |it: Option<String>, default: &str| it.unwrap_or_else(|| default.to_owned());
-    let escape = |text: String| {
-        percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    let given = from.find(DATABASE).map(|it| it.value);
+    let names = [PG_HOST, PG_PORT, PG_DB, PG_USER, PG_PASSWORD.secret()];
+    let set = names.map(|name| (name.contract, from.find(name).map(|it| it.value)));
+    let get = |variable: &str| {
+        let found = set.iter().find(|(name, _)| *name == Some(variable));
+        found.and_then(|(_, value)| value.clone())
     };
-    Ok(Database::Url(format!(
-        "postgres://{}:{}@{}:{}/{}",
-        escape(or(user, "dashcam")),
-        escape(or(password, "dashpass")),
-        or(host, "localhost"),
-        port.unwrap_or(5432),
-        escape(or(name, "dashcam_final")),
-    )))
+    Address::chosen(given.as_deref(), get, work_dir.join("plates.db")).map_err(|error| {
+        Failure::usage("setting", format!("`--db`: {error}"))
+            .hint("give a file, or postgres://USER:PASSWORD@HOST:PORT/NAME")
+    })
 }
 
 #[cfg(test)]
@@ -372,7 +353,7 @@ mod tests {
         assert_eq!(it.drain_timeout, Duration::from_secs(60));
         assert_eq!(
             it.database,
-            Database::File("framerill-plates/plates.db".into())
+            Address::Sqlite("framerill-plates/plates.db".into())
         );
         assert!(it.notes.is_empty(), "{:?}", it.notes);
     }
@@ -432,11 +413,13 @@ mod tests {
     #[test]
     fn any_variable_of_postgres_means_postgres_and_db_decides() {
         let it = load(&[("POSTGRES_PASSWORD", "p@ss")]).unwrap();
-        let url = "postgres://dashcam:p%40ss@localhost:5432/dashcam%5Ffinal";
-        assert_eq!(it.database.to_text(), url);
-        assert!(!it.effective().contains("p%40ss"));
+        let Address::Postgres { url } = &it.database else {
+            panic!("{:?}", it.database);
+        };
+        assert!(url.contains("dashcam:p%40ss@localhost:5432/"), "{url}");
+        assert!(!it.to_json().to_string().contains("p%40ss"));
         let it = load(&[("POSTGRES_HOST", "db"), ("FRAMERILL_DB", "x.db")]).unwrap();
-        assert_eq!(it.database, Database::File("x.db".into()));
+        assert_eq!(it.database, Address::Sqlite("x.db".into()));
         assert!(load(&[("FRAMERILL_DB", "mysql://x")]).is_err());
     }
 

@@ -32,7 +32,12 @@ impl Speed {
 }
 
 /// The same in the words that people and the scheduler see.
-pub(super) fn shown(it: &run::Snapshot, speed: &mut Speed, unix_now: f64, said: Vec<String>) -> Snapshot {
+pub(super) fn shown(
+    it: &run::Snapshot,
+    speed: &mut Speed,
+    unix_now: f64,
+    said: Vec<String>,
+) -> Snapshot {
     let counter = |name: &str| it.counters.get(name).copied().unwrap_or(0);
     let frames = counter("frames_settled");
     Snapshot {

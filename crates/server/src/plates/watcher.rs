@@ -58,7 +58,10 @@ impl Watcher {
         if incarnation != self.incarnation {
             return;
         }
-        let sent = self.link.as_ref().map(|it| it.send(snapshot, &[], SEND_WITHIN));
+        let sent = self
+            .link
+            .as_ref()
+            .map(|it| it.send(snapshot, &[], SEND_WITHIN));
         if let Some(Err(_)) = sent {
             self.link = None;
             self.child.violated("it does not read".into());
@@ -110,8 +113,9 @@ impl Watcher {
                 }
                 Update::Lifecycle(Event::Restarting { reason, .. }) => {
                     self.link = None;
-                    self.lines
-                        .push(format!("the scheduler is gone, and started again: {reason}"));
+                    self.lines.push(format!(
+                        "the scheduler is gone, and started again: {reason}"
+                    ));
                 }
                 Update::LogLine(line) => self.lines.push(line),
                 Update::Lifecycle(_) | Update::Message(..) | Update::LogLeftOut(_) => {}
