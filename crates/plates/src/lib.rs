@@ -7,7 +7,10 @@
 pub mod bbox;
 pub mod category;
 pub mod detection;
+pub mod flow;
+pub mod run;
 pub mod store;
 pub mod task;
+pub mod text;
 pub mod track;
 pub mod vote;
