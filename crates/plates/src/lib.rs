@@ -9,6 +9,7 @@ pub mod category;
 pub mod detection;
 pub mod flow;
 pub mod run;
+pub mod store;
 pub mod task;
 pub mod text;
 pub mod track;
