@@ -14,6 +14,7 @@ pub mod onnx;
 pub mod picture;
 pub mod read;
 pub mod run;
+pub mod store;
 pub mod task;
 pub mod text;
 pub mod track;
