@@ -9,6 +9,10 @@ packages=(
   libavutil-dev libc6-dev libclang-dev libswresample-dev libswscale-dev make nasm pkg-config procps python3 python3-venv util-linux
 )
 
+# What tests need beside them.
+test_packages=(postgresql)
+[ "${1:-}" != tools ] || packages+=("${test_packages[@]}")
+
 fail() {
   echo "setup: $*" >&2
   exit 3
@@ -28,6 +32,11 @@ system_packages() {
   fi
   echo "setup: installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
+  if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+    # Tests start servers of their own; the package would start one that nobody asked for.
+    mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+  fi
   # A mirror that is being updated fails once; a second failure is a real one.
   apt-get update -q || {
     echo "setup: apt-get update failed; trying once more" >&2

@@ -9,7 +9,7 @@ use framerill_tests::{bin, repository};
 use serde_json::Value;
 
 /// What a crate may use of this workspace. A new crate gets its row here and its arrow in ARCHITECTURE.md.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("framerill-media", &[]),
     ("framerill-sim", &[]),
     ("framerill-trickle", &[]),
@@ -17,6 +17,10 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("framerill-worker", &["framerill-frames", "framerill-media"]),
     // It knows nothing of pictures.
     ("framerill-supervisor", &["framerill-worker"]),
+    (
+        "framerill-plates",
+        &["framerill-frames", "framerill-media", "framerill-worker"],
+    ),
     (
         "framerill-av",
         &["framerill-frames", "framerill-media", "framerill-worker"],
@@ -26,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
         &[
             "framerill-frames",
             "framerill-media",
+            "framerill-plates",
             "framerill-supervisor",
             "framerill-trickle",
             "framerill-worker",

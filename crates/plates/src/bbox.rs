@@ -78,7 +78,7 @@ impl BBox {
             x2: self.x2.min(other.x2),
             y2: self.y2.min(other.y2),
         };
-        (it.area() > 0.0).then_some(it)
+        (self.area() > 0.0 && it.area() > 0.0).then_some(it)
     }
 
     /// Intersection over union, 0 to 1.

@@ -11,6 +11,8 @@ pub mod flow;
 pub mod ledger;
 pub mod queue;
 pub mod run;
+pub mod store;
 pub mod task;
+pub mod text;
 pub mod track;
 pub mod vote;

@@ -93,4 +93,18 @@ pub struct TrackStep {
     pub closed: Vec<u32>,
     /// The picture changed from one frame to the next as in a hard cut.
     pub is_cut: bool,
+    /// Items of earlier frames, of which nothing was known yet, that belong to tracks confirmed in this frame.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
+}
+
+/// An item of an earlier frame whose track was confirmed later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Of the item.
+    pub frame_idx: u64,
+    /// Which of that frame's items, from 0.
+    pub item: usize,
+    /// The track it belongs to.
+    pub track_id: u32,
 }

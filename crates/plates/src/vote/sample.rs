@@ -52,3 +52,24 @@ pub struct Final {
     /// All distinct texts, heaviest first.
     pub readings: Vec<Variant>,
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A reading off a plate of 120 × 40 pixels.
+    pub(crate) fn sample(frame_idx: u64, text: &str, conf: f32) -> Sample {
+        Sample {
+            frame_idx,
+            ts_ms: None,
+            car_bbox: BBox::from([0.0, 0.0, 400.0, 300.0]),
+            plate_bbox: BBox::from([100.0, 200.0, 220.0, 240.0]),
+            plate_conf: 0.8,
+            reading: Reading {
+                text: text.to_owned(),
+                conf,
+                ..Reading::default()
+            },
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The one spelling of a plate.
+
+/// Characters that a plate has at most; what comes after them is cut off.
+pub const MAX_LEN: usize = 16;
+
+/// `A`–`Z` and `0`–`9` alone: lower case is raised, all else (spaces, dashes, dots, other scripts) is left out.
+///
+/// At most [`MAX_LEN`] characters come out, however long `text` is.
+#[must_use]
+pub fn normalised(text: &str) -> String {
+    text.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|it| it.to_ascii_uppercase())
+        .take(MAX_LEN)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn separators_case_and_other_scripts_do_not_matter() {
+        assert_eq!(normalised(" ab-12·3.cd"), "AB123CD");
+        assert_eq!(normalised("京A·12345"), "A12345");
+        assert_eq!(normalised("بغداد"), "");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_out_short_and_in_the_alphabet(text in ".{0,80}") {
+            let it = normalised(&text);
+            prop_assert!(it.len() <= MAX_LEN);
+            prop_assert!(it.bytes().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()));
+            prop_assert_eq!(normalised(&it), it);
+        }
+    }
+}
