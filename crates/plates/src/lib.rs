@@ -7,6 +7,7 @@
 pub mod bbox;
 pub mod category;
 pub mod detection;
+pub mod export;
 pub mod flow;
 pub mod run;
 pub mod store;
