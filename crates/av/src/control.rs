@@ -22,6 +22,7 @@ use crate::{
     error::AvError,
     ingress::{self, report, usual_interval},
     live_session::{self, Pending, update},
+    reader_session::{self, ReaderSession},
     scale::Scaler,
     sink::SinkWriter,
     source::{Interrupt, SourceReader},
@@ -40,6 +41,7 @@ const MOST_BATCH: u32 = 16;
 #[derive(Default)]
 pub struct Media {
     opened: Option<Opened>,
+    reader: Option<ReaderSession>,
 }
 
 struct Opened {
@@ -79,7 +81,11 @@ impl Handler for Media {
                     history,
                     batch,
                 };
-                let answer = match self.attach(&stream, worker, fds, parent) {
+                let attached = match &mut self.reader {
+                    Some(reader) => one(fds).and_then(|it| reader.attach(format, it, parent)),
+                    None => self.attach(&stream, worker, fds, parent),
+                };
+                let answer = match attached {
                     Ok(()) => FromChild::Attached {
                         id,
                         stream,
@@ -89,8 +95,19 @@ impl Handler for Media {
                 };
                 parent.say(&answer);
             }
-            ToChild::Detach { id, stream, keep } => self.detach(id, stream, keep, parent),
-            ToChild::Drain { id } => return self.drain(id, parent),
+            ToChild::Detach { id, stream, keep } => match &self.reader {
+                Some(reader) => {
+                    reader.stop();
+                    parent.say(&reader_session::detached(id, stream));
+                }
+                None => self.detach(id, stream, keep, parent),
+            },
+            ToChild::Drain { id } => {
+                return match &mut self.reader {
+                    Some(reader) => reader.drain(id, parent),
+                    None => self.drain(id, parent),
+                };
+            }
             ToChild::Bye => return Handled::Leave,
             ToChild::Update {
                 id, params, check, ..
@@ -149,6 +166,21 @@ impl Media {
             )));
             return Handled::LoadFailed;
         };
+        if let Some(reader) = &plan.reader {
+            let opened = ReaderSession::open(&plan, reader, fds);
+            return match opened {
+                Ok((session, info)) => {
+                    self.reader = Some(session);
+                    parent.say(&FromChild::Ready {
+                        id,
+                        description: None,
+                        source: Some(Box::new(info)),
+                    });
+                    Handled::Done
+                }
+                Err(error) => load_failed(id, &error, parent),
+            };
+        }
         match open(plan, fds) {
             Ok((opened, pending, info)) => {
                 let stream = Arc::clone(&opened.stream);
@@ -164,15 +196,7 @@ impl Media {
                 }
                 Handled::Done
             }
-            Err(error) => {
-                let report = ErrorReport {
-                    id: Some(id),
-                    fatal: false,
-                    ..report(&error)
-                };
-                parent.say(&FromChild::Error(report));
-                Handled::LoadFailed
-            }
+            Err(error) => load_failed(id, &error, parent),
         }
     }
 
@@ -180,13 +204,11 @@ impl Media {
         &mut self,
         name: &str,
         worker: WorkerOf,
-        mut fds: Vec<OwnedFd>,
+        fds: Vec<OwnedFd>,
         parent: &Parent,
     ) -> Result<(), String> {
         let opened = self.opened.as_mut().ok_or("nothing is open")?;
-        let (Some(socket), true) = (fds.pop(), fds.is_empty()) else {
-            return Err("`attach` carries one descriptor".into());
-        };
+        let socket = one(fds)?;
         let caps = Caps::new(worker.format.unwrap_or_default(), opened.size)
             .map_err(|error| error.to_string())?;
         let joining = Joining {
@@ -298,6 +320,24 @@ impl Opened {
         };
         start("stats", tell, parent);
         Ok(())
+    }
+}
+
+fn load_failed(id: u64, error: &AvError, parent: &Parent) -> Handled {
+    let report = ErrorReport {
+        id: Some(id),
+        fatal: false,
+        ..report(error)
+    };
+    parent.say(&FromChild::Error(report));
+    Handled::LoadFailed
+}
+
+/// The descriptor of an `attach`.
+fn one(mut fds: Vec<OwnedFd>) -> Result<OwnedFd, String> {
+    match (fds.pop(), fds.is_empty()) {
+        (Some(socket), true) => Ok(socket),
+        _ => Err("`attach` carries one descriptor".into()),
     }
 }
 

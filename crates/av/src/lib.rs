@@ -2,7 +2,7 @@
 //!
 //! Two halves. Codecs: [`source`] (demux, decode), [`scale`], [`sink`] (encode, mux, remux), [`preview`], all over `ffi`.
 //! Streams: `exchange` decides which frame is where; `ingress`, `attach` and `egress` are the threads
-//! around it; [`Media`] answers the parent.
+//! around it; [`Media`] answers the parent. `reader_session` delivers a file's frames and writes nothing.
 //!
 //! Invariant: the only room that knows FFmpeg. It opens no path and no socket; every file comes as a descriptor.
 
@@ -33,6 +33,7 @@ mod mux;
 mod pace;
 pub mod preview;
 mod rate;
+mod reader_session;
 mod remux;
 mod resample;
 pub mod scale;

@@ -1,0 +1,3 @@
+//! `framerill plates`: number plates from recorded video.
+
+pub mod reader;
