@@ -8,6 +8,7 @@ pub mod bbox;
 pub mod category;
 pub mod detect;
 pub mod detection;
+pub mod export;
 pub mod flow;
 pub mod ledger;
 pub mod models;
