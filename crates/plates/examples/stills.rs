@@ -12,11 +12,10 @@ use std::{
 
 use framerill_plates::{
     bbox::BBox,
-    detect::PlateSettings,
     models::{Choice, Models},
     onnx::Provider,
     picture::Picture,
-    read::ReadSettings,
+    read::StillSettings,
 };
 
 struct Still {
@@ -126,21 +125,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..Choice::default()
     };
     let models = Models::open(&dir, choice)?;
-    let mut detector = models.plate_detector(None, PlateSettings::default())?;
-    let mut reader = models.reader(ReadSettings::default())?;
+    let mut reader = models.still_reader(StillSettings::default())?;
     let stills = stills(&images)?;
     let (mut exact, mut located, mut right, mut characters) = (0, 0, 0, 0);
     let start = Instant::now();
     for still in &stills {
         let picture = Picture::new(still.width, still.height, &still.rgb)?;
-        let whole = BBox::whole(still.width, still.height);
-        let plates = detector.detect(&[(picture, whole)])?.remove(0);
-        let plates: Vec<_> = plates.into_iter().map(|it| (picture, whole, it)).collect();
-        let readings = reader.read(&plates)?;
+        let plates = reader.read(&picture)?;
         let best = plates
             .iter()
-            .zip(&readings)
-            .map(|((.., plate), reading)| (plate.bbox.iou(&still.bbox), reading))
+            .map(|(plate, reading)| (plate.bbox.iou(&still.bbox), reading))
             .filter(|(iou, _)| *iou > 0.3)
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let text = best.map_or("", |(_, it)| &it.text);

@@ -49,6 +49,10 @@ impl Detector {
         }
     }
 
+    pub(super) fn canvas_width(&self) -> u32 {
+        self.batch.canvas().0
+    }
+
     /// What is in each of the parts, in pixels of the part, highest score first.
     pub(super) fn detect(
         &mut self,

@@ -264,8 +264,9 @@ impl Frame {
             });
         }
         for search in &self.plan.searches {
-            if let Some(seen) = search.vehicle.and_then(|it| all.get_mut(it)) {
-                seen.is_searched = true;
+            match search.vehicle {
+                Some(vehicle) => all.get_mut(vehicle).into_iter().for_each(Seen::search),
+                None => all.iter_mut().for_each(Seen::search),
             }
         }
         let mut weak = 0;
@@ -295,6 +296,7 @@ impl Frame {
             seen.item.plate_bbox = Some(read.found.bbox);
             seen.item.plate_conf = plate.conf;
             seen.corners = read.found.corners();
+            seen.search();
             let Some(reading) = read.reading.take().filter(|it| !it.text.is_empty()) else {
                 continue;
             };

@@ -281,22 +281,22 @@ mod tests {
             ids(&writes, "track_motion"),
             [
                 (0, 1),
-                (1, 1),
                 (1, 2),
-                (2, 3),
+                (1, 1),
                 (2, 2),
-                (3, 3),
+                (2, 3),
                 (3, 2),
+                (3, 3),
                 (4, 2)
             ]
         );
         let motion = &writes[1].records;
         assert_eq!(
-            (&motion[0]["is_new"], &motion[1]["age_frames"]),
+            (&motion[0]["is_new"], &motion[2]["age_frames"]),
             (&true.into(), &2.into())
         );
         assert_eq!(
-            (&motion[3]["is_new"], &motion[3]["age_frames"]),
+            (&motion[4]["is_new"], &motion[4]["age_frames"]),
             (&true.into(), &1.into())
         );
     }

@@ -11,14 +11,12 @@ use super::{
 use crate::{
     bbox::BBox,
     detection::VehicleClass,
-    track::{Item, MotionRow, TrackStep},
+    track::{Earlier, Item, MotionRow, TrackStep},
     vote::Sample,
 };
 
-/// Readings without a track that wait for one to be confirmed.
+/// Items without a track that wait for one to be confirmed.
 const MAX_ORPHANS: usize = 256;
-/// An earlier row of a track that is confirmed now is of an item if their boxes overlap by this much.
-const SAME_ITEM_IOU: f32 = 0.8;
 
 /// A vehicle, before it has a number that people see. A split makes a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,7 +24,7 @@ const SAME_ITEM_IOU: f32 = 0.8;
 pub(super) struct LineageId(pub u32);
 
 /// An item of a frame with what the tracker need not know.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Seen {
     /// As the tracker gets it.
     pub item: Item,
@@ -36,6 +34,13 @@ pub(super) struct Seen {
     pub corners: Option<[[f32; 2]; 4]>,
     /// Its reading, with crop, where it is a sample.
     pub sample: Option<Kept>,
+}
+
+impl Seen {
+    /// A plate was searched for.
+    pub(super) fn search(&mut self) {
+        self.is_searched = true;
+    }
 }
 
 /// One vehicle.
@@ -179,8 +184,9 @@ impl Lineage {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Orphan {
-    car_bbox: BBox,
-    sample: Kept,
+    at: Moment,
+    item: usize,
+    seen: Seen,
 }
 
 /// What a settled step changed.
@@ -215,6 +221,9 @@ impl Lineages {
         forget_before: u64,
     ) -> Applied {
         let mut applied = Applied::default();
+        for it in &step.earlier {
+            applied.readings += self.adopt(it);
+        }
         for row in &step.rows {
             let row_at = Moment {
                 frame_idx: row.frame_idx,
@@ -222,9 +231,6 @@ impl Lineages {
                 fps: at.fps,
             };
             let id = self.of(row.track_id, row_at, row.bbox);
-            if row.frame_idx < at.frame_idx {
-                applied.readings += self.adopt(id, row);
-            }
             if let Some(lineage) = self.open.get_mut(&id) {
                 lineage.has_rows = true;
                 lineage.velocity = [row.vx, row.vy];
@@ -232,22 +238,21 @@ impl Lineages {
             applied.rows.push((id, row.clone()));
         }
         let tracks = step.tracks.iter().copied().chain(std::iter::repeat(None));
-        for (seen, track) in seen.into_iter().zip(tracks) {
+        for (item, (seen, track)) in seen.into_iter().zip(tracks).enumerate() {
             if let Some(track) = track {
                 let id = self.of(track, at, seen.item.car_bbox);
                 applied.readings += u64::from(seen.sample.is_some());
                 if let Some(lineage) = self.open.get_mut(&id) {
                     lineage.see(at, seen);
                 }
-            } else if let Some(sample) = seen.sample {
-                let car_bbox = seen.item.car_bbox;
-                self.orphans.push_back(Orphan { car_bbox, sample });
+            } else {
+                self.orphans.push_back(Orphan { at, item, seen });
             }
         }
-        let is_old = |it: &Orphan| it.sample.sample.frame_idx < forget_before;
+        let is_old = |it: &Orphan| it.at.frame_idx < forget_before;
         while self.orphans.len() > MAX_ORPHANS || self.orphans.front().is_some_and(is_old) {
-            self.orphans.pop_front();
-            applied.unattributed += 1;
+            let orphan = self.orphans.pop_front();
+            applied.unattributed += u64::from(orphan.is_some_and(|it| it.seen.sample.is_some()));
         }
         for track in &step.closed {
             if let Some(id) = self.of_tracker.remove(track)
@@ -278,20 +283,19 @@ impl Lineages {
         LineageId(self.next)
     }
 
-    /// Gives a track that was confirmed late the reading of one of its earlier frames.
-    fn adopt(&mut self, id: LineageId, row: &MotionRow) -> u64 {
-        let is_of = |it: &Orphan| {
-            it.sample.sample.frame_idx == row.frame_idx
-                && it.car_bbox.iou(&row.bbox) >= SAME_ITEM_IOU
-        };
-        let Some(at) = self.orphans.iter().position(is_of) else {
+    /// Gives a track that was confirmed late an item of an earlier frame.
+    fn adopt(&mut self, earlier: &Earlier) -> u64 {
+        let is_it = |it: &Orphan| it.at.frame_idx == earlier.frame_idx && it.item == earlier.item;
+        let at = self.orphans.iter().position(is_it);
+        let Some(Orphan { at, seen, .. }) = at.and_then(|at| self.orphans.remove(at)) else {
             return 0;
         };
-        if let (Some(orphan), Some(lineage)) = (self.orphans.remove(at), self.open.get_mut(&id)) {
-            lineage.plates_seen += 1;
-            lineage.read(orphan.sample);
+        let readings = u64::from(seen.sample.is_some());
+        let id = self.of(earlier.track_id, at, seen.item.car_bbox);
+        if let Some(lineage) = self.open.get_mut(&id) {
+            lineage.see(at, seen);
         }
-        1
+        readings
     }
 
     /// An open vehicle.

@@ -23,6 +23,11 @@ mod video;
 mod view;
 mod voting;
 
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+
 pub use checkpoint::CheckpointError;
 pub use counts::Counts;
 pub use machine::Flow;

@@ -19,6 +19,9 @@ const OTHER_PICTURE: u32 = 20;
 /// Mean distance of luma from its mean below which a picture is blank.
 const BLANK: u32 = 3;
 
+/// A vehicle comes nearer if it grew by this factor since it was searched.
+const NEARER: f32 = 1.05;
+
 /// Why work is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Skip {
@@ -139,7 +142,7 @@ impl Planner {
             let vehicle = Some(i);
             plan.searches.push(Search { vehicle, region });
         }
-        if boxes.is_empty() {
+        if !boxes.iter().any(|it| is_searchable(it, settings)) {
             match self.skip_whole(&frame, is_blank, settings) {
                 Some(skip) => plan.skipped.push(skip),
                 None => plan.searches.push(Search {
@@ -185,7 +188,7 @@ impl Planner {
         track: Option<&View>,
         settings: &FlowSettings,
     ) -> Option<Skip> {
-        if bbox.width() < settings.min_vehicle_width {
+        if !is_searchable(bbox, settings) {
             return Some(Skip::SmallVehicle);
         }
         let track = track?;
@@ -203,7 +206,9 @@ impl Planner {
         }
         let turn = frame.seq.wrapping_add(u64::from(track.lineage.0));
         let is_turn = turn.is_multiple_of(u64::from(settings.barren_every.max(1)));
-        (track.barren >= settings.barren_after && !is_turn).then_some(Skip::Barren)
+        let is_nearer = bbox.width() > NEARER * last.bbox.width();
+        let is_barren = track.barren >= settings.barren_after && !is_nearer;
+        (is_barren && !is_turn).then_some(Skip::Barren)
     }
 
     fn skip_whole(
@@ -249,9 +254,13 @@ pub(super) fn skip_reading(
 #[must_use]
 pub(super) fn around(plate: &BBox, frame: &BBox, settings: &FlowSettings) -> BBox {
     let [x, y] = plate.centre();
-    let half = plate.width() * settings.plate_to_car / 2.0;
-    let it = BBox::from([x - half, y - half / 2.0, x + half, y + half / 2.0]);
+    let [left, up, right, down] = settings.plate_to_car.map(|it| it * plate.width());
+    let it = BBox::from([x - left, y - up, x + right, y + down]);
     it.clipped(frame).unwrap_or(*plate)
+}
+
+fn is_searchable(bbox: &BBox, settings: &FlowSettings) -> bool {
+    bbox.width() >= settings.min_vehicle_width && bbox.height() >= settings.min_vehicle_height
 }
 
 fn padded(bbox: &BBox, share: f32) -> BBox {

@@ -11,7 +11,7 @@ pub(super) const RECENT: usize = 8;
 /// Most crops of one track, those of its weightiest samples.
 pub(super) const CROPS: usize = 3;
 /// Longest crop that is kept, in characters of base64. A plate is a few thousand.
-pub(super) const CROP_CHARS: usize = 128 * 1024;
+pub(super) const CROP_CHARS: usize = 32 * 1024;
 
 /// A sample with what a vote need not see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,10 +111,15 @@ impl Samples {
         self.kept.is_empty()
     }
 
-    /// What a vote is held over.
+    /// What a vote is held over. An empty crop says that there is one: a vote calls best what can be shown.
     #[must_use]
     pub(super) fn for_vote(&self) -> Vec<Sample> {
-        self.kept.iter().map(|it| it.sample.clone()).collect()
+        let samples = self.kept.iter().map(|it| {
+            let mut sample = it.sample.clone();
+            sample.reading.crop = it.crop.as_ref().map(|_| String::new());
+            sample
+        });
+        samples.collect()
     }
 
     /// All that is kept.

@@ -16,15 +16,17 @@ pub struct FlowSettings {
     /// Rows are written this many sampled frames late; a track that turns out to be two vehicles within that time is split
     /// where the second one begins.
     pub hold: u32,
-    /// Plates are searched in vehicles at least this wide, in pixels. A plate is about a fifth of a car and is read from about 40 on.
+    /// Plates are searched in vehicles at least this wide, in pixels: a plate is about a third of a car.
     pub min_vehicle_width: f32,
+    /// And at least this high.
+    pub min_vehicle_height: f32,
     /// A vehicle's crop grows by this share of its size on each side before plates are searched in it.
     pub crop_pad: f32,
-    /// Where a frame shows no vehicle, or none of its vehicles shows a plate, its whole is searched every n-th sampled frame;
-    /// 0 for never.
+    /// Where a frame shows no vehicle of that size, its whole is searched, every n-th sampled frame; 0 for never.
     pub whole_every: u32,
-    /// A box this many times as wide as a plate (and half as many times as high as it is wide) stands for the vehicle where only a plate was found.
-    pub plate_to_car: f32,
+    /// A box stands for the vehicle where only a plate was found: from the plate's middle so many of its widths to the left, up,
+    /// to the right and down.
+    pub plate_to_car: [f32; 4],
     /// Plates less certain than this are not read, 0 to 1.
     pub min_plate_conf: f32,
     /// Plates narrower than this are not read, in pixels.
@@ -37,7 +39,8 @@ pub struct FlowSettings {
     pub unchanged_ms: f64,
     /// It has not moved if its box overlaps the searched one by at least this much (intersection over union).
     pub unchanged_iou: f32,
-    /// After this many searches without a plate a vehicle is searched in every `barren_every`-th sampled frame.
+    /// After this many searches without a plate a vehicle that does not come nearer is searched in every `barren_every`-th sampled
+    /// frame.
     pub barren_after: u32,
     /// See `barren_after`.
     pub barren_every: u32,
@@ -50,22 +53,23 @@ pub struct FlowSettings {
 impl Default for FlowSettings {
     fn default() -> Self {
         Self {
-            every: 2,
-            lag: 4,
-            hold: 64,
-            min_vehicle_width: 48.0,
-            crop_pad: 0.02,
+            every: 4,
+            lag: 3,
+            hold: 48,
+            min_vehicle_width: 60.0,
+            min_vehicle_height: 48.0,
+            crop_pad: 0.05,
             whole_every: 1,
-            plate_to_car: 4.0,
-            min_plate_conf: 0.3,
-            min_plate_width: 24.0,
-            min_reading_conf: 0.2,
-            recheck_ms: 800.0,
-            unchanged_ms: 400.0,
-            unchanged_iou: 0.95,
-            barren_after: 4,
-            barren_every: 3,
-            enough_readings: 4,
+            plate_to_car: [1.5, 1.8, 1.5, 0.8],
+            min_plate_conf: 0.25,
+            min_plate_width: 20.0,
+            min_reading_conf: 0.15,
+            recheck_ms: 480.0,
+            unchanged_ms: 250.0,
+            unchanged_iou: 0.97,
+            barren_after: 6,
+            barren_every: 2,
+            enough_readings: 6,
             smaller: 0.6,
         }
     }
@@ -78,6 +82,7 @@ impl FlowSettings {
         Self {
             every: 1,
             min_vehicle_width: 0.0,
+            min_vehicle_height: 0.0,
             min_plate_width: 0.0,
             recheck_ms: 0.0,
             unchanged_ms: 0.0,
@@ -118,10 +123,11 @@ mod tests {
         let plain = serde_json::to_value(&settings).unwrap();
         for (name, value) in plain.as_object().unwrap() {
             let mut other = plain.clone();
-            other[name] = serde_json::json!(value.as_f64().unwrap() + 1.0);
-            if value.is_u64() {
-                other[name] = serde_json::json!(value.as_u64().unwrap() + 1);
-            }
+            other[name] = match value {
+                it if it.is_u64() => serde_json::json!(it.as_u64().unwrap() + 1),
+                it if it.is_array() => serde_json::json!([0.0, 0.0, 1.0, 1.0]),
+                it => serde_json::json!(it.as_f64().unwrap() + 1.0),
+            };
             let other: FlowSettings = serde_json::from_value(other).unwrap();
             assert_ne!(hash, other.hash(&models), "{name}");
         }

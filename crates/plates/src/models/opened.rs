@@ -6,7 +6,7 @@ use super::{Check, ModelError, Registry, Role, entry::Entry, files::verified};
 use crate::{
     detect::{PlateDetector, PlateSettings, VehicleDetector, VehicleSettings},
     onnx::{Net, NetError, Provider, Runtime, Tensor, Threads},
-    read::{ReadSettings, Reader},
+    read::{ReadSettings, Reader, StillReader, StillSettings},
 };
 
 /// Which models are used and what computes them. The default: the first of each role, CUDA where it is there.
@@ -161,9 +161,38 @@ impl Models {
         Ok(PlateDetector::new(self.net(entry)?, entry, settings))
     }
 
-    /// Opens the chosen model for `ocr`.
+    /// Opens the chosen model for `ocr`, and the one for `plate` if `settings` ask for a second look.
     pub fn reader(&self, settings: ReadSettings) -> Result<Reader, ModelError> {
+        let detector = match &settings.second_look {
+            Some(it) => {
+                let settings = PlateSettings::of_second_look(it.least_score);
+                Some(self.plate_detector(None, settings)?)
+            }
+            None => None,
+        };
         let entry = self.entry(Role::Ocr)?;
-        Ok(Reader::new(self.net(entry)?, entry, settings))
+        Ok(Reader::new(self.net(entry)?, entry, settings, detector))
+    }
+
+    /// Opens what finds and reads all plates of a picture. The finer detector is the one with the largest canvas of those
+    /// whose file is there; none if the chosen one is.
+    pub fn still_reader(&self, settings: StillSettings) -> Result<StillReader, ModelError> {
+        let fast = self.plate_detector(None, PlateSettings::of_still())?;
+        let fine = match self.finer()? {
+            Some(name) => Some(self.plate_detector(Some(name), PlateSettings::of_still())?),
+            None => None,
+        };
+        let reader = self.reader(ReadSettings::of_still())?;
+        Ok(StillReader::new(fast, fine, reader, settings))
+    }
+
+    fn finer(&self) -> Result<Option<&str>, ModelError> {
+        let pixels = |it: &&Entry| it.input.width * it.input.height;
+        let least = pixels(&self.entry(Role::Plate)?);
+        let there = self
+            .registry
+            .of_role(Role::Plate)
+            .filter(|it| pixels(it) > least && self.dir.join(&it.file).is_file());
+        Ok(there.max_by_key(pixels).map(|it| &*it.name))
     }
 }

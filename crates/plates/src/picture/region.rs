@@ -20,25 +20,29 @@ impl Region {
     /// `bbox` rounded to whole pixels and clipped to `picture`; none if nothing is left, or if it is no box.
     #[must_use]
     pub fn of(bbox: &BBox, picture: &Picture<'_>) -> Option<Self> {
-        let rounded = BBox {
-            x1: bbox.x1.round_ties_even(),
-            y1: bbox.y1.round_ties_even(),
-            x2: bbox.x2.round_ties_even(),
-            y2: bbox.y2.round_ties_even(),
-        };
+        Self::rounded(bbox, picture, f32::round_ties_even)
+    }
+
+    /// The same with sides rounded down, for what is searched, not shown.
+    #[must_use]
+    pub fn inner(bbox: &BBox, picture: &Picture<'_>) -> Option<Self> {
+        Self::rounded(bbox, picture, f32::floor)
+    }
+
+    fn rounded(bbox: &BBox, picture: &Picture<'_>, by: fn(f32) -> f32) -> Option<Self> {
+        let rounded: BBox = <[f32; 4]>::from(*bbox).map(by).into();
         let it = rounded.clipped(&BBox::whole(picture.width(), picture.height()))?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "clipped to 0 and the size of a picture"
         )]
-        let whole = |it: f32| it as u32;
-        let (x, y) = (whole(it.x1), whole(it.y1));
+        let [x1, y1, x2, y2] = <[f32; 4]>::from(it).map(|it| it as u32);
         Some(Self {
-            x,
-            y,
-            width: whole(it.x2) - x,
-            height: whole(it.y2) - y,
+            x: x1,
+            y: y1,
+            width: x2 - x1,
+            height: y2 - y1,
         })
     }
 

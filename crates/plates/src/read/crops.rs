@@ -23,6 +23,7 @@ const TOP: [f32; 2] = [0.0, 0.52];
 const BOTTOM: [f32; 2] = [0.44, 1.0];
 
 /// A plate in pixels of its picture.
+#[derive(Clone, Debug)]
 pub(super) struct Placed {
     pub(super) bbox: BBox,
     corners: Option<Quad>,
@@ -59,16 +60,23 @@ fn is_plausible(quad: &Quad, bbox: &BBox) -> bool {
     quad.iter().all(is_near)
 }
 
-/// The crop of a plate as `size` pixels of `rgb24`; whether there is one.
+/// A crop of a plate.
+pub(super) struct Cut<'a> {
+    pub(super) picture: Picture<'a>,
+    pub(super) plate: &'a Placed,
+    pub(super) crop: Crop,
+    pub(super) lines: Lines,
+}
+
+/// A crop as `size` pixels of `rgb24`; whether there is one.
 pub(super) fn cut(
     resizer: &mut Resizer,
-    picture: &Picture<'_>,
-    plate: &Placed,
-    (crop, lines): (Crop, Lines),
+    it: &Cut<'_>,
     size: (u32, u32),
     rgb: &mut Vec<u8>,
 ) -> bool {
     rgb.clear();
+    let (picture, plate, crop, lines) = (&it.picture, it.plate, it.crop, it.lines);
     let corners = plate.corners.filter(|_| crop.shape == Shape::Corners);
     if corners.is_none() && lines == Lines::All {
         return cut_box(resizer, picture, &plate.bbox, crop.pad, size, rgb);

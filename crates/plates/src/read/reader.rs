@@ -1,170 +1,159 @@
 //! The stage that reads.
 
 use super::{
-    crops::{self, Lines, Placed},
-    settings::{Crop, ReadSettings},
-    slots::{Alphabet, Slots, Text},
+    crops::{Cut, Lines, Placed},
+    ocr::Ocr,
+    settings::{Crop, ReadSettings, SecondLook},
+    slots::{Slots, Text},
+    tile::tile,
 };
 use crate::{
     bbox::BBox,
+    detect::PlateDetector,
     detection::{Plate, Reading},
-    models::{Batch, Entry, entry::OutputSpec},
+    models::Entry,
     onnx::{Net, NetError},
-    picture::{Picture, Region, Resizer, sharpness},
+    picture::{Picture, Region, sharpness},
 };
 
 /// Reads plates.
 #[derive(Debug)]
 pub struct Reader {
-    net: Net,
-    batch: Batch,
+    ocr: Ocr,
+    detector: Option<PlateDetector>,
     settings: ReadSettings,
-    alphabet: Alphabet,
-    resizer: Resizer,
-    crop: Vec<u8>,
 }
 
-/// A crop that is wanted of a plate.
-struct Wanted {
-    plate: usize,
-    crop: Crop,
-    lines: Lines,
-}
-
-/// A crop that was read.
-struct Read {
-    plate: usize,
-    lines: Lines,
-    slots: Slots,
+/// What is known of a plate's text.
+#[derive(Debug)]
+pub(super) struct Looked {
+    placed: Placed,
+    lines: Vec<(Lines, Slots)>,
 }
 
 impl Reader {
-    pub(crate) fn new(net: Net, entry: &Entry, mut settings: ReadSettings) -> Self {
-        let alphabet = match &entry.output {
-            OutputSpec::Slots {
-                alphabet, empty, ..
-            } => Alphabet::new(alphabet, *empty),
-            // The registry refuses such a model for `ocr`.
-            _ => Alphabet::new("", '_'),
-        };
-        let takes_any = net.input().shape.first().is_some_and(|it| *it < 0);
-        settings.at_once = if takes_any {
-            settings.at_once.max(1)
-        } else {
-            1
-        };
+    /// `detector` searches plates anew for the second look; there is none without it.
+    pub(crate) fn new(
+        net: Net,
+        entry: &Entry,
+        settings: ReadSettings,
+        detector: Option<PlateDetector>,
+    ) -> Self {
         Self {
-            batch: Batch::new(entry.input.clone()),
-            net,
+            ocr: Ocr::new(net, entry, settings.at_once),
+            detector,
             settings,
-            alphabet,
-            resizer: Resizer::new(),
-            crop: Vec::new(),
         }
     }
 
     /// Reads each plate, which lies in a part of a picture. One that no pixel shows, or in which nothing can be read, has
-    /// an empty text.
+    /// an empty text. Several plates at once say what each says alone.
     pub fn read(
         &mut self,
         plates: &[(Picture<'_>, BBox, Plate)],
     ) -> Result<Vec<Reading>, NetError> {
+        let mut looked = self.look(plates)?;
+        for ((picture, ..), it) in plates.iter().zip(&mut looked) {
+            let Some(it) = it else { continue };
+            let weakest = self.text(it).weakest;
+            let look = self.settings.second_look.as_ref();
+            if look.is_some_and(|look| (look.from..look.below).contains(&weakest)) {
+                self.look_again(picture, it)?;
+            }
+        }
+        let readings = plates.iter().zip(&looked).map(|((picture, ..), it)| {
+            let it = it.as_ref();
+            it.map_or_else(Reading::default, |it| self.reading(picture, it))
+        });
+        Ok(readings.collect())
+    }
+
+    /// The first look: none for a plate that no pixel shows.
+    pub(super) fn look(
+        &mut self,
+        plates: &[(Picture<'_>, BBox, Plate)],
+    ) -> Result<Vec<Option<Looked>>, NetError> {
         let placed: Vec<Option<Placed>> = plates
             .iter()
             .map(|(picture, part, plate)| Placed::new(picture, part, plate))
             .collect();
-        let wanted: Vec<Wanted> = placed
-            .iter()
-            .enumerate()
-            .filter_map(|(plate, it)| Some(wanted(&self.settings, plate, it.as_ref()?)))
-            .flatten()
-            .collect();
-        let mut read = Vec::with_capacity(wanted.len());
-        for wanted in wanted.chunks(self.settings.at_once) {
-            self.some(plates, &placed, wanted, &mut read)?;
-        }
-        let mut read = read.into_iter().peekable();
-        let mut readings = Vec::with_capacity(plates.len());
+        let (mut cuts, mut of) = (Vec::new(), Vec::new());
         for (index, ((picture, ..), placed)) in plates.iter().zip(&placed).enumerate() {
-            let mut of_plate = Vec::new();
-            while let Some(it) = read.next_if(|it| it.plate == index) {
-                of_plate.push(it);
-            }
-            let text = self.text(&of_plate);
-            let region = placed.as_ref().and_then(|it| Region::of(&it.bbox, picture));
-            readings.push(Reading {
-                text: text.text,
-                conf: text.weakest,
-                chars: text.chars,
-                sharpness: region.map_or(0.0, |it| sharpness(picture, it)),
-                crop: None,
-            });
+            let Some(placed) = placed else { continue };
+            self.cuts(*picture, placed, &self.settings.crops, &mut cuts);
+            of.resize(cuts.len(), index);
         }
-        Ok(readings)
+        let slots = self.ocr.read(&cuts)?;
+        let lines: Vec<Lines> = cuts.iter().map(|it| it.lines).collect();
+        let mut looked: Vec<Option<Looked>> = placed
+            .into_iter()
+            .map(|it| {
+                let lines = Vec::new();
+                it.map(|placed| Looked { placed, lines })
+            })
+            .collect();
+        for ((index, lines), slots) in of.into_iter().zip(lines).zip(slots) {
+            if let (Some(Some(it)), Some(slots)) = (looked.get_mut(index), slots) {
+                it.lines.push((lines, slots));
+            }
+        }
+        Ok(looked)
     }
 
-    fn some(
+    /// The second look.
+    pub(super) fn look_again(
         &mut self,
-        plates: &[(Picture<'_>, BBox, Plate)],
-        placed: &[Option<Placed>],
-        wanted: &[Wanted],
-        read: &mut Vec<Read>,
+        picture: &Picture<'_>,
+        it: &mut Looked,
     ) -> Result<(), NetError> {
-        self.batch.clear();
-        let size = self.batch.canvas();
-        let mut cut = Vec::with_capacity(wanted.len());
-        for it in wanted {
-            let (Some((picture, ..)), Some(Some(placed))) =
-                (plates.get(it.plate), placed.get(it.plate))
-            else {
-                continue;
-            };
-            let what = (it.crop, it.lines);
-            if crops::cut(
-                &mut self.resizer,
-                picture,
-                placed,
-                what,
-                size,
-                &mut self.crop,
-            ) {
-                self.batch.push(&self.crop);
-                cut.push(it);
-            }
-        }
-        if cut.is_empty() {
+        let (Some(detector), Some(look)) = (&mut self.detector, &self.settings.second_look) else {
             return Ok(());
+        };
+        let anew = found_anew(detector, picture, &it.placed, look)?;
+        let mut cuts = Vec::new();
+        self.cuts(*picture, &it.placed, &look.crops, &mut cuts);
+        if let Some(anew) = &anew {
+            self.cuts(*picture, anew, &look.crops_anew, &mut cuts);
         }
-        let characters = self.alphabet.len();
-        let slots = self.batch.run(&mut self.net, |shape, numbers| {
-            let each = numbers.len() / cut.len();
-            let is_whole = shape.first().copied() == i64::try_from(cut.len()).ok()
-                && each > 0
-                && each.is_multiple_of(characters);
-            is_whole.then(|| -> Vec<_> {
-                let all = numbers.chunks_exact(each);
-                all.map(|it| Slots(it.to_vec())).collect()
-            })
-        })?;
-        let slots = slots.ok_or_else(|| NetError::Run {
-            file: self.net.file().to_owned(),
-            reason: "what came out has not the sides that it said before".to_owned(),
-        })?;
-        read.extend(cut.into_iter().zip(slots).map(|(it, slots)| Read {
-            plate: it.plate,
-            lines: it.lines,
-            slots,
-        }));
+        let slots = self.ocr.read(&cuts)?;
+        let lines: Vec<_> = cuts.iter().map(|it| it.lines).collect();
+        let more = lines.into_iter().zip(slots);
+        it.lines
+            .extend(more.filter_map(|(lines, slots)| Some((lines, slots?))));
         Ok(())
     }
 
+    /// All lines at once, and each of two lines where there may be two.
+    fn cuts<'a>(
+        &self,
+        picture: Picture<'a>,
+        plate: &'a Placed,
+        crops: &[Crop],
+        cuts: &mut Vec<Cut<'a>>,
+    ) {
+        let most = self.settings.two_lines_from * plate.bbox.width();
+        let may_be_two = plate.lines == 2 || plate.bbox.height() > most;
+        let lines: &[Lines] = if may_be_two {
+            &[Lines::All, Lines::Top, Lines::Bottom]
+        } else {
+            &[Lines::All]
+        };
+        for &lines in lines {
+            cuts.extend(crops.iter().map(|&crop| Cut {
+                picture,
+                plate,
+                crop,
+                lines,
+            }));
+        }
+    }
+
     /// What a plate's crops come to. Two lines are taken if both are read, and surer than all at once.
-    fn text(&self, read: &[Read]) -> Text {
+    pub(super) fn text(&self, it: &Looked) -> Text {
         let of = |lines: Lines| {
-            let of_lines = read.iter().filter(|it| it.lines == lines);
-            let all: Vec<_> = of_lines.map(|it| it.slots.clone()).collect();
-            let slots = Slots::combined(&all, self.alphabet.len(), self.settings.combine);
-            slots.map_or_else(Text::default, |it| it.text(&self.alphabet))
+            let of_lines = it.lines.iter().filter(|it| it.0 == lines);
+            let slots = Slots::pooled(of_lines.map(|it| &it.1), self.settings.pool);
+            slots.map_or_else(Text::default, |it| it.text(self.ocr.alphabet()))
         };
         let (whole, top, bottom) = (of(Lines::All), of(Lines::Top), of(Lines::Bottom));
         let weakest = top.weakest.min(bottom.weakest);
@@ -177,21 +166,44 @@ impl Reader {
             weakest,
         }
     }
+
+    pub(super) fn reading(&self, picture: &Picture<'_>, it: &Looked) -> Reading {
+        let text = self.text(it);
+        let region = Region::of(&it.placed.bbox, picture);
+        Reading {
+            text: text.text,
+            conf: text.weakest,
+            chars: text.chars,
+            sharpness: region.map_or(0.0, |it| sharpness(picture, it)),
+            crop: None,
+        }
+    }
 }
 
-/// All lines at once, and each of two lines where there may be two.
-fn wanted(settings: &ReadSettings, plate: usize, placed: &Placed) -> Vec<Wanted> {
-    let most = settings.two_lines_from * placed.bbox.width();
-    let may_be_two = placed.lines == 2 || placed.bbox.height() > most;
-    let lines: &[Lines] = if may_be_two {
-        &[Lines::All, Lines::Top, Lines::Bottom]
-    } else {
-        &[Lines::All]
-    };
-    let crops = &settings.crops;
-    let each = |lines: &Lines| {
-        let lines = *lines;
-        crops.iter().map(move |&crop| Wanted { plate, crop, lines })
-    };
-    lines.iter().flat_map(each).collect()
+impl Looked {
+    /// In pixels of the picture.
+    pub(super) fn bbox(&self) -> &BBox {
+        &self.placed.bbox
+    }
+
+    /// Another look at the same plate.
+    pub(super) fn take(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+    }
+}
+
+/// The same plate as the detector sees it in a tile.
+fn found_anew(
+    detector: &mut PlateDetector,
+    picture: &Picture<'_>,
+    plate: &Placed,
+    look: &SecondLook,
+) -> Result<Option<Placed>, NetError> {
+    let part = tile(&plate.bbox, picture, detector.canvas_width(), look);
+    let found = detector.detect(&[(*picture, part)])?;
+    let same = found.into_iter().flatten().find(|it| {
+        let bbox = it.bbox.moved(part.x1, part.y1);
+        bbox.iou(&plate.bbox) > look.least_overlap
+    });
+    Ok(same.and_then(|it| Placed::new(picture, &part, &it)))
 }

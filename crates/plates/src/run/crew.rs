@@ -41,10 +41,8 @@ pub(super) struct Worker {
     pub(super) is_stale: bool,
     /// It was killed, and is not gone yet.
     pub(super) is_killed: bool,
-    /// Loads that failed since one succeeded.
-    load_failures: u32,
-    /// It may not take anything before.
-    pub(super) pauses_until: Option<Duration>,
+    /// What it could not load.
+    pub(super) cannot: BTreeMap<Category, Cannot>,
     /// No process will sit here again.
     pub(super) is_lost: bool,
 }
@@ -64,8 +62,7 @@ impl Worker {
             joins: 0,
             is_stale: false,
             is_killed: false,
-            load_failures: 0,
-            pauses_until: None,
+            cannot: BTreeMap::new(),
             is_lost: false,
         }
     }
@@ -81,17 +78,40 @@ impl Worker {
     }
 
     /// The pause after one more load that failed.
-    pub(super) fn load_failed(&mut self, now: Duration) -> Duration {
-        let pause = Duration::from_secs(1 << self.load_failures.min(5)).min(LONGEST_PAUSE);
-        self.load_failures += 1;
-        self.pauses_until = Some(now + pause);
+    pub(super) fn load_failed(&mut self, now: Duration, category: Category) -> Duration {
+        let cannot = self.cannot.entry(category).or_default();
+        let pause = Duration::from_secs(1 << cannot.failures.min(5)).min(LONGEST_PAUSE);
+        cannot.failures += 1;
+        cannot.until = Some(now + pause);
         self.state = WorkerState::Waiting;
         pause
     }
 
-    pub(super) fn load_succeeded(&mut self) {
-        self.load_failures = 0;
+    /// What it may be given.
+    pub(super) fn categories(&self) -> impl Iterator<Item = Category> + Clone {
+        let pauses = |it: &Category| self.cannot.get(it).is_some_and(|it| it.until.is_some());
+        self.takes.categories().filter(move |it| !pauses(it))
     }
+
+    /// Pauses that are over are over.
+    pub(super) fn look(&mut self, now: Duration) {
+        for it in self.cannot.values_mut() {
+            it.until.take_if(|until| *until <= now);
+        }
+        let pauses = self.cannot.values().any(|it| it.until.is_some());
+        if self.state == WorkerState::Waiting && !pauses {
+            self.state = WorkerState::Idle;
+        }
+    }
+}
+
+/// A category that a worker could not load.
+#[derive(Debug, Default)]
+pub(super) struct Cannot {
+    /// In a row.
+    failures: u32,
+    /// It is not to try before.
+    pub(super) until: Option<Duration>,
 }
 
 /// Tasks in the hands of one worker.
@@ -160,13 +180,9 @@ impl Crew {
         }
     }
 
-    /// Workers that may be given something at `now`, the one that has asked longest first.
-    pub(super) fn asking(&self, now: Duration) -> Vec<WorkerId> {
-        let may = |id: &&WorkerId| {
-            let worker = self.workers.get(*id);
-            worker.is_some_and(|it| it.pauses_until.is_none_or(|until| until <= now))
-        };
-        self.asking.values().filter(may).copied().collect()
+    /// Workers that ask, the one that has asked longest first.
+    pub(super) fn asking(&self) -> Vec<WorkerId> {
+        self.asking.values().copied().collect()
     }
 
     /// Workers with a process that do work of this class.
@@ -190,7 +206,6 @@ impl Crew {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.lease = Some(lease);
             worker.state = WorkerState::Busy;
-            worker.pauses_until = None;
         }
         self.leases.insert(
             lease,
@@ -223,7 +238,7 @@ impl Crew {
         worker.state = WorkerState::Dead;
         worker.is_killed = false;
         worker.is_stale = false;
-        worker.pauses_until = None;
+        worker.cannot.clear();
         let lease = worker.lease.take()?;
         self.leases.remove(&lease)
     }
@@ -240,8 +255,11 @@ impl Crew {
         *failures > 2 && now.saturating_sub(*since) > too_long
     }
 
-    pub(super) fn has_loaded(&mut self, category: Category) {
+    pub(super) fn has_loaded(&mut self, id: WorkerId, category: Category) {
         self.cannot_load.remove(&category);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.cannot.remove(&category);
+        }
     }
 
     /// A class that nobody can work for any more.

@@ -180,7 +180,7 @@ impl<F: VideoFlow> Machine<F> {
     }
 
     fn cut_drain(&mut self, now: Duration, reason: String) {
-        let unfinished = self.tasks.all().len();
+        let unfinished = self.tasks.len();
         self.log(Event::DrainCut { reason, unfinished });
         for reader in self.readers.live.keys().copied().collect::<Vec<_>>() {
             self.kill_reader(now, reader, "the run ends".into());
@@ -226,11 +226,12 @@ impl<F: VideoFlow> Machine<F> {
             return;
         }
         self.phase = Phase::Finished;
-        let unfinished = self.tasks.all().into_iter().map(|it| Unfinished {
-            task: it.task.id,
-            category: it.task.category,
-            video_id: it.task.video_id.clone(),
-            frame_idx: it.task.frame_idx,
+        self.crew.leases.clear();
+        let unfinished = self.tasks.abandon().into_iter().map(|it| Unfinished {
+            task: it.id,
+            category: it.category,
+            video_id: it.video_id.clone(),
+            frame_idx: it.frame_idx,
         });
         let unfinished: Vec<_> = unfinished.collect();
         for video in self.videos.all_open() {

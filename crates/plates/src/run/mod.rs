@@ -29,6 +29,8 @@ mod reading;
 mod settings;
 mod snapshot;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod videos;
 mod working;
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ids::VideoNo, input::Takes, overflow::Overflow};
+use super::{ids::VideoNo, overflow::Overflow};
 use crate::{
     category::{Category, Class},
     flow::{Key, NewTask},
@@ -100,16 +100,15 @@ impl Tasks {
         true
     }
 
-    /// Up to `max` tasks of one category; none if nothing waits. `workers` is how many there are of each class. A task with
+    /// Up to `max` tasks of one of these categories; none if nothing waits. `workers` is how many there are of each class. A task with
     /// which a worker died is taken alone: if it kills again, nothing else is to blame.
     pub(super) fn take(
         &mut self,
         now: Duration,
-        takes: Takes,
+        categories: impl Iterator<Item = Category> + Clone,
         max: usize,
         workers: [usize; 2],
     ) -> Option<(Category, Vec<TaskId>)> {
-        let categories = Category::ALL.into_iter().filter(|it| takes.has(it.class()));
         let category = self.queue.choose(now, categories)?;
         // What waits is shared out among the workers that may take it.
         let workers = workers[category.class() as usize].max(1);
@@ -227,10 +226,22 @@ impl Tasks {
         self.open.is_empty()
     }
 
-    /// All that are open, by id.
-    pub(super) fn all(&self) -> Vec<&Open> {
-        let mut all: Vec<_> = self.open.values().collect();
-        all.sort_unstable_by_key(|it| it.task.id);
+    /// Tasks that have no outcome yet.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Gives every open task up, and lets go of its frame. By id.
+    pub(super) fn abandon(&mut self) -> Vec<Arc<Task>> {
+        let mut all: Vec<_> = self.open.drain().map(|(_, it)| it.task).collect();
+        all.sort_unstable_by_key(|it| it.id);
+        for slot in all.iter().filter_map(|it| it.frame) {
+            self.release(slot);
+        }
+        self.queue = CentralTaskQueue::new(*self.queue.limits());
+        self.overflow = Overflow::default();
+        self.delayed.clear();
+        self.delayed_of = Default::default();
         all
     }
 

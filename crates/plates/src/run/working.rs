@@ -103,12 +103,13 @@ impl<F: VideoFlow> Machine<F> {
         }
         let workers = [Class::Gpu, Class::Cpu].map(|class| self.crew.of_class(class));
         let mut has_given = false;
-        for id in self.crew.asking(now) {
+        for id in self.crew.asking() {
             let Some(worker) = self.crew.workers.get(&id) else {
                 continue;
             };
             let max = worker.wants.unwrap_or(1) as usize;
-            let Some((category, ids)) = self.tasks.take(now, worker.takes, max, workers) else {
+            let Some((category, ids)) = self.tasks.take(now, worker.categories(), max, workers)
+            else {
                 continue;
             };
             let tasks: Vec<Arc<Task>> = ids.iter().filter_map(|it| self.tasks.begun(*it)).collect();
@@ -139,7 +140,7 @@ impl<F: VideoFlow> Machine<F> {
         let Some(lease) = self.crew.end_lease(id, lease) else {
             return self.odd(format!("{id} told of lease {}, which it has not", lease.0));
         };
-        self.crew.has_loaded(lease.category);
+        self.crew.has_loaded(id, lease.category);
         let mut outcomes: HashMap<_, _> = outcomes
             .into_iter()
             .map(|it| (it.task, it.result))
@@ -187,7 +188,6 @@ impl<F: VideoFlow> Machine<F> {
             });
         }
         if let Some(worker) = self.crew.workers.get_mut(&worker) {
-            worker.load_succeeded();
             worker.done += 1;
         }
         match &result {
@@ -266,7 +266,7 @@ impl<F: VideoFlow> Machine<F> {
         self.counters.load_failures += 1;
         let category = lease.category;
         let pause = match self.crew.workers.get_mut(&id) {
-            Some(worker) if worker.has_joined() => worker.load_failed(now),
+            Some(worker) if worker.has_joined() => worker.load_failed(now, category),
             _ => Duration::ZERO,
         };
         let too_long = self.settings.timing.cannot_load;
@@ -356,12 +356,7 @@ impl<F: VideoFlow> Machine<F> {
         let mut stale = Vec::new();
         let mut hung = Vec::new();
         for (id, worker) in &mut self.crew.workers {
-            if worker.pauses_until.is_some_and(|until| until <= now) {
-                worker.pauses_until = None;
-                if worker.state == WorkerState::Waiting {
-                    worker.state = WorkerState::Idle;
-                }
-            }
+            worker.look(now);
             if !worker.has_joined() {
                 continue;
             }
@@ -412,7 +407,7 @@ impl<F: VideoFlow> Machine<F> {
                 lease
                     .filter(|_| may_be_killed && worker.state != WorkerState::Loading)
                     .map(|it| it.deadline(timing.task)),
-                worker.pauses_until,
+                worker.cannot.values().filter_map(|it| it.until).min(),
             ]
             .into_iter()
             .flatten()
