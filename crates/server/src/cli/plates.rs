@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Args, Subcommand};
+use framerill_plates::store::Selection;
 
 use crate::{
     exit::Exit,
     failure::Failure,
-    plates::{self, Asked},
+    plates::{self, Asked, models, records},
 };
 
 /// Read number plates off videos: one record for every vehicle with a readable plate.
@@ -29,6 +30,106 @@ enum PlatesCommand {
     Run(Box<Run>),
     /// Say how the run in a work directory stands
     Status(Status),
+    /// Find vehicles by plate
+    Search(Search),
+    /// Write records as a file that others read
+    Export(Export),
+    /// Take a plate out of the database, for good
+    Erase(Erase),
+    /// Name models, and say whether they are there
+    #[command(subcommand)]
+    Models(ModelsCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelsCommand {
+    /// Name every model with its licence, and whether its file is there
+    List(Models),
+    /// Say whether every file that a run needs is there and is the one that was declared
+    Check(Models),
+}
+
+/// Models of a folder.
+#[derive(Debug, Args)]
+struct Models {
+    /// Folder with model files
+    #[arg(long, value_name = "DIR", env = "FRAMERILL_MODELS")]
+    models: Option<PathBuf>,
+    /// One JSON array on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which database.
+#[derive(Debug, Args)]
+struct Place {
+    /// File of SQLite's or postgres:// URL [default: plates.db in the work directory] [env: FRAMERILL_DB]
+    #[arg(long, value_name = "URL")]
+    db: Option<String>,
+    /// The run's own folder [default: framerill-plates] [env: FRAMERILL_WORK_DIR]
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<String>,
+    /// Configuration file [default: framerill.toml in this folder, where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Find vehicles by plate.
+#[derive(Debug, Args)]
+struct Search {
+    /// What is looked for; without it the newest ones are shown
+    plate: Option<String>,
+    /// similar, exact, substring, or look-alike (0/O, 1/I, 5/S, 8/B and 2/Z are one)
+    #[arg(long, value_name = "HOW", default_value = "similar", value_parser = records::how)]
+    how: framerill_plates::store::search::How,
+    /// Show so many
+    #[arg(long, value_name = "N", default_value_t = 25)]
+    limit: u32,
+    /// Leave out so many first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    offset: u32,
+    /// In this video alone
+    #[arg(long, value_name = "ID")]
+    video_id: Option<String>,
+    /// One JSON array on stdout
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Write records as a file that others read.
+#[derive(Debug, Args)]
+struct Export {
+    /// jsonl, csv, parquet, geojson or gpx
+    #[arg(short, long, value_name = "FORMAT", default_value = "jsonl", value_parser = records::format)]
+    format: framerill_plates::export::Format,
+    /// vehicles, tracks, track_motion, videos or video_summary
+    #[arg(long, value_name = "TABLE", default_value = "vehicles")]
+    table: String,
+    /// Of this video alone
+    #[arg(long, value_name = "ID")]
+    video_id: Option<String>,
+    /// With pictures of plates
+    #[arg(long)]
+    crops: bool,
+    /// File to write [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Take a plate out of the database, for good.
+#[derive(Debug, Args)]
+struct Erase {
+    /// Whole; case and separators do not count
+    plate: String,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// Read number plates off videos, and end.
@@ -175,11 +276,48 @@ struct Status {
     json: bool,
 }
 
+impl From<Place> for records::Place {
+    fn from(it: Place) -> Self {
+        let flags = [("--db", it.db), ("--work-dir", it.work_dir)].into_iter();
+        Self {
+            flags: flags
+                .filter_map(|(flag, value)| Some((flag, value?)))
+                .collect(),
+            config: it.config,
+        }
+    }
+}
+
 impl Plates {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self.command {
             Some(PlatesCommand::Run(run)) => run.run(),
             Some(PlatesCommand::Status(status)) => plates::status(&status.work_dir, status.json),
+            Some(PlatesCommand::Search(it)) => {
+                let search = framerill_plates::store::search::Search {
+                    text: it.plate,
+                    how: it.how,
+                    limit: it.limit,
+                    offset: it.offset,
+                    video_id: it.video_id,
+                };
+                records::search(it.place.into(), &search, it.json)
+            }
+            Some(PlatesCommand::Export(it)) => {
+                let selection = Selection {
+                    video_id: it.video_id,
+                    with_crop: it.crops,
+                    ..Selection::of(&it.table)
+                };
+                records::export(it.place.into(), &selection, it.format, it.output.as_deref())
+            }
+            Some(PlatesCommand::Erase(it)) => records::erase(it.place.into(), &it.plate, it.json),
+            Some(PlatesCommand::Models(ModelsCommand::List(it))) => {
+                models::list(it.models.as_deref(), it.json)
+            }
+            Some(PlatesCommand::Models(ModelsCommand::Check(it))) => {
+                models::check(it.models.as_deref(), it.json)
+            }
             None => self.run.run(),
         }
     }

@@ -24,6 +24,7 @@ use super::{
     driver::{Driver, Plan},
     inputs::{self, Inputs, Video},
     logs::Level,
+    models::FOLDER,
     prepare::Looks,
     settings::Settings,
     snapshot::Snapshot,
@@ -167,7 +168,7 @@ fn models(settings: &Settings) -> Result<Models, Failure> {
     let refused = |error: framerill_plates::models::ModelError| {
         Failure::cannot_start("models", error.to_string())
     };
-    let folder = settings.models.as_deref().unwrap_or(Path::new("models"));
+    let folder = settings.models.as_deref().unwrap_or(Path::new(FOLDER));
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let models = Models::open(&folder, Choice::default()).map_err(refused)?;
     models

@@ -153,7 +153,8 @@ pub(crate) fn redraw(
     if before > 0 {
         write!(text, "\u{1b}[{before}A").ok();
     }
-    text.push_str("\r\u{1b}[J");
+    // Lines that are too wide are cut, not wrapped: the next picture finds its place again.
+    text.push_str("\r\u{1b}[J\u{1b}[?7l");
     for line in &lines[..shown] {
         // What is shown came out of names of files.
         let plain = line
@@ -162,6 +163,7 @@ pub(crate) fn redraw(
         text.extend(plain.take(width.saturating_sub(1).max(1)));
         text.push('\n');
     }
+    text.push_str("\u{1b}[?7h");
     (text, shown)
 }
 
@@ -304,7 +306,7 @@ backlog=vehicle_yolo=64,plate_yolo=6 backed_up=ocr,vehicle_yolo active=vehicle_y
     fn a_picture_takes_the_place_of_the_last_one_and_fits_the_terminal() {
         let lines: Vec<String> = ["long\u{1b}[2Jline", "b", "c"].map(String::from).into();
         let (first, shown) = redraw(0, &lines, 6, 3);
-        assert_eq!((first.as_str(), shown), ("\r\u{1b}[Jlong \nb\n", 2));
+        assert_eq!((first.as_str(), shown), ("\r\u{1b}[J\u{1b}[?7llong \nb\n\u{1b}[?7h", 2));
         let (second, shown) = redraw(2, &lines[..1], 80, 24);
         assert!(second.starts_with("\u{1b}[2A\r\u{1b}[J"), "{second:?}");
         assert_eq!(shown, 1);

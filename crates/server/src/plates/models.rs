@@ -1,0 +1,67 @@
+//! `framerill plates models`: what is needed, and whether it is there.
+
+use std::path::Path;
+
+use framerill_plates::models::{Check, Choice, Entry, ModelError, Models};
+use serde_json::{Value, json};
+
+use crate::{exit::Exit, failure::Failure, terminal};
+
+/// Where models are looked for when no folder is named.
+pub(super) const FOLDER: &str = "models";
+
+fn open(folder: Option<&Path>) -> Result<Models, Failure> {
+    let folder = folder.unwrap_or(Path::new(FOLDER));
+    let refused = |error: ModelError| Failure::cannot_start("models", error.to_string());
+    Models::open(folder, Choice::default()).map_err(refused)
+}
+
+/// Names all models.
+pub(crate) fn list(folder: Option<&Path>, as_json: bool) -> Result<Exit, Failure> {
+    let models = open(folder)?;
+    let of = |it: &Entry| (it.clone(), models.check(it));
+    let all: Vec<_> = models.registry().entries().iter().map(of).collect();
+    tell(&all, as_json);
+    Ok(Exit::Done)
+}
+
+/// Says whether every file is there and is the one that was declared.
+pub(crate) fn check(folder: Option<&Path>, as_json: bool) -> Result<Exit, Failure> {
+    let models = open(folder)?;
+    let of = |it: &Entry| (it.clone(), models.check(it));
+    let all: Vec<_> = models.registry().entries().iter().map(of).collect();
+    tell(&all, as_json);
+    let refused = |error: ModelError| Failure {
+        is_reported: as_json,
+        ..Failure::cannot_start("models", error.to_string())
+    };
+    models.verify().map_err(refused)?;
+    Ok(Exit::Done)
+}
+
+fn tell(all: &[(Entry, Check)], as_json: bool) {
+    let word = |it: &Check| match it {
+        Check::Good => "good".to_owned(),
+        Check::Missing => "missing".to_owned(),
+        Check::Bad(why) => format!("bad: {why}"),
+    };
+    if as_json {
+        let of = |(it, check): &(Entry, Check)| -> Value {
+            json!({
+                "name": it.name, "role": it.role, "file": it.file, "licence": it.licence,
+                "source": it.source, "urls": it.urls, "sha256": it.sha256, "check": word(check),
+            })
+        };
+        return terminal::answer_json(&all.iter().map(of).collect::<Vec<_>>());
+    }
+    for (it, check) in all {
+        terminal::answer(format_args!(
+            "{:<20} {:<8} {:<28} {:<8} {}",
+            it.name,
+            it.role,
+            it.file,
+            word(check),
+            it.licence
+        ));
+    }
+}

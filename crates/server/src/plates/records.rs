@@ -1,0 +1,157 @@
+//! What becomes of records after a run: searched, exported, erased.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use framerill_plates::{
+    export::{self, Format},
+    store::{
+        Options, Selection, Store, StoreError,
+        search::{Hit, How, Search},
+    },
+};
+use serde_json::{Value, json};
+
+use super::{config, settings::Settings};
+use crate::{exit::Exit, failure::Failure, serve, terminal};
+
+const OUTBOX: &str = "outbox";
+
+/// Which database.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// `--db` and `--work-dir`, by their names.
+    pub(crate) flags: BTreeMap<&'static str, String>,
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Place {
+    /// Opens the database that a run with the same settings writes into.
+    fn open(self) -> Result<Store, Failure> {
+        let mut sources = serve::sources(self.flags, true)?;
+        sources.file = config::read(self.config.as_deref())?;
+        let settings = Settings::load(sources)?;
+        let outbox = settings.work_dir.join(OUTBOX);
+        let options = Options {
+            outbox: outbox.is_dir().then_some(outbox),
+            ..Options::new(settings.database.clone())
+        };
+        if let framerill_plates::store::Address::Sqlite(file) = &settings.database
+            && !file.exists()
+        {
+            let text = format!("there is no database `{}` yet", file.display());
+            return Err(Failure::usage("database", text)
+                .hint("run `framerill plates run` first, or name it with `--db` or `--work-dir`"));
+        }
+        Store::open(options).map_err(|it| failed(&it))
+    }
+}
+
+fn failed(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Query(_) | StoreError::UnknownTable(_) => {
+            Failure::usage("query", error.to_string())
+        }
+        _ => Failure::cannot_start("database", error.to_string()),
+    }
+}
+
+/// Prints vehicles by plate.
+pub(crate) fn search(place: Place, search: &Search, as_json: bool) -> Result<Exit, Failure> {
+    let hits = place.open()?.search(search).map_err(|it| failed(&it))?;
+    if as_json {
+        let of = |it: &Hit| json!({"similarity": it.similarity, "sightings": it.sightings, "record": it.record});
+        terminal::answer_json(&hits.iter().map(of).collect::<Vec<_>>());
+        return Ok(Exit::Done);
+    }
+    let text = |it: &Hit, name: &str| match it.record.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => "-".to_owned(),
+        Some(value) => value.to_string(),
+    };
+    for it in &hits {
+        terminal::answer(format_args!(
+            "{:<10} {:.2}  {} frame {}  track {}  conf {}  seen {}",
+            text(it, "final_plate"),
+            it.similarity,
+            text(it, "video_id"),
+            text(it, "frame_idx"),
+            text(it, "track_id"),
+            text(it, "plate_confidence"),
+            it.sightings
+        ));
+    }
+    if hits.is_empty() {
+        terminal::tell("framerill: no vehicle has such a plate");
+    }
+    Ok(Exit::Done)
+}
+
+/// How a text is compared, by name.
+pub(crate) fn how(name: &str) -> Result<How, String> {
+    Ok(match name {
+        "similar" => How::Similar,
+        "exact" => How::Exact,
+        "substring" => How::Substring,
+        "look-alike" => How::LookAlike,
+        _ => return Err("use one of similar, exact, substring, look-alike".into()),
+    })
+}
+
+/// A format by name.
+pub(crate) fn format(name: &str) -> Result<Format, String> {
+    name.parse().map_err(|it: export::UnknownFormat| it.to_string())
+}
+
+/// Writes the records of a table.
+pub(crate) fn export(
+    place: Place,
+    selection: &Selection,
+    format: Format,
+    out: Option<&Path>,
+) -> Result<Exit, Failure> {
+    let store = place.open()?;
+    let done = match out {
+        None => export::export(&store, selection, format, io::stdout()),
+        Some(path) => {
+            let file = File::create(path).map_err(|error| {
+                Failure::usage("output", format!("cannot write `{}`: {error}", path.display()))
+            })?;
+            let mut file = BufWriter::new(file);
+            let done = export::export(&store, selection, format, &mut file);
+            file.flush().map_err(export::ExportError::Write).and(done)
+        }
+    };
+    let done = done.map_err(|error| match &error {
+        export::ExportError::Store(it) => failed(it),
+        export::ExportError::NoPlaces { .. } => Failure::usage("format", error.to_string()),
+        export::ExportError::Write(_) => Failure::failed("output", error.to_string()),
+    })?;
+    let mut line = format!("framerill: {} records", done.written);
+    if done.without_place > 0 {
+        line += &format!(", {} more have no place", done.without_place);
+    }
+    terminal::tell(line);
+    Ok(Exit::Done)
+}
+
+/// Takes a plate out.
+pub(crate) fn erase(place: Place, plate: &str, as_json: bool) -> Result<Exit, Failure> {
+    let done = place.open()?.erase(plate).map_err(|it| failed(&it))?;
+    if as_json {
+        terminal::answer(json!({
+            "vehicles": done.vehicles, "tracks": done.tracks,
+            "readings": done.readings, "waiting": done.waiting,
+        }));
+    } else {
+        terminal::answer(format_args!(
+            "erased {} vehicles, {} rows of tracks, {} readings, {} rows that waited",
+            done.vehicles, done.tracks, done.readings, done.waiting
+        ));
+    }
+    Ok(Exit::Done)
+}

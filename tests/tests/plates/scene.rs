@@ -1,0 +1,214 @@
+//! A folder with videos, a work directory, and runs over them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use framerill_plates::{
+    onnx,
+    store::{Address, Options, Record, Store},
+};
+use framerill_tests::{bin, material, process, repository, skip, wait_for, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A run of a short clip, on a machine that is busy with other tests.
+pub const LONGEST: Duration = Duration::from_secs(240);
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// A folder of its own: `in/` for videos, `work/` for the run.
+pub struct Scene {
+    folder: TempDir,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The one object on stdout.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(self.stdout.trim())
+            .unwrap_or_else(|error| panic!("{error}: {} / {}", self.stdout, self.stderr))
+    }
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        fs::create_dir(folder.path().join("in")).expect("a folder");
+        Self { folder }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Adds a clip of the material under another name.
+    pub fn clip(&self, material: &Path, clip: &str, name: &str) {
+        let from = material.join("video").join(clip);
+        fs::copy(&from, self.path("in").join(name)).expect("the clip is there");
+    }
+
+    /// A command without the settings of whoever runs the tests.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(bin("framerill"));
+        command
+            .arg("plates")
+            .args(args)
+            .current_dir(self.folder.path())
+            .env("VIRTUAL_ENV", repository().join(".venv"))
+            .stdin(Stdio::null());
+        for (name, _) in std::env::vars() {
+            let is_setting = ["POSTGRES_", "NUM_", "QUEUE_", "MAX_"];
+            if is_setting.iter().any(|it| name.starts_with(it)) {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn plates(&self, args: &[&str]) -> Ended {
+        ended(self.start(args))
+    }
+
+    /// Starts a command; its words go to files that [`ended`] reads.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let name = format!("{}", std::process::id());
+        let unique = fs::read_dir(self.folder.path()).map_or(0, Iterator::count);
+        let words = ["out", "err"].map(|it| self.path(&format!("{name}-{unique}.{it}")));
+        let files = [&words[0], &words[1]].map(|it| fs::File::create(it).expect("a file"));
+        let [out, err] = files;
+        let child = self.command(args).stdout(out).stderr(err).spawn();
+        Running {
+            child: child.expect("it starts"),
+            words,
+        }
+    }
+
+    /// Runs over `in/` with few processes.
+    pub fn run(&self, material: &Path, more: &[&str]) -> Ended {
+        ended(self.begin(material, more))
+    }
+
+    pub fn begin(&self, material: &Path, more: &[&str]) -> Running {
+        let models = material.join("models");
+        let models = models.to_str().expect("text");
+        let mut args = vec![
+            "run",
+            "in",
+            "--work-dir",
+            "work",
+            "--models",
+            models,
+            "--json",
+        ];
+        if !more.contains(&"--num-gpu-workers") && !more.contains(&"--single-process") {
+            args.extend(["--num-gpu-workers", "1", "--num-cpu-workers", "1"]);
+        }
+        args.extend(more);
+        self.start(&args)
+    }
+
+    /// All rows of a table, without what differs from run to run.
+    pub fn rows(&self, table: &str) -> Vec<Record> {
+        let file = self.path("work/plates.db");
+        let store = Store::open(Options::new(Address::Sqlite(file))).expect("a database");
+        let mut rows = store.page(table, 0, 100_000).expect("rows");
+        for row in &mut rows {
+            for name in [
+                "id",
+                "ts",
+                "created_at",
+                "run_id",
+                "started",
+                "finished",
+                "video_path",
+                "path",
+            ] {
+                row.remove(name);
+            }
+        }
+        rows.sort_by_key(|row| serde_json::to_string(row).unwrap_or_default());
+        rows
+    }
+}
+
+/// A command that runs.
+pub struct Running {
+    pub child: Child,
+    words: [PathBuf; 2],
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a pid"), signal).expect("it runs");
+    }
+
+    /// A child of it that is called so, once there is one.
+    pub fn child_called(&self, word: &str) -> u32 {
+        let find = || {
+            let found = process::descendants_called(self.pid(), word);
+            found.first().map(|it| it.pid)
+        };
+        wait_for(SOON, find).unwrap_or_else(|| panic!("no `{word}`: {}", self.said()))
+    }
+
+    /// What it said so far on stderr.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.words[1]).unwrap_or_default()
+    }
+
+    /// Waits until it has said something.
+    pub fn says(&self, words: &str) {
+        let said = wait_until(SOON, || self.said().contains(words));
+        assert!(said, "`{words}` in {}", self.said());
+    }
+}
+
+/// Waits for its end.
+pub fn ended(mut running: Running) -> Ended {
+    let mut status = None;
+    let is_over = wait_until(LONGEST, || {
+        status = running.child.try_wait().expect("it is ours");
+        status.is_some()
+    });
+    if !is_over {
+        running.child.kill().expect("it runs");
+        panic!("it does not end: {}", running.said());
+    }
+    let read = |it: &PathBuf| fs::read_to_string(it).unwrap_or_default();
+    Ended {
+        code: status.and_then(|it| it.code()),
+        stdout: read(&running.words[0]),
+        stderr: read(&running.words[1]),
+    }
+}
+
+/// Models, clips and ONNX Runtime; without them the test is told to be skipped.
+pub fn everything() -> Option<PathBuf> {
+    let material = material()?;
+    let surroundings = onnx::Surroundings {
+        virtual_env: Some(repository().join(".venv")),
+        ..onnx::Surroundings::of_process(None)
+    };
+    if onnx::find(&surroundings).is_none() {
+        skip("no ONNX Runtime; ORT_DYLIB_PATH names it");
+        return None;
+    }
+    Some(material)
+}
