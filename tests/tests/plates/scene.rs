@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use framerill_plates::{
-    onnx,
-    store::{Address, Options, Record, Store},
-};
+use framerill_plates::store::{Address, Options, Record, Store};
 use framerill_tests::{bin, material, process, repository, skip, wait_for, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -202,13 +199,24 @@ pub fn ended(mut running: Running) -> Ended {
 /// Models, clips and ONNX Runtime; without them the test is told to be skipped.
 pub fn everything() -> Option<PathBuf> {
     let material = material()?;
-    let surroundings = onnx::Surroundings {
-        virtual_env: Some(repository().join(".venv")),
-        ..onnx::Surroundings::of_process(None)
-    };
-    if onnx::find(&surroundings).is_none() {
+    if !has_onnxruntime() {
         skip("no ONNX Runtime; ORT_DYLIB_PATH names it");
         return None;
     }
     Some(material)
+}
+
+fn has_onnxruntime() -> bool {
+    let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut pythons = entries(repository().join(".venv/lib"));
+    let is_library = |it: fs::DirEntry| {
+        it.file_name()
+            .to_string_lossy()
+            .starts_with("libonnxruntime")
+    };
+    let has = |it: fs::DirEntry| {
+        let folder = it.path().join("site-packages/onnxruntime/capi");
+        entries(folder).any(is_library)
+    };
+    std::env::var_os("ORT_DYLIB_PATH").is_some() || pythons.any(has)
 }

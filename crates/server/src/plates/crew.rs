@@ -211,6 +211,11 @@ impl Crew {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.is_leaving = true;
             worker.state = WorkerState::Stopping;
+            if worker.is_over {
+                // Nobody sits there.
+                let gone = WorkerSaid::Gone("it was gone before".into());
+                return self.events.push_back(CrewEvent::Said(id, gone));
+            }
             worker.child.stop(within);
             self.updates(id);
         }

@@ -39,6 +39,8 @@ use crate::{exit::Exit, failure::Failure, signals::Told};
 const BATCH: usize = 256;
 /// Between two looks at how the run stands.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// Videos that wait for a look; the machine asks for a few ahead.
+const LOOKS: usize = 1024;
 const SCHEDULER_LEAVES: Duration = Duration::from_secs(2);
 
 /// What a run is made of, before it begins.
@@ -61,6 +63,7 @@ pub(super) struct Driver<'a> {
     /// Each video's file while it is read, and its content.
     files: BTreeMap<VideoNo, (OwnedFd, String)>,
     looks: Arc<Looks>,
+    looker: SyncSender<(VideoNo, Video)>,
     settings: run::Settings,
     every: u32,
     reader_bytes: u64,
@@ -104,12 +107,15 @@ impl<'a> Driver<'a> {
             .shows
             .then(|| Watcher::start(owner.clone()))
             .transpose()?;
+        let looks = Arc::new(plan.looks);
+        let looker = look_elsewhere(Arc::clone(&looks), owner.clone())?;
         let ids = plan.videos.iter().map(|it| it.video_id.clone()).collect();
         Ok(Self {
             machine: Machine::new(plan.settings.clone(), ids, Duration::ZERO),
             videos: plan.videos,
             files: BTreeMap::new(),
-            looks: Arc::new(plan.looks),
+            looks,
+            looker,
             settings: plan.settings,
             every: plan.every,
             reader_bytes: plan.reader_bytes,
@@ -251,23 +257,10 @@ impl<'a> Driver<'a> {
 
     fn prepare(&mut self, video: VideoNo) {
         let found = self.videos.get(video.0 as usize).cloned();
-        let (looks, owner) = (Arc::clone(&self.looks), self.owner.clone());
-        let failed = |why: &str| Input::Prepared {
-            video,
-            prepared: Prepared::Failed(why.to_owned()),
-        };
-        let Some(found) = found else {
-            return self.pending.push_back(failed("there is no such video"));
-        };
-        let look = move || {
-            let looked = looks.look(&found);
-            // Nobody hears it when the run is over.
-            drop(owner.send(Incoming::Prepared { video, looked }));
-        };
-        let thread = thread::Builder::new().name("look".into());
-        if let Err(error) = thread.spawn(look) {
-            let why = format!("cannot start a thread: {error}");
-            self.pending.push_back(failed(&why));
+        let asked = found.map(|it| self.looker.try_send((video, it)));
+        if !matches!(asked, Some(Ok(()))) {
+            let prepared = Prepared::Failed("it cannot be looked at".into());
+            self.pending.push_back(Input::Prepared { video, prepared });
         }
     }
 
@@ -468,4 +461,25 @@ impl<'a> Driver<'a> {
     fn now(&self) -> Duration {
         self.began.elapsed()
     }
+}
+
+/// Looks at videos on a thread of its own, one after the other: of two with one content the first one is read.
+fn look_elsewhere(
+    looks: Arc<Looks>,
+    owner: SyncSender<Incoming>,
+) -> Result<SyncSender<(VideoNo, Video)>, Failure> {
+    let (looker, asked) = sync_channel::<(VideoNo, Video)>(LOOKS);
+    let look = move || {
+        for (video, found) in asked {
+            let looked = looks.look(&found);
+            if owner.send(Incoming::Prepared { video, looked }).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("look".into());
+    let started = thread.spawn(look);
+    started
+        .map(|_| looker)
+        .map_err(|error| Failure::cannot_start("thread", format!("cannot start a thread: {error}")))
 }
