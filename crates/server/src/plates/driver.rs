@@ -71,7 +71,6 @@ pub(super) struct Driver<'a> {
     readers: Readers,
     watcher: Option<Watcher>,
     incoming: Receiver<Incoming>,
-    owner: SyncSender<Incoming>,
     pending: VecDeque<Input<Flow>>,
     began: Instant,
     wake: Option<Duration>,
@@ -123,7 +122,6 @@ impl<'a> Driver<'a> {
             readers: Readers::new(owner.clone()),
             watcher,
             incoming,
-            owner,
             pending: VecDeque::new(),
             began: Instant::now(),
             wake: None,
@@ -180,7 +178,8 @@ impl<'a> Driver<'a> {
                 }
             }
             self.events();
-            if self.pending.is_empty() && self.wake.is_none_or(|at| at > self.now()) {
+            // What is due at once comes after what children say meanwhile.
+            if self.pending.is_empty() {
                 return;
             }
         }
@@ -466,7 +465,6 @@ impl<'a> Driver<'a> {
 /// Looks at videos on a thread of its own, one after the other: of two with one content the first one is read.
 fn look_elsewhere(
     looks: Arc<Looks>,
-    owner: SyncSender<Incoming>,
 ) -> Result<SyncSender<(VideoNo, Video)>, Failure> {
     let (looker, asked) = sync_channel::<(VideoNo, Video)>(LOOKS);
     let look = move || {
