@@ -9,6 +9,7 @@ pub mod category;
 pub mod detection;
 pub mod export;
 pub mod flow;
+pub mod gps;
 pub mod run;
 pub mod store;
 pub mod task;
