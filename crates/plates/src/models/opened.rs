@@ -2,7 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Check, ModelError, Registry, Role, entry::Entry, files::verified};
+use serde::Serialize;
+
+use super::{
+    Check, ModelError, Progress, PullError, Registry, Role, entry::Entry, files::verified,
+    pull::pull,
+};
 use crate::{
     detect::{PlateDetector, PlateSettings, VehicleDetector, VehicleSettings},
     onnx::{Net, NetError, Provider, Runtime, Tensor, Threads},
@@ -34,6 +39,27 @@ impl Choice {
             Role::Ocr => self.ocr.as_deref(),
         }
     }
+}
+
+/// A model and its file, as data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Listed {
+    /// Which.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// It is the one that is used for that.
+    pub is_chosen: bool,
+    /// Its licence.
+    pub licence: String,
+    /// Who made it.
+    pub source: String,
+    /// Where it can be had.
+    pub urls: Vec<String>,
+    /// Where its file is, or would be.
+    pub path: PathBuf,
+    /// What is known of the file.
+    pub check: Check,
 }
 
 /// The models of a folder. A model is opened when its detector or reader is made.
@@ -107,6 +133,44 @@ impl Models {
     #[must_use]
     pub fn check(&self, entry: &Entry) -> Check {
         Check::of(entry, &self.dir)
+    }
+
+    /// All that are known, with their files.
+    #[must_use]
+    pub fn list(&self) -> Vec<Listed> {
+        let is_chosen = |it: &Entry| {
+            let chosen = self.entry(it.role);
+            chosen.is_ok_and(|chosen| chosen.name == it.name)
+        };
+        let listed = self.registry.entries().iter().map(|it| Listed {
+            name: it.name.clone(),
+            role: it.role,
+            is_chosen: is_chosen(it),
+            licence: it.licence.clone(),
+            source: it.source.clone(),
+            urls: it.urls.clone(),
+            path: self.dir.join(&it.file),
+            check: self.check(it),
+        });
+        listed.collect()
+    }
+
+    /// Gets the file of an entry and verifies it; `tell` hears how far it is. Say the licence before. A file that is there
+    /// and good is left alone.
+    pub fn pull(
+        &self,
+        entry: &Entry,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<PathBuf, PullError> {
+        if entry.sha256.is_some() && self.check(entry) == Check::Good {
+            return Ok(self.dir.join(&entry.file));
+        }
+        pull(entry, &self.dir, tell)
+    }
+
+    /// Opens the file of an entry and compares what it takes and gives with what was declared.
+    pub fn check_shapes(&self, entry: &Entry) -> Result<(), ModelError> {
+        self.net(entry).map(|_| ())
     }
 
     /// Fails if a file that a run needs is missing or another one than was declared: what a run's start asks, before any
