@@ -12,6 +12,8 @@ use crate::{
 const STRIDES: [u32; 3] = [8, 16, 32];
 /// No box is e^12 cells wide; what is beyond has overflowed.
 const MOST_EXPONENT: f32 = 12.0;
+/// A model that tells more classes apart has another layout than was declared.
+const MOST_CLASSES: i64 = 1200;
 /// The most boxes that are kept of one picture before they are suppressed.
 const MOST_FOUND: usize = 1024;
 
@@ -79,6 +81,14 @@ impl Columns {
             // Models for `ocr` are none of a detector's: the registry refuses them.
             OutputSpec::UltralyticsV5 { .. } | OutputSpec::Slots { .. } => rows,
         }
+    }
+
+    /// Why what a model gives is not of this layout; none if it may be.
+    pub(super) fn problem(&self, shape: &[i64]) -> Option<String> {
+        let values = *shape.get(if self.is_transposed { 1 } else { 2 })?;
+        let least = i64::try_from(self.first_class + self.behind_classes + 1).ok()?;
+        let is_plausible = values < 0 || (least..=least + MOST_CLASSES).contains(&values);
+        (!is_plausible).then(|| format!("{least} to {} values a box", least + MOST_CLASSES))
     }
 
     /// Boxes of one picture whose score is at least `least`, highest first; `numbers` has the sides `shape`. `is_wanted`

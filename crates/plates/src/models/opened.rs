@@ -170,7 +170,16 @@ impl Models {
 
     /// Opens the file of an entry and compares what it takes and gives with what was declared.
     pub fn check_shapes(&self, entry: &Entry) -> Result<(), ModelError> {
-        self.net(entry).map(|_| ())
+        match entry.role {
+            Role::Ocr => self.net(entry).map(|_| ()),
+            Role::Plate => self
+                .plate_detector(Some(&entry.name), PlateSettings::default())
+                .map(|_| ()),
+            Role::Vehicle => {
+                VehicleDetector::new(self.net(entry)?, entry, VehicleSettings::default())?;
+                Ok(())
+            }
+        }
     }
 
     /// Fails if a file that a run needs is missing or another one than was declared: what a run's start asks, before any
@@ -209,7 +218,7 @@ impl Models {
         settings: VehicleSettings,
     ) -> Result<VehicleDetector, ModelError> {
         let entry = self.entry(Role::Vehicle)?;
-        Ok(VehicleDetector::new(self.net(entry)?, entry, settings))
+        Ok(VehicleDetector::new(self.net(entry)?, entry, settings)?)
     }
 
     /// Opens the chosen model for `plate`, or another one of that role.
@@ -222,7 +231,7 @@ impl Models {
             Some(name) => self.named(Role::Plate, name)?,
             None => self.entry(Role::Plate)?,
         };
-        Ok(PlateDetector::new(self.net(entry)?, entry, settings))
+        Ok(PlateDetector::new(self.net(entry)?, entry, settings)?)
     }
 
     /// Opens the chosen model for `ocr`, and the one for `plate` if `settings` ask for a second look.
