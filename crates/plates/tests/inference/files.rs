@@ -1,6 +1,13 @@
 //! Files of models: missing, corrupt, of another shape, pulled.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    thread,
+};
 
 use framerill_plates::{
     detect::VehicleSettings,
@@ -97,7 +104,10 @@ fn a_corrupt_model_without_a_hash_is_named_and_one_of_another_shape_is_compared(
         "{other}"
     );
     let other = told(&|dir| edited(dir, "layout = \"yolox\"", "layout = \"ultralytics-v8\""));
-    assert!(other.contains("the output f32 [1, 3549, 85]"), "{other}");
+    assert!(
+        other.contains("the output f32 [1, 3549, 85]") && other.contains("`ultralytics-v8`, 5 to"),
+        "{other}"
+    );
 }
 
 #[test]
@@ -139,6 +149,41 @@ fn a_model_is_pulled_from_the_first_address_that_has_the_right_one() {
     let last = last.unwrap();
     assert_eq!((last.bytes, last.total), (bytes, Some(bytes)));
     models.verify().unwrap();
+}
+
+/// Answers one request each with these heads and bodies; the address.
+fn server(answers: Vec<(&'static str, Vec<u8>)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for (head, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let asked = BufReader::new(stream.try_clone().unwrap());
+            let mut lines = asked.lines().map_while(Result::ok);
+            lines.find(String::is_empty).unwrap();
+            write!(stream, "HTTP/1.1 {head}\r\nconnection: close\r\n\r\n").unwrap();
+            stream.write_all(&body).unwrap();
+        }
+    });
+    format!("http://{address}/tiny.onnx")
+}
+
+#[test]
+fn a_server_without_the_model_and_one_that_stops_half_way_are_passed_by() {
+    let model = fs::read(tiny_dir().join("tiny_vehicle.onnx")).unwrap();
+    let whole = format!("200 OK\r\ncontent-length: {}", model.len());
+    let whole: &'static str = whole.leak();
+    let url = server(vec![
+        ("404 Not Found", Vec::new()),
+        (whole, model[..1000].to_vec()),
+        (whole, model.clone()),
+    ]);
+    let dir = without_vehicles(&[url.clone(), url.clone(), url]);
+    let models = models(&dir);
+    let path = models
+        .pull(models.entry(Role::Vehicle).unwrap(), &mut |_| ())
+        .unwrap();
+    assert_eq!(fs::read(path).unwrap(), model);
 }
 
 #[test]
