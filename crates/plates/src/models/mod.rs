@@ -13,7 +13,7 @@ mod registry;
 
 pub(crate) use batch::Batch;
 pub use entry::{Entry, Role};
-pub use error::ModelError;
+pub use error::{Missing, ModelError};
 pub use files::{Check, sha256_of};
 pub use opened::{Choice, Listed, Models};
 pub use pull::{Progress, PullError};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{
-    Check, ModelError, Progress, PullError, Registry, Role, entry::Entry, files::verified,
+    Check, Missing, ModelError, Progress, PullError, Registry, Role, entry::Entry, files::verified,
     pull::pull,
 };
 use crate::{
@@ -78,7 +78,7 @@ impl Models {
             dir: dir.to_owned(),
             choice,
         };
-        for role in [Role::Vehicle, Role::Plate, Role::Ocr] {
+        for role in Role::ALL {
             it.entry(role)?;
         }
         Ok(it)
@@ -182,10 +182,29 @@ impl Models {
         }
     }
 
+    /// Those of `roles` without a file.
+    pub fn missing(&self, roles: &[Role]) -> Result<Vec<&Entry>, ModelError> {
+        let mut all = Vec::new();
+        for role in roles {
+            let entry = self.entry(*role)?;
+            if !self.dir.join(&entry.file).is_file() {
+                all.push(entry);
+            }
+        }
+        Ok(all)
+    }
+
     /// Fails if a file that a run needs is missing or another one than was declared: what a run's start asks, before any
-    /// worker is there.
+    /// worker is there. Missing ones are told all at once.
     pub fn verify(&self) -> Result<(), ModelError> {
-        for role in [Role::Vehicle, Role::Plate, Role::Ocr] {
+        let missing = self.missing(&Role::ALL)?;
+        if !missing.is_empty() {
+            return Err(ModelError::Missing {
+                missing: missing.into_iter().map(Missing::of).collect(),
+                dir: self.dir.clone(),
+            });
+        }
+        for role in Role::ALL {
             verified(self.entry(role)?, &self.dir)?;
         }
         Ok(())

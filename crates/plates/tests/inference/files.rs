@@ -51,20 +51,22 @@ fn the_tiny_models_are_those_that_their_script_makes() {
 }
 
 #[test]
-fn a_missing_model_is_told_with_its_licence_and_the_command_that_gets_it() {
-    let dir = copied(|it| fs::remove_file(it.join("tiny_ocr.onnx")).unwrap());
+fn missing_models_are_told_at_once_with_their_licences_and_the_command_that_gets_them() {
+    let dir = copied(|it| {
+        fs::remove_file(it.join("tiny_plate.onnx")).unwrap();
+        fs::remove_file(it.join("tiny_ocr.onnx")).unwrap();
+    });
     let models = models(&dir);
     let told = models.verify().unwrap_err().to_string();
-    assert!(
-        told.contains("`tiny_ocr` (ocr; licence: MIT OR Apache-2.0)"),
-        "{told}"
-    );
-    assert!(
-        told.contains("framerill plates models pull tiny_ocr"),
-        "{told}"
-    );
+    for words in [
+        "the model `tiny_plate` for `plate` (licence: MIT OR Apache-2.0), ",
+        "the model `tiny_ocr` for `ocr` (licence: MIT OR Apache-2.0): missing in ",
+        "`framerill plates models pull` gets what is missing",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
     let checks: Vec<_> = models.list().into_iter().map(|it| it.check).collect();
-    assert_eq!(checks, [Check::Good, Check::Good, Check::Missing]);
+    assert_eq!(checks, [Check::Good, Check::Missing, Check::Missing]);
 }
 
 #[test]
