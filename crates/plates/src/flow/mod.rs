@@ -1,9 +1,36 @@
 //! What becomes of a video, frame by frame: which work there is to do, and what came of it.
 //!
-//! [`VideoFlow`] is all that the run machine knows of it: what happened goes in, [`FlowOutput`]s come out.
+//! [`VideoFlow`] is all that the run machine knows of it: what happened goes in, [`FlowOutput`]s come out. [`Flow`] is the one
+//! there is. Read on in this order: `frame` (a frame up to the tracker), `plan` and `credit` (what is searched and read in it),
+//! `lineage` and `voting` (what becomes of readings), `ledger` and `rows` (what is written), `checkpoint`.
 
+mod checkpoint;
+mod counts;
+mod credit;
+mod ending;
+mod frame;
+mod ledger;
+mod lineage;
+mod machine;
 mod output;
+mod plan;
+mod rows;
+mod samples;
+mod settings;
+mod spawn;
+mod turn;
 mod video;
+mod view;
+mod voting;
 
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+
+pub use checkpoint::CheckpointError;
+pub use counts::Counts;
+pub use machine::Flow;
 pub use output::{Count, FlowOutput, Key, NewTask, VideoEnd, VideoStatus};
+pub use settings::FlowSettings;
 pub use video::{FrameArrived, SourceEnd, SourceStatus, VideoFacts, VideoFlow};

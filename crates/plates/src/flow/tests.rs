@@ -1,0 +1,303 @@
+//! Whole videos through the real tracker and the real vote, without a pixel.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::{
+    Flow, FlowSettings, SourceStatus, VideoStatus,
+    world::{Car, Dice, Run, World, facts},
+};
+
+/// Drives towards the camera on the left; overlaps nothing on the right.
+const LEFT: [[f32; 4]; 2] = [[300.0, 250.0, 460.0, 370.0], [100.0, 220.0, 520.0, 620.0]];
+const RIGHT: [[f32; 4]; 2] = [[700.0, 250.0, 860.0, 370.0], [640.0, 220.0, 1060.0, 620.0]];
+
+fn busy_road() -> World {
+    let mut hidden = Car::new("HID4444", 150, 260, RIGHT);
+    hidden.is_hidden = true;
+    World {
+        cars: vec![
+            Car::new("ABC1234", 0, 90, LEFT),
+            Car::new("XYZ9876", 20, 120, RIGHT),
+            Car::new("JKL5555", 130, 240, LEFT),
+            hidden,
+        ],
+        frames: 320,
+        ..World::default()
+    }
+}
+
+fn plates_of(world: &World, settings: &FlowSettings, seed: u64) -> Vec<String> {
+    let run = Run::new(world, settings).finish(&mut Dice(seed));
+    run.store
+        .plates()
+        .into_iter()
+        .map(|(text, ..)| text)
+        .collect()
+}
+
+#[test]
+fn every_vehicle_with_a_readable_plate_is_one_row() {
+    let world = busy_road();
+    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(1));
+    let texts: Vec<String> = run
+        .store
+        .plates()
+        .into_iter()
+        .map(|(text, ..)| text)
+        .collect();
+    assert_eq!(texts, ["ABC1234", "HID4444", "JKL5555", "XYZ9876"]);
+    let end = run.end.unwrap();
+    assert_eq!(
+        (end.status, end.plates, end.tracks),
+        (VideoStatus::Complete, 4, 4)
+    );
+    let ids: Vec<_> = run
+        .store
+        .rows("tracks")
+        .iter()
+        .map(|it| it["track_id"].clone())
+        .collect();
+    assert_eq!(ids, [1, 2, 3, 4]);
+    for row in run.store.rows("vehicles") {
+        let crop = row["crop"].as_str().unwrap();
+        assert!(
+            crop.contains(row["final_plate"].as_str().unwrap()),
+            "{crop}"
+        );
+    }
+    assert_eq!(run.store.rows("videos")[0]["status"], "complete");
+    assert_eq!(run.store.summary()["plates"], 4);
+}
+
+#[test]
+fn skipping_leaves_the_plates_and_spares_most_of_the_work() {
+    let settings = FlowSettings {
+        every: 2,
+        ..FlowSettings::default()
+    };
+    let all = FlowSettings {
+        every: 2,
+        ..FlowSettings::exhaustive()
+    };
+    let world = busy_road();
+    assert_eq!(plates_of(&world, &settings, 3), plates_of(&world, &all, 3));
+    let run = Run::new(&world, &settings).finish(&mut Dice(3));
+    let every = Run::new(&world, &all).finish(&mut Dice(3));
+    let (some, most) = (run.tasks["ocr"], every.tasks["ocr"]);
+    assert!(some * 3 < most * 2, "{some} of {most} readings");
+    assert!(run.store.summary()["skipped"]["plate_yolo"]["certain"].as_u64() > Some(0));
+}
+
+#[test]
+fn a_frame_that_kills_every_worker_is_counted_and_the_rest_is_fine() {
+    let world = World {
+        poison: vec![40, 44],
+        lost: vec![60],
+        ..busy_road()
+    };
+    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(2));
+    let end = run.end.unwrap();
+    assert_eq!((end.status, end.plates), (VideoStatus::Partial, 4));
+    let reason = end.reason.unwrap();
+    assert_eq!(reason, "1 frames were lost; 2 tasks failed for good");
+}
+
+#[test]
+fn two_cars_in_one_place_across_a_cut_are_two_rows() {
+    let world = World {
+        cars: vec![
+            Car::new("AAA1111", 0, 99, LEFT),
+            Car::new("BBB2222", 100, 200, LEFT),
+        ],
+        frames: 220,
+        cuts: vec![100],
+        ..World::default()
+    };
+    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(5));
+    let plates = run.store.plates();
+    assert_eq!(plates.len(), 2, "{plates:?}");
+    assert!(plates[0].2 < 100 && plates[1].1 >= 100, "{plates:?}");
+}
+
+#[test]
+fn one_car_taking_the_place_of_another_is_split_without_a_row_written_again() {
+    let stay = [LEFT[1], LEFT[1]];
+    let world = World {
+        cars: vec![
+            Car::new("AAA1111", 0, 99, stay),
+            Car::new("BBB2222", 100, 200, stay),
+        ],
+        frames: 220,
+        ..World::default()
+    };
+    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(5));
+    let plates = run.store.plates();
+    assert_eq!(plates.len(), 2, "{plates:?}");
+    assert_eq!(
+        (plates[0].0.as_str(), plates[1].0.as_str()),
+        ("AAA1111", "BBB2222")
+    );
+    // Between the two there may be frames in which nothing was read.
+    assert!(
+        plates[0].2 < plates[1].1 && plates[1].1 <= 120,
+        "{plates:?}"
+    );
+    let frames = run.store.rows("track_motion").len();
+    assert_eq!(frames, 201usize.div_ceil(4), "one row a frame");
+}
+
+#[test]
+fn a_video_without_vehicles_has_a_summary_and_nothing_else() {
+    let world = World {
+        frames: 50,
+        ..World::default()
+    };
+    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(1));
+    assert_eq!(
+        run.store.rows("vehicles").len() + run.store.rows("tracks").len(),
+        0
+    );
+    let summary = run.store.summary();
+    assert_eq!(
+        (&summary["plates"], &summary["status"]),
+        (&0.into(), &"complete".into())
+    );
+}
+
+#[test]
+fn a_video_of_which_nothing_can_be_read_says_so_and_has_no_records() {
+    let world = World::default();
+    let mut run = Run::new(&world, &FlowSettings::default());
+    run.stop(SourceStatus::Failed);
+    let run = run.finish(&mut Dice(1));
+    assert_eq!(run.end.unwrap().status, VideoStatus::Failed);
+    assert_eq!(run.store.rows("videos")[0]["status"], "failed");
+    assert!(run.store.rows("video_summary").is_empty());
+}
+
+#[test]
+fn memory_does_not_grow_with_the_video() {
+    let settings = FlowSettings {
+        every: 1,
+        ..FlowSettings::default()
+    };
+    let cars = (0..40u64).map(|i| {
+        let boxes = if i % 2 == 0 { LEFT } else { RIGHT };
+        Car::new("LNG7777", i * 100, i * 100 + 140, boxes)
+    });
+    let world = World {
+        cars: cars.collect(),
+        frames: 4000,
+        ..World::default()
+    };
+    let run = Run::new(&world, &settings).finish(&mut Dice(9));
+    let sizes: Vec<usize> = run.checkpoints.iter().map(|(_, bytes)| *bytes).collect();
+    assert!(
+        sizes.len() >= 12,
+        "a checkpoint at least every 250 frames: {sizes:?}"
+    );
+    let (early, late) = (
+        sizes[1..6].iter().max().unwrap(),
+        sizes[6..].iter().max().unwrap(),
+    );
+    assert!(*late <= early * 3 / 2, "{sizes:?}");
+    assert_eq!(run.store.plates().len(), 40);
+}
+
+#[test]
+fn a_checkpoint_of_another_file_or_a_damaged_one_is_refused() {
+    let world = busy_road();
+    let run = Run::new(
+        &world,
+        &FlowSettings {
+            every: 1,
+            ..FlowSettings::default()
+        },
+    )
+    .finish(&mut Dice(1));
+    let (_, state) = run.checkpoint.unwrap();
+    let settings = Arc::new(FlowSettings::default());
+    let mut other = facts();
+    other.content_sha256 = "another".into();
+    let e = Flow::resume(other, settings.clone(), &state).unwrap_err();
+    assert!(e.to_string().contains("content"), "{e}");
+    let mut damaged = state;
+    damaged["settled"]["seq"] = "many".into();
+    assert!(Flow::resume(facts(), settings, &damaged).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_order_of_results_changes_no_row(seed: u64, every in 1u32..5, lag in 1u32..6) {
+        let settings = FlowSettings { every, lag, ..FlowSettings::default() };
+        let world = World { cuts: vec![130], lost: vec![64], ..busy_road() };
+        let one = Run::new(&world, &settings).finish(&mut Dice(0));
+        let other = Run::new(&world, &settings).finish(&mut Dice(seed));
+        prop_assert_eq!(one.store, other.store);
+        prop_assert_eq!(one.end, other.end);
+    }
+
+    #[test]
+    fn a_run_that_is_killed_and_goes_on_leaves_the_same_rows(seed: u64, kills in prop::collection::vec(1usize..400, 1..4)) {
+        let settings = FlowSettings { every: 2, ..FlowSettings::default() };
+        let world = World { cuts: vec![130], ..busy_road() };
+        let whole = Run::new(&world, &settings).finish(&mut Dice(0));
+        let mut dice = Dice(seed);
+        let mut run = Run::new(&world, &settings);
+        let mut last = None;
+        for steps in kills {
+            for _ in 0..steps {
+                if run.end.is_none() {
+                    run.step(&mut dice);
+                }
+                if dice.below(15) == 0 {
+                    super::VideoFlow::want_checkpoint(&mut run.flow);
+                    run.step(&mut dice);
+                }
+            }
+            last = run.checkpoint.or(last);
+            let store = run.store;
+            run = match &last {
+                Some((_, state)) => Run::resume(&world, &settings, state, store),
+                None => {
+                    let mut fresh = Run::new(&world, &settings);
+                    fresh.store = store;
+                    fresh
+                }
+            };
+        }
+        let run = run.finish(&mut dice);
+        prop_assert_eq!(whole.store, run.store);
+        prop_assert_eq!(whole.end, run.end);
+    }
+
+    #[test]
+    fn a_run_that_is_stopped_goes_on_where_it_was(seed: u64, steps in 1usize..900) {
+        let settings = FlowSettings { every: 2, ..FlowSettings::default() };
+        let world = busy_road();
+        let whole = Run::new(&world, &settings).finish(&mut Dice(0));
+        let mut dice = Dice(seed);
+        let mut run = Run::new(&world, &settings);
+        for _ in 0..steps {
+            if run.end.is_none() {
+                run.step(&mut dice);
+            }
+        }
+        if run.end.is_none() {
+            run.stop(SourceStatus::Stopped);
+            let stopped = run.finish(&mut dice);
+            prop_assert!(stopped.store.rows("video_summary").is_empty() || stopped.end.as_ref().unwrap().status == VideoStatus::Complete);
+            run = match &stopped.checkpoint {
+                Some((_, state)) => Run::resume(&world, &settings, state, stopped.store),
+                None => Run::new(&world, &settings),
+            };
+            run = run.finish(&mut dice);
+        }
+        prop_assert_eq!(whole.store, run.store);
+        prop_assert_eq!(whole.end, run.end);
+    }
+}

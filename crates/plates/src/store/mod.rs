@@ -1,0 +1,420 @@
+//! Where records are kept: a SQLite file by default, or PostgreSQL. Both hold the same tables and answer the same way.
+//!
+//! Read in this order: [`table`] (what there is), [`record`] (forms in which rows come), [`Store`], [`search`], [`privacy`].
+//!
+//! Invariants: a row is stored once however often it is written; text from outside is a value of a statement, never a part
+//! of it; with an outbox, what [`Store::write`] took is on disk whatever happens to the database or to this process.
+
+mod address;
+mod backoff;
+mod erase;
+mod outbox;
+pub mod plate;
+pub mod privacy;
+mod read;
+pub mod record;
+mod row;
+mod schema;
+pub mod search;
+mod session;
+pub mod table;
+mod upsert;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::runtime::{Builder, Runtime};
+
+pub use address::{Address, BadAddress};
+pub use erase::Erased;
+pub use read::Selection;
+pub use row::{Record, global_id};
+pub use table::{Column, Kind};
+
+use crate::task::Refused;
+use outbox::Outbox;
+use privacy::Privacy;
+use row::Row;
+use session::{Fault, Session};
+use table::Table;
+
+/// Tries to reach a database before the first answer is an error.
+const ATTEMPTS: u32 = 8;
+
+/// Connections that are kept open for the next use.
+const MOST_IDLE: usize = 4;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The address says no database of ours.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    /// It may do another time.
+    #[error("the database {address} is away ({reason}): the same call works when it is back")]
+    Away {
+        /// Without its password.
+        address: String,
+        /// What it said.
+        reason: String,
+    },
+    /// It will not do without a change.
+    #[error(
+        "the database {address} does not do ({reason}): correct the address, the login or its rights"
+    )]
+    Broken {
+        /// Without its password.
+        address: String,
+        /// What it said.
+        reason: String,
+    },
+    /// There is no such table.
+    #[error("there is no table `{0}`: use vehicles, tracks, track_motion, videos or video_summary")]
+    UnknownTable(String),
+    /// The folder of the file or of the outbox cannot be made.
+    #[error("cannot make the folder {}: {error}", folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The threads of the store cannot be started.
+    #[error("cannot start the threads of the store: {0}")]
+    Threads(io::Error),
+    /// Rows can be kept neither in the database nor beside it.
+    #[error("rows cannot be kept in the outbox {}: {reason}; make room or correct its rights", file.display())]
+    Outbox {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A question that has no answer.
+    #[error("{0}")]
+    Query(String),
+}
+
+impl StoreError {
+    /// The same call may do another time.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Outbox { .. })
+    }
+}
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which database.
+    pub address: Address,
+    /// The folder of the outbox: rows wait there when the database is away. Without it such a write is an error.
+    pub outbox: Option<PathBuf>,
+    /// Which plates are stored in clear.
+    pub privacy: Privacy,
+}
+
+impl Options {
+    /// Every plate in clear, and no outbox.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            outbox: None,
+            privacy: Privacy::default(),
+        }
+    }
+}
+
+/// What became of rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Written {
+    /// Stored for good: in the database or in the outbox.
+    pub written: u64,
+    /// Of these, in the outbox for now.
+    pub waiting: u64,
+    /// Left out, as the privacy mode wants.
+    pub withheld: u64,
+    /// Not stored, each with the reason.
+    pub refused: Vec<Refused>,
+}
+
+/// An open store. Calls wait for the database; from an event loop they need a thread that may wait.
+///
+/// It owns a runtime of one thread, on which connections live and rows are delivered out of the outbox.
+pub struct Store {
+    inner: Arc<Inner>,
+    /// Taken at the end, so that its threads can be left rather than waited for.
+    runtime: Option<Runtime>,
+}
+
+/// What the calls and the delivery share.
+struct Inner {
+    address: Address,
+    privacy: Privacy,
+    outbox: Option<Outbox>,
+    idle: Mutex<Vec<Session>>,
+    has_trigrams: AtomicBool,
+}
+
+impl Store {
+    /// Opens a database, and makes its tables or brings them up to date.
+    ///
+    /// A server that cannot be reached is tried eight times with growing waits, or once with an outbox: then rows wait there.
+    /// It blocks.
+    ///
+    /// # Errors
+    /// The database does not do, is away and there is no outbox, or a folder cannot be made.
+    pub fn open(options: Options) -> Result<Self, StoreError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("store")
+            .enable_all()
+            .build()
+            .map_err(StoreError::Threads)?;
+        if let Address::Sqlite(file) = &options.address {
+            make_folder(file.parent().unwrap_or(Path::new("")))?;
+        }
+        let outbox = match &options.outbox {
+            Some(folder) => {
+                make_folder(folder)?;
+                Some(runtime.block_on(Outbox::open(folder))?)
+            }
+            None => None,
+        };
+        let inner = Arc::new(Inner {
+            address: options.address,
+            privacy: options.privacy,
+            outbox,
+            idle: Mutex::default(),
+            has_trigrams: AtomicBool::new(false),
+        });
+        let store = Self {
+            inner: Arc::clone(&inner),
+            runtime: Some(runtime),
+        };
+        store.reach()?;
+        if inner.outbox.is_some() {
+            store.runtime().spawn(outbox::deliver_for_ever(inner));
+        }
+        store.note_mode()?;
+        Ok(store)
+    }
+
+    /// Which database, without its password.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.inner.address
+    }
+
+    /// Stores rows of one table in one transaction, each once however often it is written. A row that does not fit is set
+    /// aside with its reason and the others are stored. It blocks.
+    ///
+    /// # Errors
+    /// There is no such table; or the rows could be kept nowhere, and none of them is.
+    pub fn write(&self, table: &str, records: &[Record]) -> Result<Written, StoreError> {
+        let table = Table::named(table)
+            .filter(|it| it.name != table::AUDIT.name)
+            .ok_or_else(|| StoreError::UnknownTable(table.to_owned()))?;
+        let mut done = Written::default();
+        let now = Timestamp::now();
+        let (mut rows, mut sources) = (Vec::new(), Vec::new());
+        for record in records {
+            let refused = |reason| Refused {
+                table: table.name.to_owned(),
+                record: record.clone(),
+                reason,
+            };
+            match self.inner.privacy.applied(table, record) {
+                None => done.withheld += 1,
+                Some(Err(reason)) => done.refused.push(refused(reason)),
+                Some(Ok(kept)) => match row::checked(table, &kept, now) {
+                    Ok(row) => {
+                        rows.push(row);
+                        sources.push(record);
+                    }
+                    Err(reason) => done.refused.push(refused(reason)),
+                },
+            }
+        }
+        if !rows.is_empty() {
+            let (waiting, refused) = self.runtime().block_on(self.inner.keep(table, &rows))?;
+            done.waiting = waiting;
+            done.written = (rows.len() - refused.len()) as u64;
+            done.refused
+                .extend(refused.into_iter().map(|(at, reason)| Refused {
+                    table: table.name.to_owned(),
+                    record: sources[at].clone(),
+                    reason,
+                }));
+        }
+        if done.withheld > 0 {
+            self.audit("withheld", done.withheld, serde_json::Value::Null)?;
+        }
+        Ok(done)
+    }
+
+    /// Rows that wait in the outbox. It blocks.
+    ///
+    /// # Errors
+    /// The outbox cannot be read.
+    pub fn waiting(&self) -> Result<u64, StoreError> {
+        match &self.inner.outbox {
+            Some(outbox) => self.runtime().block_on(outbox.waiting()),
+            None => Ok(0),
+        }
+    }
+
+    /// Rows that the database refused when they came out of the outbox, oldest first, at most `limit`. It blocks.
+    ///
+    /// # Errors
+    /// The outbox cannot be read.
+    pub fn refused(&self, limit: u32) -> Result<Vec<Refused>, StoreError> {
+        match &self.inner.outbox {
+            Some(outbox) => self.runtime().block_on(outbox.refused(limit)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Waits until the outbox is empty, at most `limit`; says how many rows still wait. It blocks.
+    ///
+    /// # Errors
+    /// The outbox cannot be read.
+    pub fn flush(&self, limit: Duration) -> Result<u64, StoreError> {
+        let Some(outbox) = &self.inner.outbox else {
+            return Ok(0);
+        };
+        self.runtime().block_on(async {
+            tokio::time::timeout(limit, outbox.emptied()).await.ok();
+            outbox.waiting().await
+        })
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("taken at the end alone")
+    }
+
+    /// The first connection.
+    fn reach(&self) -> Result<(), StoreError> {
+        self.runtime().block_on(async {
+            let mut attempt = 0;
+            loop {
+                match self.inner.session().await {
+                    Ok(session) => {
+                        self.inner.give(session);
+                        return Ok(());
+                    }
+                    Err(Fault::Away(_)) if self.inner.outbox.is_some() => return Ok(()),
+                    Err(Fault::Away(_)) if attempt + 1 < ATTEMPTS => {
+                        tokio::time::sleep(backoff::wait(attempt, backoff::random())).await;
+                        attempt += 1;
+                    }
+                    Err(fault) => return Err(self.inner.error(fault)),
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Waiting for its threads is not allowed on an event loop; what they write is in the outbox.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.inner.address)
+    }
+}
+
+impl Inner {
+    /// A connection that works, to a database with our schema.
+    async fn session(&self) -> Result<Session, Fault> {
+        loop {
+            let idle = self
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop();
+            let Some(mut session) = idle else {
+                break;
+            };
+            if session.is_alive().await {
+                return Ok(session);
+            }
+        }
+        let mut session = Session::open(&self.address).await?;
+        schema::migrate(&mut session).await?;
+        let has_trigrams = schema::has_trigrams(&mut session).await?;
+        self.has_trigrams.store(has_trigrams, Ordering::Relaxed);
+        Ok(session)
+    }
+
+    /// Takes back a connection that is outside of a transaction. One that met a fault is dropped instead.
+    fn give(&self, session: Session) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MOST_IDLE {
+            idle.push(session);
+        }
+    }
+
+    /// Rows into the database.
+    async fn write(&self, table: &Table, rows: &[Row]) -> Result<Vec<upsert::Refusal>, Fault> {
+        let mut session = self.session().await?;
+        let refused = upsert::write(&mut session, table, rows).await?;
+        self.give(session);
+        Ok(refused)
+    }
+
+    /// Rows into the database or, when that is away or older rows wait, into the outbox; how many went there, and which
+    /// the database refused.
+    async fn keep(
+        &self,
+        table: &Table,
+        rows: &[Row],
+    ) -> Result<(u64, Vec<upsert::Refusal>), StoreError> {
+        let Some(outbox) = &self.outbox else {
+            let refused = self.write(table, rows).await.map_err(|it| self.error(it))?;
+            return Ok((0, refused));
+        };
+        if outbox.is_empty().await?
+            && let Ok(refused) = self.write(table, rows).await
+        {
+            return Ok((0, refused));
+        }
+        outbox.take(table, rows).await?;
+        Ok((rows.len() as u64, Vec::new()))
+    }
+
+    fn error(&self, fault: Fault) -> StoreError {
+        let address = self.address.to_string();
+        match fault {
+            Fault::Away(reason) => StoreError::Away { address, reason },
+            Fault::Refused(reason) | Fault::Broken(reason) => {
+                StoreError::Broken { address, reason }
+            }
+        }
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).map_err(|error| StoreError::Folder {
+        folder: folder.to_owned(),
+        error,
+    })
+}
