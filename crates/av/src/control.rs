@@ -20,8 +20,10 @@ use crate::{
     attach::{Joining, attach},
     egress::{self, Wanted},
     error::AvError,
+    excerpt::ExcerptSession,
     ingress::{self, report, usual_interval},
     live_session::{self, Pending, update},
+    reader_session::{self, ReaderSession},
     scale::Scaler,
     sink::SinkWriter,
     source::{Interrupt, SourceReader},
@@ -40,6 +42,8 @@ const MOST_BATCH: u32 = 16;
 #[derive(Default)]
 pub struct Media {
     opened: Option<Opened>,
+    reader: Option<ReaderSession>,
+    excerpt: Option<ExcerptSession>,
 }
 
 struct Opened {
@@ -79,7 +83,11 @@ impl Handler for Media {
                     history,
                     batch,
                 };
-                let answer = match self.attach(&stream, worker, fds, parent) {
+                let attached = match &mut self.reader {
+                    Some(reader) => one(fds).and_then(|it| reader.attach(format, it, parent)),
+                    None => self.attach(&stream, worker, fds, parent),
+                };
+                let answer = match attached {
                     Ok(()) => FromChild::Attached {
                         id,
                         stream,
@@ -89,8 +97,20 @@ impl Handler for Media {
                 };
                 parent.say(&answer);
             }
-            ToChild::Detach { id, stream, keep } => self.detach(id, stream, keep, parent),
-            ToChild::Drain { id } => return self.drain(id, parent),
+            ToChild::Detach { id, stream, keep } => match &self.reader {
+                Some(reader) => {
+                    reader.stop();
+                    parent.say(&reader_session::detached(id, stream));
+                }
+                None => self.detach(id, stream, keep, parent),
+            },
+            ToChild::Drain { id } => {
+                return match (&mut self.reader, &self.excerpt) {
+                    (Some(reader), _) => reader.drain(id, parent),
+                    (None, Some(excerpt)) => excerpt.drain(id, parent),
+                    (None, None) => self.drain(id, parent),
+                };
+            }
             ToChild::Bye => return Handled::Leave,
             ToChild::Update {
                 id, params, check, ..
@@ -149,30 +169,40 @@ impl Media {
             )));
             return Handled::LoadFailed;
         };
+        if let Some(reader) = &plan.reader {
+            let opened = ReaderSession::open(&plan, reader, fds);
+            return match opened {
+                Ok((session, info)) => {
+                    self.reader = Some(session);
+                    say_ready(id, info, parent);
+                    Handled::Done
+                }
+                Err(error) => load_failed(id, &error, parent),
+            };
+        }
+        if let Some(excerpt) = &plan.excerpt {
+            let opened = ExcerptSession::open(&plan, excerpt, fds);
+            return match opened {
+                Ok((session, excerpt, info)) => {
+                    self.excerpt = Some(session);
+                    say_ready(id, info, parent);
+                    excerpt.begin(parent);
+                    Handled::Done
+                }
+                Err(error) => load_failed(id, &error, parent),
+            };
+        }
         match open(plan, fds) {
             Ok((opened, pending, info)) => {
                 let stream = Arc::clone(&opened.stream);
                 self.opened = Some(opened);
-                let source = Some(Box::new(info));
-                parent.say(&FromChild::Ready {
-                    id,
-                    description: None,
-                    source,
-                });
+                say_ready(id, info, parent);
                 if let Some(pending) = pending {
                     pending.begin(&stream, STATS_EVERY, parent);
                 }
                 Handled::Done
             }
-            Err(error) => {
-                let report = ErrorReport {
-                    id: Some(id),
-                    fatal: false,
-                    ..report(&error)
-                };
-                parent.say(&FromChild::Error(report));
-                Handled::LoadFailed
-            }
+            Err(error) => load_failed(id, &error, parent),
         }
     }
 
@@ -180,13 +210,11 @@ impl Media {
         &mut self,
         name: &str,
         worker: WorkerOf,
-        mut fds: Vec<OwnedFd>,
+        fds: Vec<OwnedFd>,
         parent: &Parent,
     ) -> Result<(), String> {
         let opened = self.opened.as_mut().ok_or("nothing is open")?;
-        let (Some(socket), true) = (fds.pop(), fds.is_empty()) else {
-            return Err("`attach` carries one descriptor".into());
-        };
+        let socket = one(fds)?;
         let caps = Caps::new(worker.format.unwrap_or_default(), opened.size)
             .map_err(|error| error.to_string())?;
         let joining = Joining {
@@ -298,6 +326,32 @@ impl Opened {
         };
         start("stats", tell, parent);
         Ok(())
+    }
+}
+
+fn say_ready(id: u64, info: SourceInfo, parent: &Parent) {
+    parent.say(&FromChild::Ready {
+        id,
+        description: None,
+        source: Some(Box::new(info)),
+    });
+}
+
+fn load_failed(id: u64, error: &AvError, parent: &Parent) -> Handled {
+    let report = ErrorReport {
+        id: Some(id),
+        fatal: false,
+        ..report(error)
+    };
+    parent.say(&FromChild::Error(report));
+    Handled::LoadFailed
+}
+
+/// The descriptor of an `attach`.
+fn one(mut fds: Vec<OwnedFd>) -> Result<OwnedFd, String> {
+    match (fds.pop(), fds.is_empty()) {
+        (Some(socket), true) => Ok(socket),
+        _ => Err("`attach` carries one descriptor".into()),
     }
 }
 

@@ -17,11 +17,15 @@ pub(crate) struct VideoDecoder {
 }
 
 impl VideoDecoder {
-    /// For a stream of a recording, on as many threads as the machine has cores: noisy pictures take as long to decode as
-    /// to encode.
-    pub(crate) fn open(parameters: &Parameters, time_base: (u32, u32)) -> Result<Self, Fault> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = cores.min(MOST_THREADS);
+    /// For a stream of a recording, on `threads`, or on as many as the machine has cores: noisy pictures take as long to
+    /// decode as to encode.
+    pub(crate) fn open(
+        parameters: &Parameters,
+        time_base: (u32, u32),
+        threads: Option<usize>,
+    ) -> Result<Self, Fault> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.unwrap_or_else(cores).clamp(1, MOST_THREADS);
         let decoder = Decoder::open(parameters, time_base, threads)?;
         Ok(Self {
             decoder,

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use framerill_media::{Pts, TimeBase};
+use framerill_worker::message::MediaPlan;
 
 use crate::{
     decode::VideoDecoder,
@@ -13,12 +14,54 @@ use crate::{
     timeline::{self, Timeline},
 };
 
+/// Ends of names of still pictures.
+const STILLS: [&str; 6] = ["jpg", "jpeg", "jpe", "png", "webp", "bmp"];
 /// Reads that may fail in a row before the rest counts as lost.
 const MOST_FAULTS: usize = 32;
 /// How far before a wanted start reading begins where a container has no index of its keyframes.
 const SEEK_MARGIN_SECS: f64 = 3.0;
 /// A recording that ends this much before its header says is cut off.
 const MISSING_SECS: f64 = 1.0;
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    /// Its sound, too.
+    pub(crate) audio: bool,
+    /// Reading begins so many seconds after its beginning, or a little before.
+    pub(crate) start: f64,
+    /// Its first video stream, not the one with the largest pictures; and a still picture is a file of one frame.
+    pub(crate) is_reader: bool,
+    /// Reading begins with the keyframe before this time in seconds, and times stay as they are. Where a container's times
+    /// may jump, it begins at the beginning.
+    pub(crate) seek: Option<f64>,
+    /// Decoding threads; none takes as many as the machine has cores.
+    pub(crate) threads: Option<usize>,
+}
+
+impl Opening {
+    /// For a run.
+    pub(crate) fn of_plan(plan: &MediaPlan) -> Self {
+        Self {
+            audio: plan.audio,
+            start: plan.start,
+            is_reader: false,
+            seek: None,
+            threads: None,
+        }
+    }
+
+    /// For a reader of frames.
+    pub(crate) fn of_reader(threads: usize) -> Self {
+        Self {
+            audio: false,
+            start: 0.0,
+            is_reader: true,
+            seek: None,
+            threads: Some(threads),
+        }
+    }
+}
 
 /// An open file.
 pub(crate) struct FileSource {
@@ -33,6 +76,8 @@ pub(crate) struct FileSource {
     claim: Claim,
     /// Its structure reaches beyond its end.
     is_cut: bool,
+    /// What the demuxer leaves out is only in its log. Decoders of other files in this process would be counted, too.
+    skips_silently: bool,
     end: End,
     jump_at: Option<i64>,
     last_pts: Option<i64>,
@@ -72,30 +117,30 @@ struct Claim {
 }
 
 impl FileSource {
-    /// Opens what `fd` holds. Reading begins `start` seconds after its beginning, or a little before.
+    /// Opens what `fd` holds.
     pub(crate) fn open(
         fd: OwnedFd,
         name: &str,
-        audio: bool,
-        start: f64,
+        opening: Opening,
         interrupt: &Interrupt,
     ) -> Result<Self, AvError> {
+        let Opening { audio, start, .. } = opening;
         let is_cut = is_cut(&fd);
-        let mut demuxer = open_demuxer(fd, name, interrupt)?;
-        let video = find_video(&demuxer, name)?;
+        let mut demuxer = open_demuxer(fd, name, opening.is_reader, interrupt)?;
+        let video = find_video(&demuxer, name, opening.is_reader)?;
         let audio = if audio { find_audio(&demuxer) } else { None };
-        let decoder = VideoDecoder::open(&video.facts.parameters, video.facts.time_base).map_err(
-            |fault| AvError::Decoder {
+        let parameters = &video.facts.parameters;
+        let decoder = VideoDecoder::open(parameters, video.facts.time_base, opening.threads)
+            .map_err(|fault| AvError::Decoder {
                 name: name.to_owned(),
-                codec: video.facts.parameters.codec_name(),
+                codec: parameters.codec_name(),
                 fault,
-            },
-        )?;
+            })?;
         let kept: Vec<usize> = [Some(video.index), audio.as_ref().map(|track| track.index)]
             .into_iter()
             .flatten()
             .collect();
-        let claim = if start > 0.0 {
+        let claim = if start > 0.0 || opening.seek.is_some() {
             Claim::default()
         } else {
             claim(&demuxer, &video, kept.len())
@@ -105,8 +150,16 @@ impl FileSource {
         if start > 0.0 {
             seek(&mut demuxer, &video, start);
         }
+        if let Some(seconds) = opening.seek.filter(|_| !demuxer.is_discontinuous()) {
+            let earliest = video.facts.start.unwrap_or(0).min(0);
+            let target = video.time_base.at(seconds).0.saturating_add(earliest);
+            // Where it cannot be sought in, all before is read and left out.
+            let _sought = demuxer.seek(video.index, target);
+        }
         let interval = video.usual_interval();
+        let skips_silently = opening.is_reader && demuxer.skips_silently();
         Ok(Self {
+            skips_silently,
             name: name.to_owned(),
             demuxer,
             decoder,
@@ -150,6 +203,41 @@ impl FileSource {
         ticks.or_else(|| self.demuxer.duration())
     }
 
+    /// The length of a tick of the pictures' times.
+    pub(crate) fn time_base(&self) -> TimeBase {
+        self.video.time_base
+    }
+
+    /// Video streams but for covers, and the codes of streams that are neither pictures nor sound.
+    pub(crate) fn other_streams(&self) -> (usize, Vec<String>) {
+        let videos = streams(&self.demuxer, MediaKind::Video).filter(|(_, facts)| !facts.is_cover);
+        let data = streams(&self.demuxer, MediaKind::Other);
+        (
+            videos.count(),
+            data.map(|(_, facts)| facts.parameters.tag()).collect(),
+        )
+    }
+
+    /// Pictures so far, and what has gone wrong.
+    pub(crate) fn so_far(&self) -> End {
+        End {
+            undecodable: self.decoder.faults(),
+            concealed: self.decoder.concealed(),
+            ..self.end.clone()
+        }
+    }
+
+    /// The next packet of pictures, in its place; none at the end. Not to be mixed with [`next`](Self::next).
+    pub(crate) fn next_packet(&mut self) -> Result<Option<Packet>, AvError> {
+        while self.read()? {
+            if self.packet.stream() == self.video.index && self.packet.bytes() > 0 {
+                self.video.place(&mut self.packet, &mut self.places, 0);
+                return Ok(Some(self.packet.take()));
+            }
+        }
+        Ok(None)
+    }
+
     /// What comes next, in the order of the file.
     pub(crate) fn next(&mut self) -> Result<Raw, AvError> {
         loop {
@@ -178,7 +266,12 @@ impl FileSource {
     /// Reads a packet; false at the end.
     fn read(&mut self) -> Result<bool, AvError> {
         for _ in 0..MOST_FAULTS {
-            match self.demuxer.read(&mut self.packet) {
+            let before = Demuxer::logged_errors();
+            let read = self.demuxer.read(&mut self.packet);
+            if self.skips_silently && Demuxer::logged_errors() > before {
+                self.end.unreadable += 1;
+            }
+            match read {
                 Ok(()) => return Ok(true),
                 Err(fault) if fault.is_interrupted() => return Err(AvError::Interrupted),
                 Err(fault) if fault.is_end() => {
@@ -225,13 +318,19 @@ impl FileSource {
             self.last_pts
                 .map_or(0, |last| last.saturating_add(self.interval.max(1)))
         };
-        let pts = frame.best_pts().unwrap_or_else(guess);
+        let own = frame.best_pts();
+        let pts = own.unwrap_or_else(guess);
         self.last_pts = Some(pts);
         let jumped = self.jump_at.is_some_and(|at| pts >= at);
         if jumped {
             self.jump_at = None;
         }
-        Raw::Picture { frame, pts, jumped }
+        Raw::Picture {
+            frame,
+            pts,
+            is_timed: own.is_some(),
+            jumped,
+        }
     }
 
     fn ended(&mut self) -> Result<Raw, AvError> {
@@ -242,8 +341,7 @@ impl FileSource {
                 what: "holds no picture that can be decoded",
             });
         }
-        self.end.undecodable = self.decoder.faults();
-        self.end.concealed = self.decoder.concealed();
+        self.end = self.so_far();
         if let Places::Jumping(timeline) = &self.places {
             self.end.jumps = timeline.jump_count();
         }
@@ -340,7 +438,12 @@ impl Track {
     }
 }
 
-fn open_demuxer(fd: OwnedFd, name: &str, interrupt: &Interrupt) -> Result<Demuxer, AvError> {
+fn open_demuxer(
+    fd: OwnedFd,
+    name: &str,
+    is_reader: bool,
+    interrupt: &Interrupt,
+) -> Result<Demuxer, AvError> {
     let length = rustix::fs::fstat(&fd).map_or(-1, |stat| stat.st_size);
     let is_file = rustix::fs::fstat(&fd)
         .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file());
@@ -351,7 +454,15 @@ fn open_demuxer(fd: OwnedFd, name: &str, interrupt: &Interrupt) -> Result<Demuxe
         });
     }
     let no_index = is_file && has_no_index(&fd);
-    Demuxer::open(Io::reader(fd, interrupt), &extension(name)).map_err(|fault| {
+    let (io, hint) = (Io::reader(fd, interrupt), extension(name));
+    let opened = if is_reader {
+        // By the name of a still FFmpeg would look for a series of them in files.
+        let is_still = STILLS.contains(&hint.as_str());
+        Demuxer::open_with_stills(io, if is_still { "" } else { &hint })
+    } else {
+        Demuxer::open(io, &hint)
+    };
+    opened.map_err(|fault| {
         let name = name.to_owned();
         if fault.is_interrupted() {
             AvError::Interrupted
@@ -390,11 +501,15 @@ fn streams(demuxer: &Demuxer, kind: MediaKind) -> impl Iterator<Item = (usize, S
         .filter(move |(_, facts)| facts.parameters.kind() == kind)
 }
 
-/// The largest of the video streams.
-fn find_video(demuxer: &Demuxer, name: &str) -> Result<Track, AvError> {
+/// The largest of the video streams, or the first one.
+fn find_video(demuxer: &Demuxer, name: &str, is_first: bool) -> Result<Track, AvError> {
     let pixels = |facts: &StreamFacts| {
         let (width, height) = facts.parameters.claimed_size();
-        i64::from(width) * i64::from(height)
+        if is_first {
+            0
+        } else {
+            i64::from(width) * i64::from(height)
+        }
     };
     let best = streams(demuxer, MediaKind::Video)
         .filter(|(_, facts)| !facts.is_cover)

@@ -138,6 +138,25 @@ pub enum AvError {
     /// [`crate::source::Interrupt`] was triggered.
     #[error("interrupted")]
     Interrupted,
+    /// What a reader may use does not hold one picture.
+    #[error(
+        "the pictures of `{name}` are {width}x{height}: one takes {needed} MB, and a reader may use {allowed} MB"
+    )]
+    ReaderBudget {
+        /// Of the file.
+        name: String,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// For one picture.
+        needed: u32,
+        /// For all of them.
+        allowed: u64,
+    },
+    /// The kernel has no memory for a reader's pool.
+    #[error("{0}")]
+    NoMemory(String),
     /// FFmpeg failed where it should not.
     #[error("cannot {step}: {fault}")]
     Internal {
@@ -157,6 +176,7 @@ impl AvError {
             Self::NoDescriptor { .. } => "protocol",
             Self::SourceOpen { .. }
             | Self::SourceTooLarge { .. }
+            | Self::ReaderBudget { .. }
             | Self::Decoder { .. }
             | Self::SourceRead { .. }
             | Self::Generator(_)
@@ -170,7 +190,7 @@ impl AvError {
             Self::EncoderMissing { .. } | Self::EncoderMismatch { .. } | Self::Encode { .. } => {
                 "encode"
             }
-            Self::Interrupted | Self::Internal { .. } => "internal",
+            Self::NoMemory(_) | Self::Interrupted | Self::Internal { .. } => "internal",
         }
     }
 
@@ -188,7 +208,7 @@ impl AvError {
                 "check that the file was copied whole, and that `--start` lies inside it"
             }
             Self::SourceNoVideo { .. } => "give a file with a video stream",
-            Self::SourceTooLarge { .. } => "scale it down first",
+            Self::SourceTooLarge { .. } | Self::ReaderBudget { .. } => "scale it down first",
             Self::SourceRead { .. } => "check the disk or the network share",
             Self::EncoderMissing { .. } => "`ffmpeg -encoders` lists what there is",
             Self::EncoderMismatch { .. } => {

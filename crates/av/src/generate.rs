@@ -99,6 +99,7 @@ impl GeneratedSource {
                 Ok(Raw::Picture {
                     frame,
                     pts,
+                    is_timed: true,
                     jumped: false,
                 })
             }

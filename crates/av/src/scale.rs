@@ -10,7 +10,7 @@ use crate::{
     ffi::{Colour, Crop, Format, Frame, Side, SideRange},
     fit,
     kept::Kept,
-    source::{DecodedPicture, SourceReader},
+    source::{DecodedPicture, SourceReader, Traits},
     turn::Turn,
 };
 
@@ -35,16 +35,24 @@ impl Scaler {
     pub fn new(source: &SourceReader, plan: &MediaPlan, caps: Caps) -> Result<Self, AvError> {
         let traits = source.traits();
         Ok(Self {
+            is_sized: plan.size.is_some_and(|size| size != traits.upright()),
+            ..Self::of_traits(traits, caps)
+        })
+    }
+
+    /// For pictures like these in their own size; those of another size in `caps` are cropped and scaled to it.
+    pub(crate) fn of_traits(traits: Traits, caps: Caps) -> Self {
+        Self {
             caps,
             turn: traits.turn,
             pixel_aspect: traits.pixel_aspect,
-            is_sized: plan.size.is_some_and(|size| size != traits.upright()),
+            is_sized: false,
             colour: Some(traits.colour),
             conversion: Kept::new(),
             lying: Vec::new(),
             bytes: Vec::new(),
             floats: Vec::new(),
-        })
+        }
     }
 
     /// For the pictures of a live source, whatever their size, layout and colours are and become: the centre in the aspect
@@ -65,9 +73,14 @@ impl Scaler {
 
     /// Writes a picture into `into`, rows one after the other. Panics when `into` is smaller than the caps say.
     pub fn scale_into(&mut self, picture: &DecodedPicture, into: &mut [u8]) -> Result<(), AvError> {
+        self.frame_into(&picture.frame, into)
+    }
+
+    /// The same, of a frame.
+    pub(crate) fn frame_into(&mut self, frame: &Frame, into: &mut [u8]) -> Result<(), AvError> {
         let into = &mut into[..self.caps.picture_bytes()];
         if self.caps.format != PixelFormat::RgbF32 {
-            return self.write(&picture.frame, self.caps, into);
+            return self.write(frame, self.caps, into);
         }
         // swscale makes no packed floats: 8 bit first, which is what nearly every source has.
         let caps = Caps {
@@ -76,7 +89,7 @@ impl Scaler {
         };
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.resize(caps.picture_bytes(), 0);
-        let written = self.write(&picture.frame, caps, &mut bytes);
+        let written = self.write(frame, caps, &mut bytes);
         self.floats.resize(bytes.len(), 0.0);
         convert::u8_to_f32(&bytes, &mut self.floats, Range::UNIT);
         self.bytes = bytes;

@@ -20,6 +20,7 @@ mod init;
 mod log;
 mod memory_size;
 mod near;
+pub mod plates;
 mod prepare;
 pub mod program;
 mod python;

@@ -1,7 +1,10 @@
 //! The messages of the child protocol. `schema/child-protocol.md` is their reference page.
 
 mod base;
+mod excerpt;
 mod latencies;
+mod live;
+mod reader;
 mod source;
 
 use framerill_media::{PixelFormat, Size};
@@ -10,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use base::BaseValues;
+pub use excerpt::{ClipPlan, DrawnBox, ExcerptPlan, ExcerptStats, Place, StillFormat, StillPlan};
 pub use latencies::Latencies;
+pub use live::{LivePlan, Resume};
+pub use reader::{ReaderPlan, ReaderStats, ReaderStatus};
 pub use source::{SourceAudio, SourceInfo};
 
 /// The protocol's version; a child says it in `hello`.
@@ -456,6 +462,12 @@ pub struct MediaPlan {
     /// Index of the descriptor that receives the before/after picture (PNG).
     #[serde(default)]
     pub preview_fd: Option<u32>,
+    /// Frames for whoever is at the link, and nothing is written: of the rest of the plan only the source counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<Box<ReaderPlan>>,
+    /// One picture or clip out of the source, and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Box<ExcerptPlan>>,
 }
 
 /// Where pictures come from.
@@ -549,42 +561,6 @@ pub struct SoundPlan {
     pub channels: Option<u32>,
 }
 
-/// How a live stream is kept going.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct LivePlan {
-    /// Frames a second at most, by their pts; 0 takes all.
-    pub max_fps: f64,
-    /// What is held where nobody finished a picture: while the worker is late, reloading or gone.
-    pub on_worker_loss: FillerPicture,
-    /// Seconds without a finished picture after which an overlay is drawn over the filler.
-    pub overlay_after: f64,
-    /// An earlier media process wrote the stream up to here.
-    pub resume: Option<Resume>,
-}
-
-impl Default for LivePlan {
-    fn default() -> Self {
-        Self {
-            max_fps: 24.0,
-            on_worker_loss: FillerPicture::default(),
-            overlay_after: 1.0,
-            resume: None,
-        }
-    }
-}
-
-/// Where an earlier media process left a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Resume {
-    /// The newest pts that was written, in ticks of 1/90000 s: pictures up to it are decoded and not shown again.
-    pub after: i64,
-    /// What was added to the source's times, in the same ticks.
-    pub offset: i64,
-    /// Ids of frames begin here.
-    pub frame: u64,
-}
-
 /// A frame lost with its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldFrame {
@@ -658,6 +634,12 @@ pub struct MediaStats {
     pub av_offset_ms: f64,
     /// Seconds since the newest finished picture was written; while it grows, fillers are shown.
     pub held_seconds: f64,
+    /// Of a plan with a `reader`: all that is counted there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reader: Option<Box<ReaderStats>>,
+    /// Of a plan with an `excerpt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Box<ExcerptStats>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]

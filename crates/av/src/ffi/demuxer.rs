@@ -5,11 +5,13 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use super::{Fault, Io, Packet, Parameters, fraction, options::Options, packet::known, sys};
+use super::{Fault, Io, Packet, Parameters, fraction, log, options::Options, packet::known, sys};
 
 /// What a file may be. Formats that name other files (playlists, image series, scripts) are not here.
 const FORMATS: &str = "mov,mp4,matroska,webm,mpegts,avi,h264,hevc,m4v,mpeg,mpegvideo,flv,ogg,asf,ivf,obu,mjpeg,\
                        mxf,nut,dv,gif,wav,aac,mp3,flac,ac3";
+/// And still pictures, of which the bytes are all there is.
+const STILLS: &str = "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe";
 /// Bytes that may be looked at to find out what a file is.
 const PROBE_BYTES: &str = "5000000";
 /// Microseconds of media that may be looked at.
@@ -55,17 +57,28 @@ unsafe impl Send for Demuxer {}
 impl Demuxer {
     /// Finds out what `io` holds. `extension` is a hint.
     pub(crate) fn open(io: Io, extension: &str) -> Result<Self, Fault> {
-        Self::open_within(io, extension, PROBE_MICROS)
+        Self::open_within(io, extension, FORMATS, PROBE_MICROS)
+    }
+
+    /// The same, where `io` may hold one still picture.
+    pub(crate) fn open_with_stills(io: Io, extension: &str) -> Result<Self, Fault> {
+        let formats = format!("{FORMATS},{STILLS}");
+        Self::open_within(io, extension, &formats, PROBE_MICROS)
     }
 
     /// Finds out what comes through a pipe that somebody is watching.
     pub(crate) fn open_live(io: Io) -> Result<Self, Fault> {
-        Self::open_within(io, "", LIVE_PROBE_MICROS)
+        Self::open_within(io, "", FORMATS, LIVE_PROBE_MICROS)
     }
 
-    fn open_within(io: Io, extension: &str, probe_micros: &str) -> Result<Self, Fault> {
+    fn open_within(
+        io: Io,
+        extension: &str,
+        formats: &str,
+        probe_micros: &str,
+    ) -> Result<Self, Fault> {
         let mut options = Options::new(&[
-            ("format_whitelist", FORMATS),
+            ("format_whitelist", formats),
             ("protocol_whitelist", "none"),
             ("probesize", PROBE_BYTES),
             ("analyzeduration", probe_micros),
@@ -207,6 +220,18 @@ impl Demuxer {
         into.clear();
         // SAFETY: the context is open, the packet ours and empty.
         Fault::check(unsafe { sys::av_read_frame(self.as_ptr(), into.as_ptr()) }).map(drop)
+    }
+
+    /// Whether a container that is damaged is read on from the next place that looks whole, without an error.
+    pub(crate) fn skips_silently(&self) -> bool {
+        // SAFETY: an open input has a format, whose name is a string with an end.
+        let name = unsafe { CStr::from_ptr((*self.get().iformat).name) };
+        name.to_bytes().starts_with(b"matroska")
+    }
+
+    /// Errors logged so far, by this demuxer or anything else of FFmpeg's.
+    pub(crate) fn logged_errors() -> u64 {
+        log::errors()
     }
 
     /// Goes to the last keyframe of a stream at or before a time.

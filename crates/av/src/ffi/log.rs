@@ -9,6 +9,8 @@ use super::sys;
 const CONCEALING: &[u8] = b"concealing ";
 
 static CONCEALED: AtomicU64 = AtomicU64::new(0);
+/// Lines of errors, whoever logged them.
+static ERRORS: AtomicU64 = AtomicU64::new(0);
 
 /// Keeps FFmpeg from writing to stderr. What goes wrong comes back as errors, or is counted here.
 pub fn quieten() {
@@ -29,15 +31,24 @@ pub(super) fn concealed() -> u64 {
     CONCEALED.load(Ordering::Relaxed)
 }
 
+/// Errors that anything of FFmpeg's logged in this process.
+pub(super) fn errors() -> u64 {
+    ERRORS.load(Ordering::Relaxed)
+}
+
 /// Called by FFmpeg from any of its threads, for every line and level.
 unsafe extern "C" fn listen(
     _: *mut c_void,
-    _: c_int,
+    level: c_int,
     format: *const c_char,
     _arguments: *mut c_void,
 ) {
     if format.is_null() {
         return;
+    }
+    // Above the lowest byte there may be a colour.
+    if level & 0xff <= sys::AV_LOG_ERROR {
+        ERRORS.fetch_add(1, Ordering::Relaxed);
     }
     for (place, byte) in CONCEALING.iter().enumerate() {
         // SAFETY: a C string; no byte behind its end is read, since its final zero differs from every byte looked for.

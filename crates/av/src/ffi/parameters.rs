@@ -92,6 +92,17 @@ impl Parameters {
         codec_name(self.codec())
     }
 
+    /// The container's four letters for the codec where they can be read, else FFmpeg's name of it.
+    pub(crate) fn tag(&self) -> String {
+        let tag = self.get().codec_tag.to_le_bytes();
+        let is_text = tag.iter().all(u8::is_ascii_graphic);
+        if is_text {
+            tag.iter().map(|byte| char::from(*byte)).collect()
+        } else {
+            self.codec_name()
+        }
+    }
+
     /// Of pictures, when it is in the range that we take.
     pub(crate) fn size(&self) -> Option<Size> {
         let side = |side: i32| u32::try_from(side).ok();

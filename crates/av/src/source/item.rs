@@ -21,6 +21,8 @@ pub(crate) enum Raw {
     Picture {
         frame: Frame,
         pts: i64,
+        /// The time is the source's own, not a guess.
+        is_timed: bool,
         jumped: bool,
     },
     /// Sound.

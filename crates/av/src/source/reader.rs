@@ -17,9 +17,9 @@ use super::{
     window::{Verdict, Window},
 };
 use crate::{
-    demux::FileSource,
+    demux::{FileSource, Opening},
     error::AvError,
-    ffi::{Colour, Frame},
+    ffi::{Colour, Frame, StreamFacts},
     generate::GeneratedSource,
     pace::Pacer,
     rate::Resampler,
@@ -75,6 +75,23 @@ impl Traits {
     pub(crate) fn upright(&self) -> Size {
         self.turn.size(self.size)
     }
+
+    /// Of a file's video stream; the sides that it claims where they cannot be.
+    pub(crate) fn of_stream(facts: &StreamFacts) -> Result<Self, (i32, i32)> {
+        let parameters = &facts.parameters;
+        Ok(Self {
+            size: parameters.size().ok_or(parameters.claimed_size())?,
+            turn: Turn::nearest(facts.rotation),
+            pixel_aspect: facts
+                .pixel_aspect
+                .or(parameters.pixel_aspect())
+                .unwrap_or((1, 1)),
+            colour: match parameters.pixel_format() {
+                Some(format) if format.is_rgb() => Colour::of_rgb(),
+                _ => parameters.colour(),
+            },
+        })
+    }
 }
 
 /// A constant rate: the machine, the picture that is shown, and the ticks at which it still has to be shown.
@@ -100,7 +117,7 @@ impl SourceReader {
         let (backing, name) = match &plan.source {
             Source::File { name, fd } => {
                 let fd = take_fd(fds, *fd, name)?;
-                let file = FileSource::open(fd, name, plan.audio, plan.start, &interrupt)?;
+                let file = FileSource::open(fd, name, Opening::of_plan(plan), &interrupt)?;
                 (Backing::File(file), name.clone())
             }
             Source::Pipe { name, .. } => {
@@ -241,7 +258,9 @@ impl SourceReader {
             }
         };
         match raw {
-            Raw::Picture { frame, pts, jumped } => self.take_picture(frame, pts, jumped),
+            Raw::Picture {
+                frame, pts, jumped, ..
+            } => self.take_picture(frame, pts, jumped),
             Raw::Audio(packet) => {
                 self.held.push_back(AudioPacket { packet });
                 if self.held.len() > MOST_HELD {
@@ -413,25 +432,7 @@ impl Backing {
             height,
         };
         match self {
-            Self::File(file) => {
-                let facts = file.video();
-                let parameters = &facts.parameters;
-                let size = parameters
-                    .size()
-                    .ok_or_else(|| no_size(parameters.claimed_size()))?;
-                Ok(Traits {
-                    size,
-                    turn: Turn::nearest(facts.rotation),
-                    pixel_aspect: facts
-                        .pixel_aspect
-                        .or(parameters.pixel_aspect())
-                        .unwrap_or((1, 1)),
-                    colour: match parameters.pixel_format() {
-                        Some(format) if format.is_rgb() => Colour::of_rgb(),
-                        _ => parameters.colour(),
-                    },
-                })
-            }
+            Self::File(file) => Traits::of_stream(file.video()).map_err(no_size),
             Self::Generated(generated) => {
                 let frame = generated.first()?;
                 let is_rgb = frame.format().is_some_and(crate::ffi::Format::is_rgb);

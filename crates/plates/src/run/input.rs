@@ -187,7 +187,7 @@ impl Takes {
     }
 
     /// The kinds of work, in the order in which ties are decided.
-    pub fn categories(self) -> impl Iterator<Item = Category> {
+    pub fn categories(self) -> impl Iterator<Item = Category> + Clone {
         Category::ALL
             .into_iter()
             .filter(move |it| self.has(it.class()))

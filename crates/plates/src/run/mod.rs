@@ -11,16 +11,35 @@
 //! [`Machine`] decides all of it and has neither clock, process nor socket. After every [`handle`](Machine::handle), call
 //! [`poll`](Machine::poll) until it says [`WakeAt`](Output::WakeAt) or [`Idle`](Output::Idle).
 
+mod counters;
+mod crew;
 mod dead_letter;
 mod end;
+mod ending;
 mod event;
+mod flowing;
+mod gate;
 mod ids;
 mod input;
+mod machine;
 mod output;
+mod overflow;
+mod readers;
+mod reading;
+mod settings;
+mod snapshot;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod videos;
+mod working;
 
 pub use dead_letter::{DeadLetter, LetterKind};
 pub use end::{RunEnd, Unfinished, Why};
 pub use event::{Event, Level};
 pub use ids::{LeaseId, ReaderId, VideoNo, WorkerId};
 pub use input::{Input, Outcome, Prepared, ReaderSaid, Signal, Takes, WorkerSaid, WorkerState};
+pub use machine::Machine;
 pub use output::Output;
+pub use settings::{HISTORICAL, SettingError, Settings, Timing};
+pub use snapshot::{CategoryRow, ReaderRow, Snapshot, Store, VideoRow, Videos, WorkerRow};

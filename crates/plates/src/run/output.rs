@@ -39,7 +39,7 @@ pub enum Output {
         /// Which; once for each frame.
         slot: u32,
     },
-    /// Ask this reader to leave.
+    /// Ask this reader to leave, and say when it is gone. It is killed if it stays.
     StopReader {
         /// Which.
         reader: ReaderId,
@@ -79,7 +79,8 @@ pub enum Output {
         /// At least one.
         tasks: Vec<Arc<Task>>,
     },
-    /// Tell this worker to leave after what it has in hand.
+    /// Tell this worker to leave after what it has in hand, and start no process in its seat any more. Say when it is gone,
+    /// of a seat without a process, too.
     Terminate {
         /// Whom.
         worker: WorkerId,

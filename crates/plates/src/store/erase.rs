@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Inner, Store, StoreError, outbox, plate,
+    Inner, Store, StoreError, backoff, outbox, plate,
     read::select,
     row::{self, Cell, moment},
     session::{Bound, Dialect, Fault, Session},
@@ -108,6 +108,10 @@ impl Store {
 
 fn audit_row(action: &str, rows: u64, detail: Value) -> Result<row::Row, String> {
     let record: Map<String, Value> = [
+        (
+            "event_id".to_owned(),
+            format!("{:016x}{:016x}", backoff::random(), backoff::random()).into(),
+        ),
         ("action".to_owned(), action.into()),
         ("rows_affected".to_owned(), rows.into()),
         ("detail".to_owned(), detail),

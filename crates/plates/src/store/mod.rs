@@ -35,7 +35,9 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use address::{Address, BadAddress};
 pub use erase::Erased;
+pub use read::Selection;
 pub use row::{Record, global_id};
+pub use table::{Column, Kind};
 
 use crate::task::Refused;
 use outbox::Outbox;
@@ -387,7 +389,7 @@ impl Inner {
             let refused = self.write(table, rows).await.map_err(|it| self.error(it))?;
             return Ok((0, refused));
         };
-        if outbox.waiting().await? == 0
+        if outbox.is_empty().await?
             && let Ok(refused) = self.write(table, rows).await
         {
             return Ok((0, refused));

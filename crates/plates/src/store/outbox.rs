@@ -158,6 +158,14 @@ impl Outbox {
         Ok(count)
     }
 
+    /// Whether any row waits; quick however many do.
+    pub(super) async fn is_empty(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT id FROM waiting LIMIT 1".to_owned();
+        let mut session = self.session.lock().await;
+        let rows = session.fetch(sql, &[], &[Kind::Int]).await;
+        Ok(rows.map_err(|it| self.wrong(&it))?.is_empty())
+    }
+
     /// Ends when no row waits.
     pub(super) async fn emptied(&self) {
         self.came.notify_one();

@@ -71,15 +71,51 @@ pub(super) async fn select(
     Ok(rows.into_iter().map(|it| record(columns, it)).collect())
 }
 
+/// Which records of a store.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// Of this table.
+    pub table: String,
+    /// Of this video alone.
+    pub video_id: Option<String>,
+    /// With their pictures.
+    pub with_crop: bool,
+}
+
+impl Selection {
+    /// All of a table, without pictures.
+    #[must_use]
+    pub fn of(table: &str) -> Self {
+        Self {
+            table: table.to_owned(),
+            video_id: None,
+            with_crop: false,
+        }
+    }
+
+    fn table(&self) -> Result<&'static Table, StoreError> {
+        Table::named(&self.table).ok_or_else(|| StoreError::UnknownTable(self.table.clone()))
+    }
+
+    /// The columns of its records.
+    ///
+    /// # Errors
+    /// There is no such table.
+    pub fn columns(&self) -> Result<Vec<Column>, StoreError> {
+        Ok(columns(self.table()?, self.with_crop))
+    }
+}
+
 impl Inner {
     async fn records(
         &self,
         table: &Table,
+        columns: &[Column],
         tail: &str,
         cells: &[Bound<'_>],
     ) -> Result<Vec<Record>, Fault> {
         let mut session = self.session().await?;
-        let found = select(&mut session, table, &columns(table, true), tail, cells).await?;
+        let found = select(&mut session, table, columns, tail, cells).await?;
         self.give(session);
         Ok(found)
     }
@@ -106,15 +142,40 @@ impl Store {
         self.ask(&table::TRACK_MOTION, &tail, &[(Kind::Text, &global_id)])
     }
 
-    /// Rows of a table with an id above `after`, by id, at most `limit`: page by page a whole table. It blocks.
+    /// Records with an id above `after`, by id, at most `limit`: page by page all of them. It blocks.
+    ///
+    /// # Errors
+    /// There is no such table, or the database is away or does not do.
+    pub fn select(
+        &self,
+        selection: &Selection,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        let (table, columns) = (selection.table()?, selection.columns()?);
+        let after = Cell::Int(after);
+        let video = selection.video_id.clone().map_or(Cell::Null, Cell::Text);
+        let mut cells = vec![(Kind::Int, &after)];
+        let mut of_video = "";
+        if selection.video_id.is_some() && table.column("video_id").is_some() {
+            cells.push((Kind::Text, &video));
+            of_video = "AND video_id = $2";
+        }
+        let tail = format!("WHERE id > $1 {of_video} ORDER BY id LIMIT {limit}");
+        let asked = self.inner.records(table, &columns, &tail, &cells);
+        self.runtime()
+            .block_on(asked)
+            .map_err(|it| self.inner.error(it))
+    }
+
+    /// The same with pictures, of a whole table. It blocks.
     ///
     /// # Errors
     /// There is no such table, or the database is away or does not do.
     pub fn page(&self, table: &str, after: i64, limit: u32) -> Result<Vec<Record>, StoreError> {
-        let table =
-            Table::named(table).ok_or_else(|| StoreError::UnknownTable(table.to_owned()))?;
-        let tail = format!("WHERE id > $1 ORDER BY id LIMIT {limit}");
-        self.ask(table, &tail, &[(Kind::Int, &Cell::Int(after))])
+        let mut selection = Selection::of(table);
+        selection.with_crop = true;
+        self.select(&selection, after, limit)
     }
 
     /// The files with this content that these settings saw. It blocks.
@@ -165,7 +226,8 @@ impl Store {
         tail: &str,
         cells: &[Bound<'_>],
     ) -> Result<Vec<Record>, StoreError> {
-        let asked = self.inner.records(table, tail, cells);
+        let columns = columns(table, true);
+        let asked = self.inner.records(table, &columns, tail, cells);
         self.runtime()
             .block_on(asked)
             .map_err(|it| self.inner.error(it))

@@ -35,8 +35,6 @@ pub enum Clash {
     Update,
     /// Nothing: the first one stays.
     Keep,
-    /// There is no key: every row is a new one.
-    Never,
 }
 
 /// A table.
@@ -226,13 +224,14 @@ pub const VIDEO_SUMMARY: Table = Table {
 pub const AUDIT: Table = Table {
     name: "audit",
     columns: &[
+        required("event_id", Text),
         required("ts", Time),
         required("action", Text),
         required("rows_affected", Int),
         column("detail", Json),
     ],
-    key: &[],
-    clash: Clash::Never,
+    key: &["event_id"],
+    clash: Clash::Keep,
 };
 
 /// All of them.

@@ -78,7 +78,7 @@ fn parts(table: &Table, rows: &[Row]) -> Vec<std::ops::Range<usize>> {
                     .iter()
                     .map(Option::is_some)
                     .eq(row.cells.iter().map(Option::is_some))
-                && (table.clash == Clash::Never || !keys.contains(&key))
+                && !keys.contains(&key)
         });
         match parts.last_mut() {
             Some(last) if fits => last.end = at + 1,
@@ -139,7 +139,6 @@ fn sql(dialect: Dialect, table: &Table, rows: &[Row]) -> String {
     }
     let key = table.key.join(", ");
     match table.clash {
-        Clash::Never => {}
         Clash::Keep => sql += &format!(" ON CONFLICT ({key}) DO NOTHING"),
         Clash::Update => {
             let set = names.iter().filter(|it| !table.key.contains(it));

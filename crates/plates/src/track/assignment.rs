@@ -2,33 +2,51 @@
 
 /// For each row the column it gets, so that the sum of scores is the largest; none where no pairing helps.
 ///
-/// `score(row, column)` is none, or not above 0, for a pair that may not be. The method is that of Kuhn and Munkres with
+/// `scores[row][column]` is none, or not above 0, for a pair that may not be. The method is that of Kuhn and Munkres with
 /// potentials (Jonker and Volgenant 1987), in O(rows² · columns); one answer for one input.
-pub(super) fn assign(
-    rows: usize,
-    columns: usize,
-    score: impl Fn(usize, usize) -> Option<f64>,
-) -> Vec<Option<usize>> {
-    if rows == 0 || columns == 0 {
-        return vec![None; rows];
-    }
+pub(super) fn assign(scores: &[Vec<Option<f64>>]) -> Vec<Option<usize>> {
+    let may_be = |it: &Option<f64>| it.is_some_and(|it| it.is_finite() && it > 0.0);
+    let mut found = vec![None; scores.len()];
+    // What can go nowhere is left out: most scenes fall apart into few choices.
+    let rows: Vec<usize> = (0..scores.len())
+        .filter(|row| scores[*row].iter().any(may_be))
+        .collect();
+    let width = scores.iter().map(Vec::len).max().unwrap_or(0);
+    let columns: Vec<usize> = (0..width)
+        .filter(|column| rows.iter().any(|row| may_be(&scores[*row][*column])))
+        .collect();
     // A column of its own, at no cost, lets each row stay without a partner.
-    let all = columns + rows;
-    let cost = |row: usize, column: usize| -> f64 {
-        if column >= columns {
-            return 0.0;
+    let all = columns.len() + rows.len();
+    let costs: Vec<Vec<f64>> = rows
+        .iter()
+        .map(|row| {
+            let of = |column: &usize| {
+                let it = scores[*row][*column].filter(|it| may_be(&Some(*it)));
+                it.map_or(FORBIDDEN, |it| -it)
+            };
+            let alone = std::iter::repeat_n(0.0, rows.len());
+            columns.iter().map(of).chain(alone).collect()
+        })
+        .collect();
+    for (row, column) in cheapest(&costs, all).into_iter().enumerate() {
+        if column < columns.len() && costs[row][column] < 0.0 {
+            found[rows[row]] = Some(columns[column]);
         }
-        let it = score(row, column).filter(|it| it.is_finite() && *it > 0.0);
-        it.map_or(FORBIDDEN, |it| -it)
-    };
+    }
+    found
+}
+
+/// For each row its column, all at the least cost; no fewer columns than rows.
+fn cheapest(costs: &[Vec<f64>], columns: usize) -> Vec<usize> {
+    let rows = costs.len();
     let mut row_potential = vec![0.0; rows + 1];
-    let mut column_potential = vec![0.0; all + 1];
-    let mut row_of = vec![0_usize; all + 1];
+    let mut column_potential = vec![0.0; columns + 1];
+    let mut row_of = vec![0_usize; columns + 1];
     for row in 1..=rows {
         let (cheapest_way, end) = shortest_path(
             row,
-            all,
-            &cost,
+            columns,
+            costs,
             &mut row_potential,
             &mut column_potential,
             &mut row_of,
@@ -40,12 +58,10 @@ pub(super) fn assign(
             column = before;
         }
     }
-    let mut found = vec![None; rows];
-    for (column, row) in row_of.iter().skip(1).take(columns).enumerate() {
-        if let Some(row) = row.checked_sub(1)
-            && cost(row, column) < 0.0
-        {
-            found[row] = Some(column);
+    let mut found = vec![0; rows];
+    for (column, row) in row_of.iter().skip(1).enumerate() {
+        if let Some(row) = row.checked_sub(1) {
+            found[row] = column;
         }
     }
     found
@@ -58,7 +74,7 @@ const FORBIDDEN: f64 = 1e6;
 fn shortest_path(
     row: usize,
     columns: usize,
-    cost: &impl Fn(usize, usize) -> f64,
+    costs: &[Vec<f64>],
     row_potential: &mut [f64],
     column_potential: &mut [f64],
     row_of: &mut [usize],
@@ -76,7 +92,7 @@ fn shortest_path(
             if is_done[j] {
                 continue;
             }
-            let reduced = cost(current - 1, j - 1) - row_potential[current] - column_potential[j];
+            let reduced = costs[current - 1][j - 1] - row_potential[current] - column_potential[j];
             if reduced < least[j] {
                 least[j] = reduced;
                 way[j] = column;
@@ -123,15 +139,15 @@ mod tests {
 
     #[test]
     fn the_best_sum_wins_over_the_best_pair() {
-        let scores = [[Some(0.9), Some(0.8)], [Some(0.8), None]];
-        assert_eq!(assign(2, 2, |r, c| scores[r][c]), [Some(1), Some(0)]);
+        let scores = [vec![Some(0.9), Some(0.8)], vec![Some(0.8), None]];
+        assert_eq!(assign(&scores), [Some(1), Some(0)]);
     }
 
     #[test]
     fn what_may_not_be_is_not() {
-        assert_eq!(assign(2, 1, |_, _| None), [None, None]);
-        assert_eq!(assign(1, 1, |_, _| Some(f64::NAN)), [None]);
-        assert_eq!(assign(0, 3, |_, _| Some(1.0)), []);
+        assert_eq!(assign(&[vec![None], vec![None]]), [None, None]);
+        assert_eq!(assign(&[vec![Some(f64::NAN)]]), [None]);
+        assert_eq!(assign(&[]), []);
     }
 
     proptest! {
@@ -142,7 +158,7 @@ mod tests {
             })
         ) {
             let columns = scores[0].len();
-            let found = assign(scores.len(), columns, |r, c| scores[r][c]);
+            let found = assign(&scores);
             let mut sum = 0.0;
             let mut taken = vec![false; columns];
             for (row, column) in found.iter().enumerate() {

@@ -17,7 +17,7 @@ pub struct SceneSettings {
     pub cut_change: f64,
     /// Correlation below which they then are: a change of exposure keeps it high. Default 0.6.
     pub cut_correlation: f64,
-    /// Correlation from which the picture after a blank one is that before it. Default 0.95.
+    /// Correlation from which the picture after a blank one is that before it. Default 0.9.
     pub same_correlation: f64,
 }
 
@@ -27,7 +27,7 @@ impl Default for SceneSettings {
             blank_deviation: 4.0,
             cut_change: 20.0,
             cut_correlation: 0.6,
-            same_correlation: 0.95,
+            same_correlation: 0.9,
         }
     }
 }

@@ -36,9 +36,9 @@ pub struct Settings {
     pub lost_s: f64,
     /// Seconds of video after its last sight in which an agreeing reading still brings back a dead track. Default 2.
     pub rejoin_s: f64,
-    /// Tracks that are open at once; the one unseen for longest is closed for a new one. Default 256.
+    /// Tracks that are open at once; the one unseen for longest is closed for a new one. Default 128.
     pub max_open: usize,
-    /// Items of a frame that are looked at, by falling confidence. Default 256.
+    /// Items of a frame that are looked at, by falling confidence. Default 128.
     pub max_items: usize,
     /// Hard cuts and blank frames.
     pub scene: SceneSettings,
@@ -61,8 +61,8 @@ impl Default for Settings {
             confirm_hits: 2,
             lost_s: 1.0,
             rejoin_s: 2.0,
-            max_open: 256,
-            max_items: 256,
+            max_open: 128,
+            max_items: 128,
             scene: SceneSettings::default(),
         }
     }

@@ -200,15 +200,23 @@ impl Tracker {
         let mut partners = vec![None; open.len()];
         let mut is_taken = vec![false; sights.len()];
         for round in Round::ALL {
-            let found = assign(open.len(), sights.len(), |t, s| {
-                if partners[t].is_some() || is_taken[s] {
-                    return None;
-                }
-                let score = round.score(&open[t], &sights[s], fits[t][s], &self.settings)?;
-                // Of two that fit alike, the one seen last is meant.
-                let unseen = seconds_between(open[t].last, now, fps);
-                Some(score / (1.0 + unseen))
-            });
+            let scores: Vec<Vec<Option<f64>>> = open
+                .iter()
+                .enumerate()
+                .map(|(t, track)| {
+                    // Of two that fit alike, the one seen last is meant.
+                    let unseen = seconds_between(track.last, now, fps);
+                    let of = |(s, sight): (usize, &Sight)| {
+                        if partners[t].is_some() || is_taken[s] {
+                            return None;
+                        }
+                        let score = round.score(track, sight, fits[t][s], &self.settings)?;
+                        Some(score / (1.0 + unseen))
+                    };
+                    sights.iter().enumerate().map(of).collect()
+                })
+                .collect();
+            let found = assign(&scores);
             for (track, sight) in found.into_iter().enumerate() {
                 if let Some(sight) = sight {
                     partners[track] = Some(sight);

@@ -1,6 +1,6 @@
 //! The vote itself: length by weight, then each place by weight.
 
-use crate::text::similarity;
+use crate::text::{edits, similarity};
 
 use super::align::align;
 
@@ -9,8 +9,10 @@ use super::align::align;
 pub struct Ballot {
     /// `A`–`Z` and `0`–`9`, not empty.
     pub text: String,
-    /// Of each character; of the same length as the text.
-    pub weights: Vec<f64>,
+    /// Above 0.
+    pub weight: f64,
+    /// How sure each character is, 0 to 1: that much of the weight is for it, the rest for none. As many as the text has.
+    pub chars: Vec<f64>,
 }
 
 /// What a vote came to.
@@ -37,43 +39,32 @@ impl Tally {
     }
 }
 
-impl Ballot {
-    #[expect(clippy::cast_precision_loss, reason = "texts of plates are short")]
-    fn weight(&self) -> f64 {
-        self.weights.iter().sum::<f64>() / self.weights.len().max(1) as f64
-    }
-}
-
 /// Votes. None if there is nothing to vote over.
 ///
 /// The length with the most weight wins, and of its texts the one most like all others is the base. Every ballot is
 /// laid on the base (so that a lost or an added character shifts nothing), and at each place the character with the most
-/// weight wins; of equal ones the base's, else the first in the alphabet. For ballots of one length that is the plain vote
-/// at each place.
+/// weight wins; of equal ones the base's, else the first in the alphabet. A ballot that has lost a character, or is of another
+/// length and nothing like the base, counts against whatever wins there. For ballots of one length that is the plain vote at
+/// each place.
 #[must_use]
 pub fn vote(ballots: &[Ballot]) -> Option<Tally> {
     let ballots: Vec<&Ballot> = ballots
         .iter()
-        .filter(|it| !it.text.is_empty() && it.text.len() == it.weights.len())
+        .filter(|it| !it.text.is_empty() && it.text.len() == it.chars.len())
         .collect();
     let base = base(&ballots)?;
     let mut text = String::with_capacity(base.len());
     let mut agreement = Vec::with_capacity(base.len());
-    let places: Vec<Vec<Option<usize>>> = ballots
-        .iter()
-        .map(|it| align(base.as_bytes(), it.text.as_bytes()))
-        .collect();
+    let total: f64 = ballots.iter().map(|it| it.weight).sum();
+    let places: Vec<Vec<Option<usize>>> =
+        ballots.iter().map(|it| places(&base, &it.text)).collect();
     for (place, of_base) in base.bytes().enumerate() {
         let mut weights = [0.0_f64; 128];
-        let mut all = 0.0;
         for (ballot, places) in ballots.iter().zip(&places) {
-            // One that lost the character counts against whatever wins, with what it counts at all.
-            let Some(j) = places[place] else {
-                all += ballot.weight();
-                continue;
-            };
-            all += ballot.weights[j];
-            weights[usize::from(ballot.text.as_bytes()[j] & 0x7f)] += ballot.weights[j];
+            if let Some(j) = places[place] {
+                let character = usize::from(ballot.text.as_bytes()[j] & 0x7f);
+                weights[character] += ballot.weight * ballot.chars[j];
+            }
         }
         let mut winner = usize::from(of_base & 0x7f);
         for (character, weight) in weights.iter().enumerate() {
@@ -82,8 +73,8 @@ pub fn vote(ballots: &[Ballot]) -> Option<Tally> {
             }
         }
         text.push(char::from(u8::try_from(winner).unwrap_or(of_base)));
-        agreement.push(if all > 0.0 {
-            weights[winner] / all
+        agreement.push(if total > 0.0 {
+            weights[winner] / total
         } else {
             0.0
         });
@@ -91,12 +82,22 @@ pub fn vote(ballots: &[Ballot]) -> Option<Tally> {
     Some(Tally { text, agreement })
 }
 
+/// Where in `text` each place of the base is; nowhere if it is another text.
+fn places(base: &str, text: &str) -> Vec<Option<usize>> {
+    let is_like = base.len() == text.len() || edits(base, text) <= (base.len() / 2).max(2);
+    if is_like {
+        align(base.as_bytes(), text.as_bytes())
+    } else {
+        vec![None; base.len()]
+    }
+}
+
 /// The text that the others are laid on.
 fn base(ballots: &[&Ballot]) -> Option<String> {
     let longest = ballots.iter().map(|it| it.text.len()).max()?;
     let mut lengths = vec![0.0; longest + 1];
     for it in ballots {
-        lengths[it.text.len()] += it.weight();
+        lengths[it.text.len()] += it.weight;
     }
     // Of equal ones the longer: more gets lost than is made up.
     let length = (1..=longest)
@@ -104,7 +105,7 @@ fn base(ballots: &[&Ballot]) -> Option<String> {
         .max_by(|a, b| lengths[*a].total_cmp(&lengths[*b]).then(a.cmp(b)))?;
     let likeness = |text: &str| -> f64 {
         let all = ballots.iter();
-        all.map(|it| it.weight() * similarity(text, &it.text)).sum()
+        all.map(|it| it.weight * similarity(text, &it.text)).sum()
     };
     let candidates = ballots.iter().filter(|it| it.text.len() == length);
     candidates
@@ -121,7 +122,8 @@ mod tests {
     fn ballot(text: &str, weight: f64) -> Ballot {
         Ballot {
             text: text.to_owned(),
-            weights: vec![weight; text.len()],
+            weight,
+            chars: vec![1.0; text.len()],
         }
     }
 

@@ -6,6 +6,7 @@
 mod align;
 mod ballot;
 mod decision;
+mod fragments;
 mod groups;
 mod sample;
 mod settings;
@@ -14,6 +15,7 @@ mod weight;
 
 pub use ballot::{Ballot, Tally, vote};
 pub use decision::{Decision, decide};
+pub use fragments::is_same_vehicle;
 pub use groups::split_at;
 pub use sample::{Final, Sample, Variant};
 pub use settings::Settings;

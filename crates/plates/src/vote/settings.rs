@@ -18,8 +18,6 @@ pub struct Settings {
     pub full_width: f32,
     /// Power of the sharpness, relative to the track's sharpest, in the weight. Default 0.5.
     pub sharpness_power: f64,
-    /// Power of a character's own confidence in its vote. Default 2.
-    pub character_power: f64,
     /// Strong readings this many edits apart are of two vehicles. Default 3.
     pub conflict_edits: usize,
     /// From this confidence a reading is strong. Default 0.5.
@@ -32,15 +30,19 @@ pub struct Settings {
     pub min_peak: f32,
     /// The best confidence of their plates' boxes at least. Default 0.35.
     pub min_plate_conf: f32,
-    /// Agreement below which there is no plate. Default 0.5.
+    /// From this best confidence the boxes do not matter: what is read so clearly is a plate. Default 0.9.
+    pub clear_conf: f32,
+    /// Agreement below which there is no plate. Default 0.7.
     pub min_agreement: f64,
-    /// Agreement, and agreement of the weakest character, below which a plate is uncertain. Default 0.75 and 0.5.
+    /// The same for the weakest character. Default 0.25.
+    pub min_character: f64,
+    /// Agreement, and agreement of the weakest character, below which a plate is uncertain. Default 0.8 and 0.5.
     pub sure_agreement: f64,
     /// See [`sure_agreement`](Self::sure_agreement).
     pub sure_character: f64,
     /// Readings of the very winner from which more would not change it. Default 3.
     pub certain_samples: usize,
-    /// Agreement of the weakest character that this takes. Default 0.9.
+    /// Agreement of the weakest character that this takes. Default 0.85.
     pub certain_character: f64,
     /// The best confidence that this takes. Default 0.8.
     pub certain_peak: f32,
@@ -50,6 +52,8 @@ pub struct Settings {
     pub formats: Vec<String>,
     /// A text that fits no format is no plate. Default off: it is kept as read.
     pub is_strict: bool,
+    /// Milliseconds of video between two tracks of one vehicle at most. Default 2000.
+    pub max_gap_ms: f64,
     /// Samples that are looked at; of more, the heaviest. Default 128.
     pub max_samples: usize,
 }
@@ -62,22 +66,24 @@ impl Default for Settings {
             min_width: 20.0,
             full_width: 100.0,
             sharpness_power: 0.5,
-            character_power: 2.0,
             conflict_edits: 3,
             strong_conf: 0.5,
             min_group: 2,
             min_mass: 1.0,
             min_peak: 0.6,
             min_plate_conf: 0.35,
-            min_agreement: 0.5,
-            sure_agreement: 0.75,
+            clear_conf: 0.9,
+            min_agreement: 0.7,
+            min_character: 0.25,
+            sure_agreement: 0.8,
             sure_character: 0.5,
             certain_samples: 3,
-            certain_character: 0.9,
+            certain_character: 0.85,
             certain_peak: 0.8,
             plausible: Plausible::default(),
             formats: Vec::new(),
             is_strict: false,
+            max_gap_ms: 2000.0,
             max_samples: 128,
         }
     }

@@ -152,6 +152,8 @@ pub(super) fn media_plan(plan: &Plan, source: Source, sink: Sink) -> MediaPlan {
         audio: true,
         video: VideoPlan::default(),
         preview_fd: None,
+        reader: None,
+        excerpt: None,
     }
 }
 

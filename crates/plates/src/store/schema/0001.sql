@@ -148,10 +148,12 @@ CREATE INDEX video_summary_video_id ON video_summary (video_id);
 
 CREATE TABLE audit (
     id {id},
+    event_id TEXT NOT NULL,
     ts {time} NOT NULL,
     action TEXT NOT NULL,
     rows_affected {int} NOT NULL,
     detail {json},
     created_at {time} NOT NULL DEFAULT {now}
 );
+CREATE UNIQUE INDEX audit_key ON audit (event_id);
 CREATE INDEX audit_ts ON audit (ts);

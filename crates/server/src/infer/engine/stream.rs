@@ -205,6 +205,8 @@ impl Stream {
                 channels: Some(1),
             },
             preview_fd: None,
+            reader: None,
+            excerpt: None,
             live: Some(Box::new(LivePlan {
                 max_fps: self.max_fps,
                 on_worker_loss: self.asked.on_worker_loss,

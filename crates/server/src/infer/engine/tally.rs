@@ -66,6 +66,8 @@ fn joined(before: &MediaStats, now: MediaStats) -> MediaStats {
         latency_ms: now.latency_ms,
         av_offset_ms: now.av_offset_ms,
         held_seconds: now.held_seconds,
+        reader: now.reader,
+        excerpt: now.excerpt,
     }
 }
 

@@ -1,0 +1,54 @@
+//! What computes.
+
+use std::str::FromStr;
+
+use ort::ep::{CUDA, ExecutionProviderDispatch, TensorRT};
+
+/// What models are computed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Provider {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA device through CUDA; no other.
+    Cuda,
+    /// An NVIDIA device through TensorRT, and through CUDA for what that cannot do.
+    Tensorrt,
+    /// CUDA if the library has it and a device is there, else the processor.
+    #[default]
+    Auto,
+}
+
+/// There is no such provider.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no provider `{0}`: use one of cpu, cuda, tensorrt, auto")]
+pub struct UnknownProvider(pub String);
+
+impl FromStr for Provider {
+    type Err = UnknownProvider;
+
+    fn from_str(name: &str) -> Result<Self, UnknownProvider> {
+        match name {
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda),
+            "tensorrt" => Ok(Self::Tensorrt),
+            "auto" => Ok(Self::Auto),
+            _ => Err(UnknownProvider(name.to_owned())),
+        }
+    }
+}
+
+impl Provider {
+    /// As ONNX Runtime takes them, first choice first. One that was asked for by name must be there.
+    pub(super) fn dispatches(self) -> Vec<ExecutionProviderDispatch> {
+        let cuda = || CUDA::default().build();
+        match self {
+            Self::Cpu => Vec::new(),
+            Self::Cuda => vec![cuda().error_on_failure()],
+            Self::Tensorrt => vec![
+                TensorRT::default().build().error_on_failure(),
+                cuda().error_on_failure(),
+            ],
+            Self::Auto => vec![cuda().fail_silently()],
+        }
+    }
+}
