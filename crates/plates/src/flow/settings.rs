@@ -78,7 +78,7 @@ impl Default for FlowSettings {
             min_plate_conf: 0.25,
             min_plate_width: 20.0,
             min_reading_conf: 0.15,
-            recheck_ms: 480.0,
+            recheck_ms: 400.0,
             unchanged_ms: 250.0,
             unchanged_iou: 0.97,
             barren_after: 6,

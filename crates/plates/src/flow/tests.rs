@@ -280,7 +280,13 @@ fn memory_does_not_grow_with_the_video() {
     };
     let cars = (0..40u64).map(|i| {
         let boxes = if i % 2 == 0 { LEFT } else { RIGHT };
-        Car::new("LNG7777", i * 100, i * 100 + 140, boxes)
+        let text = format!("{:07}", (i + 1) * 2_654_435_761 % 10_000_000);
+        Car::new(
+            Box::leak(text.into_boxed_str()),
+            i * 100,
+            i * 100 + 140,
+            boxes,
+        )
     });
     let world = World {
         cars: cars.collect(),

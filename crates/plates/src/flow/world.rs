@@ -117,7 +117,7 @@ impl World {
             });
             if car.is_double {
                 // Now the one, now the other is a little surer.
-                let more = if frame % 8 == 0 { 0.1 } else { -0.1 };
+                let more = if frame.is_multiple_of(8) { 0.1 } else { -0.1 };
                 let wider = BBox::from([bbox.x1 - 30.0, bbox.y1 - 60.0, bbox.x2 + 30.0, bbox.y2]);
                 vehicles.push(Vehicle {
                     bbox: wider,
