@@ -20,6 +20,7 @@ use crate::{
     attach::{Joining, attach},
     egress::{self, Wanted},
     error::AvError,
+    excerpt::ExcerptSession,
     ingress::{self, report, usual_interval},
     live_session::{self, Pending, update},
     reader_session::{self, ReaderSession},
@@ -42,6 +43,7 @@ const MOST_BATCH: u32 = 16;
 pub struct Media {
     opened: Option<Opened>,
     reader: Option<ReaderSession>,
+    excerpt: Option<ExcerptSession>,
 }
 
 struct Opened {
@@ -103,9 +105,10 @@ impl Handler for Media {
                 None => self.detach(id, stream, keep, parent),
             },
             ToChild::Drain { id } => {
-                return match &mut self.reader {
-                    Some(reader) => reader.drain(id, parent),
-                    None => self.drain(id, parent),
+                return match (&mut self.reader, &self.excerpt) {
+                    (Some(reader), _) => reader.drain(id, parent),
+                    (None, Some(excerpt)) => excerpt.drain(id, parent),
+                    (None, None) => self.drain(id, parent),
                 };
             }
             ToChild::Bye => return Handled::Leave,
@@ -171,11 +174,19 @@ impl Media {
             return match opened {
                 Ok((session, info)) => {
                     self.reader = Some(session);
-                    parent.say(&FromChild::Ready {
-                        id,
-                        description: None,
-                        source: Some(Box::new(info)),
-                    });
+                    say_ready(id, info, parent);
+                    Handled::Done
+                }
+                Err(error) => load_failed(id, &error, parent),
+            };
+        }
+        if let Some(excerpt) = &plan.excerpt {
+            let opened = ExcerptSession::open(&plan, excerpt, fds);
+            return match opened {
+                Ok((session, excerpt, info)) => {
+                    self.excerpt = Some(session);
+                    say_ready(id, info, parent);
+                    excerpt.begin(parent);
                     Handled::Done
                 }
                 Err(error) => load_failed(id, &error, parent),
@@ -185,12 +196,7 @@ impl Media {
             Ok((opened, pending, info)) => {
                 let stream = Arc::clone(&opened.stream);
                 self.opened = Some(opened);
-                let source = Some(Box::new(info));
-                parent.say(&FromChild::Ready {
-                    id,
-                    description: None,
-                    source,
-                });
+                say_ready(id, info, parent);
                 if let Some(pending) = pending {
                     pending.begin(&stream, STATS_EVERY, parent);
                 }
@@ -321,6 +327,14 @@ impl Opened {
         start("stats", tell, parent);
         Ok(())
     }
+}
+
+fn say_ready(id: u64, info: SourceInfo, parent: &Parent) {
+    parent.say(&FromChild::Ready {
+        id,
+        description: None,
+        source: Some(Box::new(info)),
+    });
 }
 
 fn load_failed(id: u64, error: &AvError, parent: &Parent) -> Handled {

@@ -32,6 +32,9 @@ pub(crate) struct Opening {
     pub(crate) start: f64,
     /// Its first video stream, not the one with the largest pictures; and a still picture is a file of one frame.
     pub(crate) is_reader: bool,
+    /// Reading begins with the keyframe before this time in seconds, and times stay as they are. Where a container's times
+    /// may jump, it begins at the beginning.
+    pub(crate) seek: Option<f64>,
     /// Decoding threads; none takes as many as the machine has cores.
     pub(crate) threads: Option<usize>,
 }
@@ -43,6 +46,7 @@ impl Opening {
             audio: plan.audio,
             start: plan.start,
             is_reader: false,
+            seek: None,
             threads: None,
         }
     }
@@ -53,6 +57,7 @@ impl Opening {
             audio: false,
             start: 0.0,
             is_reader: true,
+            seek: None,
             threads: Some(threads),
         }
     }
@@ -135,7 +140,7 @@ impl FileSource {
             .into_iter()
             .flatten()
             .collect();
-        let claim = if start > 0.0 {
+        let claim = if start > 0.0 || opening.seek.is_some() {
             Claim::default()
         } else {
             claim(&demuxer, &video, kept.len())
@@ -144,6 +149,12 @@ impl FileSource {
         let places = places(&demuxer, &video, audio.as_ref(), start);
         if start > 0.0 {
             seek(&mut demuxer, &video, start);
+        }
+        if let Some(seconds) = opening.seek.filter(|_| !demuxer.is_discontinuous()) {
+            let earliest = video.facts.start.unwrap_or(0).min(0);
+            let target = video.time_base.at(seconds).0.saturating_add(earliest);
+            // Where it cannot be sought in, all before is read and left out.
+            let _sought = demuxer.seek(video.index, target);
         }
         let interval = video.usual_interval();
         let skips_silently = opening.is_reader && demuxer.skips_silently();
@@ -214,6 +225,17 @@ impl FileSource {
             concealed: self.decoder.concealed(),
             ..self.end.clone()
         }
+    }
+
+    /// The next packet of pictures, in its place; none at the end. Not to be mixed with [`next`](Self::next).
+    pub(crate) fn next_packet(&mut self) -> Result<Option<Packet>, AvError> {
+        while self.read()? {
+            if self.packet.stream() == self.video.index && self.packet.bytes() > 0 {
+                self.video.place(&mut self.packet, &mut self.places, 0);
+                return Ok(Some(self.packet.take()));
+            }
+        }
+        Ok(None)
     }
 
     /// What comes next, in the order of the file.

@@ -2,7 +2,8 @@
 //!
 //! Two halves. Codecs: [`source`] (demux, decode), [`scale`], [`sink`] (encode, mux, remux), [`preview`], all over `ffi`.
 //! Streams: `exchange` decides which frame is where; `ingress`, `attach` and `egress` are the threads
-//! around it; [`Media`] answers the parent. `reader_session` delivers a file's frames and writes nothing.
+//! around it; [`Media`] answers the parent. `reader_session` delivers a file's frames and
+//! writes nothing; `excerpt` takes one picture or clip out of a file.
 //!
 //! Invariant: the only room that knows FFmpeg. It opens no path and no socket; every file comes as a descriptor.
 
@@ -16,6 +17,7 @@ mod demux;
 mod egress;
 mod encode;
 pub mod error;
+mod excerpt;
 mod exchange;
 #[expect(unsafe_code, reason = "FFmpeg; each block says why it is sound")]
 mod ffi;

@@ -76,7 +76,8 @@ impl SinkWriter {
         Self::prepare(sink, fds, params, plan, audio.as_ref())
     }
 
-    fn prepare(
+    /// The same, for pictures that are described otherwise.
+    pub(crate) fn prepare(
         sink: &Sink,
         fds: &mut [Option<OwnedFd>],
         params: VideoParams,

@@ -1,6 +1,7 @@
 //! The messages of the child protocol. `schema/child-protocol.md` is their reference page.
 
 mod base;
+mod excerpt;
 mod latencies;
 mod live;
 mod reader;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use base::BaseValues;
+pub use excerpt::{ClipPlan, DrawnBox, ExcerptPlan, ExcerptStats, Place, StillFormat, StillPlan};
 pub use latencies::Latencies;
 pub use live::{LivePlan, Resume};
 pub use reader::{ReaderPlan, ReaderStats, ReaderStatus};
@@ -463,6 +465,9 @@ pub struct MediaPlan {
     /// Frames for whoever is at the link, and nothing is written: of the rest of the plan only the source counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reader: Option<Box<ReaderPlan>>,
+    /// One picture or clip out of the source, and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Box<ExcerptPlan>>,
 }
 
 /// Where pictures come from.
@@ -632,6 +637,9 @@ pub struct MediaStats {
     /// Of a plan with a `reader`: all that is counted there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reader: Option<Box<ReaderStats>>,
+    /// Of a plan with an `excerpt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Box<ExcerptStats>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]

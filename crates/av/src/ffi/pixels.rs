@@ -13,6 +13,7 @@ impl Format {
     pub(crate) const GRAY8: Self = Self(AVPixelFormat::AV_PIX_FMT_GRAY8);
     pub(crate) const NV12: Self = Self(AVPixelFormat::AV_PIX_FMT_NV12);
     pub(crate) const YUV420P: Self = Self(AVPixelFormat::AV_PIX_FMT_YUV420P);
+    pub(crate) const YUVJ420P: Self = Self(AVPixelFormat::AV_PIX_FMT_YUVJ420P);
     pub(crate) const YUV444P: Self = Self(AVPixelFormat::AV_PIX_FMT_YUV444P);
 
     /// The format with that number.

@@ -137,7 +137,7 @@ impl ReaderSession {
 const STATS_EVERY: Duration = Duration::from_millis(250);
 
 /// What `ready` says of a file, and what its counters begin with.
-fn facts(source: &FileSource, traits: Traits) -> (SourceInfo, ReaderStats) {
+pub(crate) fn facts(source: &FileSource, traits: Traits) -> (SourceInfo, ReaderStats) {
     let video = source.video();
     let rate = video.average_rate.or(video.base_rate).unwrap_or((0, 0));
     let upright = traits.upright();

@@ -57,7 +57,7 @@ impl Watched {
 
 impl Stage {
     /// Opens a file; a refusal comes back as it was said.
-    pub(crate) fn open(path: &Path, reader: &Value) -> Result<Self, ErrorReport> {
+    pub(crate) fn open(path: &Path, reader: &Value) -> Result<Self, Box<ErrorReport>> {
         framerill_av::quieten();
         let (near, far) = Channel::pair().unwrap();
         thread::spawn(move || run(far, Role::Media, "media", |_| Media::default()));
@@ -79,7 +79,7 @@ impl Stage {
                     stage.info = *source.unwrap();
                     return Ok(stage);
                 }
-                FromChild::Error(report) => return Err(report),
+                FromChild::Error(report) => return Err(Box::new(report)),
                 _ => {}
             }
         }
@@ -167,7 +167,7 @@ impl Frames {
 }
 
 /// Reads a file to its end, each frame given back at once.
-pub(crate) fn watch(path: &Path, reader: &Value) -> Result<Watched, ErrorReport> {
+pub(crate) fn watch(path: &Path, reader: &Value) -> Result<Watched, Box<ErrorReport>> {
     let mut stage = Stage::open(path, reader)?;
     let mut link = stage.attach();
     let mut frames = Vec::new();

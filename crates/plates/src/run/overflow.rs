@@ -38,3 +38,23 @@ impl Overflow {
         self.waits.iter().all(BTreeSet::is_empty)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_no_frame_goes_in_first_and_then_what_came_first() {
+        let mut overflow = Overflow::default();
+        for (priority, age, task) in [(0, 3, 1), (0, 2, 2), (0, 0, 3), (0, 2, 4), (1, 9, 5)] {
+            overflow.insert(Category::Ocr, priority, age, TaskId(task));
+        }
+        let mut order = Vec::new();
+        while let Some(TaskId(task)) = overflow.first(Category::Ocr) {
+            overflow.remove_first(Category::Ocr);
+            order.push(task);
+        }
+        assert_eq!(order, [5, 3, 2, 4, 1]);
+        assert!(overflow.is_empty());
+    }
+}

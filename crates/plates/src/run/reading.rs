@@ -21,8 +21,6 @@ use crate::{
 const READER_DEATHS: u32 = 3;
 /// Until a reader for which there was no memory is started again.
 const NO_STORE_PAUSE: Duration = Duration::from_secs(1);
-/// A reader that leaves out more sampled frames than this at once does not say the truth.
-const MOST_LOST: u64 = 100_000;
 
 impl<F: VideoFlow> Machine<F> {
     pub(super) fn prepared(&mut self, now: Duration, video: VideoNo, prepared: Prepared<F>) {
@@ -205,16 +203,13 @@ impl<F: VideoFlow> Machine<F> {
     }
 
     fn arrived(&mut self, now: Duration, id: ReaderId, frame: Arrived) {
-        let every = self.settings.every.max(1);
-        let idx = frame.frame_idx;
         let Some(open) = self.videos.open(frame.video) else {
             let slot = frame.slot.slot;
             return self.say(Output::Free { reader: id, slot });
         };
-        let first = open.next_frame.next_multiple_of(every);
-        let lost = idx.saturating_sub(first) / every;
-        if idx < first || !idx.is_multiple_of(every) || lost > MOST_LOST {
-            let reason = format!("it delivered frame {idx} in place of frame {first}");
+        let (idx, first) = (frame.frame_idx, open.next_frame);
+        if idx < first || idx == u64::MAX {
+            let reason = format!("it delivered frame {idx} where {first} is the next one");
             return self.kill_reader(now, id, reason);
         }
         if let Err(reason) = self.readers.arrived(now, &mut self.tasks.ledger, frame) {
@@ -224,10 +219,6 @@ impl<F: VideoFlow> Machine<F> {
         if let Some(open) = self.videos.open_mut(frame.video) {
             open.next_frame = idx + 1;
             open.held += 1;
-            (0..lost).for_each(|n| open.flow.lost(first + n * every));
-            if lost > 0 {
-                self.hear(now, frame.video);
-            }
         }
     }
 

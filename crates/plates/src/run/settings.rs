@@ -22,8 +22,6 @@ pub struct Settings {
     pub queue: queue::Limits,
     /// Workers of one class do the work of the other, too, where that has none.
     pub takes_over: bool,
-    /// `FRAME_STRIDE`: only every so manieth frame is looked at, frame 0 first.
-    pub every: u64,
     /// `FRAME_SLOTS`: frames in the store for each reader.
     pub frame_slots: u32,
     /// How long things may take.
@@ -82,7 +80,6 @@ impl Default for Settings {
             max_cpu_backlog: 16,
             queue: queue::Limits::default(),
             takes_over: false,
-            every: 1,
             frame_slots: 12,
             timing: Timing::default(),
         }
@@ -127,7 +124,6 @@ impl Settings {
             max_cpu_backlog: reader.tasks("MAX_CPU_BACKLOG", old.max_cpu_backlog, 0)?,
             queue: reader.queue(&old.queue)?,
             takes_over,
-            every: reader.whole("FRAME_STRIDE", old.every, 1, 10_000)?,
             frame_slots: reader.count("FRAME_SLOTS", old.frame_slots, 1, MOST)?,
             timing: Timing {
                 drain: reader.secs("DRAIN_TIMEOUT", old.timing.drain)?,

@@ -10,7 +10,7 @@ use super::{
     sample::{Final, Sample, Variant},
     settings::Settings,
     stage::{FormatError, formats},
-    weight::{ballots, share},
+    weight::ballots,
 };
 
 /// What samples came to.
@@ -73,22 +73,12 @@ pub fn decide(samples: &[Sample], settings: &Settings) -> Result<Decision, Forma
     })
 }
 
-/// Samples that count, with normalised texts, in frame order; of too many the heaviest.
+/// Samples that count, with normalised texts and no number that is none, in frame order; of too many the heaviest.
 pub(super) fn worth_a_vote(samples: &[Sample], settings: &Settings) -> Vec<Sample> {
-    let mut all: Vec<Sample> = samples
-        .iter()
-        .filter(|it| {
-            it.reading.conf >= settings.min_conf && it.plate_bbox.width() >= settings.min_width
-        })
-        .cloned()
-        .collect();
-    for it in &mut all {
-        let text = normalised(&it.reading.text);
-        if text != it.reading.text {
-            it.reading.text = text;
-            it.reading.chars.clear();
-        }
-    }
+    let mut all: Vec<Sample> = samples.iter().map(sound).collect();
+    all.retain(|it| {
+        it.reading.conf >= settings.min_conf && it.plate_bbox.width() >= settings.min_width
+    });
     all.retain(|it| it.reading.text.len() >= settings.plausible.min_len.max(1));
     if all.len() > settings.max_samples {
         let weight = |it: &Sample| it.reading.conf * it.plate_bbox.width();
@@ -100,6 +90,31 @@ pub(super) fn worth_a_vote(samples: &[Sample], settings: &Settings) -> Vec<Sampl
     }
     all.sort_by_key(|it| it.frame_idx);
     all
+}
+
+/// The same with a normalised text, and with 0 for what is no number.
+fn sound(it: &Sample) -> Sample {
+    let mut it = it.clone();
+    let reading = &mut it.reading;
+    let text = normalised(&reading.text);
+    if text != reading.text {
+        reading.text = text;
+        reading.chars.clear();
+    }
+    let finite = |v: &mut f32, most: f32| {
+        *v = if v.is_finite() {
+            v.clamp(0.0, most)
+        } else {
+            0.0
+        }
+    };
+    finite(&mut reading.conf, 1.0);
+    finite(&mut reading.sharpness, f32::MAX);
+    finite(&mut it.plate_conf, 1.0);
+    for own in &mut reading.chars {
+        finite(own, 1.0);
+    }
+    it
 }
 
 /// What stands behind a winner: the readings that are it, or within one edit of it.
@@ -120,7 +135,7 @@ impl Backing {
         Self {
             same: near.iter().filter(|it| it.reading.text == winner).count(),
             near: near.len(),
-            mass: near.iter().map(|it| share(it.reading.conf)).sum(),
+            mass: near.iter().map(|it| f64::from(it.reading.conf)).sum(),
             peak: near.iter().map(|it| it.reading.conf).fold(0.0, f32::max),
             plate_conf: near.iter().map(|it| it.plate_conf).fold(0.0, f32::max),
         }

@@ -2,14 +2,14 @@
 
 use super::{ballot::Ballot, sample::Sample, settings::Settings};
 
-/// Each sample as a ballot.
+/// Each sample as a ballot; all numbers in them are sound.
 ///
 /// Its weight is its confidence, times the plate's width up to [`Settings::full_width`], times its sharpness relative to the
 /// sharpest (where none is told: as good as that).
 pub(super) fn ballots(samples: &[Sample], settings: &Settings) -> Vec<Ballot> {
     let sharpness = |it: &Sample| {
         let it = f64::from(it.reading.sharpness);
-        (it.is_finite() && it > 0.0).then_some(it)
+        (it > 0.0).then_some(it)
     };
     let sharpest = samples.iter().filter_map(sharpness).fold(0.0, f64::max);
     let full = f64::from(settings.full_width).max(1.0);
@@ -19,24 +19,15 @@ pub(super) fn ballots(samples: &[Sample], settings: &Settings) -> Vec<Ballot> {
         let size = size * share_of.powf(settings.sharpness_power);
         let reading = &it.reading;
         let chars = if reading.chars.len() == reading.text.len() {
-            reading.chars.iter().map(|it| share(*it)).collect()
+            reading.chars.iter().map(|it| f64::from(*it)).collect()
         } else {
             vec![1.0; reading.text.len()]
         };
         Ballot {
             text: reading.text.clone(),
-            weight: size * share(reading.conf),
+            weight: size * f64::from(reading.conf),
             chars,
         }
     };
     samples.iter().map(one).collect()
-}
-
-/// 0 to 1; 0 for what is no number.
-pub(super) fn share(it: f32) -> f64 {
-    if it.is_finite() {
-        f64::from(it.clamp(0.0, 1.0))
-    } else {
-        0.0
-    }
 }

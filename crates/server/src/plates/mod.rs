@@ -4,14 +4,15 @@
 //! starts readers (`framerill-media`), workers (`framerill plates-worker`) and the scheduler, and does what
 //! [`framerill_plates::run`] decides.
 //!
-//! Read in this order: [`settings`] and [`config`] (what it is told), [`inputs`] (which videos), [`workdir`] and [`logs`]
-//! (its own folder), [`snapshot`], [`hud`] and [`scheduler`] (how it stands), [`driver`] (the loop) over [`crew`], [`readers`] and [`watcher`] (its
-//! children), [`command`] (the wiring).
+//! Read in this order: `settings` and `config` (what it is told), `inputs` (which videos), `workdir` and `logs` (its own
+//! folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over `crew`, `readers` and `watcher` (its
+//! children), `command` (the wiring); `records` and `models` (what else is asked for), [`excerpt`] (stills and clips).
 
 mod command;
 mod config;
 mod crew;
 mod driver;
+pub mod excerpt;
 mod hud;
 mod inbox;
 mod inputs;

@@ -27,6 +27,7 @@ use framerill_worker::message::{
 
 use crate::{failure::Failure, program, run::media_command};
 
+pub(super) use content::open;
 pub use content::{Looked, look, look_elsewhere};
 use said::Said;
 
@@ -127,11 +128,15 @@ impl<M: From<Notice> + From<LinkNotice> + Send + 'static> ReaderProcess<M> {
             processes: None,
         };
         let command = command.limits(limits);
+        let media_plan = MediaPlan {
+            reader: Some(Box::new(plan)),
+            ..plan_of_file(name)
+        };
         Self {
             id,
             media: Supervised::start(config, command, id, owner.clone()),
             owner,
-            load: Some((media_plan(name, plan), file)),
+            load: Some((media_plan, file)),
             link: None,
             said: Said::default(),
         }
@@ -288,7 +293,8 @@ fn hear<M: From<LinkNotice>>(link: &ReaderLink, reader: ChildId, owner: &SyncSen
     }
 }
 
-fn media_plan(name: &str, reader: ReaderPlan) -> MediaPlan {
+/// A plan of which only the source counts.
+pub(super) fn plan_of_file(name: &str) -> MediaPlan {
     MediaPlan {
         source: Source::File {
             name: name.to_owned(),
@@ -308,6 +314,10 @@ fn media_plan(name: &str, reader: ReaderPlan) -> MediaPlan {
         sound: SoundPlan::default(),
         live: None,
         preview_fd: None,
-        reader: Some(Box::new(reader)),
+        reader: None,
+        excerpt: None,
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -153,6 +153,7 @@ pub(super) fn media_plan(plan: &Plan, source: Source, sink: Sink) -> MediaPlan {
         video: VideoPlan::default(),
         preview_fd: None,
         reader: None,
+        excerpt: None,
     }
 }
 

@@ -125,13 +125,9 @@ fn the_store_is_bounded_by_slots_however_long_the_video() {
 }
 
 #[test]
-fn only_every_nth_frame_is_looked_at() {
-    let settings = Settings {
-        every: 3,
-        ..Settings::default()
-    };
+fn frames_that_a_reader_leaves_out_are_no_reason_to_wait() {
     let mut world = World::new(Plan {
-        settings,
+        every: 3,
         videos: vec![11],
         ..Plan::default()
     });

@@ -5,5 +5,6 @@ mod chaos;
 mod ends;
 mod fake_flow;
 mod limits;
+mod single;
 mod troubles;
 mod world;

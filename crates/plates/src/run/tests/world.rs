@@ -60,6 +60,8 @@ pub(super) struct Plan {
     /// Vehicles in each frame; by its number if 0.
     pub(super) vehicles: u64,
     pub(super) seed: u64,
+    /// Readers deliver every n-th frame.
+    pub(super) every: u64,
     /// Tasks at once.
     pub(super) batch: u32,
     /// A worker dies once in so many leases; never if 0. It spares tasks that were begun before.
@@ -95,6 +97,7 @@ impl Default for Plan {
             videos: vec![20, 7, 1, 13],
             vehicles: 0,
             seed: 0,
+            every: 1,
             batch: 1,
             worker_deaths: 0,
             reader_deaths: 0,
@@ -366,7 +369,7 @@ impl World {
         };
         reader.slots[slot] = true;
         let frame_idx = reader.next;
-        reader.next += self.plan.settings.every;
+        reader.next += self.plan.every;
         let slot = u32::try_from(slot).unwrap();
         assert!(self.in_use.insert((id, slot)));
         let said = ReaderSaid::Frame {
@@ -519,7 +522,7 @@ impl World {
             } => {
                 let it = Reader {
                     video,
-                    next: from.next_multiple_of(self.plan.settings.every),
+                    next: from.next_multiple_of(self.plan.every),
                     slots: vec![false; slots as usize],
                     is_over: false,
                     is_waiting: false,

@@ -206,6 +206,7 @@ impl Stream {
             },
             preview_fd: None,
             reader: None,
+            excerpt: None,
             live: Some(Box::new(LivePlan {
                 max_fps: self.max_fps,
                 on_worker_loss: self.asked.on_worker_loss,

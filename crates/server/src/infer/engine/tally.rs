@@ -67,6 +67,7 @@ fn joined(before: &MediaStats, now: MediaStats) -> MediaStats {
         av_offset_ms: now.av_offset_ms,
         held_seconds: now.held_seconds,
         reader: now.reader,
+        excerpt: now.excerpt,
     }
 }
 

@@ -3,14 +3,14 @@
 use std::{
     fmt::Write as _,
     io::{self, ErrorKind},
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     thread,
 };
 
 use rustix::{
-    fs::{Advice, FileType, Mode, OFlags, fadvise, fstat, open},
-    io::{pread, retry_on_intr},
+    fs::{self, Advice, FileType, Mode, OFlags, fadvise, fstat},
+    io::{Errno, pread, retry_on_intr},
 };
 use sha2::{Digest, Sha256};
 
@@ -30,28 +30,22 @@ pub struct Looked {
     pub size_bytes: u64,
 }
 
+/// Opens a regular file for reading.
+pub(in crate::plates) fn open(path: &Path) -> Result<OwnedFd, Failure> {
+    // A pipe that nobody writes is not waited for.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = fs::open(path, flags, Mode::empty()).map_err(|errno| failed(path, errno))?;
+    let stat = fstat(&file).map_err(|errno| failed(path, errno))?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+        return Ok(file);
+    }
+    let text = format!("`{}` is not a regular file", path.display());
+    Err(Failure::failed("input_kind", text))
+}
+
 /// Opens a file and reads all of it. Takes as long as that takes: no event loop calls it.
 pub fn look(path: &Path) -> Result<Looked, Failure> {
-    let shown = shown(path);
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let failed = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => {
-            Failure::failed("input_missing", format!("there is no file {shown}"))
-        }
-        ErrorKind::PermissionDenied => {
-            Failure::failed("input_permission", format!("{shown} may not be read"))
-                .hint("change its permissions (`chmod +r`)")
-        }
-        _ => Failure::failed("input_open", format!("cannot read {shown}: {error}")),
-    };
-    let file = open(path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
-    let stat = fstat(&file).map_err(|errno| failed(errno.into()))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(Failure::failed(
-            "input_kind",
-            format!("{shown} is not a regular file"),
-        ));
-    }
+    let file = open(path)?;
     // Advice only: where it is not taken, reading is slower.
     let _advised = fadvise(&file, 0, None, Advice::Sequential);
     let mut hash = Sha256::new();
@@ -59,7 +53,7 @@ pub fn look(path: &Path) -> Result<Looked, Failure> {
     let mut size_bytes = 0;
     loop {
         let got = retry_on_intr(|| pread(&file, &mut piece, size_bytes))
-            .map_err(|errno| failed(errno.into()))?;
+            .map_err(|errno| failed(path, errno))?;
         if got == 0 {
             break;
         }
@@ -73,6 +67,21 @@ pub fn look(path: &Path) -> Result<Looked, Failure> {
     })
 }
 
+fn failed(path: &Path, errno: Errno) -> Failure {
+    let shown = path.display();
+    let error = io::Error::from(errno);
+    match error.kind() {
+        ErrorKind::NotFound => {
+            Failure::failed("input_missing", format!("there is no file `{shown}`"))
+        }
+        ErrorKind::PermissionDenied => {
+            Failure::failed("input_permission", format!("`{shown}` may not be read"))
+                .hint("change its permissions (`chmod +r`)")
+        }
+        _ => Failure::failed("input_open", format!("cannot read `{shown}`: {error}")),
+    }
+}
+
 /// The same in a thread of its own; `tell` gets what came of it, there.
 pub fn look_elsewhere(
     path: PathBuf,
@@ -83,11 +92,6 @@ pub fn look_elsewhere(
     started.map(drop).map_err(|error| {
         Failure::cannot_start("no_thread", format!("cannot start a thread: {error}"))
     })
-}
-
-/// A path in a message: in quotes, bytes that are no text as `\u{fffd}`.
-fn shown(path: &Path) -> String {
-    format!("`{}`", String::from_utf8_lossy(path.as_os_str().as_bytes()))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -1,0 +1,199 @@
+//! A still or a clip out of a video, made by a media process of its own.
+
+use std::{
+    fs::File,
+    io::{Seek, SeekFrom},
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    sync::mpsc::{RecvTimeoutError, sync_channel},
+    time::{Duration, Instant},
+};
+
+use framerill_supervisor::{
+    ChildId, Command, Config, Limits, Notice, Supervised, Update, lifecycle::Event,
+};
+use framerill_worker::message::{ExcerptPlan, ExcerptStats, FromChild, MediaPlan, ToChild};
+
+use super::reader::{open, plan_of_file};
+use crate::{failure::Failure, program, run::media_command};
+
+const ID: ChildId = ChildId(0);
+/// What the process may take.
+const MEMORY: u64 = 2 << 30;
+/// Its messages wait here.
+const WAITING: usize = 64;
+/// The longest wait before deadlines are looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What was made.
+#[derive(Debug)]
+pub struct Excerpt {
+    /// JPEG, PNG or mp4, to be read from its beginning. It has no name and goes with its descriptor.
+    pub file: File,
+    /// Which frame it shows, and how large it is.
+    pub stats: ExcerptStats,
+}
+
+/// Has `plan` made of the file at `path`; the plan's own descriptors are filled in here. Waits for it, `within` at most: no
+/// event loop calls it.
+pub fn take(path: &Path, plan: ExcerptPlan, within: Duration) -> Result<Excerpt, Failure> {
+    take_with(media_command(&program::media()?), path, plan, within)
+}
+
+#[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+fn take_with(
+    command: Command,
+    path: &Path,
+    plan: ExcerptPlan,
+    within: Duration,
+) -> Result<Excerpt, Failure> {
+    let until = Instant::now() + within;
+    let source = open(path)?;
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    let mut files = Some(Files::new(source)?);
+    let mut load = Some(media_plan(&name.to_string_lossy(), plan));
+    let config = Config {
+        max_restarts: 0,
+        ..Config::default()
+    };
+    let limits = Limits {
+        memory: Some(MEMORY),
+        processes: None,
+    };
+    let (owner, incoming) = sync_channel::<Notice>(WAITING);
+    let mut media = Supervised::start(config, command.limits(limits), ID, owner);
+    let mut into = None;
+    loop {
+        while let Some(update) = media.next_update() {
+            match update {
+                Update::Load { id } => {
+                    if let (Some(plan), Some(files)) = (load.take(), files.take()) {
+                        let load = ToChild::Load {
+                            id,
+                            pipeline: None,
+                            params: serde_json::Map::new(),
+                            base: None,
+                            media: Some(Box::new(plan)),
+                            fds: 3,
+                        };
+                        let fds = [&files.source, &files.into, &files.part].map(AsFd::as_fd);
+                        media.post(&load, &fds);
+                        into = Some(files.into);
+                    }
+                }
+                Update::Message(FromChild::Done { stats }, _) => {
+                    let done = stats.excerpt.zip(into.take());
+                    let (stats, into) = done.ok_or_else(|| lost("it said nothing of it"))?;
+                    let mut file = File::from(into);
+                    file.seek(SeekFrom::Start(0))
+                        .map_err(|error| lost(&error.to_string()))?;
+                    return Ok(Excerpt {
+                        file,
+                        stats: *stats,
+                    });
+                }
+                Update::Message(FromChild::Error(report), _) => {
+                    return Err(Failure::of_child(&report));
+                }
+                Update::Lifecycle(Event::Failed { reason }) => {
+                    return Err(lost(&reason.to_string()));
+                }
+                _ => {}
+            }
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let text = format!("it took longer than {} s", within.as_secs());
+            return Err(lost(&text));
+        }
+        match incoming.recv_timeout(left.min(LOOK_AGAIN)) {
+            Ok(notice) => media.handle(notice),
+            Err(RecvTimeoutError::Timeout) => media.on_deadline(),
+            Err(RecvTimeoutError::Disconnected) => return Err(lost("its channel closed")),
+        }
+    }
+}
+
+/// The source, what is written, and what is written on the way.
+struct Files {
+    source: OwnedFd,
+    into: OwnedFd,
+    part: OwnedFd,
+}
+
+impl Files {
+    fn new(source: OwnedFd) -> Result<Self, Failure> {
+        let file = || {
+            tempfile::tempfile().map(OwnedFd::from).map_err(|error| {
+                Failure::failed("no_room", format!("cannot make a temporary file: {error}"))
+            })
+        };
+        Ok(Self {
+            source,
+            into: file()?,
+            part: file()?,
+        })
+    }
+}
+
+fn media_plan(name: &str, mut excerpt: ExcerptPlan) -> MediaPlan {
+    match &mut excerpt {
+        ExcerptPlan::Still(still) => still.fd = 1,
+        ExcerptPlan::Clip(clip) => (clip.fd, clip.part_fd) = (1, Some(2)),
+    }
+    MediaPlan {
+        excerpt: Some(Box::new(excerpt)),
+        ..plan_of_file(name)
+    }
+}
+
+fn lost(why: &str) -> Failure {
+    Failure::failed("media_lost", format!("the excerpt was not made: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use framerill_worker::message::{Place, StillFormat, StillPlan};
+
+    use super::*;
+    use crate::plates::reader::tests::{clip, programs};
+
+    #[test]
+    fn a_still_is_made_by_a_process() {
+        use std::io::Read as _;
+
+        let Some([launcher, media]) = programs() else {
+            return;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = clip(folder.path());
+        let still = |path: &Path| {
+            let plan = ExcerptPlan::Still(StillPlan {
+                at: Place {
+                    frame: Some(5),
+                    seconds: Some(0.5),
+                },
+                fd: 9,
+                format: StillFormat::Jpeg,
+                boxes: Vec::new(),
+                crop: None,
+                max_side: None,
+            });
+            let command = media_command(&media).launcher(&launcher);
+            take_with(command, path, plan, Duration::from_secs(30))
+        };
+        let mut made = still(&path).unwrap();
+        assert_eq!((made.stats.width, made.stats.height), (160, 96));
+        assert_eq!((made.stats.frame, made.stats.seconds), (Some(5), Some(0.5)));
+        let mut bytes = Vec::new();
+        made.file.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes[..3], [0xff, 0xd8, 0xff]);
+        let noise = folder.path().join("noise.mp4");
+        std::fs::write(&noise, [0x5a; 9000]).unwrap();
+        assert_eq!(still(&noise).unwrap_err().code, "source_open");
+        assert_eq!(
+            still(&folder.path().join("none.mp4")).unwrap_err().code,
+            "input_missing"
+        );
+    }
+}
