@@ -161,7 +161,10 @@ struct Run {
     /// Readings that a record needs [default: 2] [env: FRAMERILL_MIN_SAMPLES]
     #[arg(long, value_name = "N")]
     min_samples: Option<String>,
-    /// Look at every n-th frame [default: 2] [env: FRAMERILL_EVERY]
+    /// Search plates in vehicles (cascade), or in whole frames (frame) [default: cascade] [env: FRAMERILL_MODE]
+    #[arg(long, value_name = "MODE")]
+    mode: Option<String>,
+    /// Look at every n-th frame [default: 4, 3 with --mode frame] [env: FRAMERILL_EVERY]
     #[arg(long, value_name = "N")]
     every: Option<String>,
     /// Tasks that a worker takes at once [default: 1] [env: FRAMERILL_BATCH]
@@ -348,6 +351,7 @@ impl Run {
             ("--models", self.models),
             ("--work-dir", self.work_dir),
             ("--min-samples", self.min_samples),
+            ("--mode", self.mode),
             ("--every", self.every),
             ("--batch", self.batch),
             ("--single-process", yes(self.single_process)),

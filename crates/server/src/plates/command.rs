@@ -106,9 +106,10 @@ fn plan(
     videos: Vec<Video>,
 ) -> Result<Plan, Failure> {
     let models = models(settings)?;
+    let usual = FlowSettings::of(settings.mode);
     let flow = FlowSettings {
-        every: settings.every.unwrap_or(FlowSettings::default().every),
-        ..FlowSettings::default()
+        every: settings.every.unwrap_or(usual.every),
+        ..usual
     };
     let stages = stages(settings);
     let hashes = [Role::Vehicle, Role::Plate, Role::Ocr].map(|role| {

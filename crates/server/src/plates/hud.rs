@@ -306,7 +306,10 @@ backlog=vehicle_yolo=64,plate_yolo=6 backed_up=ocr,vehicle_yolo active=vehicle_y
     fn a_picture_takes_the_place_of_the_last_one_and_fits_the_terminal() {
         let lines: Vec<String> = ["long\u{1b}[2Jline", "b", "c"].map(String::from).into();
         let (first, shown) = redraw(0, &lines, 6, 3);
-        assert_eq!((first.as_str(), shown), ("\r\u{1b}[J\u{1b}[?7llong \nb\n\u{1b}[?7h", 2));
+        assert_eq!(
+            (first.as_str(), shown),
+            ("\r\u{1b}[J\u{1b}[?7llong \nb\n\u{1b}[?7h", 2)
+        );
         let (second, shown) = redraw(2, &lines[..1], 80, 24);
         assert!(second.starts_with("\u{1b}[2A\r\u{1b}[J"), "{second:?}");
         assert_eq!(shown, 1);

@@ -104,7 +104,8 @@ pub(crate) fn how(name: &str) -> Result<How, String> {
 
 /// A format by name.
 pub(crate) fn format(name: &str) -> Result<Format, String> {
-    name.parse().map_err(|it: export::UnknownFormat| it.to_string())
+    name.parse()
+        .map_err(|it: export::UnknownFormat| it.to_string())
 }
 
 /// Writes the records of a table.
@@ -119,7 +120,10 @@ pub(crate) fn export(
         None => export::export(&store, selection, format, io::stdout()),
         Some(path) => {
             let file = File::create(path).map_err(|error| {
-                Failure::usage("output", format!("cannot write `{}`: {error}", path.display()))
+                Failure::usage(
+                    "output",
+                    format!("cannot write `{}`: {error}", path.display()),
+                )
             })?;
             let mut file = BufWriter::new(file);
             let done = export::export(&store, selection, format, &mut file);

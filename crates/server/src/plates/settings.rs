@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use framerill_plates::{queue, run, store::Address};
+use framerill_plates::{flow::Mode, queue, run, store::Address};
 
 use serde_json::{Value, json};
 
@@ -33,7 +33,9 @@ pub(crate) struct Settings {
     pub(crate) input: PathBuf,
     pub(crate) models: Option<PathBuf>,
     pub(crate) work_dir: PathBuf,
-    /// Readers deliver every n-th frame.
+    /// Where plates are searched.
+    pub(crate) mode: Mode,
+    /// Readers deliver every n-th frame; none for what is best for the mode.
     pub(crate) every: Option<u32>,
     /// Tasks that a worker takes at once.
     pub(crate) batch: u32,
@@ -75,6 +77,7 @@ names! {
     PG_PASSWORD: "--postgres-password", "FRAMERILL_POSTGRES_PASSWORD", Some("POSTGRES_PASSWORD");
     MODELS: "--models", "FRAMERILL_MODELS", None;
     WORK_DIR: "--work-dir", "FRAMERILL_WORK_DIR", None;
+    MODE: "--mode", "FRAMERILL_MODE", None;
     EVERY: "--every", "FRAMERILL_EVERY", None;
     BATCH: "--batch", "FRAMERILL_BATCH", None;
     MIN_SAMPLES: "--min-samples", "FRAMERILL_MIN_SAMPLES", None;
@@ -122,6 +125,13 @@ impl Settings {
                 .map_or_else(|| "framerill-plates".into(), |it| it.value.into()),
             database: Address::Sqlite(PathBuf::new()),
             input: "inputs".into(),
+            mode: from
+                .parse(MODE, "cascade or frame", |text| match text {
+                    "cascade" => Some(Mode::Cascade),
+                    "frame" => Some(Mode::Frame),
+                    _ => None,
+                })?
+                .unwrap_or_default(),
             every: number(from, EVERY, "a number of frames from 1 to 1000", 1..=1000)?,
             batch: number(from, BATCH, "a number from 1 to 64", 1..=64)?.unwrap_or(1),
             min_samples: number(from, MIN_SAMPLES, "a number from 1 to 100", 1..=100)?.unwrap_or(2),
@@ -253,6 +263,7 @@ impl Settings {
             "db": self.database.to_string(),
             "models": self.models,
             "work_dir": self.work_dir,
+            "mode": self.mode,
             "every": self.every,
             "batch": self.batch,
             "min_samples": self.min_samples,
