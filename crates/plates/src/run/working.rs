@@ -421,6 +421,15 @@ impl<F: VideoFlow> Machine<F> {
 fn fitting(payload: &Payload, output: task::Output) -> Result<task::Output, Failure> {
     use task::Output as O;
     let fits = match (payload, &output) {
+        // A last task without frames has one step, in which tracks are closed.
+        (
+            Payload::VehicleTrack {
+                frames,
+                is_last: true,
+                ..
+            },
+            O::VehicleTrack { steps, .. },
+        ) if frames.is_empty() => steps.len() <= 1 && steps.iter().all(|it| it.tracks.is_empty()),
         (Payload::VehicleTrack { frames, .. }, O::VehicleTrack { steps, .. }) => {
             let counts = frames.iter().map(|it| it.items.len());
             counts.eq(steps.iter().map(|it| it.tracks.len()))
