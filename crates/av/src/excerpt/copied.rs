@@ -32,6 +32,8 @@ pub(super) fn make(mut job: Job, plan: &ClipPlan) -> Result<ExcerptStats, AvErro
     let to = base.at(at + plan.after + SAME).0;
     let packets = collect(&mut job, from, to)?;
     let times: Vec<i64> = packets.iter().filter_map(time).collect();
+    let said: Vec<Option<i64>> = packets.iter().map(Packet::dts).collect();
+    let decoded = decode_times(&times, &said);
     let Some(first) = times.first().copied() else {
         return Err(AvError::SourceEmpty {
             name: job.name.clone(),
@@ -62,11 +64,9 @@ pub(super) fn make(mut job: Job, plan: &ClipPlan) -> Result<ExcerptStats, AvErro
         .map_err(failed)?;
     let options = [("movflags", "faststart")];
     muxer.write_header(&options).map_err(failed)?;
-    for mut packet in packets {
-        let moved = |time: Option<i64>| time.map(|time| time.saturating_sub(first));
-        let pts = moved(time(&packet));
-        let dts = moved(packet.dts()).or(pts);
-        packet.set_times(pts, dts);
+    for (mut packet, (pts, dts)) in packets.into_iter().zip(times.iter().zip(decoded)) {
+        let moved = |time: i64| Some(time.saturating_sub(first));
+        packet.set_times(moved(*pts), moved(dts));
         packet.rescale(own, muxer.time_base(stream));
         muxer.write(&mut packet, stream).map_err(failed)?;
     }
@@ -76,6 +76,28 @@ pub(super) fn make(mut job: Job, plan: &ClipPlan) -> Result<ExcerptStats, AvErro
 
 fn time(packet: &Packet) -> Option<i64> {
     packet.pts().or(packet.dts())
+}
+
+/// When packets are decoded: as the file says where it says so throughout, else as early as their order needs. After a jump
+/// into a file, a demuxer that works these times out itself has none for the first packets.
+fn decode_times(shown: &[i64], said: &[Option<i64>]) -> Vec<i64> {
+    let own: Option<Vec<i64>> = said.iter().copied().collect();
+    let holds = |own: &Vec<i64>| {
+        own.is_sorted_by(|one, two| one < two) && own.iter().zip(shown).all(|(dts, pts)| dts <= pts)
+    };
+    own.filter(holds).unwrap_or_else(|| {
+        let mut sorted = shown.to_vec();
+        sorted.sort_unstable();
+        let late = sorted
+            .iter()
+            .zip(shown)
+            .map(|(place, pts)| place.saturating_sub(*pts));
+        let delay = late.max().unwrap_or(0);
+        sorted
+            .iter()
+            .map(|place| place.saturating_sub(delay))
+            .collect()
+    })
 }
 
 /// The packets from the last keyframe at or before `from` (else the first one) to those that are decoded by `to`.
@@ -109,4 +131,36 @@ fn collect(job: &mut Job, from: i64, to: i64) -> Result<Vec<Packet>, AvError> {
         packets.push(packet);
     }
     Ok(packets)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_the_file_says_holds_where_it_can() {
+        let shown = [10, 40, 20, 30];
+        let said = [0, 10, 20, 30].map(Some);
+        assert_eq!(decode_times(&shown, &said), [0, 10, 20, 30]);
+        let some = [None, None, Some(20), Some(30)];
+        assert_eq!(decode_times(&shown, &some), [0, 10, 20, 30]);
+        let late = [Some(11), Some(12), Some(20), Some(30)];
+        assert_eq!(decode_times(&shown, &late), [0, 10, 20, 30]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_decoded_after_it_is_shown_and_all_in_order(
+            shown in proptest::collection::hash_set(-1000i64..1000, 0..40),
+            said in proptest::collection::vec(proptest::option::of(-1000i64..1000), 40),
+        ) {
+            let shown: Vec<i64> = shown.into_iter().collect();
+            let times = decode_times(&shown, &said[..shown.len()]);
+            prop_assert_eq!(times.len(), shown.len());
+            prop_assert!(times.is_sorted_by(|one, two| one < two));
+            prop_assert!(times.iter().zip(&shown).all(|(dts, pts)| dts <= pts));
+        }
+    }
 }

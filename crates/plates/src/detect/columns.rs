@@ -12,6 +12,8 @@ use crate::{
 const STRIDES: [u32; 3] = [8, 16, 32];
 /// No box is e^12 cells wide; what is beyond has overflowed.
 const MOST_EXPONENT: f32 = 12.0;
+/// A model that tells more classes apart has another layout than was declared.
+const MOST_CLASSES: i64 = 1200;
 /// The most boxes that are kept of one picture before they are suppressed.
 const MOST_FOUND: usize = 1024;
 
@@ -79,6 +81,14 @@ impl Columns {
             // Models for `ocr` are none of a detector's: the registry refuses them.
             OutputSpec::UltralyticsV5 { .. } | OutputSpec::Slots { .. } => rows,
         }
+    }
+
+    /// Why what a model gives is not of this layout; none if it may be.
+    pub(super) fn problem(&self, shape: &[i64]) -> Option<String> {
+        let values = *shape.get(if self.is_transposed { 1 } else { 2 })?;
+        let least = i64::try_from(self.first_class + self.behind_classes + 1).ok()?;
+        let is_plausible = values < 0 || (least..=least + MOST_CLASSES).contains(&values);
+        (!is_plausible).then(|| format!("{least} to {} values a box", least + MOST_CLASSES))
     }
 
     /// Boxes of one picture whose score is at least `least`, highest first; `numbers` has the sides `shape`. `is_wanted`
@@ -233,5 +243,126 @@ impl View<'_> {
             row * self.columns + column
         };
         self.numbers[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all() -> Vec<OutputSpec> {
+        let (vehicles, two_line_classes) = (BTreeMap::new(), Vec::new());
+        vec![
+            OutputSpec::Yolox {
+                vehicles: vehicles.clone(),
+                two_line_classes: two_line_classes.clone(),
+            },
+            OutputSpec::UltralyticsV5 {
+                vehicles: vehicles.clone(),
+                two_line_classes: two_line_classes.clone(),
+            },
+            OutputSpec::UltralyticsV8 {
+                vehicles: vehicles.clone(),
+                two_line_classes: two_line_classes.clone(),
+                corners: None,
+            },
+            OutputSpec::UltralyticsV8 {
+                vehicles,
+                two_line_classes: two_line_classes.clone(),
+                corners: Some(Point::Xyc),
+            },
+            OutputSpec::Yolov5Face { two_line_classes },
+        ]
+    }
+
+    fn found(layout: usize, shape: [usize; 2], numbers: &[f32]) -> Vec<Found> {
+        Columns::of(&all()[layout], (64, 32)).found(shape, numbers, 0.25, &[])
+    }
+
+    /// Centre 20, 10 and size 8, 4; the score is 0.4 of class 1.
+    fn assert_is_the_box(found: &[Found]) {
+        let [it] = found else { panic!("{found:?}") };
+        let sides = <[f32; 4]>::from(it.bbox);
+        let expected = [16.0, 8.0, 24.0, 12.0];
+        assert!(
+            sides
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a - b).abs() < 1e-3),
+            "{sides:?}"
+        );
+        assert!((it.score - 0.4).abs() < 1e-6 && it.class == 1, "{it:?}");
+    }
+
+    #[test]
+    fn a_row_of_yolox_is_relative_to_its_cell() {
+        let mut numbers = vec![0.0; 42 * 7];
+        // Row 33: the second cell of the second grid, of 4 by 2 cells of 16 pixels behind 8 by 4 of 8.
+        let row = [
+            20.0 / 16.0 - 1.0,
+            10.0 / 16.0,
+            0.5_f32.ln(),
+            0.25_f32.ln(),
+            0.8,
+            0.1,
+            0.5,
+        ];
+        numbers[33 * 7..34 * 7].copy_from_slice(&row);
+        assert_is_the_box(&found(0, [42, 7], &numbers));
+    }
+
+    #[test]
+    fn rows_of_version_5_and_columns_of_version_8_say_the_same() {
+        assert_is_the_box(&found(1, [1, 7], &[20.0, 10.0, 8.0, 4.0, 0.8, 0.1, 0.5]));
+        let columns = [0.0, 20.0, 0.0, 10.0, 0.0, 8.0, 0.0, 4.0, 0.0, 0.1, 0.0, 0.4];
+        assert_is_the_box(&found(2, [6, 2], &columns));
+    }
+
+    #[test]
+    fn corners_come_ordered_whatever_the_layout() {
+        let quad = [[16.0, 8.0], [24.0, 8.0], [24.0, 12.0], [16.0, 12.0]];
+        let face = [
+            20.0, 10.0, 8.0, 4.0, 0.8, 24.0, 8.0, 16.0, 8.0, 24.0, 12.0, 16.0, 12.0, 0.1, 0.5,
+        ];
+        let it = found(4, [1, 15], &face);
+        assert_is_the_box(&it);
+        assert_eq!(it[0].corners, Some(quad));
+        let pose = [
+            20.0, 10.0, 8.0, 4.0, 0.1, 0.4, 16.0, 12.0, 0.9, 16.0, 8.0, 0.9, 24.0, 8.0, 0.9, 24.0,
+            12.0, 0.9,
+        ];
+        let it = found(3, [18, 1], &pose);
+        assert_is_the_box(&it);
+        assert_eq!(it[0].corners, Some(quad));
+    }
+
+    #[test]
+    fn classes_that_are_not_wanted_do_not_count() {
+        let numbers = [20.0, 10.0, 8.0, 4.0, 0.8, 0.9, 0.5];
+        let it = Columns::of(&all()[1], (64, 32)).found([1, 7], &numbers, 0.25, &[1, 99]);
+        assert_is_the_box(&it);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_numbers_boxes_are_bounded_finite_and_ordered(
+            layout in 0usize..5,
+            rows in 0usize..50,
+            columns in 0usize..24,
+            seed in prop::collection::vec(any::<f32>(), 1..64),
+        ) {
+            let numbers: Vec<f32> = seed.iter().copied().cycle().take(rows * columns).collect();
+            let it = found(layout, [rows, columns], &numbers);
+            prop_assert!(it.len() <= rows.max(columns));
+            prop_assert!(it.is_sorted_by(|a, b| a.score >= b.score));
+            for it in it {
+                prop_assert!((0.25..=1.0).contains(&it.score));
+                prop_assert!(<[f32; 4]>::from(it.bbox).iter().all(|it| it.is_finite()));
+            }
+        }
     }
 }

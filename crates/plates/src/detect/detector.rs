@@ -34,11 +34,25 @@ pub(super) struct Detector {
 
 impl Detector {
     /// `classes`: those that count; all if empty.
-    pub(super) fn new(net: Net, entry: &Entry, classes: Vec<usize>, limits: Limits) -> Self {
+    pub(super) fn new(
+        net: Net,
+        entry: &Entry,
+        classes: Vec<usize>,
+        limits: Limits,
+    ) -> Result<Self, NetError> {
         let batch = Batch::new(entry.input.clone());
+        let columns = Columns::of(&entry.output, batch.canvas());
+        if let Some(expected) = columns.problem(&net.output().shape) {
+            return Err(NetError::Shape {
+                file: net.file().to_owned(),
+                what: "the output",
+                expected: format!("`{}`, {expected}", entry.output.layout()),
+                found: net.output().to_string(),
+            });
+        }
         let takes_any = net.input().shape.first().is_some_and(|it| *it < 0);
-        Self {
-            columns: Columns::of(&entry.output, batch.canvas()),
+        Ok(Self {
+            columns,
             at_once: if takes_any { MOST_AT_ONCE } else { 1 },
             net,
             batch,
@@ -46,7 +60,7 @@ impl Detector {
             limits,
             resizer: Resizer::new(),
             canvas: Vec::new(),
-        }
+        })
     }
 
     pub(super) fn canvas_width(&self) -> u32 {

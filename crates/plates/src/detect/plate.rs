@@ -41,6 +41,7 @@ impl PlateSettings {
     #[must_use]
     pub fn of_still() -> Self {
         Self {
+            least_score: 0.20,
             pad: 0.0,
             least_width: 0.0,
             ..Self::default()
@@ -78,17 +79,17 @@ pub struct PlateDetector {
 }
 
 impl PlateDetector {
-    pub(crate) fn new(net: Net, entry: &Entry, settings: PlateSettings) -> Self {
+    pub(crate) fn new(net: Net, entry: &Entry, settings: PlateSettings) -> Result<Self, NetError> {
         let limits = Limits {
             least_score: settings.least_score,
             most_overlap: settings.most_overlap,
             most_boxes: settings.most_plates,
         };
-        Self {
-            detector: Detector::new(net, entry, Vec::new(), limits),
+        Ok(Self {
+            detector: Detector::new(net, entry, Vec::new(), limits)?,
             two_line_classes: entry.output.two_line_classes().to_vec(),
             settings,
-        }
+        })
     }
 
     /// Pixels.

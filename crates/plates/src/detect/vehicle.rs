@@ -38,7 +38,11 @@ pub struct VehicleDetector {
 }
 
 impl VehicleDetector {
-    pub(crate) fn new(net: Net, entry: &Entry, settings: VehicleSettings) -> Self {
+    pub(crate) fn new(
+        net: Net,
+        entry: &Entry,
+        settings: VehicleSettings,
+    ) -> Result<Self, NetError> {
         let classes = entry.output.vehicle_classes();
         let limits = Limits {
             least_score: settings.least_score,
@@ -46,10 +50,10 @@ impl VehicleDetector {
             most_boxes: settings.most_vehicles,
         };
         let numbers = classes.iter().map(|it| it.0).collect();
-        Self {
-            detector: Detector::new(net, entry, numbers, limits),
+        Ok(Self {
+            detector: Detector::new(net, entry, numbers, limits)?,
             classes,
-        }
+        })
     }
 
     /// Vehicles and the thumbnail of each frame.

@@ -1,9 +1,27 @@
 //! What can be wrong with models.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use super::{RegistryError, Role};
 use crate::onnx::{NetError, RuntimeError};
+
+/// A model without a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Which.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Its licence.
+    pub licence: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, role, licence) = (&self.name, self.role, &self.licence);
+        write!(f, "the model `{name}` for `{role}` (licence: {licence})")
+    }
+}
 
 /// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -17,20 +35,17 @@ pub enum ModelError {
     /// The file is no model, or another one than was declared.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// There is no file.
+    /// There are no files.
     #[error(
-        "the model `{name}` ({role}; licence: {licence}) is not at {}: `framerill plates models pull {name}` gets it",
-        path.display()
+        "{}: missing in {}; `framerill plates models pull` gets what is missing",
+        missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        dir.display()
     )]
     Missing {
         /// Which.
-        name: String,
-        /// What it is for.
-        role: Role,
-        /// Its licence.
-        licence: String,
-        /// Where it was looked for.
-        path: PathBuf,
+        missing: Vec<Missing>,
+        /// Where they were looked for.
+        dir: PathBuf,
     },
     /// The file cannot be read.
     #[error("cannot read the model {}", path.display())]

@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{ModelError, entry::Entry};
+use super::{Missing, ModelError, entry::Entry};
 
 /// What is known of a model's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,10 +49,8 @@ pub(super) fn verified(entry: &Entry, dir: &Path) -> Result<(), ModelError> {
     let path = dir.join(&entry.file);
     if !path.is_file() {
         return Err(ModelError::Missing {
-            name: entry.name.clone(),
-            role: entry.role,
-            licence: entry.licence.clone(),
-            path,
+            missing: vec![Missing::of(entry)],
+            dir: dir.to_owned(),
         });
     }
     let Some(expected) = &entry.sha256 else {
@@ -71,6 +69,16 @@ pub(super) fn verified(entry: &Entry, dir: &Path) -> Result<(), ModelError> {
         expected: expected.to_lowercase(),
         found,
     })
+}
+
+impl Missing {
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self {
+            name: entry.name.clone(),
+            role: entry.role,
+            licence: entry.licence.clone(),
+        }
+    }
 }
 
 impl Check {

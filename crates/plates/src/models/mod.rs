@@ -8,11 +8,13 @@ pub mod entry;
 mod error;
 mod files;
 mod opened;
+mod pull;
 mod registry;
 
 pub(crate) use batch::Batch;
 pub use entry::{Entry, Role};
-pub use error::ModelError;
+pub use error::{Missing, ModelError};
 pub use files::{Check, sha256_of};
-pub use opened::{Choice, Models};
+pub use opened::{Choice, Listed, Models};
+pub use pull::{Progress, PullError};
 pub use registry::{Registry, RegistryError};

@@ -2,7 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Check, ModelError, Registry, Role, entry::Entry, files::verified};
+use serde::Serialize;
+
+use super::{
+    Check, Missing, ModelError, Progress, PullError, Registry, Role, entry::Entry, files::verified,
+    pull::pull,
+};
 use crate::{
     detect::{PlateDetector, PlateSettings, VehicleDetector, VehicleSettings},
     onnx::{Net, NetError, Provider, Runtime, Tensor, Threads},
@@ -36,6 +41,27 @@ impl Choice {
     }
 }
 
+/// A model and its file, as data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Listed {
+    /// Which.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// It is the one that is used for that.
+    pub is_chosen: bool,
+    /// Its licence.
+    pub licence: String,
+    /// Who made it.
+    pub source: String,
+    /// Where it can be had.
+    pub urls: Vec<String>,
+    /// Where its file is, or would be.
+    pub path: PathBuf,
+    /// What is known of the file.
+    pub check: Check,
+}
+
 /// The models of a folder. A model is opened when its detector or reader is made.
 #[derive(Clone, Debug)]
 pub struct Models {
@@ -52,7 +78,7 @@ impl Models {
             dir: dir.to_owned(),
             choice,
         };
-        for role in [Role::Vehicle, Role::Plate, Role::Ocr] {
+        for role in Role::ALL {
             it.entry(role)?;
         }
         Ok(it)
@@ -109,10 +135,76 @@ impl Models {
         Check::of(entry, &self.dir)
     }
 
+    /// All that are known, with their files.
+    #[must_use]
+    pub fn list(&self) -> Vec<Listed> {
+        let is_chosen = |it: &Entry| {
+            let chosen = self.entry(it.role);
+            chosen.is_ok_and(|chosen| chosen.name == it.name)
+        };
+        let listed = self.registry.entries().iter().map(|it| Listed {
+            name: it.name.clone(),
+            role: it.role,
+            is_chosen: is_chosen(it),
+            licence: it.licence.clone(),
+            source: it.source.clone(),
+            urls: it.urls.clone(),
+            path: self.dir.join(&it.file),
+            check: self.check(it),
+        });
+        listed.collect()
+    }
+
+    /// Gets the file of an entry and verifies it; `tell` hears how far it is. Say the licence before. A file that is there
+    /// and good is left alone.
+    pub fn pull(
+        &self,
+        entry: &Entry,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<PathBuf, PullError> {
+        if entry.sha256.is_some() && self.check(entry) == Check::Good {
+            return Ok(self.dir.join(&entry.file));
+        }
+        pull(entry, &self.dir, tell)
+    }
+
+    /// Opens the file of an entry and compares what it takes and gives with what was declared.
+    pub fn check_shapes(&self, entry: &Entry) -> Result<(), ModelError> {
+        match entry.role {
+            Role::Ocr => self.net(entry).map(|_| ()),
+            Role::Plate => self
+                .plate_detector(Some(&entry.name), PlateSettings::default())
+                .map(|_| ()),
+            Role::Vehicle => {
+                VehicleDetector::new(self.net(entry)?, entry, VehicleSettings::default())?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Those of `roles` without a file.
+    pub fn missing(&self, roles: &[Role]) -> Result<Vec<&Entry>, ModelError> {
+        let mut all = Vec::new();
+        for role in roles {
+            let entry = self.entry(*role)?;
+            if !self.dir.join(&entry.file).is_file() {
+                all.push(entry);
+            }
+        }
+        Ok(all)
+    }
+
     /// Fails if a file that a run needs is missing or another one than was declared: what a run's start asks, before any
-    /// worker is there.
+    /// worker is there. Missing ones are told all at once.
     pub fn verify(&self) -> Result<(), ModelError> {
-        for role in [Role::Vehicle, Role::Plate, Role::Ocr] {
+        let missing = self.missing(&Role::ALL)?;
+        if !missing.is_empty() {
+            return Err(ModelError::Missing {
+                missing: missing.into_iter().map(Missing::of).collect(),
+                dir: self.dir.clone(),
+            });
+        }
+        for role in Role::ALL {
             verified(self.entry(role)?, &self.dir)?;
         }
         Ok(())
@@ -145,7 +237,7 @@ impl Models {
         settings: VehicleSettings,
     ) -> Result<VehicleDetector, ModelError> {
         let entry = self.entry(Role::Vehicle)?;
-        Ok(VehicleDetector::new(self.net(entry)?, entry, settings))
+        Ok(VehicleDetector::new(self.net(entry)?, entry, settings)?)
     }
 
     /// Opens the chosen model for `plate`, or another one of that role.
@@ -158,7 +250,7 @@ impl Models {
             Some(name) => self.named(Role::Plate, name)?,
             None => self.entry(Role::Plate)?,
         };
-        Ok(PlateDetector::new(self.net(entry)?, entry, settings))
+        Ok(PlateDetector::new(self.net(entry)?, entry, settings)?)
     }
 
     /// Opens the chosen model for `ocr`, and the one for `plate` if `settings` ask for a second look.

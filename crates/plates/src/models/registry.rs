@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn the_project_knows_a_model_for_each_role_with_hash_licence_and_url() {
         let it = Registry::of(Path::new("/nowhere")).unwrap();
-        for role in [Role::Vehicle, Role::Plate, Role::Ocr] {
+        for role in Role::ALL {
             assert!(it.of_role(role).next().is_some(), "{role}");
         }
         for entry in it.entries() {

@@ -15,7 +15,7 @@ pub struct Surroundings {
     pub virtual_env: Option<PathBuf>,
     /// `PATH`.
     pub path: Option<OsString>,
-    /// Where `.venv` is looked for.
+    /// Where `.venv` is looked for, and in the folders around it.
     pub working_dir: PathBuf,
 }
 
@@ -49,7 +49,7 @@ const SYSTEM: [&str; 5] = [
 ];
 
 /// The library: the named file, else the newest of the first place that has one: the Python environment that is active,
-/// `.venv` of the working directory, Pythons on the path, folders of the system. Nothing is started.
+/// `.venv` of the working directory or of a folder around it, Pythons on the path, folders of the system. Nothing is started.
 #[must_use]
 pub fn find(surroundings: &Surroundings) -> Option<PathBuf> {
     if let Some(named) = &surroundings.named {
@@ -61,11 +61,13 @@ pub fn find(surroundings: &Surroundings) -> Option<PathBuf> {
         .flat_map(std::env::split_paths)
         .filter(|bin| bin.join("python3").exists())
         .filter_map(|bin| bin.parent().map(Path::to_owned));
+    let around = surroundings.working_dir.ancestors();
+    let around = around.map(|it| it.join(".venv"));
     let mut environments = surroundings
         .virtual_env
         .iter()
         .cloned()
-        .chain([surroundings.working_dir.join(".venv")])
+        .chain(around)
         .chain(on_path);
     environments
         .find_map(|it| in_environment(&it))
@@ -131,7 +133,7 @@ mod tests {
         let capi = "lib/python3.11/site-packages/onnxruntime/capi/libonnxruntime.so";
         let venv = touch(root.path(), &format!(".venv/{capi}.1.31.0"));
         let mut it = Surroundings {
-            working_dir: root.path().to_owned(),
+            working_dir: root.path().join("some/folder"),
             ..Surroundings::default()
         };
         assert_eq!(find(&it), Some(venv.clone()));

@@ -136,8 +136,10 @@ pub struct StillSettings {
     pub most_plates: usize,
     /// What two detectors found is one plate if it overlaps by more: intersection over union.
     pub least_overlap: f32,
-    /// If no reading is this strong, the finer detector looks at the whole picture, too.
+    /// If no reading is this strong, the plate that was found best is looked at again.
     pub enough: f32,
+    /// If no reading is this strong after that, the finer detector looks at the whole picture, too.
+    pub enough_at_last: f32,
 }
 
 impl Default for StillSettings {
@@ -146,6 +148,7 @@ impl Default for StillSettings {
             most_plates: 4,
             least_overlap: 0.3,
             enough: 0.90,
+            enough_at_last: 0.75,
         }
     }
 }

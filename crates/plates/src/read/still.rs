@@ -44,11 +44,11 @@ impl StillReader {
         let mut all = Vec::new();
         let found = self.fast.detect(&[(*picture, whole(picture))])?;
         self.add(picture, found, &mut all)?;
-        if !self.is_enough(&all) {
+        if !self.has(self.settings.enough, &all) {
             if let Some(first) = all.first_mut() {
                 self.reader.look_again(picture, &mut first.looked)?;
             }
-            if !self.is_enough(&all)
+            if !self.has(self.settings.enough_at_last, &all)
                 && let Some(fine) = &mut self.fine
             {
                 let found = fine.detect(&[(*picture, whole(picture))])?;
@@ -62,9 +62,10 @@ impl StillReader {
         Ok(read.collect())
     }
 
-    fn is_enough(&self, all: &[Candidate]) -> bool {
+    /// Whether a reading is as strong as that.
+    fn has(&self, least: f32, all: &[Candidate]) -> bool {
         let mut weakest = all.iter().map(|it| self.reader.text(&it.looked).weakest);
-        weakest.any(|it| it >= self.settings.enough)
+        weakest.any(|it| it >= least)
     }
 
     fn add(

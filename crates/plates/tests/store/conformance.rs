@@ -1,7 +1,7 @@
 //! What both databases do alike.
 
 use framerill_plates::store::{
-    Store, StoreError,
+    Store, StoreError, plate,
     search::{How, Search},
     table,
 };
@@ -36,13 +36,19 @@ claims!(
     two_programs_that_open_at_once_make_one_schema,
     a_database_of_a_newer_program_is_refused,
     plates_are_found_by_parts_and_likeness_the_most_alike_first,
+    any_plates_are_found_as_a_plain_loop_finds_them,
     plates_are_found_by_look_alikes_whole_ones_first,
     answers_come_in_pages_and_of_one_video,
     a_plate_that_was_seen_twice_says_so,
+    a_track_is_found_by_its_id_and_its_motion_by_frame,
 );
 
 #[test]
 fn postgres_without_trigrams_answers_in_the_same_order() {
+    on(
+        On::WithoutTrigrams,
+        any_plates_are_found_as_a_plain_loop_finds_them,
+    );
     on(
         On::WithoutTrigrams,
         plates_are_found_by_parts_and_likeness_the_most_alike_first,
@@ -392,6 +398,60 @@ fn plates_are_found_by_parts_and_likeness_the_most_alike_first(place: &Place) {
     );
 }
 
+/// Plates of few letters, so that many are alike.
+fn plates(count: u64) -> Vec<String> {
+    let mut seed = 7_u64;
+    let mut next = |below: u64| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let letters = ['A', 'B', 'C', '1', '2', 'É'];
+    (0..count)
+        .map(|_| {
+            let length = 3 + next(5);
+            (0..length)
+                .map(|_| letters[usize::try_from(next(6)).unwrap()])
+                .collect()
+        })
+        .collect()
+}
+
+fn any_plates_are_found_as_a_plain_loop_finds_them(place: &Place) {
+    let store = place.open();
+    let plates = plates(300);
+    // Several of one moment: then the later row comes first.
+    let rows: Vec<_> = plates
+        .iter()
+        .zip(0..)
+        .map(|(it, at)| vehicle(at, it, at / 3))
+        .collect();
+    store.write("vehicles", &rows).unwrap();
+    for asked in plates.iter().step_by(17) {
+        let mut wanted: Vec<_> = plates
+            .iter()
+            .enumerate()
+            .map(|(at, it)| (plate::similarity(asked, it), at, it))
+            .filter(|(alike, _, it)| f64::from(*alike) >= 0.3 || it.contains(asked.as_str()))
+            .collect();
+        wanted.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
+        let wanted: Vec<_> = wanted.iter().map(|it| it.1).skip(5).take(60).collect();
+        let search = Search {
+            text: Some(asked.clone()),
+            limit: 60,
+            offset: 5,
+            ..Search::default()
+        };
+        let hits = store.search(&search).unwrap();
+        let found: Vec<_> = hits
+            .iter()
+            .map(|it| usize::try_from(it.record["track_id"].as_i64().unwrap()).unwrap())
+            .collect();
+        assert_eq!(found, wanted, "{asked}");
+    }
+}
+
 fn plates_are_found_by_look_alikes_whole_ones_first(place: &Place) {
     let store = place.open();
     let plates = ["B0S1Z2", "8O5I22", "XB0S1Z2", "B0S1Z3", "80512Z"];
@@ -482,4 +542,49 @@ fn a_plate_that_was_seen_twice_says_so(place: &Place) {
         hits.iter().map(|it| it.sightings).collect::<Vec<_>>(),
         [1, 2, 2]
     );
+}
+
+fn a_track_is_found_by_its_id_and_its_motion_by_frame(place: &Place) {
+    let store = place.open();
+    let of = |video: &str, frame: i64, speed: f64| {
+        record(
+            json!({"content_sha256": video, "settings_hash": "s", "video_id": video, "track_id": 1, "frame_idx": frame,
+                      "speed_px_s": speed}),
+        )
+    };
+    let rows = [
+        of("Front_1", 10, 5.0),
+        of("Front_1", 20, 9.0),
+        of("Front_1", 30, 7.0),
+        of("FrontX1", 99, 99.0),
+    ];
+    store.write("track_motion", &rows).unwrap();
+    let tracks: Vec<_> = ["Front_1", "FrontX1", "100%", "Ü"]
+        .map(|it| record(json!({"video_id": it, "track_id": 1, "frame_idx": 0})))
+        .into();
+    store.write("tracks", &tracks).unwrap();
+    store.write("vehicles", &[vehicle(1, "AB123", 0)]).unwrap();
+    let near = |frame| {
+        store
+            .motion_near("Front_1:1", frame)
+            .unwrap()
+            .map(|it| it["frame_idx"].as_i64().unwrap())
+    };
+    assert_eq!(
+        [20, 24, 25, 26, 0, 500].map(near),
+        [20, 20, 20, 30, 10, 30].map(Some)
+    );
+    assert_eq!(store.motion_near("nobody:1", 0).unwrap(), None);
+    assert_eq!(
+        store.fastest("Front_1:1").unwrap().unwrap()["frame_idx"],
+        20
+    );
+    let named = |text: &str| column(&store.tracks_named(text, 10, 0).unwrap(), "video_id");
+    assert_eq!(named("front_1"), ["Front_1"]);
+    assert_eq!(named("FRONT"), ["FrontX1", "Front_1"]);
+    assert_eq!(
+        (named("0%25:"), named("Ü:")),
+        (vec![json!("100%")], vec![json!("Ü")])
+    );
+    assert_eq!(store.vehicles_of("v:1", 5).unwrap().len(), 1);
 }

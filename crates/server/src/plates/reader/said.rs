@@ -103,11 +103,7 @@ impl Said {
             FromChild::Done { stats }
             | FromChild::Drained {
                 stats: Some(stats), ..
-            } => {
-                if self.stats.is_none() {
-                    self.stats = stats.reader;
-                }
-            }
+            } if self.stats.is_none() => self.stats = stats.reader,
             FromChild::Log { level, message } => self.log(level, message),
             FromChild::Error(error) if !self.has_opened => self.stats = Some(not_opened(&error)),
             FromChild::Error(error) => self.log(Level::Warn, error.message),
