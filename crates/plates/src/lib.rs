@@ -12,6 +12,7 @@ pub mod detect;
 pub mod detection;
 pub mod export;
 pub mod flow;
+pub mod gps;
 pub mod ledger;
 pub mod models;
 pub mod onnx;

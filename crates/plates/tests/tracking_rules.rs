@@ -178,6 +178,16 @@ fn another_plate_in_the_same_place_is_another_vehicle() {
 }
 
 #[test]
+fn a_hidden_vehicle_is_not_taken_for_a_second_box_on_the_one_in_front() {
+    let mut it = Video::new();
+    it.step(vec![read(100.0, "AB123CD")]);
+    it.step(vec![read(100.0, "AB123CD")]);
+    it.step(vec![read(100.0, "XY987ZW")]);
+    let ids = it.ids(vec![read(100.0, "XY987ZW"), car(160.0)]);
+    assert_eq!(ids, [Some(2), None]);
+}
+
+#[test]
 fn a_misread_character_or_two_are_the_same_vehicle() {
     let mut it = Video::new();
     it.step(vec![read(100.0, "AB123CD")]);

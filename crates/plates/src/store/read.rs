@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Inner, Store, StoreError,
+    Address, Inner, Store, StoreError,
     row::{Cell, Record},
     session::{Bound, Fault, Session},
     table::{self, Column, Kind, Table},
@@ -140,6 +140,74 @@ impl Store {
         let tail = format!("WHERE global_id = $1 ORDER BY frame_idx DESC, id DESC LIMIT {limit}");
         let global_id = Cell::Text(global_id.to_owned());
         self.ask(&table::TRACK_MOTION, &tail, &[(Kind::Text, &global_id)])
+    }
+
+    /// Vehicles of one track, newest first, at most `limit`; of all videos with that id. It blocks.
+    ///
+    /// # Errors
+    /// The database is away or does not do.
+    pub fn vehicles_of(&self, global_id: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
+        let tail = format!("WHERE global_id = $1 ORDER BY ts DESC, id DESC LIMIT {limit}");
+        let global_id = Cell::Text(global_id.to_owned());
+        self.ask(&table::VEHICLES, &tail, &[(Kind::Text, &global_id)])
+    }
+
+    /// The row of a track's motion at a frame, or the nearest one; the earlier of two. It blocks.
+    ///
+    /// # Errors
+    /// The database is away or does not do.
+    pub fn motion_near(
+        &self,
+        global_id: &str,
+        frame_idx: i64,
+    ) -> Result<Option<Record>, StoreError> {
+        let cells = [Cell::Text(global_id.to_owned()), Cell::Int(frame_idx)];
+        let tail = "WHERE global_id = $1 ORDER BY abs(frame_idx - $2), frame_idx, id DESC LIMIT 1";
+        let cells = [(Kind::Text, &cells[0]), (Kind::Int, &cells[1])];
+        Ok(self
+            .ask(&table::TRACK_MOTION, tail, &cells)?
+            .into_iter()
+            .next())
+    }
+
+    /// The row of a track's motion with the highest speed in pixels a second. It blocks.
+    ///
+    /// # Errors
+    /// The database is away or does not do.
+    pub fn fastest(&self, global_id: &str) -> Result<Option<Record>, StoreError> {
+        let tail = "WHERE global_id = $1 ORDER BY speed_px_s DESC NULLS LAST, frame_idx LIMIT 1";
+        let global_id = Cell::Text(global_id.to_owned());
+        Ok(self
+            .ask(&table::TRACK_MOTION, tail, &[(Kind::Text, &global_id)])?
+            .into_iter()
+            .next())
+    }
+
+    /// Tracks whose `global_id` contains a text, whatever the case of its ASCII letters; newest first. It blocks.
+    ///
+    /// # Errors
+    /// The database is away or does not do.
+    pub fn tracks_named(
+        &self,
+        text: &str,
+        limit: u32,
+        offset: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        let escaped = text
+            .to_ascii_lowercase()
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_");
+        let like = Cell::Text(format!("%{escaped}%"));
+        // SQLite's `lower` knows ASCII alone; so does PostgreSQL's in this collation.
+        let collation = match self.inner.address {
+            Address::Sqlite(_) => "",
+            Address::Postgres { .. } => " COLLATE \"C\"",
+        };
+        let tail = format!(
+            "WHERE lower(global_id{collation}) LIKE $1 ESCAPE '\\' ORDER BY id DESC LIMIT {limit} OFFSET {offset}"
+        );
+        self.ask(&table::TRACKS, &tail, &[(Kind::Text, &like)])
     }
 
     /// Records with an id above `after`, by id, at most `limit`: page by page all of them. It blocks.

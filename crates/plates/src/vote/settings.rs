@@ -36,7 +36,7 @@ pub struct Settings {
     pub min_agreement: f64,
     /// The same for the weakest character. Default 0.25.
     pub min_character: f64,
-    /// Agreement, and agreement of the weakest character, below which a plate is uncertain. Default 0.8 and 0.5.
+    /// Agreement, and agreement of the weakest character, below which a plate is uncertain. Default 0.75 and 0.5.
     pub sure_agreement: f64,
     /// See [`sure_agreement`](Self::sure_agreement).
     pub sure_character: f64,
@@ -75,7 +75,7 @@ impl Default for Settings {
             clear_conf: 0.9,
             min_agreement: 0.7,
             min_character: 0.25,
-            sure_agreement: 0.8,
+            sure_agreement: 0.75,
             sure_character: 0.5,
             certain_samples: 3,
             certain_character: 0.85,

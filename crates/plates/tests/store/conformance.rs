@@ -39,6 +39,7 @@ claims!(
     plates_are_found_by_look_alikes_whole_ones_first,
     answers_come_in_pages_and_of_one_video,
     a_plate_that_was_seen_twice_says_so,
+    a_track_is_found_by_its_id_and_its_motion_by_frame,
 );
 
 #[test]
@@ -482,4 +483,49 @@ fn a_plate_that_was_seen_twice_says_so(place: &Place) {
         hits.iter().map(|it| it.sightings).collect::<Vec<_>>(),
         [1, 2, 2]
     );
+}
+
+fn a_track_is_found_by_its_id_and_its_motion_by_frame(place: &Place) {
+    let store = place.open();
+    let of = |video: &str, frame: i64, speed: f64| {
+        record(
+            json!({"content_sha256": video, "settings_hash": "s", "video_id": video, "track_id": 1, "frame_idx": frame,
+                      "speed_px_s": speed}),
+        )
+    };
+    let rows = [
+        of("Front_1", 10, 5.0),
+        of("Front_1", 20, 9.0),
+        of("Front_1", 30, 7.0),
+        of("FrontX1", 99, 99.0),
+    ];
+    store.write("track_motion", &rows).unwrap();
+    let tracks: Vec<_> = ["Front_1", "FrontX1", "100%", "Ü"]
+        .map(|it| record(json!({"video_id": it, "track_id": 1, "frame_idx": 0})))
+        .into();
+    store.write("tracks", &tracks).unwrap();
+    store.write("vehicles", &[vehicle(1, "AB123", 0)]).unwrap();
+    let near = |frame| {
+        store
+            .motion_near("Front_1:1", frame)
+            .unwrap()
+            .map(|it| it["frame_idx"].as_i64().unwrap())
+    };
+    assert_eq!(
+        [20, 24, 25, 26, 0, 500].map(near),
+        [20, 20, 20, 30, 10, 30].map(Some)
+    );
+    assert_eq!(store.motion_near("nobody:1", 0).unwrap(), None);
+    assert_eq!(
+        store.fastest("Front_1:1").unwrap().unwrap()["frame_idx"],
+        20
+    );
+    let named = |text: &str| column(&store.tracks_named(text, 10, 0).unwrap(), "video_id");
+    assert_eq!(named("front_1"), ["Front_1"]);
+    assert_eq!(named("FRONT"), ["FrontX1", "Front_1"]);
+    assert_eq!(
+        (named("0%25:"), named("Ü:")),
+        (vec![json!("100%")], vec![json!("Ü")])
+    );
+    assert_eq!(store.vehicles_of("v:1", 5).unwrap().len(), 1);
 }
