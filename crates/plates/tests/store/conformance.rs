@@ -1,7 +1,7 @@
 //! What both databases do alike.
 
 use framerill_plates::store::{
-    Store, StoreError,
+    Store, StoreError, plate,
     search::{How, Search},
     table,
 };
@@ -36,6 +36,7 @@ claims!(
     two_programs_that_open_at_once_make_one_schema,
     a_database_of_a_newer_program_is_refused,
     plates_are_found_by_parts_and_likeness_the_most_alike_first,
+    any_plates_are_found_as_a_plain_loop_finds_them,
     plates_are_found_by_look_alikes_whole_ones_first,
     answers_come_in_pages_and_of_one_video,
     a_plate_that_was_seen_twice_says_so,
@@ -44,6 +45,10 @@ claims!(
 
 #[test]
 fn postgres_without_trigrams_answers_in_the_same_order() {
+    on(
+        On::WithoutTrigrams,
+        any_plates_are_found_as_a_plain_loop_finds_them,
+    );
     on(
         On::WithoutTrigrams,
         plates_are_found_by_parts_and_likeness_the_most_alike_first,
@@ -391,6 +396,60 @@ fn plates_are_found_by_parts_and_likeness_the_most_alike_first(place: &Place) {
         (alike[0] - 1.0).abs() < 1e-6 && (alike[1] - 5.0 / 9.0).abs() < 1e-6,
         "{alike:?}"
     );
+}
+
+/// Plates of few letters, so that many are alike.
+fn plates(count: u64) -> Vec<String> {
+    let mut seed = 7_u64;
+    let mut next = |below: u64| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let letters = ['A', 'B', 'C', '1', '2', 'É'];
+    (0..count)
+        .map(|_| {
+            let length = 3 + next(5);
+            (0..length)
+                .map(|_| letters[usize::try_from(next(6)).unwrap()])
+                .collect()
+        })
+        .collect()
+}
+
+fn any_plates_are_found_as_a_plain_loop_finds_them(place: &Place) {
+    let store = place.open();
+    let plates = plates(300);
+    // Several of one moment: then the later row comes first.
+    let rows: Vec<_> = plates
+        .iter()
+        .zip(0..)
+        .map(|(it, at)| vehicle(at, it, at / 3))
+        .collect();
+    store.write("vehicles", &rows).unwrap();
+    for asked in plates.iter().step_by(17) {
+        let mut wanted: Vec<_> = plates
+            .iter()
+            .enumerate()
+            .map(|(at, it)| (plate::similarity(asked, it), at, it))
+            .filter(|(alike, _, it)| f64::from(*alike) >= 0.3 || it.contains(asked.as_str()))
+            .collect();
+        wanted.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
+        let wanted: Vec<_> = wanted.iter().map(|it| it.1).skip(5).take(60).collect();
+        let search = Search {
+            text: Some(asked.clone()),
+            limit: 60,
+            offset: 5,
+            ..Search::default()
+        };
+        let hits = store.search(&search).unwrap();
+        let found: Vec<_> = hits
+            .iter()
+            .map(|it| usize::try_from(it.record["track_id"].as_i64().unwrap()).unwrap())
+            .collect();
+        assert_eq!(found, wanted, "{asked}");
+    }
 }
 
 fn plates_are_found_by_look_alikes_whole_ones_first(place: &Place) {
