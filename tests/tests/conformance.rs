@@ -9,6 +9,8 @@ mod child;
 mod claims;
 #[path = "conformance/frames.rs"]
 mod frames;
+#[path = "conformance/reader.rs"]
+mod reader;
 
 use child::Kind;
 

@@ -28,6 +28,16 @@ impl Turn {
         }
     }
 
+    /// By EXIF's number of an orientation. Those that mirror, which no camera writes, count as no turn.
+    pub(crate) fn of_exif(orientation: u8) -> Self {
+        match orientation {
+            3 => Self::Half,
+            6 => Self::Quarter,
+            8 => Self::ThreeQuarters,
+            _ => Self::None,
+        }
+    }
+
     /// Clockwise.
     pub(crate) fn degrees(self) -> u32 {
         match self {

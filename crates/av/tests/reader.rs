@@ -268,6 +268,67 @@ fn a_still_picture_is_a_video_of_one_frame() {
 }
 
 #[test]
+fn a_photograph_is_turned_as_its_camera_says() {
+    let folder = folder();
+    let path = folder.path().join("a.jpg");
+    let graph = "testsrc2=size=160x96:rate=10:duration=1";
+    let args = ["-f", "lavfi", "-i", graph, "-frames:v", "1", "-update", "1"];
+    make(&path, &args);
+    let lying = read(&path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // One entry in the first directory: orientation (0x112), one short, 6: a quarter turn clockwise.
+    let tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    let mut segment = vec![0xff, 0xe1, 0, 2 + 6 + tiff.len() as u8];
+    segment.extend(b"Exif\0\0");
+    segment.extend(tiff);
+    bytes.splice(2..2, segment);
+    std::fs::write(&path, bytes).unwrap();
+    let upright = read(&path);
+    assert_eq!(upright.size, Some((96, 160)));
+    assert_eq!(upright.stats.rotation, 90);
+    let pixel = |of: &Watched, x: usize, y: usize, width: usize| {
+        of.frames[0].pixels[(y * width + x) * 3..][..3].to_vec()
+    };
+    assert_eq!(pixel(&upright, 95 - 10, 20, 96), pixel(&lying, 20, 10, 160));
+}
+
+#[test]
+fn a_file_that_is_broken_anywhere_ends_and_its_frames_are_counted() {
+    let folder = folder();
+    let whole = [
+        plain(folder.path()),
+        clip(folder.path(), "a.mkv", &["-c:v", "libx264", "-g", "5"]),
+        clip(folder.path(), "a.avi", &["-c:v", "mjpeg"]),
+        clip(folder.path(), "a.ts", &["-c:v", "libx264", "-g", "5"]),
+    ];
+    for path in whole {
+        let bytes = std::fs::read(&path).unwrap();
+        for step in 0..6 {
+            let mut broken = bytes.clone();
+            let place = bytes.len() * (2 * step + 1) / 12;
+            if step % 2 == 0 {
+                broken.truncate(place);
+            } else {
+                let end = (place + 700).min(bytes.len());
+                broken[place..end]
+                    .iter_mut()
+                    .for_each(|byte| *byte = !*byte);
+            }
+            std::fs::write(&path, broken).unwrap();
+            // Some are refused.
+            let Ok(seen) = watch(&path, &json!({"slots": 2})) else {
+                continue;
+            };
+            let stats = &seen.stats;
+            assert!(seen.indices().into_iter().eq(0..stats.decoded), "{stats:?}");
+            assert_ne!(stats.status, ReaderStatus::Reading);
+            let is_failed = stats.status == ReaderStatus::Failed;
+            assert_eq!(is_failed, stats.decoded == 0, "{stats:?}");
+        }
+    }
+}
+
+#[test]
 fn of_several_video_streams_the_first_is_read() {
     let folder = folder();
     let path = folder.path().join("two.mp4");

@@ -57,15 +57,14 @@ pub(super) fn make(mut job: Job, plan: &StillPlan) -> Result<ExcerptStats, AvErr
 
 /// The frame as rgb24, upright.
 pub(super) fn upright(job: &mut Job, frame: &Frame) -> Result<(Size, Vec<u8>), AvError> {
-    let stored = frame.size().ok_or_else(|| {
-        let (width, height) = frame.claimed_size();
-        AvError::SourceTooLarge {
-            name: job.name.clone(),
-            width,
-            height,
-        }
-    })?;
-    job.traits.size = stored;
+    job.traits =
+        job.traits
+            .with_first(frame)
+            .map_err(|(width, height)| AvError::SourceTooLarge {
+                name: job.name.clone(),
+                width,
+                height,
+            })?;
     let caps = Caps::new(PixelFormat::Rgb24, job.traits.upright())
         .map_err(|error| AvError::Plan(error.to_string()))?;
     let mut pixels = vec![0; caps.picture_bytes()];

@@ -1,6 +1,6 @@
 //! A decoded picture or a block of samples.
 
-use std::ptr::NonNull;
+use std::{ffi::CStr, ptr::NonNull};
 
 use framerill_media::Size;
 
@@ -204,6 +204,21 @@ impl Frame {
     pub(crate) fn set_colour(&mut self, colour: Colour) {
         // SAFETY: the frame is ours and alive.
         unsafe { colour.tag_frame(self.as_ptr()) }
+    }
+
+    /// How a camera says that a photograph has to be turned: EXIF's number, 1 to 8.
+    pub(crate) fn orientation(&self) -> Option<u8> {
+        // SAFETY: the frame is ours and alive, its dictionary null or whole, and an entry's value a string with an end.
+        let value = unsafe {
+            let entry = sys::av_dict_get(
+                self.get().metadata,
+                c"Orientation".as_ptr(),
+                std::ptr::null(),
+                0,
+            );
+            CStr::from_ptr(entry.as_ref()?.value)
+        };
+        value.to_str().ok()?.trim().parse().ok()
     }
 
     /// Width of a pixel to its height.

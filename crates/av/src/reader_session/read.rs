@@ -201,15 +201,15 @@ impl Reading {
 
     /// Makes the pool for pictures like the first one, and lends it.
     fn begin(&mut self, link: &Link, first: &Frame) -> Result<Out, Undelivered> {
-        let stored = first.size().ok_or_else(|| {
-            let (width, height) = first.claimed_size();
-            AvError::SourceTooLarge {
-                name: self.name.clone(),
-                width,
-                height,
-            }
-        })?;
-        self.traits.size = stored;
+        self.traits =
+            self.traits
+                .with_first(first)
+                .map_err(|(width, height)| AvError::SourceTooLarge {
+                    name: self.name.clone(),
+                    width,
+                    height,
+                })?;
+        self.shared.lock().stats.rotation = self.traits.turn.degrees();
         let caps = Caps::new(PixelFormat::Rgb24, self.traits.upright())
             .map_err(|error| AvError::Plan(error.to_string()))?;
         let one = Geometry::for_pictures(1, caps.picture_bytes())?;

@@ -76,6 +76,19 @@ impl Traits {
         self.turn.size(self.size)
     }
 
+    /// The same for what a first frame turned out to be: its size, and how a photograph says that it lies.
+    pub(crate) fn with_first(self, frame: &Frame) -> Result<Self, (i32, i32)> {
+        let turn = match frame.orientation() {
+            Some(orientation) if self.turn == Turn::None => Turn::of_exif(orientation),
+            _ => self.turn,
+        };
+        Ok(Self {
+            size: frame.size().ok_or(frame.claimed_size())?,
+            turn,
+            ..self
+        })
+    }
+
     /// Of a file's video stream; the sides that it claims where they cannot be.
     pub(crate) fn of_stream(facts: &StreamFacts) -> Result<Self, (i32, i32)> {
         let parameters = &facts.parameters;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     VideoFacts,
     counts::Counts,
+    join::Resting,
     ledger::{Ledger, Write},
     lineage::Lineages,
     machine::Flow,
@@ -31,6 +32,7 @@ pub(super) struct Settled {
     /// After the last one, or, between two checkpoints, after an earlier one.
     pub tracker: Value,
     pub lineages: Lineages,
+    pub resting: Resting,
     /// The tracks after each of the last frames, newest last.
     views: VecDeque<Vec<View>>,
     pub planner: Planner,

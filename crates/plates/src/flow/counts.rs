@@ -28,6 +28,8 @@ pub struct Counts {
     pub vehicles: u64,
     /// Tracks that were of two vehicles.
     pub splits: u64,
+    /// Frames in which fragments of one vehicle were joined.
+    pub joins: u64,
     /// Tracks with a final plate.
     pub plates: u64,
     /// Tracks whose plate was seen and has no final text.

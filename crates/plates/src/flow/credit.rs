@@ -63,6 +63,7 @@ pub(super) struct Credit {
 /// Without vehicles every plate stands for itself. `vehicles` are those of the frame, searched or not.
 #[must_use]
 pub(super) fn credit(vehicles: &[BBox], mut found: Vec<Found>) -> Credit {
+    // Searches end in any order.
     found.sort_by(|a, b| (b.plate.conf.total_cmp(&a.plate.conf)).then(a.search.cmp(&b.search)));
     let mut distinct: Vec<Found> = Vec::new();
     let mut it = Credit::default();

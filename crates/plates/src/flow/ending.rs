@@ -103,7 +103,9 @@ impl Flow {
         }
         let over = self.settled.lineages.close_all();
         let voting = self.voting.get_or_insert_default();
-        voting.over.extend(over);
+        for (id, lineage) in over {
+            voting.close(id, lineage);
+        }
         self.vote();
     }
 

@@ -87,7 +87,6 @@ pub(super) struct Frame {
     /// Its detection failed: nothing is known of it.
     pub is_failed: bool,
     found: Vec<Found>,
-    views: Vec<View>,
 }
 
 impl Frame {
@@ -108,7 +107,6 @@ impl Frame {
             seen: Vec::new(),
             is_failed: false,
             found: Vec::new(),
-            views: Vec::new(),
         }
     }
 
@@ -137,13 +135,10 @@ impl Frame {
         self.stage = Stage::Detected;
     }
 
-    /// Takes its plan. `views` are the tracks that the plan knew.
-    pub(super) fn planned(&mut self, plan: Plan, planner: Planner, views: &[View]) {
+    /// Takes its plan.
+    pub(super) fn planned(&mut self, plan: Plan, planner: Planner) {
         for skip in &plan.skipped {
             self.skip(Category::PlateDetect, *skip);
-        }
-        if !plan.is_other_picture {
-            self.views = views.to_vec();
         }
         self.stage = Stage::Searching(plan.searches.len());
         self.plan = plan;
@@ -178,10 +173,7 @@ impl Frame {
     /// Decides which plates are read, once all searches are made.
     pub(super) fn credit(&mut self, settings: &FlowSettings) {
         let boxes: Vec<BBox> = self.vehicles.vehicles.iter().map(|it| it.bbox).collect();
-        let mut found = std::mem::take(&mut self.found);
-        // Searches end in any order.
-        found.sort_by_key(|it| it.search);
-        let credit = credit(&boxes, found);
+        let credit = credit(&boxes, std::mem::take(&mut self.found));
         let duplicate = Count::Skipped(Category::Ocr, "duplicate");
         self.counts.add(duplicate, u64::from(credit.duplicates));
         let second = Count::Skipped(Category::Ocr, "second_plate");
@@ -191,7 +183,7 @@ impl Frame {
         let around: Vec<BBox> = (credit.credited.iter())
             .map(|(_, it)| around(&it.bbox, &whole, settings))
             .collect();
-        let alone = matched(&self.views, &around, &self.at);
+        let alone = matched(&self.plan.views, &around, &self.at);
         let alone: Vec<Option<View>> = alone.into_iter().map(Option::<&View>::cloned).collect();
         for ((vehicle, found), alone) in credit.credited.into_iter().zip(alone).take(MAX_ITEMS) {
             let track = match vehicle {

@@ -95,6 +95,20 @@ impl Ledger {
         }
     }
 
+    /// Gives the held rows of `from` to `to`: both are one vehicle. Rows of `from` that are written keep their number.
+    pub(super) fn join(&mut self, from: LineageId, to: LineageId) {
+        for rows in self.held.values_mut() {
+            let has_own = rows.iter().any(|(id, _)| *id == to);
+            rows.retain(|(id, _)| !(has_own && *id == from));
+            for (id, _) in rows {
+                if *id == from {
+                    *id = to;
+                }
+            }
+        }
+        self.identities.remove(&from);
+    }
+
     /// A vehicle is over: no row of it comes any more.
     pub(super) fn close(&mut self, lineage: LineageId, closing: Closing) {
         let mut held = self.held.iter().rev();
@@ -173,7 +187,14 @@ impl Ledger {
             return;
         };
         counted.vehicles += u64::from(it.is_vehicle);
-        let seen = [identity.first, identity.last];
+        let [mut first, mut last] = it.seen;
+        if identity.first.frame_idx < first.frame_idx {
+            first = identity.first;
+        }
+        if identity.last.frame_idx > last.frame_idx {
+            last = identity.last;
+        }
+        let seen = [first, last];
         let sighting = it.sighting.as_ref();
         let record = sighting.and_then(|it| rows::vehicle(video, identity.track_id, seen, it));
         match record {

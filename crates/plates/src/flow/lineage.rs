@@ -12,7 +12,7 @@ use crate::{
     bbox::BBox,
     detection::VehicleClass,
     track::{Earlier, Item, MotionRow, TrackStep},
-    vote::Sample,
+    vote::{Final, Sample},
 };
 
 /// Items without a track that wait for one to be confirmed.
@@ -60,6 +60,10 @@ pub(super) struct Lineage {
     pub is_dirty: bool,
     /// More readings would not change its plate.
     pub is_certain: bool,
+    /// As the last vote has it.
+    pub plate: Option<Final>,
+    /// It is a part of a track that was of two vehicles: it is joined to no other.
+    pub is_split: bool,
     /// Frames in which its plate was seen.
     pub plates_seen: u32,
     velocity: [f64; 2],
@@ -80,6 +84,8 @@ impl Lineage {
             samples: Samples::default(),
             is_dirty: false,
             is_certain: false,
+            plate: None,
+            is_split: false,
             plates_seen: 0,
             velocity: [0.0; 2],
             classes: [0.0; 4],
@@ -131,6 +137,21 @@ impl Lineage {
         best.filter(|it| self.classes[*it as usize] > 0.0)
     }
 
+    /// Its plate, or, without one, the weightiest reading.
+    pub(super) fn text(&self) -> Option<&str> {
+        let plate = self.plate.as_ref().map(|it| it.raw_text.as_str());
+        plate.or_else(|| self.samples.heaviest())
+    }
+
+    /// Takes what the boxes of another fragment say of what it is.
+    pub(super) fn join_classes(&mut self, other: &Self) {
+        for (to, of) in self.classes.iter_mut().zip(other.classes) {
+            *to += of;
+        }
+        self.plate_width = self.plate_width.max(other.plate_width);
+        self.has_rows |= other.has_rows;
+    }
+
     /// The vehicle that the later part of this track is of. This one keeps what is before `frame_idx`.
     /// None, and nothing changed, where one of the two would be without samples.
     #[must_use]
@@ -156,6 +177,8 @@ impl Lineage {
         second.samples = after;
         second.is_certain = false;
         second.is_dirty = true;
+        second.is_split = true;
+        second.plate = None;
         self.last = before
             .kept()
             .last()
@@ -164,6 +187,8 @@ impl Lineage {
         self.samples = before;
         self.is_certain = false;
         self.is_dirty = true;
+        self.is_split = true;
+        self.plate = None;
         Some(second)
     }
 
@@ -303,10 +328,37 @@ impl Lineages {
         self.open.get_mut(&id)
     }
 
-    /// Open vehicles with samples that no vote has seen.
-    pub(super) fn dirty(&self) -> impl Iterator<Item = (LineageId, &Lineage)> {
-        let open = self.open.iter().map(|(id, it)| (*id, it));
-        open.filter(|(_, it)| it.is_dirty)
+    /// All open ones.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LineageId, &Lineage)> {
+        self.open.iter().map(|(id, it)| (*id, it))
+    }
+
+    /// All open ones.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (LineageId, &mut Lineage)> {
+        self.open.iter_mut().map(|(id, it)| (*id, it))
+    }
+
+    /// The frame in which an open one was read first.
+    pub(super) fn begins(&self, id: LineageId) -> u64 {
+        let begin = self.open.get(&id).and_then(|it| it.samples.begin());
+        begin.map_or(u64::MAX, |(frame_idx, _)| frame_idx)
+    }
+
+    /// Gives an open one another id.
+    pub(super) fn rename(&mut self, from: LineageId, to: LineageId) {
+        if let Some(it) = self.open.remove(&from) {
+            self.of_tracker.insert(it.tracker_id, to);
+            self.open.insert(to, it);
+        }
+    }
+
+    /// A vehicle without a plate so far was first seen at most `gap_ms` after `end`.
+    pub(super) fn has_unread(&self, end: &Moment, gap_ms: f64) -> bool {
+        let is_near =
+            |it: &Lineage| it.first.frame_idx <= end.frame_idx || it.first.since(end) <= gap_ms;
+        self.open
+            .values()
+            .any(|it| it.plate.is_none() && !it.is_split && is_near(it))
     }
 
     /// Puts the later vehicle of a split in place of the earlier one, which is over.
@@ -336,5 +388,116 @@ impl Lineages {
     #[must_use]
     pub(super) fn views(&self) -> Vec<View> {
         self.open.iter().map(|(id, it)| it.view(*id)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detection::Reading;
+
+    fn at(frame_idx: u64) -> Moment {
+        Moment {
+            frame_idx,
+            ts_ms: None,
+            fps: 25.0,
+        }
+    }
+
+    fn seen(frame_idx: u64, text: &str) -> Seen {
+        let car_bbox = BBox::from([0.0, 0.0, 100.0, 100.0]);
+        let plate_bbox = BBox::from([40.0, 60.0, 80.0, 70.0]);
+        let item = Item {
+            car_bbox,
+            conf: 0.9,
+            class: Some(VehicleClass::Truck),
+            plate_bbox: Some(plate_bbox),
+            plate_conf: 0.9,
+            reading: None,
+        };
+        let sample = Sample {
+            frame_idx,
+            ts_ms: None,
+            car_bbox,
+            plate_bbox,
+            plate_conf: 0.9,
+            reading: Reading {
+                text: text.to_owned(),
+                conf: 0.9,
+                ..Reading::default()
+            },
+        };
+        Seen {
+            item,
+            is_searched: true,
+            corners: None,
+            sample: Some(Kept::new(sample, None)),
+        }
+    }
+
+    fn step(track: Option<u32>) -> TrackStep {
+        TrackStep {
+            tracks: vec![track],
+            ..TrackStep::default()
+        }
+    }
+
+    #[test]
+    fn a_reading_before_the_track_was_confirmed_is_that_tracks() {
+        let mut it = Lineages::default();
+        assert_eq!(
+            it.apply(at(0), vec![seen(0, "AB12")], &step(None), 0)
+                .readings,
+            0
+        );
+        let confirmed = TrackStep {
+            earlier: vec![Earlier {
+                frame_idx: 0,
+                item: 0,
+                track_id: 7,
+            }],
+            ..step(Some(7))
+        };
+        assert_eq!(
+            it.apply(at(4), vec![seen(4, "AB12")], &confirmed, 0)
+                .readings,
+            2
+        );
+        let (_, lineage) = it.iter().next().unwrap();
+        let frames = lineage.samples.kept().iter().map(|it| it.sample.frame_idx);
+        assert_eq!(frames.collect::<Vec<_>>(), [0, 4]);
+        assert_eq!(
+            (lineage.first.frame_idx, lineage.class()),
+            (0, Some(VehicleClass::Truck))
+        );
+    }
+
+    #[test]
+    fn readings_without_a_track_are_never_mixed_and_are_given_up() {
+        let mut it = Lineages::default();
+        for (i, text) in ["AB12", "CD34"].into_iter().enumerate() {
+            let frame = i as u64;
+            let applied = it.apply(at(frame), vec![seen(frame, text)], &step(None), 0);
+            assert_eq!((applied.readings, applied.unattributed), (0, 0));
+        }
+        let applied = it.apply(at(90), vec![], &TrackStep::default(), 50);
+        assert_eq!((applied.unattributed, it.iter().count()), (2, 0));
+    }
+
+    #[test]
+    fn a_split_gives_the_later_vehicle_the_trackers_number() {
+        let mut it = Lineages::default();
+        for frame in 0..4 {
+            let text = if frame < 2 { "AAA111" } else { "BBB222" };
+            let _ = it.apply(at(frame), vec![seen(frame, text)], &step(Some(3)), 0);
+        }
+        let (id, _) = it.iter().next().unwrap();
+        let second = it.get_mut(id).and_then(|it| it.split(2)).unwrap();
+        let (fresh, first) = it.replace(id, second);
+        assert_eq!(first.unwrap().samples.total(), 2);
+        let _ = it.apply(at(4), vec![seen(4, "BBB222")], &step(Some(3)), 0);
+        let (now, lineage) = it.iter().next().unwrap();
+        assert_eq!((now, lineage.samples.total()), (fresh, 3));
+        assert_ne!(fresh, id);
     }
 }

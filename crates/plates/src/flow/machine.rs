@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    FlowOutput, FrameArrived, Key, NewTask, SourceEnd, VideoFacts, VideoFlow,
+    Count, FlowOutput, FrameArrived, Key, NewTask, SourceEnd, VideoFacts, VideoFlow,
     checkpoint::Settled,
     ending::Ending,
     frame::{Frame, Stage},
@@ -16,7 +16,7 @@ use super::{
     lineage::LineageId,
     plan::Planner,
     rows,
-    settings::FlowSettings,
+    settings::{FlowSettings, Mode},
     spawn,
     view::Moment,
     voting::{Vote, Voting},
@@ -303,19 +303,25 @@ impl VideoFlow for Flow {
             fps: self.settled.fps.unwrap_or(DEFAULT_FPS),
         };
         let mut it = Frame::new(at, self.arrived, frame.slot);
-        it.counts
-            .add(super::Count::Lost, std::mem::take(&mut self.lost));
+        it.counts.add(Count::Lost, std::mem::take(&mut self.lost));
         self.arrived += 1;
-        self.window.push_back(it);
-        let (slot, payload) = (Some(frame.slot), Payload::VehicleDetect);
-        let task = spawn::task(
-            &self.video,
-            Some(&at),
-            slot,
-            Category::VehicleDetect,
-            payload,
-        );
-        self.spawn(Job::Detect { frame_idx }, task);
+        if self.settings.mode == Mode::Frame {
+            let skipped = Count::Skipped(Category::VehicleDetect, "frame_mode");
+            it.counts.add(skipped, 1);
+            it.stage = Stage::Detected;
+            self.window.push_back(it);
+        } else {
+            self.window.push_back(it);
+            let (slot, category) = (Some(frame.slot), Category::VehicleDetect);
+            let task = spawn::task(
+                &self.video,
+                Some(&at),
+                slot,
+                category,
+                Payload::VehicleDetect,
+            );
+            self.spawn(Job::Detect { frame_idx }, task);
+        }
         self.advance();
     }
 
@@ -412,14 +418,14 @@ impl Flow {
             vehicles: &frame.vehicles,
         };
         let plan = if frame.is_failed {
-            self.planner.pass(&frame.vehicles.thumbnail)
+            self.planner.pass(planned)
         } else {
             self.planner.plan(planned, views, &self.settings)
         };
         let (at, slot) = (frame.at, frame.slot);
         let searches = plan.searches.clone();
         let frame = &mut self.window[i];
-        frame.planned(plan, self.planner.clone(), views);
+        frame.planned(plan, self.planner.clone());
         if searches.is_empty() {
             frame.credit(&self.settings);
             self.read_plates(at.frame_idx);

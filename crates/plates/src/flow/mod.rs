@@ -2,13 +2,14 @@
 //!
 //! [`VideoFlow`] is all that the run machine knows of it: what happened goes in, [`FlowOutput`]s come out. [`Flow`] is the one
 //! there is. Read on in this order: `frame` (a frame up to the tracker), `plan` and `credit` (what is searched and read in it),
-//! `lineage` and `voting` (what becomes of readings), `ledger` and `rows` (what is written), `checkpoint`.
+//! `lineage`, `voting` and `join` (what becomes of readings), `ledger` and `rows` (what is written), `checkpoint`.
 
 mod checkpoint;
 mod counts;
 mod credit;
 mod ending;
 mod frame;
+mod join;
 mod ledger;
 mod lineage;
 mod machine;
@@ -32,5 +33,5 @@ pub use checkpoint::CheckpointError;
 pub use counts::Counts;
 pub use machine::Flow;
 pub use output::{Count, FlowOutput, Key, NewTask, VideoEnd, VideoStatus};
-pub use settings::FlowSettings;
+pub use settings::{FlowSettings, Mode};
 pub use video::{FrameArrived, SourceEnd, SourceStatus, VideoFacts, VideoFlow};

@@ -22,6 +22,9 @@ const BLANK: u32 = 3;
 /// A vehicle comes nearer if it grew by this factor since it was searched.
 const NEARER: f32 = 1.05;
 
+/// Sampled frames in which a track may be missed before plans forget it.
+const MISSED: u32 = 1;
+
 /// Why work is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Skip {
@@ -81,16 +84,16 @@ pub(super) struct Plan {
     pub skipped: Vec<Skip>,
     /// The track of each vehicle, as far as known then.
     pub tracks: Vec<Option<View>>,
-    /// What was seen before tells nothing of this frame.
-    pub is_other_picture: bool,
+    /// The tracks that may be in it, as far as known then.
+    pub views: Vec<View>,
 }
 
 /// What plans remember of plans before. Changes in frame order only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Planner {
     before: Thumbnail,
-    /// Frames planned since the picture changed.
-    since_change: u32,
+    /// The frame in which the picture changed last.
+    changed_at: u64,
     searched: BTreeMap<LineageId, Searched>,
 }
 
@@ -115,27 +118,27 @@ impl Planner {
         views: &[View],
         settings: &FlowSettings,
     ) -> Plan {
-        let is_blank = self.look(&frame.vehicles.thumbnail);
+        let is_blank = self.look(&frame.vehicles.thumbnail, frame.at.frame_idx);
         let mut plan = Plan {
-            is_other_picture: self.since_change < settings.lag,
+            views: self.current(views, &frame.at, settings),
             ..Plan::default()
         };
-        let views = if plan.is_other_picture { &[] } else { views };
-        self.searched
-            .retain(|id, _| views.iter().any(|it| it.lineage == *id));
+        let views = &plan.views;
+        (self.searched).retain(|id, _| views.iter().any(|it| it.lineage == *id));
         let whole = BBox::whole(frame.size[0], frame.size[1]);
         let boxes: Vec<BBox> = frame.vehicles.vehicles.iter().map(|it| it.bbox).collect();
         let tracks = matched(views, &boxes, &frame.at);
+        let tracks: Vec<Option<View>> = tracks.into_iter().map(Option::<&View>::cloned).collect();
         for (i, bbox) in boxes.iter().enumerate() {
             let Some(region) = padded(bbox, settings.crop_pad).clipped(&whole) else {
                 plan.skipped.push(Skip::SmallVehicle);
                 continue;
             };
-            if let Some(skip) = self.skip(&frame, bbox, tracks[i], settings) {
+            if let Some(skip) = self.skip(&frame, bbox, tracks[i].as_ref(), settings) {
                 plan.skipped.push(skip);
                 continue;
             }
-            if let Some(track) = tracks[i] {
+            if let Some(track) = &tracks[i] {
                 let (at, bbox) = (frame.at, *bbox);
                 self.searched.insert(track.lineage, Searched { at, bbox });
             }
@@ -151,18 +154,29 @@ impl Planner {
                 }),
             }
         }
-        plan.tracks = tracks.into_iter().map(Option::<&View>::cloned).collect();
+        plan.tracks = tracks;
         plan
     }
 
     /// Passes a frame of which nothing is known.
-    pub(super) fn pass(&mut self, thumbnail: &Thumbnail) -> Plan {
-        let _ = self.look(thumbnail);
+    pub(super) fn pass(&mut self, frame: Planned<'_>) -> Plan {
+        let _ = self.look(&frame.vehicles.thumbnail, frame.at.frame_idx);
         Plan::default()
     }
 
+    /// The tracks that may still be there: seen since the picture changed, and not missed since the frame that plans may know.
+    fn current(&self, views: &[View], now: &Moment, settings: &FlowSettings) -> Vec<View> {
+        let reach =
+            u64::from(settings.every.max(1)) * u64::from(settings.lag.saturating_add(MISSED));
+        let is_current = |it: &&View| {
+            it.at.frame_idx >= self.changed_at
+                && now.frame_idx.saturating_sub(it.at.frame_idx) <= reach
+        };
+        views.iter().filter(is_current).cloned().collect()
+    }
+
     /// Takes the next picture; says whether it is blank.
-    fn look(&mut self, thumbnail: &Thumbnail) -> bool {
+    fn look(&mut self, thumbnail: &Thumbnail, frame_idx: u64) -> bool {
         let areas = &thumbnail.0;
         let is_other = areas.len() != self.before.0.len()
             || mean(
@@ -171,11 +185,9 @@ impl Planner {
                     .zip(&self.before.0)
                     .map(|(a, b)| a.abs_diff(*b)),
             ) >= OTHER_PICTURE;
-        self.since_change = if is_other {
-            0
-        } else {
-            self.since_change.saturating_add(1)
-        };
+        if is_other {
+            self.changed_at = frame_idx;
+        }
         self.before.clone_from(thumbnail);
         let middle = u8::try_from(mean(areas.iter().copied())).unwrap_or(u8::MAX);
         !areas.is_empty() && mean(areas.iter().map(|it| it.abs_diff(middle))) < BLANK
@@ -274,4 +286,180 @@ fn mean(all: impl Iterator<Item = u8>) -> u32 {
         (sum + u64::from(it), count + 1)
     });
     u32::try_from(sum / count.max(1)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detection::{Vehicle, VehicleClass};
+
+    const CAR: [f32; 4] = [100.0, 100.0, 300.0, 250.0];
+
+    fn at(frame_idx: u64) -> Moment {
+        Moment {
+            frame_idx,
+            ts_ms: None,
+            fps: 25.0,
+        }
+    }
+
+    fn picture(scene: u8) -> Thumbnail {
+        Thumbnail((0..144).map(|i| (i % 12) * 10 + scene * 90).collect())
+    }
+
+    fn vehicles(boxes: &[[f32; 4]], scene: u8) -> Vehicles {
+        let vehicle = |it: &[f32; 4]| Vehicle {
+            bbox: BBox::from(*it),
+            conf: 0.9,
+            class: VehicleClass::Car,
+        };
+        Vehicles {
+            vehicles: boxes.iter().map(vehicle).collect(),
+            thumbnail: picture(scene),
+        }
+    }
+
+    fn seen(frame_idx: u64) -> View {
+        View {
+            lineage: LineageId(1),
+            at: at(frame_idx),
+            bbox: BBox::from(CAR),
+            velocity: [0.0; 2],
+            is_certain: false,
+            readings: 0,
+            plate_width: 0.0,
+            barren: 0,
+            searched: Some(Searched {
+                at: at(frame_idx),
+                bbox: BBox::from(CAR),
+            }),
+        }
+    }
+
+    /// Plans one frame of scene 0 after a frame of `scene`.
+    fn planned(frame_idx: u64, boxes: &[[f32; 4]], view: View, scene: u8) -> Plan {
+        let settings = FlowSettings::default();
+        let mut planner = Planner::default();
+        let before = vehicles(&[], scene);
+        let now = vehicles(boxes, 0);
+        let frame = |frame_idx: u64, vehicles| Planned {
+            at: at(frame_idx),
+            seq: frame_idx / 4,
+            size: [1280, 720],
+            vehicles,
+        };
+        let _ = planner.pass(frame(0, &before));
+        planner.plan(frame(frame_idx, &now), &[view], &settings)
+    }
+
+    /// A car that has moved since.
+    const MOVED: [f32; 4] = [115.0, 100.0, 315.0, 250.0];
+
+    #[test]
+    fn a_certain_vehicle_is_searched_again_only_after_a_while() {
+        let mut view = seen(8);
+        view.is_certain = true;
+        let plan = planned(16, &[MOVED], view.clone(), 0);
+        assert_eq!(
+            (plan.searches.len(), plan.skipped),
+            (0, vec![Skip::Certain])
+        );
+        view.searched = Some(Searched {
+            at: at(4),
+            bbox: BBox::from(CAR),
+        });
+        let plan = planned(16, &[MOVED], view, 0);
+        assert_eq!((plan.searches.len(), plan.skipped), (1, vec![]));
+    }
+
+    #[test]
+    fn after_a_change_of_picture_what_was_certain_is_searched() {
+        let mut view = seen(12);
+        view.is_certain = true;
+        let plan = planned(16, &[MOVED], view, 1);
+        assert_eq!(plan.searches.len(), 1);
+        assert!(plan.tracks[0].is_none());
+    }
+
+    #[test]
+    fn a_track_that_was_missed_tells_nothing_of_what_is_in_its_place_now() {
+        let mut view = seen(8);
+        view.is_certain = true;
+        assert_eq!(planned(24, &[CAR], view.clone(), 0).tracks.len(), 1);
+        assert!(planned(24, &[CAR], view.clone(), 0).tracks[0].is_some());
+        assert!(planned(28, &[CAR], view, 0).tracks[0].is_none());
+    }
+
+    #[test]
+    fn a_vehicle_that_stands_still_is_searched_a_few_times_a_second() {
+        let plan = planned(12, &[CAR], seen(8), 0);
+        assert_eq!(
+            (plan.searches.len(), plan.skipped),
+            (0, vec![Skip::Unchanged])
+        );
+        assert_eq!(planned(16, &[CAR], seen(8), 0).searches.len(), 1);
+        assert_eq!(planned(12, &[MOVED], seen(8), 0).searches.len(), 1);
+    }
+
+    #[test]
+    fn a_vehicle_without_a_plate_is_searched_every_other_time_unless_it_comes_nearer() {
+        let mut view = seen(8);
+        view.barren = 6;
+        let searches = [16, 20].map(|it| planned(it, &[MOVED], view.clone(), 0).searches.len());
+        assert_eq!(searches.iter().sum::<usize>(), 1);
+        let nearer = [90.0, 90.0, 310.0, 260.0];
+        for frame in [16, 20] {
+            assert_eq!(planned(frame, &[nearer], view.clone(), 0).searches.len(), 1);
+        }
+    }
+
+    #[test]
+    fn without_a_vehicle_of_some_size_the_whole_frame_is_searched_unless_it_is_blank() {
+        let small = [0.0, 0.0, 40.0, 40.0];
+        for boxes in [&[][..], &[small][..]] {
+            let plan = planned(16, boxes, seen(8), 0);
+            assert_eq!(plan.searches.len(), 1);
+            assert_eq!(plan.searches[0].vehicle, None);
+            assert_eq!(plan.searches[0].region, BBox::whole(1280, 720));
+        }
+        let mut planner = Planner::default();
+        let mut blank = vehicles(&[], 0);
+        blank.thumbnail.0.fill(16);
+        let frame = Planned {
+            at: at(0),
+            seq: 0,
+            size: [1280, 720],
+            vehicles: &blank,
+        };
+        let plan = planner.plan(frame, &[], &FlowSettings::default());
+        assert_eq!((plan.searches.len(), plan.skipped), (0, vec![Skip::Blank]));
+    }
+
+    #[test]
+    fn what_is_searched_lies_in_the_frame() {
+        let plan = planned(16, &[[-20.0, 600.0, 200.0, 760.0]], seen(8), 0);
+        let region = plan.searches[0].region;
+        assert_eq!(region.clipped(&BBox::whole(1280, 720)), Some(region));
+    }
+
+    #[test]
+    fn a_plate_is_read_where_it_can_change_something() {
+        let settings = FlowSettings::default();
+        let plate = |width: f32| BBox::from([100.0, 100.0, 100.0 + width, 120.0]);
+        let skip = |width: f32, conf: f32, track: Option<&View>| {
+            skip_reading(&plate(width), conf, track, &at(12), &settings)
+        };
+        assert_eq!(skip(60.0, 0.8, None), None);
+        assert_eq!(skip(60.0, 0.2, None), Some(Skip::WeakPlate));
+        assert_eq!(skip(19.0, 0.8, None), Some(Skip::SmallPlate));
+        let mut track = seen(8);
+        assert_eq!(skip(60.0, 0.8, Some(&track)), None);
+        track.is_certain = true;
+        assert_eq!(skip(60.0, 0.8, Some(&track)), Some(Skip::Certain));
+        track.is_certain = false;
+        track.readings = 6;
+        track.plate_width = 120.0;
+        assert_eq!(skip(60.0, 0.8, Some(&track)), Some(Skip::NoBetter));
+        assert_eq!(skip(80.0, 0.8, Some(&track)), None);
+    }
 }

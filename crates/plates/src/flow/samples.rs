@@ -62,17 +62,55 @@ impl Samples {
     pub(super) fn push(&mut self, it: Kept) {
         self.total = self.total.saturating_add(1);
         self.kept.push(it);
-        if self.kept.len() > KEPT {
+        self.trim();
+    }
+
+    /// Adds those of another track.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.total = self.total.saturating_add(other.total);
+        self.kept.extend(other.kept);
+        self.kept.sort_by_key(|it| it.sample.frame_idx);
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.kept.len() > KEPT {
             let old = 1..self.kept.len() - RECENT;
-            if let Some(lightest) = self.lightest(old, |_| true) {
-                self.kept.remove(lightest);
-            }
+            let Some(lightest) = self.lightest(old, |_| true) else {
+                break;
+            };
+            self.kept.remove(lightest);
         }
-        if self.kept.iter().filter(|it| it.crop.is_some()).count() > CROPS
-            && let Some(lightest) = self.lightest(0..self.kept.len(), |it| it.crop.is_some())
-        {
+        while self.kept.iter().filter(|it| it.crop.is_some()).count() > CROPS {
+            let all = 0..self.kept.len();
+            let Some(lightest) = self.lightest(all, |it| it.crop.is_some()) else {
+                break;
+            };
             self.kept[lightest].crop = None;
         }
+    }
+
+    /// One frame has a sample of both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        (self.kept.iter()).any(|it| other.of_frame(it.sample.frame_idx).is_some())
+    }
+
+    /// Frame and time of the first one.
+    pub(super) fn begin(&self) -> Option<(u64, Option<f64>)> {
+        let it = self.kept.first();
+        it.map(|it| (it.sample.frame_idx, it.sample.ts_ms))
+    }
+
+    /// Frame and time of the last one.
+    pub(super) fn end(&self) -> Option<(u64, Option<f64>)> {
+        let it = self.kept.last();
+        it.map(|it| (it.sample.frame_idx, it.sample.ts_ms))
+    }
+
+    /// Text of the weightiest one.
+    pub(super) fn heaviest(&self) -> Option<&str> {
+        let it = (self.kept.iter()).max_by(|a, b| a.weight().total_cmp(&b.weight()));
+        it.map(|it| it.sample.reading.text.as_str())
     }
 
     fn lightest(

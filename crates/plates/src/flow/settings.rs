@@ -3,11 +3,24 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// Where plates are searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// In vehicles; in the whole frame where there are none.
+    #[default]
+    Cascade,
+    /// In whole frames: no vehicles are detected.
+    Frame,
+}
+
 /// How frames are sampled, which work is done on them and which is skipped. Every field can change records, so all are in
 /// the [`hash`](Self::hash) that records are keyed by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlowSettings {
+    /// Where plates are searched.
+    pub mode: Mode,
     /// Every n-th decoded frame is looked at, from 0 on.
     pub every: u32,
     /// Decisions about a sampled frame use what is known of frames at least this many sampled frames before it. More lets more
@@ -53,6 +66,7 @@ pub struct FlowSettings {
 impl Default for FlowSettings {
     fn default() -> Self {
         Self {
+            mode: Mode::Cascade,
             every: 4,
             lag: 3,
             hold: 48,
@@ -64,7 +78,7 @@ impl Default for FlowSettings {
             min_plate_conf: 0.25,
             min_plate_width: 20.0,
             min_reading_conf: 0.15,
-            recheck_ms: 480.0,
+            recheck_ms: 400.0,
             unchanged_ms: 250.0,
             unchanged_iou: 0.97,
             barren_after: 6,
@@ -76,6 +90,20 @@ impl Default for FlowSettings {
 }
 
 impl FlowSettings {
+    /// The defaults of a mode: whole frames are cheap to search and come nearer together.
+    #[must_use]
+    pub fn of(mode: Mode) -> Self {
+        let every = match mode {
+            Mode::Cascade => 4,
+            Mode::Frame => 3,
+        };
+        Self {
+            mode,
+            every,
+            ..Self::default()
+        }
+    }
+
     /// Nothing is ever skipped: every frame, every vehicle, every plate.
     #[must_use]
     pub fn exhaustive() -> Self {
@@ -125,6 +153,7 @@ mod tests {
             let mut other = plain.clone();
             other[name] = match value {
                 it if it.is_u64() => serde_json::json!(it.as_u64().unwrap() + 1),
+                it if it.is_string() => serde_json::json!("frame"),
                 it if it.is_array() => serde_json::json!([0.0, 0.0, 1.0, 1.0]),
                 it => serde_json::json!(it.as_f64().unwrap() + 1.0),
             };

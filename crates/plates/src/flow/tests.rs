@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{
-    Flow, FlowSettings, SourceStatus, VideoStatus,
+    Flow, FlowSettings, Mode, SourceStatus, VideoStatus,
     world::{Car, Dice, Run, World, facts},
 };
 
@@ -149,6 +149,101 @@ fn one_car_taking_the_place_of_another_is_split_without_a_row_written_again() {
 }
 
 #[test]
+fn a_car_that_is_hidden_for_a_while_is_one_row() {
+    let far = [LEFT[0], [200.0, 235.0, 490.0, 495.0]];
+    let near = [[190.0, 234.0, 496.0, 508.0], LEFT[1]];
+    let world = World {
+        cars: vec![
+            Car::new("AAA1111", 0, 60, far),
+            Car::new("AAA1111", 96, 160, near),
+        ],
+        frames: 200,
+        ..World::default()
+    };
+    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(5));
+    let plates = run.store.plates();
+    assert_eq!(plates, [("AAA1111".to_owned(), 0, 160)]);
+}
+
+#[test]
+fn two_cars_with_one_plate_at_once_are_two_rows() {
+    let world = World {
+        cars: vec![
+            Car::new("AAA1111", 0, 80, LEFT),
+            Car::new("AAA1111", 8, 90, RIGHT),
+        ],
+        frames: 120,
+        ..World::default()
+    };
+    let texts = plates_of(&world, &FlowSettings::default(), 4);
+    assert_eq!(texts, ["AAA1111", "AAA1111"]);
+}
+
+#[test]
+fn a_vehicle_that_is_found_twice_in_each_frame_is_one_row() {
+    let mut car = Car::new("AAA1111", 0, 120, LEFT);
+    car.is_double = true;
+    let world = World {
+        cars: vec![car],
+        frames: 140,
+        ..World::default()
+    };
+    let texts = plates_of(&world, &FlowSettings::default(), 4);
+    assert_eq!(texts, ["AAA1111"]);
+}
+
+#[test]
+fn all_of_fifty_vehicles_in_a_frame_are_searched() {
+    let cars = (0..50u8).map(|i| {
+        let (x, y) = (f32::from(i % 10) * 128.0, f32::from(i / 10) * 144.0);
+        let at = [x + 10.0, y + 20.0, x + 118.0, y + 124.0];
+        Car::new("AAA1111", 0, 0, [at, at])
+    });
+    let world = World {
+        cars: cars.collect(),
+        frames: 1,
+        ..World::default()
+    };
+    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(4));
+    assert_eq!((run.tasks["plate_yolo"], run.tasks["ocr"]), (50, 50));
+    assert!(run.store.plates().is_empty(), "one reading is no plate");
+}
+
+#[test]
+fn plates_are_found_without_a_detector_of_vehicles() {
+    let world = busy_road();
+    let run = Run::new(&world, &FlowSettings::of(Mode::Frame)).finish(&mut Dice(1));
+    let texts: Vec<String> = run
+        .store
+        .plates()
+        .into_iter()
+        .map(|(text, ..)| text)
+        .collect();
+    assert_eq!(texts, ["ABC1234", "HID4444", "JKL5555", "XYZ9876"]);
+    assert_eq!(run.tasks.get("vehicle_yolo"), None);
+    assert!(
+        run.store
+            .rows("vehicles")
+            .iter()
+            .all(|it| it["vehicle_class"].is_null())
+    );
+}
+
+#[test]
+fn rows_that_the_store_refuses_make_a_video_partial_and_hold_up_nothing() {
+    let world = World {
+        refused: Some("vehicles"),
+        ..busy_road()
+    };
+    let end = Run::new(&world, &FlowSettings::default())
+        .finish(&mut Dice(1))
+        .end
+        .unwrap();
+    assert_eq!(end.status, VideoStatus::Partial);
+    assert_eq!(end.reason.unwrap(), "4 rows were not stored");
+}
+
+#[test]
 fn a_video_without_vehicles_has_a_summary_and_nothing_else() {
     let world = World {
         frames: 50,
@@ -185,7 +280,13 @@ fn memory_does_not_grow_with_the_video() {
     };
     let cars = (0..40u64).map(|i| {
         let boxes = if i % 2 == 0 { LEFT } else { RIGHT };
-        Car::new("LNG7777", i * 100, i * 100 + 140, boxes)
+        let text = format!("{:07}", (i + 1) * 2_654_435_761 % 10_000_000);
+        Car::new(
+            Box::leak(text.into_boxed_str()),
+            i * 100,
+            i * 100 + 140,
+            boxes,
+        )
     });
     let world = World {
         cars: cars.collect(),

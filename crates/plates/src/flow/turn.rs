@@ -120,7 +120,9 @@ impl Flow {
         counts.readings += applied.readings;
         counts.unattributed += applied.unattributed;
         let voting = self.voting.get_or_insert_with(Voting::default);
-        voting.over.extend(applied.closed);
+        for (id, lineage) in applied.closed {
+            voting.close(id, lineage);
+        }
     }
 
     /// All votes of the next frame are held: it is settled.
@@ -133,6 +135,7 @@ impl Flow {
         if let Some(tracker) = frame.tracker {
             self.settled.tracker = tracker;
         }
+        self.release_resting(Some(&at));
         self.settled.planner = frame.planner;
         self.settled.last = Some(at);
         self.settled.seq += 1;

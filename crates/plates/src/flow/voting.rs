@@ -28,10 +28,16 @@ pub(super) struct Vote {
 pub(super) struct Voting {
     /// Tracks that are over.
     pub over: BTreeMap<LineageId, Lineage>,
-    /// Their plates, as far as voted.
-    plates: BTreeMap<LineageId, Option<Final>>,
     votes: BTreeMap<LineageId, Vote>,
     open: usize,
+}
+
+impl Voting {
+    /// Takes a track that is over: its last vote is due.
+    pub(super) fn close(&mut self, id: LineageId, mut lineage: Lineage) {
+        lineage.is_dirty = true;
+        self.over.insert(id, lineage);
+    }
 }
 
 impl Flow {
@@ -42,25 +48,22 @@ impl Flow {
         };
         let mut due = Vec::new();
         for (id, lineage) in &mut voting.over {
-            let is_due = !voting.plates.contains_key(id) && !lineage.samples.is_empty();
-            if is_due {
+            if std::mem::take(&mut lineage.is_dirty) && !lineage.samples.is_empty() {
                 due.push((*id, lineage.samples.for_vote(), true));
-            } else {
-                voting.plates.entry(*id).or_default();
             }
         }
-        let dirty: Vec<LineageId> = (self.settled.lineages.dirty())
-            .filter(|(_, it)| it.samples.total() >= ENOUGH)
-            .map(|(id, _)| id)
-            .collect();
-        for id in dirty {
-            if let Some(lineage) = self.settled.lineages.get_mut(id) {
+        for (id, lineage) in self.settled.lineages.iter_mut() {
+            if lineage.is_dirty && lineage.samples.total() >= ENOUGH {
                 lineage.is_dirty = false;
                 due.push((id, lineage.samples.for_vote(), false));
             }
         }
         if due.is_empty() {
-            self.close_voting();
+            if self.join_fragments() {
+                self.vote();
+            } else {
+                self.close_voting();
+            }
             return;
         }
         voting.open = due.len();
@@ -84,16 +87,15 @@ impl Flow {
             return;
         }
         for (id, vote) in std::mem::take(&mut voting.votes) {
-            let is_split = vote.split_at.is_some_and(|at| self.split(id, at));
-            let Some(voting) = &mut self.voting else {
-                return;
-            };
-            if is_split {
+            if vote.split_at.is_some_and(|at| self.split(id, at)) {
                 self.settled.counts.splits += 1;
-            } else if voting.over.contains_key(&id) {
-                voting.plates.insert(id, vote.plate);
-            } else if let Some(it) = self.settled.lineages.get_mut(id) {
-                it.is_certain = vote.is_certain;
+                continue;
+            }
+            let over = self.voting.as_mut().and_then(|it| it.over.get_mut(&id));
+            let lineage = over.or_else(|| self.settled.lineages.get_mut(id));
+            if let Some(lineage) = lineage {
+                lineage.is_certain = vote.is_certain;
+                lineage.plate = vote.plate;
             }
         }
         self.vote();
@@ -115,7 +117,9 @@ impl Flow {
             let second = lineages.get_mut(id).and_then(|it| it.split(frame_idx));
             second.map(|second| {
                 let (fresh, first) = lineages.replace(id, second);
-                voting.over.extend(first.map(|it| (id, it)));
+                if let Some(first) = first {
+                    voting.close(id, first);
+                }
                 fresh
             })
         };
@@ -127,26 +131,24 @@ impl Flow {
     }
 
     fn close_voting(&mut self) {
-        let Some(voting) = self.voting.take() else {
-            return;
-        };
-        let mut plates = voting.plates;
-        for (id, lineage) in voting.over {
-            let plate = plates.remove(&id).flatten();
-            let is_vehicle = lineage.class().is_some();
-            let closing = Closing {
-                seen: [stamp(&lineage.first), stamp(&lineage.last)],
-                is_plate_seen: lineage.plates_seen > 0,
-                is_vehicle,
-                sighting: plate.map(|plate| sighting(plate, &lineage)),
-            };
-            self.settled.ledger.close(id, closing);
-        }
+        self.voting = None;
         if self.ending == Ending::Closing {
+            self.release_resting(None);
             self.closed();
         } else {
             self.settle();
         }
+    }
+}
+
+/// What is left of a track that is over.
+pub(super) fn closing(mut lineage: Lineage) -> Closing {
+    let plate = lineage.plate.take();
+    Closing {
+        seen: [stamp(&lineage.first), stamp(&lineage.last)],
+        is_plate_seen: lineage.plates_seen > 0,
+        is_vehicle: lineage.class().is_some(),
+        sighting: plate.map(|plate| sighting(plate, &lineage)),
     }
 }
 
