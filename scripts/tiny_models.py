@@ -83,36 +83,71 @@ def floats(name: str, shape: Sequence[int], values: Sequence[float]) -> bytes:
     """A constant of floats."""
     assert math.prod(shape) == len(values), name
     dims = b"".join(number(1, it) for it in shape)
-    return dims + number(2, FLOAT) + data(8, name) + data(9, struct.pack(f"<{len(values)}f", *values))
+    return (
+        dims
+        + number(2, FLOAT)
+        + data(8, name)
+        + data(9, struct.pack(f"<{len(values)}f", *values))
+    )
 
 
 def integers(name: str, values: Sequence[int]) -> bytes:
     """A constant list of integers."""
-    return number(1, len(values)) + number(2, INT64) + data(8, name) + data(9, struct.pack(f"<{len(values)}q", *values))
+    return (
+        number(1, len(values))
+        + number(2, INT64)
+        + data(8, name)
+        + data(9, struct.pack(f"<{len(values)}q", *values))
+    )
 
 
-def node(op: str, inputs: Sequence[str], output: str, **attributes: int | Sequence[int]) -> bytes:
+def node(
+    op: str, inputs: Sequence[str], output: str, **attributes: int | Sequence[int]
+) -> bytes:
     """An operation."""
-    out = b"".join(data(1, it) for it in inputs) + data(2, output) + data(3, output) + data(4, op)
+    out = (
+        b"".join(data(1, it) for it in inputs)
+        + data(2, output)
+        + data(3, output)
+        + data(4, op)
+    )
     for name, value in attributes.items():
         if isinstance(value, int):
             out += data(5, data(1, name) + number(3, value) + number(20, 2))
         else:
-            out += data(5, data(1, name) + b"".join(number(8, it) for it in value) + number(20, 7))
+            out += data(
+                5,
+                data(1, name) + b"".join(number(8, it) for it in value) + number(20, 7),
+            )
     return out
 
 
 def tensor(name: str, element: int, shape: Sequence[int | str]) -> bytes:
     """What goes in or comes out. A side with a name may be of any length."""
-    dims = b"".join(data(1, number(1, it) if isinstance(it, int) else data(2, it)) for it in shape)
+    dims = b"".join(
+        data(1, number(1, it) if isinstance(it, int) else data(2, it)) for it in shape
+    )
     return data(1, name) + data(2, data(1, number(1, element) + data(2, dims)))
 
 
-def model(name: str, nodes: Sequence[bytes], constants: Sequence[bytes], given: bytes, made: bytes) -> bytes:
+def model(
+    name: str,
+    nodes: Sequence[bytes],
+    constants: Sequence[bytes],
+    given: bytes,
+    made: bytes,
+) -> bytes:
     """A model of opset 13."""
     graph = b"".join(data(1, it) for it in nodes) + data(2, name)
-    graph += b"".join(data(5, it) for it in constants) + data(11, given) + data(12, made)
-    return number(1, 8) + data(2, "framerill") + data(7, graph) + data(8, data(1, "") + number(2, 13))
+    graph += (
+        b"".join(data(5, it) for it in constants) + data(11, given) + data(12, made)
+    )
+    return (
+        number(1, 8)
+        + data(2, "framerill")
+        + data(7, graph)
+        + data(8, data(1, "") + number(2, 13))
+    )
 
 
 def likeness(colour: Colour, is_bgr: bool) -> list[float]:
@@ -123,7 +158,9 @@ def likeness(colour: Colour, is_bgr: bool) -> list[float]:
     return weights[::-1] if is_bgr else weights
 
 
-def boxes(side: int, colours: Sequence[Colour], white: float, is_bgr: bool) -> tuple[list[bytes], list[bytes]]:
+def boxes(
+    side: int, colours: Sequence[Colour], white: float, is_bgr: bool
+) -> tuple[list[bytes], list[bytes]]:
     """Operations that make of `input` the tensors x1, y1, x2, y2 and there (0 or 1), each [1, colours, 1], in pixels."""
     count = len(colours)
     weights = [it / white for colour in colours for it in likeness(colour, is_bgr)]
@@ -176,7 +213,9 @@ def centre_and_size() -> tuple[list[bytes], list[bytes]]:
 def vehicle_model() -> bytes:
     """A YOLOX for 80 classes: `input` f32 [1,3,416,416], BGR, 0 to 255; `output` f32 [1,3549,85]."""
     side, rows = 416, 3549
-    nodes, constants = boxes(side, [it[0] for it in VEHICLES.values()], 255.0, is_bgr=True)
+    nodes, constants = boxes(
+        side, [it[0] for it in VEHICLES.values()], 255.0, is_bgr=True
+    )
     more_nodes, more_constants = centre_and_size()
     count = len(VEHICLES)
     classes = [0.0] * (count * 80)
@@ -201,10 +240,18 @@ def vehicle_model() -> bytes:
         node("Div", ["h", "stride"], "h_cells"),
         node("Log", ["h_cells"], "log_h"),
         node("Mul", ["there", "sure"], "objectness"),
-        node("Concat", ["dx", "dy", "log_w", "log_h", "objectness", "classes"], "found", axis=2),
+        node(
+            "Concat",
+            ["dx", "dy", "log_w", "log_h", "objectness", "classes"],
+            "found",
+            axis=2,
+        ),
         node("Pad", ["found", "pads"], "output"),
     ]
-    given, made = tensor("input", FLOAT, (1, 3, side, side)), tensor("output", FLOAT, (1, rows, 85))
+    given, made = (
+        tensor("input", FLOAT, (1, 3, side, side)),
+        tensor("output", FLOAT, (1, rows, 85)),
+    )
     return model("tiny_vehicle", nodes, constants, given, made)
 
 
@@ -213,15 +260,31 @@ def plate_model() -> bytes:
     side, count = 320, len(PLATES)
     nodes, constants = boxes(side, [it[0] for it in PLATES.values()], 1.0, is_bgr=False)
     more_nodes, more_constants = centre_and_size()
-    classes = [it for _, lines in PLATES.values() for it in ((1.0, 0.0) if lines == 1 else (0.0, 1.0))]
-    constants += [*more_constants, floats("sure", (1,), [0.9]), floats("classes", (1, count, 2), classes)]
+    classes = [
+        it
+        for _, lines in PLATES.values()
+        for it in ((1.0, 0.0) if lines == 1 else (0.0, 1.0))
+    ]
+    constants += [
+        *more_constants,
+        floats("sure", (1,), [0.9]),
+        floats("classes", (1, count, 2), classes),
+    ]
     corners = ["x1", "y1", "x2", "y1", "x2", "y2", "x1", "y2"]
     nodes += [
         *more_nodes,
         node("Mul", ["there", "sure"], "objectness"),
-        node("Concat", ["cx", "cy", "w", "h", "objectness", *corners, "classes"], "output", axis=2),
+        node(
+            "Concat",
+            ["cx", "cy", "w", "h", "objectness", *corners, "classes"],
+            "output",
+            axis=2,
+        ),
     ]
-    given, made = tensor("input", FLOAT, (1, 3, side, side)), tensor("output", FLOAT, (1, count, 15))
+    given, made = (
+        tensor("input", FLOAT, (1, 3, side, side)),
+        tensor("output", FLOAT, (1, count, 15)),
+    )
     return model("tiny_plate", nodes, constants, given, made)
 
 
@@ -229,7 +292,9 @@ def window(start: float, end: float, cells: int, cell: int, pixels: int) -> list
     """Weights of pixels: the middle half of a cell of a grid that lies between two shares of the pixels."""
     size = (end - start) / cells
     first, last = start + size * (cell + 0.25), start + size * (cell + 0.75)
-    inside = [1.0 if first <= (it + 0.5) / pixels <= last else 0.0 for it in range(pixels)]
+    inside = [
+        1.0 if first <= (it + 0.5) / pixels <= last else 0.0 for it in range(pixels)
+    ]
     return [it / sum(inside) for it in inside]
 
 
@@ -240,12 +305,24 @@ def ocr_model() -> bytes:
     down = [window(0.16, 0.84, 2, it, 64) for it in range(2)]
     # Of -(v - L)^2 / T only what differs from character to character matters to a softmax: (2 v L - L^2) / T.
     spread = 220.0
-    levels = [(grey_of(it // LEVELS), grey_of(it % LEVELS)) for it in range(len(ALPHABET))]
+    levels = [
+        (grey_of(it // LEVELS), grey_of(it % LEVELS)) for it in range(len(ALPHABET))
+    ]
     constants = [
-        floats("across", (128, SLOTS), [across[slot][x] for x in range(128) for slot in range(SLOTS)]),
+        floats(
+            "across",
+            (128, SLOTS),
+            [across[slot][x] for x in range(128) for slot in range(SLOTS)],
+        ),
         floats("down", (2, 64), [it for row in down for it in row]),
-        floats("to_characters", (2, len(ALPHABET)), [2.0 * it[row] / spread for row in range(2) for it in levels]),
-        floats("bias", (len(ALPHABET),), [-(a * a + b * b) / spread for a, b in levels]),
+        floats(
+            "to_characters",
+            (2, len(ALPHABET)),
+            [2.0 * it[row] / spread for row in range(2) for it in levels],
+        ),
+        floats(
+            "bias", (len(ALPHABET),), [-(a * a + b * b) / spread for a, b in levels]
+        ),
     ]
     nodes = [
         node("Cast", ["input"], "floats", to=FLOAT),
@@ -257,7 +334,10 @@ def ocr_model() -> bytes:
         node("Add", ["products", "bias"], "logits"),
         node("Softmax", ["logits"], "output", axis=2),
     ]
-    given, made = tensor("input", UINT8, ("n", 64, 128, 3)), tensor("output", FLOAT, ("n", SLOTS, len(ALPHABET)))
+    given, made = (
+        tensor("input", UINT8, ("n", 64, 128, 3)),
+        tensor("output", FLOAT, ("n", SLOTS, len(ALPHABET))),
+    )
     return model("tiny_ocr", nodes, constants, given, made)
 
 
@@ -332,7 +412,10 @@ def files() -> dict[str, bytes]:
     made = {"vehicle": vehicle_model(), "plate": plate_model(), "ocr": ocr_model()}
     hashes = {name: hashlib.sha256(it).hexdigest() for name, it in made.items()}
     registry = REGISTRY.format(alphabet=ALPHABET, **hashes)
-    return {**{f"tiny_{name}.onnx": it for name, it in made.items()}, "models.toml": registry.encode()}
+    return {
+        **{f"tiny_{name}.onnx": it for name, it in made.items()},
+        "models.toml": registry.encode(),
+    }
 
 
 class Picture:
@@ -350,22 +433,32 @@ class Picture:
             start = (y * self.width + x1) * 3
             self.rgb[start : start + (x2 - x1) * 3] = bytes(colour) * max(0, x2 - x1)
 
-    def plate(self, box: tuple[float, float, float, float], text: str, colour: str = "yellow") -> None:
+    def plate(
+        self, box: tuple[float, float, float, float], text: str, colour: str = "yellow"
+    ) -> None:
         """Draws a plate; the lines of a text are parted by a space."""
         border, _ = PLATES[colour]
         x1, y1, x2, y2 = box
         self.fill(box, border)
         edge = max(3.0, 0.03 * (x2 - x1))
         lines = text.split(" ")
-        across, down = (x2 - x1 - 2 * edge) / SLOTS, (y2 - y1 - 2 * edge) / (2 * len(lines))
+        across, down = (
+            (x2 - x1 - 2 * edge) / SLOTS,
+            (y2 - y1 - 2 * edge) / (2 * len(lines)),
+        )
         for line, characters in enumerate(lines):
             for slot, character in enumerate(characters.ljust(SLOTS, "_")[:SLOTS]):
                 for row, level in enumerate(divmod(ALPHABET.index(character), LEVELS)):
-                    x, y = x1 + edge + across * slot, y1 + edge + down * (2 * line + row)
+                    x, y = (
+                        x1 + edge + across * slot,
+                        y1 + edge + down * (2 * line + row),
+                    )
                     self.fill((x, y, x + across, y + down), (grey_of(level),) * 3)
 
 
-def drive(text: str, vehicle: str, plate: str, size: tuple[int, int], frames: int) -> None:
+def drive(
+    text: str, vehicle: str, plate: str, size: tuple[int, int], frames: int
+) -> None:
     """Writes frames to stdout: a vehicle comes nearer, from 30 % to 60 % of the width."""
     width, height = size
     for frame in range(frames):
@@ -375,7 +468,11 @@ def drive(text: str, vehicle: str, plate: str, size: tuple[int, int], frames: in
         picture = Picture(width, height)
         picture.fill((x, y, x + w, y + h), VEHICLES[vehicle][0])
         pw, ph = w * 0.5, w * (0.125 if PLATES[plate][1] == 1 else 0.25)
-        picture.plate((x + w * 0.25, y + h * 0.55, x + w * 0.25 + pw, y + h * 0.55 + ph), text, plate)
+        picture.plate(
+            (x + w * 0.25, y + h * 0.55, x + w * 0.25 + pw, y + h * 0.55 + ph),
+            text,
+            plate,
+        )
         sys.stdout.buffer.write(picture.rgb)
 
 
@@ -405,7 +502,10 @@ def main() -> int:
         elif not path.is_file() or path.read_bytes() != content:
             differ.append(name)
     for name in differ:
-        print(f"{args.dir / name} is not what scripts/tiny_models.py makes", file=sys.stderr)
+        print(
+            f"{args.dir / name} is not what scripts/tiny_models.py makes",
+            file=sys.stderr,
+        )
     return 1 if differ else 0
 
 

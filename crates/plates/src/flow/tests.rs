@@ -124,28 +124,33 @@ fn two_cars_in_one_place_across_a_cut_are_two_rows() {
 #[test]
 fn one_car_taking_the_place_of_another_is_split_without_a_row_written_again() {
     let stay = [LEFT[1], LEFT[1]];
-    let world = World {
-        cars: vec![
-            Car::new("AAA1111", 0, 99, stay),
-            Car::new("BBB2222", 100, 200, stay),
-        ],
-        frames: 220,
-        ..World::default()
-    };
-    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(5));
-    let plates = run.store.plates();
-    assert_eq!(plates.len(), 2, "{plates:?}");
-    assert_eq!(
-        (plates[0].0.as_str(), plates[1].0.as_str()),
-        ("AAA1111", "BBB2222")
-    );
-    // Between the two there may be frames in which nothing was read.
-    assert!(
-        plates[0].2 < plates[1].1 && plates[1].1 <= 120,
-        "{plates:?}"
-    );
-    let frames = run.store.rows("track_motion").len();
-    assert_eq!(frames, 201usize.div_ceil(4), "one row a frame");
+    for is_tracker_blind in [false, true] {
+        let world = World {
+            cars: vec![
+                Car::new("AAA1111", 0, 99, stay),
+                Car::new("BBB2222", 100, 200, stay),
+            ],
+            frames: 220,
+            is_tracker_blind,
+            ..World::default()
+        };
+        let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(5));
+        let splits = run.store.summary()["counts"]["splits"].as_u64();
+        assert_eq!(splits, Some(u64::from(is_tracker_blind)));
+        let plates = run.store.plates();
+        let [(first, _, end), (second, begin, _)] = plates.as_slice() else {
+            panic!("{plates:?}");
+        };
+        assert_eq!((first.as_str(), second.as_str()), ("AAA1111", "BBB2222"));
+        // Between the two there may be frames in which nothing was read.
+        assert!(end < begin && *begin <= 120, "{plates:?}");
+        let motion = run.store.rows("track_motion");
+        assert_eq!(motion.len(), 201usize.div_ceil(4), "one row a frame");
+        for row in motion {
+            let is_second = row["frame_idx"].as_u64().unwrap() >= *begin;
+            assert_eq!(row["track_id"], 1 + u64::from(is_second), "{row:?}");
+        }
+    }
 }
 
 #[test]
@@ -220,6 +225,8 @@ fn plates_are_found_without_a_detector_of_vehicles() {
         .map(|(text, ..)| text)
         .collect();
     assert_eq!(texts, ["ABC1234", "HID4444", "JKL5555", "XYZ9876"]);
+    let skipped = &run.store.summary()["skipped"];
+    assert!(skipped["ocr"]["certain"].as_u64() > Some(0), "{skipped}");
     assert_eq!(run.tasks.get("vehicle_yolo"), None);
     assert!(
         run.store

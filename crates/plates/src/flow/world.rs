@@ -80,6 +80,8 @@ pub(super) struct World {
     pub poison: Vec<u64>,
     /// Frames that never come.
     pub lost: Vec<u64>,
+    /// The tracker is blind to readings: what it mixes is the vote's to tell apart.
+    pub is_tracker_blind: bool,
     /// The table of which the store takes no row.
     pub refused: Option<&'static str>,
 }
@@ -198,7 +200,11 @@ impl World {
                 keep_crop,
             } => Output::Ocr(self.read(frame, car_bbox, plate, *keep_crop)),
             it @ Payload::VehicleTrack { .. } => {
-                track::run(it, &track::Settings::default()).map_err(Failure::from)?
+                let mut settings = track::Settings::default();
+                if self.is_tracker_blind {
+                    settings.conflict_edits = usize::MAX;
+                }
+                track::run(it, &settings).map_err(Failure::from)?
             }
             it @ Payload::PlateSmooth { .. } => {
                 vote::run(it, &vote::Settings::default()).map_err(Failure::from)?

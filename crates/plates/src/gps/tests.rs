@@ -70,12 +70,12 @@ fn gpmf_sample(lat: i32, lock: u32) -> Vec<u8> {
     element(b"DEVC", 0, 1, &element(b"STRM", 0, 1, &stream))
 }
 
-/// An mp4 with a `gpmd` track of three samples of a second each: two in one chunk, one in the next; the last without lock.
+/// An mp4 with a `gpmd` track of three samples of a second each: one in the first chunk, two in the next; the second without lock.
 fn gpmf_file() -> Vec<u8> {
     let samples = [
         gpmf_sample(481_000_000, 3),
-        gpmf_sample(482_000_000, 3),
-        gpmf_sample(483_000_000, 0),
+        gpmf_sample(482_000_000, 0),
+        gpmf_sample(483_000_000, 3),
     ];
     let size = u32::try_from(samples[0].len()).unwrap();
     let head = boxed(b"ftyp", b"isom");
@@ -86,9 +86,9 @@ fn gpmf_file() -> Vec<u8> {
             &[be(&[0, 1, 16]), b"gpmd".to_vec(), vec![0; 8]].concat(),
         ),
         boxed(b"stts", &be(&[0, 1, 3, 1000])),
-        boxed(b"stsc", &be(&[0, 2, 1, 2, 1, 2, 1, 1])),
+        boxed(b"stsc", &be(&[0, 2, 1, 1, 1, 2, 2, 1])),
         boxed(b"stsz", &be(&[0, 0, 3, size, size, size])),
-        boxed(b"stco", &be(&[0, 2, first, first + 2 * size])),
+        boxed(b"stco", &be(&[0, 2, first, first + size])),
     ]
     .concat();
     let media = [
@@ -156,9 +156,9 @@ fn near(a: f64, b: f64) -> bool {
 fn gpmf_fixes_are_spread_over_their_samples() {
     let fixes = inside_of(gpmf_file());
     let times: Vec<_> = fixes.iter().map(|it| it.at_ms).collect();
-    assert_eq!(times, [0.0, 500.0, 1000.0, 1500.0]);
+    assert_eq!(times, [0.0, 500.0, 2000.0, 2500.0]);
     assert!(
-        near(fixes[0].lat, 48.1) && near(fixes[0].lon, -11.5) && near(fixes[3].lat, 48.2001),
+        near(fixes[0].lat, 48.1) && near(fixes[0].lon, -11.5) && near(fixes[3].lat, 48.3001),
         "{fixes:?}"
     );
     assert_eq!(fixes[0].speed_mps, Some(12.5));

@@ -15,6 +15,7 @@ pub(super) struct Ocr {
     net: Net,
     batch: Batch,
     alphabet: Alphabet,
+    places: usize,
     at_once: usize,
     resizer: Resizer,
     crop: Vec<u8>,
@@ -22,18 +23,21 @@ pub(super) struct Ocr {
 
 impl Ocr {
     pub(super) fn new(net: Net, entry: &Entry, at_once: usize) -> Self {
-        let alphabet = match &entry.output {
+        let (alphabet, places) = match &entry.output {
             OutputSpec::Slots {
-                alphabet, empty, ..
-            } => Alphabet::new(alphabet, *empty),
+                slots,
+                alphabet,
+                empty,
+            } => (Alphabet::new(alphabet, *empty), *slots),
             // The registry refuses such a model for `ocr`.
-            _ => Alphabet::new("", '_'),
+            _ => (Alphabet::new("", '_'), 0),
         };
         let takes_any = net.input().shape.first().is_some_and(|it| *it < 0);
         Self {
             batch: Batch::new(entry.input.clone()),
             net,
             alphabet,
+            places,
             at_once: if takes_any { at_once.max(1) } else { 1 },
             resizer: Resizer::new(),
             crop: Vec::new(),
@@ -42,6 +46,11 @@ impl Ocr {
 
     pub(super) fn alphabet(&self) -> &Alphabet {
         &self.alphabet
+    }
+
+    /// The most characters of a text.
+    pub(super) fn places(&self) -> usize {
+        self.places
     }
 
     /// What each crop says; none for one without pixels.

@@ -148,7 +148,7 @@ impl Reader {
         }
     }
 
-    /// What a plate's crops come to. Two lines are taken if both are read, and surer than all at once.
+    /// What a plate's crops come to.
     pub(super) fn text(&self, it: &Looked) -> Text {
         let of = |lines: Lines| {
             let of_lines = it.lines.iter().filter(|it| it.0 == lines);
@@ -156,15 +156,7 @@ impl Reader {
             slots.map_or_else(Text::default, |it| it.text(self.ocr.alphabet()))
         };
         let (whole, top, bottom) = (of(Lines::All), of(Lines::Top), of(Lines::Bottom));
-        let weakest = top.weakest.min(bottom.weakest);
-        if weakest <= whole.weakest {
-            return whole;
-        }
-        Text {
-            text: top.text + &bottom.text,
-            chars: [top.chars, bottom.chars].concat(),
-            weakest,
-        }
+        Text::of_lines(whole, top, bottom, self.ocr.places())
     }
 
     pub(super) fn reading(&self, picture: &Picture<'_>, it: &Looked) -> Reading {

@@ -41,6 +41,23 @@ pub(super) struct Text {
     pub(super) weakest: f32,
 }
 
+impl Text {
+    /// What a plate says that was read as a whole and line by line. Two lines are taken if both are read, and surer than the
+    /// whole; but no plate has more characters than the model has `places`: that is one line, read twice.
+    pub(super) fn of_lines(whole: Self, top: Self, bottom: Self, places: usize) -> Self {
+        let weakest = top.weakest.min(bottom.weakest);
+        let is_one_line = top.text.len() + bottom.text.len() > places;
+        if weakest <= whole.weakest || is_one_line {
+            return whole;
+        }
+        Self {
+            text: top.text + &bottom.text,
+            chars: [top.chars, bottom.chars].concat(),
+            weakest,
+        }
+    }
+}
+
 impl Slots {
     /// Numbers that are none, or beyond 0 to 1, are never likely.
     pub(super) fn new(numbers: &[f32], characters: usize) -> Self {
@@ -132,6 +149,33 @@ mod tests {
         assert!((it.weakest - 0.6).abs() < 1e-6);
         let empty = text(&slots(&[[0.0, 0.1, 0.9]]));
         assert_eq!(empty, Text::default());
+    }
+
+    #[test]
+    fn two_lines_are_taken_where_both_are_surer_than_the_whole_and_are_not_one_line_twice() {
+        let text = |text: &str, weakest| Text {
+            text: text.to_owned(),
+            chars: vec![weakest; text.len()],
+            weakest,
+        };
+        let of = |whole, top, bottom| Text::of_lines(whole, top, bottom, 9).text;
+        assert_eq!(
+            of(text("5923", 0.4), text("59P1", 0.8), text("23456", 0.9)),
+            "59P123456"
+        );
+        assert_eq!(
+            of(text("ABC123", 0.9), text("ABC", 0.95), text("123", 0.5)),
+            "ABC123"
+        );
+        assert_eq!(
+            of(
+                text("KC4Z3X", 0.5),
+                text("KC473X", 0.6),
+                text("KC44JA", 0.6)
+            ),
+            "KC4Z3X"
+        );
+        assert_eq!(of(text("AB", 0.0), text("AB", 0.9), Text::default()), "AB");
     }
 
     #[test]

@@ -113,8 +113,9 @@ impl<F: VideoFlow> Machine<F> {
         for reader in self.readers.live.keys().copied().collect::<Vec<_>>() {
             self.dismiss(now, reader);
         }
-        for frame in std::mem::take(&mut self.readers.held) {
-            self.tasks.release(frame.slot);
+        let held = std::mem::take(&mut self.readers.held);
+        for slot in held.into_iter().filter_map(|it| it.slot) {
+            self.tasks.release(slot);
         }
         for video in self.videos.all_open() {
             let Some(open) = self.videos.open_mut(video) else {

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    ids::{ReaderId, VideoNo, WorkerId},
+    ids::{ReaderId, WorkerId},
     input::Signal,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub enum Event {
     /// A video is being read from this frame on.
     VideoBegun {
         /// Which.
-        video: VideoNo,
+        video: String,
         /// By whom.
         reader: ReaderId,
         /// Later than 0 after a checkpoint, or after a reader's death.
@@ -38,7 +38,7 @@ pub enum Event {
     /// A video is over.
     VideoEnded {
         /// Which.
-        video: VideoNo,
+        video: String,
         /// How.
         status: VideoStatus,
         /// Why it is not complete.
@@ -121,8 +121,8 @@ pub enum Event {
     ReaderDied {
         /// Which.
         reader: ReaderId,
-        /// Of which video.
-        video: VideoNo,
+        /// Of which video, as shown to people.
+        video: String,
         /// One sentence.
         reason: String,
     },
@@ -144,8 +144,8 @@ pub enum Event {
         task: TaskId,
         /// Its kind of work.
         category: Category,
-        /// Its video.
-        video: VideoNo,
+        /// Its video, as shown to people.
+        video: String,
         /// Its frame.
         frame_idx: Option<u64>,
         /// One sentence.
@@ -159,8 +159,8 @@ pub enum Event {
         task: TaskId,
         /// Its kind of work.
         category: Category,
-        /// Its video.
-        video: VideoNo,
+        /// Its video, as shown to people.
+        video: String,
         /// Its frame.
         frame_idx: Option<u64>,
         /// One sentence.
@@ -241,13 +241,13 @@ impl fmt::Display for Event {
                 video,
                 reader,
                 from,
-            } => write!(f, "{reader} reads video {} from frame {from} on", video.0),
+            } => write!(f, "{reader} reads {video} from frame {from} on"),
             Self::VideoEnded {
                 video,
                 status,
                 reason,
             } => {
-                write!(f, "video {} is over: {status:?}", video.0)?;
+                write!(f, "{video} is over: {status:?}")?;
                 reason.iter().try_for_each(|it| write!(f, ": {it}"))
             }
             Self::BackpressureEntered {
@@ -306,7 +306,7 @@ impl fmt::Display for Event {
                 reader,
                 video,
                 reason,
-            } => write!(f, "{reader} of video {} is gone: {reason}", video.0),
+            } => write!(f, "{reader} of {video} is gone: {reason}"),
             Self::ReaderKilled { reader, reason } => write!(f, "{reader} is killed: {reason}"),
             Self::NoStore { reason } => {
                 write!(f, "no memory for frames, readers wait: {reason}")
@@ -320,10 +320,10 @@ impl fmt::Display for Event {
                 pause,
             } => write!(
                 f,
-                "{category} failed and is tried again in {:.1} s (task {}, video {}{}): {reason}",
+                "{category} failed and is tried again in {:.1} s (task {}, {}{}): {reason}",
                 pause.as_secs_f64(),
                 task.0,
-                video.0,
+                video,
                 frame(*frame_idx)
             ),
             Self::SetAside {
@@ -334,9 +334,9 @@ impl fmt::Display for Event {
                 reason,
             } => write!(
                 f,
-                "{category} is set aside (task {}, video {}{}): {reason}",
+                "{category} is set aside (task {}, {}{}): {reason}",
                 task.0,
-                video.0,
+                video,
                 frame(*frame_idx)
             ),
             Self::Stopping { signal, backlog } => {

@@ -34,15 +34,19 @@ impl<F: VideoFlow> Machine<F> {
 
     fn begin_frame(&mut self, now: Duration, frame: &Arrived) {
         let Some(open) = self.videos.open_mut(frame.video) else {
-            return self.tasks.release(frame.slot);
+            return frame.slot.into_iter().for_each(|it| self.tasks.release(it));
         };
         open.held -= 1;
-        open.frames.insert(frame.frame_idx, frame.slot);
+        let Some(slot) = frame.slot else {
+            open.flow.lost(frame.frame_idx);
+            return self.hear(now, frame.video);
+        };
+        open.frames.insert(frame.frame_idx, slot);
         let arrived = FrameArrived {
             frame_idx: frame.frame_idx,
             ts_ms: frame.ts_ms,
             fps: open.fps,
-            slot: frame.slot,
+            slot,
         };
         open.flow.frame(arrived);
         self.counters.begun += 1;
@@ -171,7 +175,7 @@ impl<F: VideoFlow> Machine<F> {
             return;
         }
         self.log(Event::VideoEnded {
-            video,
+            video: self.videos.id(video).to_owned(),
             status: end.status,
             reason: end.reason.clone(),
         });

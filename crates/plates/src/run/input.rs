@@ -57,8 +57,8 @@ pub enum Prepared<F> {
     Failed(String),
 }
 
-/// What became of a reader. In this order: `Opened`, any number of `Frame` and `Alive`, `Ended`, `Gone`; `Gone` at any
-/// moment, and nothing after it.
+/// What became of a reader. In this order: `Opened`, any number of `Frame`, `Lost` and `Alive`, `Ended`, `Gone`; `Gone` at
+/// any moment, and nothing after it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReaderSaid {
     /// The file is open, and the pool was received (its number is the reader's).
@@ -84,6 +84,11 @@ pub enum ReaderSaid {
         width: u32,
         /// Pixels.
         height: u32,
+    },
+    /// A frame that was due and will never come.
+    Lost {
+        /// In decode order from 0.
+        frame_idx: u64,
     },
     /// It lives, and has decoded so many frames, sampled or not.
     Alive {

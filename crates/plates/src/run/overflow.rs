@@ -17,7 +17,7 @@ pub(super) struct Overflow {
 type Rank = (Reverse<i32>, u64, TaskId);
 
 impl Overflow {
-    /// `age` is 0 for a task that needs no frame, or was begun before; else it grows with each frame.
+    /// `age` is 0 for a task that needs no frame; else it grows with each frame.
     pub(super) fn insert(&mut self, category: Category, priority: i32, age: u64, task: TaskId) {
         self.waits[category as usize].insert((Reverse(priority), age, task));
     }

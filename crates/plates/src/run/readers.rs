@@ -8,13 +8,17 @@ use std::{
 use super::ids::{ReaderId, VideoNo};
 use crate::{ledger::Ledger, task::FrameSlot};
 
-/// A frame that its flow was not told of yet. It is in the ledger.
+/// Frames in pools are fewer; lost ones come without a slot.
+const MOST_HELD: usize = 100_000;
+
+/// A frame that its flow was not told of yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Arrived {
     pub(super) video: VideoNo,
     pub(super) frame_idx: u64,
     pub(super) ts_ms: Option<f64>,
-    pub(super) slot: FrameSlot,
+    /// Held in the ledger; none for a frame that is lost.
+    pub(super) slot: Option<FrameSlot>,
 }
 
 /// A process that reads a video.
@@ -79,11 +83,18 @@ impl Readers {
         &mut self,
         now: Duration,
         ledger: &mut Ledger,
+        id: ReaderId,
         frame: Arrived,
     ) -> Result<(), String> {
-        let (id, slot) = (ReaderId(frame.slot.pool), frame.slot);
         let Some(reader) = self.live.get_mut(&id) else {
             return Err("it delivered a frame after its end".into());
+        };
+        let Some(slot) = frame.slot else {
+            if self.held.len() >= MOST_HELD {
+                return Err("it loses more frames than anybody can count".into());
+            }
+            self.held.push_back(frame);
+            return Ok(());
         };
         let Some(pool) = self.pools.get(&id).copied().flatten() else {
             return Err("it delivered a frame before its pool".into());

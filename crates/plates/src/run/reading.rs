@@ -106,7 +106,7 @@ impl<F: VideoFlow> Machine<F> {
         open.reader = Some(reader);
         let from = open.next_frame;
         self.log(Event::VideoBegun {
-            video,
+            video: self.videos.id(video).to_owned(),
             reader,
             from,
         });
@@ -163,7 +163,16 @@ impl<F: VideoFlow> Machine<F> {
                     video,
                     frame_idx,
                     ts_ms,
-                    slot,
+                    slot: Some(slot),
+                };
+                self.arrived(now, id, frame);
+            }
+            ReaderSaid::Lost { frame_idx } => {
+                let frame = Arrived {
+                    video,
+                    frame_idx,
+                    ts_ms: None,
+                    slot: None,
                 };
                 self.arrived(now, id, frame);
             }
@@ -204,18 +213,20 @@ impl<F: VideoFlow> Machine<F> {
 
     fn arrived(&mut self, now: Duration, id: ReaderId, frame: Arrived) {
         let Some(open) = self.videos.open(frame.video) else {
-            let slot = frame.slot.slot;
-            return self.say(Output::Free { reader: id, slot });
+            let slot = frame.slot.map(|it| it.slot);
+            return slot
+                .into_iter()
+                .for_each(|slot| self.say(Output::Free { reader: id, slot }));
         };
         let (idx, first) = (frame.frame_idx, open.next_frame);
         if idx < first || idx == u64::MAX {
             let reason = format!("it delivered frame {idx} where {first} is the next one");
             return self.kill_reader(now, id, reason);
         }
-        if let Err(reason) = self.readers.arrived(now, &mut self.tasks.ledger, frame) {
+        if let Err(reason) = self.readers.arrived(now, &mut self.tasks.ledger, id, frame) {
             return self.kill_reader(now, id, reason);
         }
-        self.counters.delivered += 1;
+        self.counters.delivered += u64::from(frame.slot.is_some());
         if let Some(open) = self.videos.open_mut(frame.video) {
             open.next_frame = idx + 1;
             open.held += 1;
@@ -285,7 +296,7 @@ impl<F: VideoFlow> Machine<F> {
         self.counters.reader_deaths += 1;
         self.log(Event::ReaderDied {
             reader: id,
-            video,
+            video: self.videos.id(video).to_owned(),
             reason: reason.to_owned(),
         });
     }

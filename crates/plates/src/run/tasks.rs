@@ -251,10 +251,7 @@ impl Tasks {
             return;
         };
         let (category, priority) = (open.task.category, open.task.priority);
-        let age = match open.ticket {
-            Some(_) => 0,
-            None => open.age,
-        };
+        let age = open.age;
         let is_first = self.overflow.len(category) == 0;
         if is_first && self.push(now, id) {
             return;
@@ -292,5 +289,48 @@ impl Tasks {
             self.overflow.remove_first(category);
         }
         self.pressures.push(Pressure::Recovered(category));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+    use crate::task::Payload;
+
+    const NOW: Duration = Duration::ZERO;
+
+    #[test]
+    fn a_task_that_a_worker_died_with_is_taken_alone_wherever_it_stands() {
+        let mut tasks = Tasks::new(Limits::default());
+        for key in 1..4 {
+            let task = NewTask {
+                category: Category::Ocr,
+                priority: 0,
+                video_id: String::new(),
+                frame_idx: None,
+                track_id: None,
+                frame: None,
+                payload: Payload::VehicleDetect,
+                meta: Map::new(),
+            };
+            assert!(tasks.spawn(NOW, VideoNo(0), Key(key), task));
+        }
+        let take = |tasks: &mut Tasks, max| {
+            let taken = tasks.take(NOW, Category::ALL.into_iter(), max, [1, 1]);
+            let ids = taken.map(|(_, ids)| ids).unwrap_or_default();
+            ids.into_iter().map(|it| it.0).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (take(&mut tasks, 1), take(&mut tasks, 1)),
+            (vec![1], vec![2])
+        );
+        tasks.get_mut(TaskId(2)).unwrap().deaths = 1;
+        tasks.give_back(NOW, TaskId(2), true);
+        tasks.give_back(NOW, TaskId(1), false);
+        assert_eq!(take(&mut tasks, 8), [1], "nothing stands beside it");
+        assert_eq!(take(&mut tasks, 8), [2]);
+        assert_eq!(take(&mut tasks, 8), [3]);
     }
 }

@@ -167,7 +167,7 @@ impl<F: VideoFlow> Machine<F> {
             return;
         };
         let result = result.and_then(|output| fitting(&open.task.payload, output));
-        let (video, category, frame_idx) = (open.video, open.task.category, open.task.frame_idx);
+        let task = Arc::clone(&open.task);
         let failures = open.failures as usize;
         if let Err(failure) = &result
             && failure.is_transient
@@ -180,9 +180,9 @@ impl<F: VideoFlow> Machine<F> {
             self.count_error(worker);
             return self.log(Event::TaskRetried {
                 task: id,
-                category,
-                video,
-                frame_idx,
+                category: task.category,
+                video: task.video_id.clone(),
+                frame_idx: task.frame_idx,
                 reason: failure.reason.clone(),
                 pause,
             });
@@ -192,7 +192,7 @@ impl<F: VideoFlow> Machine<F> {
         }
         match &result {
             Ok(output) => {
-                *self.counters.done.entry(category).or_default() += 1;
+                *self.counters.done.entry(task.category).or_default() += 1;
                 self.set_refused_rows_aside(id, output);
             }
             Err(failure) => {
@@ -230,11 +230,11 @@ impl<F: VideoFlow> Machine<F> {
         let Some(open) = self.tasks.get_mut(id) else {
             return;
         };
-        let (task, video) = (open.task.clone(), open.video);
+        let task = Arc::clone(&open.task);
         self.log(Event::SetAside {
             task: id,
             category: task.category,
-            video,
+            video: task.video_id.clone(),
             frame_idx: task.frame_idx,
             reason: reason.clone(),
         });

@@ -11,8 +11,8 @@ use std::{
 
 use framerill_plates::{
     detect::VehicleSettings,
-    models::{Check, Models, PullError, Role, sha256_of},
-    onnx::Runtime,
+    models::{Check, Choice, Models, PullError, Role, sha256_of},
+    onnx::{Provider, Runtime},
 };
 
 use crate::surroundings::{choice, root, tiny, tiny_dir};
@@ -110,6 +110,28 @@ fn a_corrupt_model_without_a_hash_is_named_and_one_of_another_shape_is_compared(
         other.contains("the output f32 [1, 3549, 85]") && other.contains("`ultralytics-v8`, 5 to"),
         "{other}"
     );
+}
+
+#[test]
+fn without_a_device_auto_takes_the_processor_and_a_device_that_was_named_is_missed() {
+    let Some(models) = tiny() else { return };
+    let with = |provider| {
+        let choice = Choice {
+            provider,
+            ..Choice::default()
+        };
+        let models = Models::open(models.dir(), choice).unwrap();
+        models.vehicle_detector(VehicleSettings::default())
+    };
+    with(Provider::Auto).unwrap();
+    // On a machine with a device, and a library for it, there is nothing to miss.
+    if let Err(error) = with(Provider::Cuda) {
+        let told = error.to_string();
+        assert!(
+            told.contains("tiny_vehicle.onnx cannot run on Cuda"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

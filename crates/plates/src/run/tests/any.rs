@@ -40,6 +40,7 @@ fn any_reader_said() -> impl Strategy<Value = ReaderSaid> {
             height: 2,
         }),
         1 => Just(ReaderSaid::Alive { decoded: u64::MAX }),
+        1 => (0..9u64).prop_map(|frame_idx| ReaderSaid::Lost { frame_idx }),
         1 => Just(ReaderSaid::NoStore("no".into())),
         1 => Just(ReaderSaid::Ended(SourceEnd {
             status: SourceStatus::Complete,

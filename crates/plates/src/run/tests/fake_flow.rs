@@ -263,7 +263,10 @@ impl VideoFlow for FakeFlow {
         self.spawn(Role::Detect(k), Category::VehicleDetect, Some(k), payload);
     }
 
-    fn lost(&mut self, _: u64) {}
+    fn lost(&mut self, frame_idx: u64) {
+        assert!(self.order.back().is_none_or(|last| *last < frame_idx));
+        self.seen.borrow_mut().insert(frame_idx, "lost".into());
+    }
 
     fn done(&mut self, key: Key, outcome: Result<Output, Failure>) {
         let role = self.open.remove(&key).expect("each task is done once");

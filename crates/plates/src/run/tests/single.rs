@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use serde_json::{Map, json};
 
 use super::{
-    fake_flow::FakeFlow,
+    fake_flow::{FakeFlow, Seen},
     world::{Plan, World, ms},
 };
 use crate::{
@@ -26,6 +26,7 @@ const READER: ReaderId = ReaderId(0);
 struct Hand {
     machine: Machine<FakeFlow>,
     now: Duration,
+    seen: Seen,
 }
 
 /// What was given last.
@@ -48,8 +49,9 @@ impl Hand {
         let mut it = Self {
             machine,
             now: Duration::ZERO,
+            seen: Rc::default(),
         };
-        let flow = FakeFlow::new("video", Rc::default(), 0);
+        let flow = FakeFlow::new("video", it.seen.clone(), 0);
         let (video, prepared) = (VideoNo(0), Prepared::Read { flow, from: 0 });
         it.say(Input::Prepared { video, prepared });
         it.reader(ReaderSaid::Opened {
@@ -289,6 +291,24 @@ fn a_reader_that_breaks_the_rules_is_killed_and_its_frames_are_left_alone() {
             .any(|it| matches!(it, Output::Read { from: 1, .. }));
         assert!(again, "{rule}: {out:?}");
     }
+}
+
+#[test]
+fn a_lost_frame_is_told_in_its_place() {
+    let mut hand = Hand::new();
+    // The fake flow asserts the order.
+    (0..4).for_each(|n| drop(hand.frame(2 * n, u32::try_from(n).unwrap())));
+    hand.reader(ReaderSaid::Lost { frame_idx: 8 });
+    hand.reader(ReaderSaid::Gone("signal 9".into()));
+    let seen = || hand.seen.borrow().get(&8).cloned();
+    assert_eq!(seen(), Some("lost".to_owned()));
+    let reader = ReaderId(1);
+    let said = ReaderSaid::Lost { frame_idx: 8 };
+    let out = hand.say(Input::Reader { reader, said });
+    assert!(
+        out.contains(&Output::KillReader { reader }),
+        "it is told once"
+    );
 }
 
 #[test]
