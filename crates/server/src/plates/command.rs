@@ -105,6 +105,8 @@ fn plan(
     work_dir: &WorkDir,
     videos: Vec<Video>,
 ) -> Result<Plan, Failure> {
+    // Without it nothing can be read.
+    crate::program::media()?;
     let models = models(settings)?;
     let usual = FlowSettings::of(settings.mode);
     let flow = FlowSettings {
