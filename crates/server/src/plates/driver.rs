@@ -463,7 +463,10 @@ impl<'a> Driver<'a> {
 }
 
 /// Looks at videos on a thread of its own, one after the other: of two with one content the first one is read.
-fn look_elsewhere(looks: Arc<Looks>) -> Result<SyncSender<(VideoNo, Video)>, Failure> {
+fn look_elsewhere(
+    looks: Arc<Looks>,
+    owner: SyncSender<Incoming>,
+) -> Result<SyncSender<(VideoNo, Video)>, Failure> {
     let (looker, asked) = sync_channel::<(VideoNo, Video)>(LOOKS);
     let look = move || {
         for (video, found) in asked {
