@@ -65,7 +65,7 @@ fn most_plates_of_stills_are_found_and_read_exactly() {
         return;
     };
     let mut reader = models.still_reader(StillSettings::default()).unwrap();
-    let all = stills(&dir, 10);
+    let all = stills(&dir, 20);
     let (mut located, mut exact) = (0, 0);
     for still in &all {
         let picture = Picture::new(still.size.0, still.size.1, &still.rgb).unwrap();
@@ -74,7 +74,7 @@ fn most_plates_of_stills_are_found_and_read_exactly() {
         located += usize::from(there.clone().next().is_some());
         exact += usize::from(there.any(|it| it.1.text == still.plate));
     }
-    assert!(all.len() >= 24, "{}", all.len());
+    assert!(all.len() >= 12, "{}", all.len());
     assert!(located + 1 >= all.len(), "{located} of {}", all.len());
     assert!(exact * 10 >= all.len() * 8, "{exact} of {}", all.len());
 }
