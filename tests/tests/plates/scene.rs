@@ -14,49 +14,49 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A run of a short clip, on a machine that is busy with other tests.
-pub const LONGEST: Duration = Duration::from_secs(240);
-pub const SOON: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(240);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A folder of its own: `in/` for videos, `work/` for the run.
-pub struct Scene {
+pub(crate) struct Scene {
     folder: TempDir,
 }
 
 /// How a run ended.
 #[derive(Debug)]
-pub struct Ended {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
     /// The one object on stdout.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(self.stdout.trim())
             .unwrap_or_else(|error| panic!("{error}: {} / {}", self.stdout, self.stderr))
     }
 }
 
 impl Scene {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         fs::create_dir(folder.path().join("in")).expect("a folder");
         Self { folder }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Adds a clip of the material under another name.
-    pub fn clip(&self, material: &Path, clip: &str, name: &str) {
+    pub(crate) fn clip(&self, material: &Path, clip: &str, name: &str) {
         let from = material.join("video").join(clip);
         fs::copy(&from, self.path("in").join(name)).expect("the clip is there");
     }
 
     /// A command without the settings of whoever runs the tests.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(bin("framerill"));
         command
             .arg("plates")
@@ -74,12 +74,12 @@ impl Scene {
     }
 
     /// Runs a command to its end.
-    pub fn plates(&self, args: &[&str]) -> Ended {
+    pub(crate) fn plates(&self, args: &[&str]) -> Ended {
         ended(self.start(args))
     }
 
     /// Starts a command; its words go to files that [`ended`] reads.
-    pub fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         let name = format!("{}", std::process::id());
         let unique = fs::read_dir(self.folder.path()).map_or(0, Iterator::count);
         let words = ["out", "err"].map(|it| self.path(&format!("{name}-{unique}.{it}")));
@@ -93,11 +93,11 @@ impl Scene {
     }
 
     /// Runs over `in/` with few processes.
-    pub fn run(&self, material: &Path, more: &[&str]) -> Ended {
+    pub(crate) fn run(&self, material: &Path, more: &[&str]) -> Ended {
         ended(self.begin(material, more))
     }
 
-    pub fn begin(&self, material: &Path, more: &[&str]) -> Running {
+    pub(crate) fn begin(&self, material: &Path, more: &[&str]) -> Running {
         let models = material.join("models");
         let models = models.to_str().expect("text");
         let mut args = vec![
@@ -117,7 +117,7 @@ impl Scene {
     }
 
     /// All rows of a table, without what differs from run to run.
-    pub fn rows(&self, table: &str) -> Vec<Record> {
+    pub(crate) fn rows(&self, table: &str) -> Vec<Record> {
         let file = self.path("work/plates.db");
         let store = Store::open(Options::new(Address::Sqlite(file))).expect("a database");
         let mut rows = store.page(table, 0, 100_000).expect("rows");
@@ -141,23 +141,23 @@ impl Scene {
 }
 
 /// A command that runs.
-pub struct Running {
-    pub child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     words: [PathBuf; 2],
 }
 
 impl Running {
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
         kill_process(pid.expect("a pid"), signal).expect("it runs");
     }
 
     /// A child of it that is called so, once there is one.
-    pub fn child_called(&self, word: &str) -> u32 {
+    pub(crate) fn child_called(&self, word: &str) -> u32 {
         let find = || {
             let found = process::descendants_called(self.pid(), word);
             found.first().map(|it| it.pid)
@@ -166,19 +166,19 @@ impl Running {
     }
 
     /// What it said so far on stderr.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.words[1]).unwrap_or_default()
     }
 
     /// Waits until it has said something.
-    pub fn says(&self, words: &str) {
+    pub(crate) fn says(&self, words: &str) {
         let said = wait_until(SOON, || self.said().contains(words));
         assert!(said, "`{words}` in {}", self.said());
     }
 }
 
 /// Waits for its end.
-pub fn ended(mut running: Running) -> Ended {
+pub(crate) fn ended(mut running: Running) -> Ended {
     let mut status = None;
     let is_over = wait_until(LONGEST, || {
         status = running.child.try_wait().expect("it is ours");
@@ -197,7 +197,7 @@ pub fn ended(mut running: Running) -> Ended {
 }
 
 /// Models, clips and ONNX Runtime; without them the test is told to be skipped.
-pub fn everything() -> Option<PathBuf> {
+pub(crate) fn everything() -> Option<PathBuf> {
     let material = material()?;
     if !has_onnxruntime() {
         skip("no ONNX Runtime; ORT_DYLIB_PATH names it");

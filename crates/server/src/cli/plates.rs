@@ -47,6 +47,17 @@ enum ModelsCommand {
     List(Models),
     /// Say whether every file that a run needs is there and is the one that was declared
     Check(Models),
+    /// Get the files that a run needs and that are not there, and verify them
+    Pull(Pull),
+}
+
+/// Get models.
+#[derive(Debug, Args)]
+struct Pull {
+    /// Names of models [default: those that a run needs]
+    names: Vec<String>,
+    #[command(flatten)]
+    of: Models,
 }
 
 /// Models of a folder.
@@ -320,6 +331,9 @@ impl Plates {
             }
             Some(PlatesCommand::Models(ModelsCommand::Check(it))) => {
                 models::check(it.models.as_deref(), it.json)
+            }
+            Some(PlatesCommand::Models(ModelsCommand::Pull(it))) => {
+                models::pull(it.of.models.as_deref(), &it.names, it.of.json)
             }
             None => self.run.run(),
         }

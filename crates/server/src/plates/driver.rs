@@ -358,6 +358,7 @@ impl<'a> Driver<'a> {
             } => self.crew.said(worker, incarnation, said),
             Incoming::Asked { incarnation, ask } => self.asked(incarnation, ask),
             Incoming::Prepared { video, looked } => {
+                let looked = *looked;
                 for note in &looked.notes {
                     self.voice.say(Level::Info, note);
                 }
@@ -470,7 +471,7 @@ fn look_elsewhere(
     let (looker, asked) = sync_channel::<(VideoNo, Video)>(LOOKS);
     let look = move || {
         for (video, found) in asked {
-            let looked = looks.look(&found);
+            let looked = Box::new(looks.look(&found));
             if owner.send(Incoming::Prepared { video, looked }).is_err() {
                 return;
             }

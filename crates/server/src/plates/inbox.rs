@@ -28,7 +28,7 @@ pub(super) enum Incoming {
     /// The scheduler's link.
     Asked { incarnation: u32, ask: Ask },
     /// A video was looked at.
-    Prepared { video: VideoNo, looked: Looked },
+    Prepared { video: VideoNo, looked: Box<Looked> },
     /// Someone wants an end.
     Signal(Exit),
 }

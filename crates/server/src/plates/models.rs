@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use framerill_plates::models::{Check, Choice, Entry, ModelError, Models};
+use framerill_plates::models::{Check, Choice, Entry, ModelError, Models, Role};
 use serde_json::{Value, json};
 
 use crate::{exit::Exit, failure::Failure, terminal};
@@ -36,6 +36,43 @@ pub(crate) fn check(folder: Option<&Path>, as_json: bool) -> Result<Exit, Failur
         ..Failure::cannot_start("models", error.to_string())
     };
     models.verify().map_err(refused)?;
+    Ok(Exit::Done)
+}
+
+/// Gets the files of models that are not there: those that a run needs, or those that are named.
+pub(crate) fn pull(
+    folder: Option<&Path>,
+    names: &[String],
+    as_json: bool,
+) -> Result<Exit, Failure> {
+    let models = open(folder)?;
+    let refused = |error: ModelError| Failure::cannot_start("models", error.to_string());
+    let mut wanted = Vec::new();
+    for name in names {
+        let known = models.registry().get(name);
+        wanted.push(known.ok_or_else(|| {
+            let why =
+                format!("there is no model `{name}`; `framerill plates models list` names all");
+            Failure::usage("models", why)
+        })?);
+    }
+    if names.is_empty() {
+        wanted = models.missing(&Role::ALL).map_err(refused)?;
+    }
+    for entry in &wanted {
+        terminal::tell(format_args!("{}: licence {}", entry.name, entry.licence));
+        let mut told = 0;
+        let got = models.pull(entry, &mut |it| {
+            if it.bytes >= told + (1 << 20) {
+                told = it.bytes;
+                terminal::tell(format_args!("{}: {} MiB", entry.name, told >> 20));
+            }
+        });
+        got.map_err(|error| Failure::failed("models", error.to_string()))?;
+    }
+    let of = |it: &&Entry| ((*it).clone(), models.check(it));
+    let all: Vec<_> = wanted.iter().map(of).collect();
+    tell(&all, as_json);
     Ok(Exit::Done)
 }
 
