@@ -24,7 +24,7 @@ fn a_killed_worker_reader_and_scheduler_change_no_record() {
     let scene = Scene::new();
     scene.clip(&material, CLIP, CLIP);
     let running = scene.begin(&material, &[]);
-    running.says("reads video");
+    running.says(" reads ");
     for victim in ["plates-scheduler", "gpu", "framerill-media", "cpu", "gpu"] {
         let pid = running.child_called(victim);
         // It may have ended by itself by now.
@@ -45,7 +45,7 @@ fn a_killed_run_leaves_no_process_and_goes_on_when_it_is_started_again() {
     let scene = Scene::new();
     scene.clip(&material, CLIP, CLIP);
     let mut running = scene.begin(&material, &[]);
-    running.says("reads video");
+    running.says(" reads ");
     let children = process::descendants(running.pid());
     assert!(children.len() >= 3, "{children:?}");
     process::kill_9(running.pid()).expect("it runs");
@@ -66,7 +66,7 @@ fn an_interrupt_ends_the_run_in_order_and_the_next_one_completes_it() {
     let scene = Scene::new();
     scene.clip(&material, CLIP, CLIP);
     let running = scene.begin(&material, &[]);
-    running.says("reads video");
+    running.says(" reads ");
     let second = scene.run(&material, &[]);
     assert_eq!(second.code, Some(3), "{}", second.stderr);
     assert!(second.stderr.contains("--work-dir"), "{}", second.stderr);
@@ -97,7 +97,7 @@ fn workers_heed_no_signal_but_the_orchestrators_word() {
     scene.clip(&material, "edge/short30.mp4", "a.mp4");
     let running = scene.begin(&material, &[]);
     let worker = running.child_called("gpu");
-    running.says("reads video");
+    running.says(" reads ");
     for signal in [Signal::INT, Signal::TERM] {
         let pid = i32::try_from(worker)
             .ok()
