@@ -32,16 +32,17 @@ system_packages() {
   fi
   echo "setup: installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
-  if [[ " ${missing[*]} " == *" postgresql "* ]]; then
-    # Tests start servers of their own; the package would start one that nobody asked for.
-    mkdir -p /etc/postgresql-common
-    [ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
-  fi
   # A mirror that is being updated fails once; a second failure is a real one.
   apt-get update -q || {
     echo "setup: apt-get update failed; trying once more" >&2
     apt-get update -q || fail "apt-get update failed twice; look at the lines above, then run make again"
   }
+  if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+    # Tests start servers of their own; the package would start one that nobody asked for.
+    apt-get install -q -y --no-install-recommends postgresql-common \
+      || fail "apt-get install failed; look at the lines above, then run make again"
+    sed -i -E 's/^#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+  fi
   apt-get install -q -y --no-install-recommends "${missing[@]}" \
     || fail "apt-get install failed; look at the lines above, then run make again"
 }
