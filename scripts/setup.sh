@@ -41,7 +41,7 @@ system_packages() {
     # Tests start servers of their own; the package would start one that nobody asked for.
     apt-get install -q -y --no-install-recommends postgresql-common \
       || fail "apt-get install failed; look at the lines above, then run make again"
-    sed -i -E 's/^#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+    [ ! -e /etc/postgresql-common/createcluster.conf ] || sed -i -E 's/^#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
   fi
   apt-get install -q -y --no-install-recommends "${missing[@]}" \
     || fail "apt-get install failed; look at the lines above, then run make again"
