@@ -225,6 +225,11 @@ impl World {
             }
             Payload::FinalWrite { table, records } => {
                 for record in records {
+                    assert_eq!(
+                        crate::store::fits(table, record),
+                        Ok(()),
+                        "{table}: {record:?}"
+                    );
                     store.upsert(table, record);
                 }
                 Output::FinalWrite {

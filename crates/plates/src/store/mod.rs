@@ -409,6 +409,13 @@ impl Inner {
     }
 }
 
+/// Whether a store would take a record: for tests of what makes records.
+#[cfg(test)]
+pub(crate) fn fits(table: &str, record: &Record) -> Result<(), String> {
+    let table = Table::named(table).ok_or_else(|| format!("there is no table `{table}`"))?;
+    row::checked(table, record, Timestamp::UNIX_EPOCH).map(drop)
+}
+
 fn make_folder(folder: &Path) -> Result<(), StoreError> {
     if folder.as_os_str().is_empty() {
         return Ok(());
