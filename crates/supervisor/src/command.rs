@@ -126,7 +126,7 @@ impl Command {
         shim.args(launch::shim_args(
             self.namespace,
             self.oom_raise,
-            self.limits.memory,
+            &self.limits,
         ))
         .arg(&self.program)
         .args(&self.args)

@@ -5,7 +5,7 @@ mod stage;
 use std::path::Path;
 
 use framerill_supervisor::{
-    Command, Event,
+    Command, Event, Limits,
     isolation::{Namespace, probe_with},
 };
 use stage::{CHILD, Running, namespaces};
@@ -87,4 +87,45 @@ fn where_memory_runs_out_a_child_goes_before_its_parent_as_much_sooner_as_it_was
             assert_eq!(childs, [1000.min(own + i32::from(raise))], "{namespace}");
         }
     }
+}
+
+#[test]
+fn a_namespace_of_its_own_takes_a_bounded_number_of_processes_where_the_kernel_can_bound_it() {
+    let own_numbers = kernel() >= (6, 14);
+    let bounded = |namespace: &Namespace| match namespace {
+        Namespace::PidProc | Namespace::Pid => own_numbers,
+        Namespace::UserPidProc | Namespace::UserPid => {
+            !rustix::process::geteuid().is_root() && kernel() >= (5, 14)
+        }
+        Namespace::None => false,
+    };
+    let before = std::fs::read_to_string(PID_MAX).unwrap();
+    let forks = "i=0; while [ $i -lt 1000 ]; do sleep 60 & i=$((i+1)); done; echo all >&2";
+    let limits = Limits {
+        processes: Some(100),
+        memory: None,
+    };
+    for namespace in namespaces() {
+        if namespace == Namespace::None {
+            continue;
+        }
+        let command = Command::new("sh").args(["-c", forks]);
+        let command = command.namespace(namespace).launcher(CHILD);
+        let (events, _) = Running::start(&command.limits(limits)).to_end();
+        let all = |event: &Event| matches!(event, Event::LogLine(line) if line == "all");
+        assert_eq!(events.iter().any(all), !bounded(&namespace), "{namespace}");
+    }
+    let after = std::fs::read_to_string(PID_MAX).unwrap();
+    assert_eq!(before, after, "the machine's own bound");
+}
+
+const PID_MAX: &str = "/proc/sys/kernel/pid_max";
+
+fn kernel() -> (u32, u32) {
+    let name = rustix::system::uname();
+    let release = name.release().to_str().unwrap();
+    let mut numbers = release
+        .split(|it: char| !it.is_ascii_digit())
+        .map(|it| it.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
 }

@@ -18,6 +18,9 @@ const CHILD: &str = env!("CARGO_BIN_EXE_framerill-test-child");
 /// A program that leaves a trace on stderr, where its stdout goes too.
 const TRACE: [&str; 3] = ["sh", "-c", "echo ran"];
 
+/// The first of a namespace that bounds nothing.
+const INIT: [&str; 3] = ["--init", "pid+proc", "0"];
+
 fn launch(args: &[&str], stdin: Stdio) -> Output {
     let mut command = Command::new(CHILD);
     command.arg("launch").args(args).args(TRACE).stdin(stdin);
@@ -32,31 +35,31 @@ fn said(output: &Output) -> (String, String) {
 #[test]
 fn a_shim_with_the_parent_it_was_told_becomes_the_program() {
     let own = std::process::id().to_string();
-    let output = launch(&["--parent", &own, "none", "0", "0"], Stdio::null());
+    let output = launch(&["--parent", &own, "none", "0", "0", "0"], Stdio::null());
     assert_eq!(said(&output), (String::new(), "ran\n".into()));
 }
 
 #[test]
 fn a_shim_whose_parent_is_another_begins_nothing() {
-    let output = launch(&["--parent", "1", "none", "0", "0"], Stdio::null());
+    let output = launch(&["--parent", "1", "none", "0", "0", "0"], Stdio::null());
     assert_eq!(said(&output), (String::new(), String::new()));
 }
 
 #[test]
 fn an_init_whose_control_socket_is_hung_up_begins_nothing() {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let output = launch(&["--init"], parcel(&theirs));
+    let output = launch(&INIT, parcel(&theirs));
     assert_eq!(said(&output), ("exited 0\n".into(), "ran\n".into()));
 
     drop(ours);
-    let output = launch(&["--init"], parcel(&theirs));
+    let output = launch(&INIT, parcel(&theirs));
     assert_eq!(said(&output), ("exited 0\n".into(), String::new()));
 }
 
 #[test]
 fn an_init_without_a_control_socket_begins_nothing_and_says_so() {
     let (_ours, theirs) = UnixStream::pair().unwrap();
-    let (record, log) = said(&launch(&["--init"], OwnedFd::from(theirs).into()));
+    let (record, log) = said(&launch(&INIT, OwnedFd::from(theirs).into()));
     assert!(
         record.starts_with("spawn-failed cannot take the control socket"),
         "{record}"
@@ -79,7 +82,7 @@ fn parcel(control: &UnixStream) -> Stdio {
 #[test]
 fn arguments_that_make_no_sense_are_refused() {
     for args in [
-        &["--parent", "x", "none", "0", "0"][..],
+        &["--parent", "x", "none", "0", "0", "0"][..],
         &["--parent", "1", "moon", "0", "0"],
         &["--parent", "1", "none", "-1", "0"],
         &["--parent", "1", "none", "0", "-1"],

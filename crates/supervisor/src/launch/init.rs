@@ -20,13 +20,21 @@ use super::{
     NOT_STARTED, parcel,
     record::Record,
     shim::{stderr_as_stdout, tell},
+    tasks,
 };
 use crate::isolation::Namespace;
 
-pub(super) fn run(program: &[&OsStr]) -> ExitCode {
+pub(super) fn run(namespace: Namespace, processes: usize, program: &[&OsStr]) -> ExitCode {
     let Ok(record) = io::stdout().as_fd().try_clone_to_owned() else {
         return ExitCode::from(NOT_STARTED);
     };
+    if let Err(error) = tasks::bound(namespace, processes) {
+        // It runs without; whoever reads its log knows.
+        drop(writeln!(
+            io::stderr(),
+            "cannot bound its processes: {error}"
+        ));
+    }
     tell(
         record,
         &run_to_end(program).unwrap_or_else(Record::SpawnFailed),

@@ -15,6 +15,8 @@
 //! * The shim bounds what a process of the child's may map to write ([`hard_bound`]), where its memory is limited: what grows
 //!   faster than its owner looks is refused by the kernel, and fails where it is asked for. The address space itself is not
 //!   bounded, since runtimes of GPUs reserve far more of it than they use.
+//! * The init bounds how many processes and threads its namespace takes, where their number is limited: a fork bomb is refused by
+//!   the kernel before it starves whoever counts it. Root's namespaces have such a bound since Linux 6.14, others since 5.14.
 //! * The init is not the program itself: pid 1 ignores the signals that its own namespace sends.
 //! * The shim's stdout is a pipe that carries one `Record` and nothing else: how the program ended, or why it
 //!   did not begin. An exit code cannot say that a signal did it; the record can. The program's stdout is its stderr.
@@ -30,6 +32,7 @@ mod oom;
 mod parcel;
 pub(crate) mod record;
 mod shim;
+mod tasks;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -41,7 +44,7 @@ use std::{
 
 pub use data::hard_bound;
 
-use crate::isolation::Namespace;
+use crate::{isolation::Namespace, usage::Limits};
 
 /// Exit code when the program could not be started; the record says why.
 pub(crate) const NOT_STARTED: u8 = 127;
@@ -58,6 +61,22 @@ struct Own {
     oom_raise: u16,
     /// Bytes of memory that the child may take; 0 is no limit.
     memory: u64,
+    /// Processes that it may have; 0 is no limit.
+    processes: usize,
+}
+
+impl Own {
+    fn parse(
+        oom_raise: Option<&str>,
+        memory: Option<&str>,
+        processes: Option<&str>,
+    ) -> Option<Self> {
+        Some(Self {
+            oom_raise: oom_raise?.parse().ok()?,
+            memory: memory?.parse().ok()?,
+            processes: processes?.parse().ok()?,
+        })
+    }
 }
 
 /// Whose streams a program gets.
@@ -76,14 +95,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
     let text = |at: usize| words.get(at).and_then(|word| word.to_str());
     match (text(0), words.get(1..)) {
-        (Some(PARENT), Some([_, _, _, _, program @ ..])) if !program.is_empty() => {
+        (Some(PARENT), Some([_, _, _, _, _, program @ ..])) if !program.is_empty() => {
             let parent = text(1).and_then(|pid| pid.parse().ok());
             let namespace = text(2).and_then(Namespace::parse);
-            let oom_raise = text(3).and_then(|by| by.parse().ok());
-            let memory = text(4).and_then(|it| it.parse().ok());
-            match (parent, namespace, oom_raise, memory) {
-                (Some(parent), Some(namespace), Some(oom_raise), Some(memory)) => {
-                    let own = Own { oom_raise, memory };
+            let own = Own::parse(text(3), text(4), text(5));
+            match (parent, namespace, own) {
+                (Some(parent), Some(namespace), Some(own)) => {
                     shim::run(parent, namespace, own, program)
                 }
                 _ => ExitCode::from(2),
@@ -97,21 +114,28 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
         }
         (Some(INIT_OPEN), Some(program)) if !program.is_empty() => init::run_open(program),
-        (Some(INIT), Some(program)) if !program.is_empty() => init::run(program),
+        (Some(INIT), Some([_, _, program @ ..])) if !program.is_empty() => {
+            let namespace = text(1).and_then(Namespace::parse);
+            match (namespace, text(2).and_then(|it| it.parse().ok())) {
+                (Some(namespace), Some(processes)) => init::run(namespace, processes, program),
+                _ => ExitCode::from(2),
+            }
+        }
         (Some(PROBE), _) => init::probe(text(1).and_then(Namespace::parse)),
         _ => ExitCode::from(2),
     }
 }
 
 /// The arguments that come before the program.
-pub(crate) fn shim_args(namespace: Namespace, oom_raise: u16, memory: Option<u64>) -> [String; 6] {
+pub(crate) fn shim_args(namespace: Namespace, oom_raise: u16, limits: &Limits) -> [String; 7] {
     [
         "launch".into(),
         PARENT.into(),
         process::id().to_string(),
         namespace.as_str().into(),
         oom_raise.to_string(),
-        memory.unwrap_or(0).to_string(),
+        limits.memory.unwrap_or(0).to_string(),
+        limits.processes.unwrap_or(0).to_string(),
     ]
 }
 

@@ -34,6 +34,7 @@ pub(super) fn run_open(parent: i32, namespace: Namespace, program: &[&OsStr]) ->
     let own = Own {
         oom_raise: 0,
         memory: 0,
+        processes: 0,
     };
     if let Err(why) = become_program(parent, namespace, own, Streams::Own, program) {
         drop(writeln!(io::stderr(), "{why}"));
@@ -74,7 +75,10 @@ fn become_program(
     let (mut command, name) = if namespace == Namespace::None {
         (plain(streams, program)?, program[0])
     } else {
-        (inside(namespace, streams, program)?, OsStr::new("unshare"))
+        (
+            inside(namespace, own.processes, streams, program)?,
+            OsStr::new("unshare"),
+        )
     };
     let error = command.exec();
     Err(format!("cannot start `{}`: {error}", name.display()))
@@ -89,7 +93,12 @@ fn plain(streams: Streams, program: &[&OsStr]) -> Result<Command, String> {
     Ok(command)
 }
 
-fn inside(namespace: Namespace, streams: Streams, program: &[&OsStr]) -> Result<Command, String> {
+fn inside(
+    namespace: Namespace,
+    processes: usize,
+    streams: Streams,
+    program: &[&OsStr],
+) -> Result<Command, String> {
     let own = own_executable().map_err(|error| format!("cannot find its own file: {error}"))?;
     let mut command = Command::new(find_unshare());
     if streams == Streams::Child {
@@ -97,17 +106,17 @@ fn inside(namespace: Namespace, streams: Streams, program: &[&OsStr]) -> Result<
             .map_err(|error| format!("cannot pass the control socket on: {error}"))?;
         command.stdin(Stdio::from(parcel));
     }
-    let init = match streams {
-        Streams::Child => INIT,
-        Streams::Own => INIT_OPEN,
-    };
     command
         .args(["--pid", "--fork", "--kill-child=SIGKILL"])
         .args(namespace.unshare_flags())
         .arg("--")
         .arg(own)
-        .args(["launch", init])
-        .args(program);
+        .arg("launch");
+    match streams {
+        Streams::Child => command.args([INIT, namespace.as_str(), &processes.to_string()]),
+        Streams::Own => command.arg(INIT_OPEN),
+    };
+    command.args(program);
     Ok(command)
 }
 
