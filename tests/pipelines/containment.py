@@ -254,7 +254,7 @@ class ForksWithoutEnd(Once):
 
 
 class ForkBomb(Once):
-    """Twice as many every moment; each rests in between, so that tests beside this one go on."""
+    """Twice as many every moment."""
 
     def misbehave(self, frame):
         while True:

@@ -5,6 +5,7 @@ mod excerpt;
 mod latencies;
 mod live;
 mod reader;
+mod requests;
 mod source;
 
 use framerill_media::{PixelFormat, Size};

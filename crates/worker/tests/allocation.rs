@@ -68,18 +68,7 @@ fn a_frame_allocates_nothing_in_steady_state() {
     });
 
     let (near, far) = Link::pair().expect("a socket pair");
-    let attach = ToChild::Attach {
-        id: 2,
-        stream: "s".into(),
-        incarnation: 1,
-        format: None,
-        history: None,
-        batch: None,
-        request_id: String::new(),
-        output_size: None,
-        live: false,
-        fds: 1,
-    };
+    let attach = ToChild::attach(2, "s", 1, 1);
     control
         .send(&attach, &[far.as_fd()], WITHIN)
         .expect("the worker reads");

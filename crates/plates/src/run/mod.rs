@@ -41,5 +41,5 @@ pub use ids::{LeaseId, ReaderId, VideoNo, WorkerId};
 pub use input::{Input, Outcome, Prepared, ReaderSaid, Signal, Takes, WorkerSaid, WorkerState};
 pub use machine::Machine;
 pub use output::Output;
-pub use settings::{HISTORICAL, SettingError, Settings, Timing};
+pub use settings::{SettingError, Settings, Timing};
 pub use snapshot::{CategoryRow, ReaderRow, Snapshot, Store, VideoRow, Videos, WorkerRow};

@@ -70,18 +70,7 @@ impl Host {
         let ready_after = Duration::from_nanos(monotonic_ns() - began);
 
         let (near, far) = Link::pair().map_err(broken)?;
-        let attach = ToChild::Attach {
-            id: 2,
-            stream: "bench".into(),
-            incarnation: 1,
-            format: None,
-            history: None,
-            batch: None,
-            request_id: String::new(),
-            output_size: None,
-            live: false,
-            fds: 1,
-        };
+        let attach = ToChild::attach(2, "bench", 1, 1);
         control
             .send(&attach, &[far.as_fd()], WITHIN)
             .map_err(broken)?;

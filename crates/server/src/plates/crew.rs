@@ -357,18 +357,7 @@ impl Crew {
             Ok(made) => made,
             Err(what) => return worker.child.violated(what),
         };
-        let attach = ToChild::Attach {
-            id: worker.child.request_id(),
-            stream: STREAM.into(),
-            incarnation,
-            format: None,
-            history: None,
-            batch: None,
-            request_id: String::new(),
-            output_size: None,
-            live: false,
-            fds: 1,
-        };
+        let attach = ToChild::attach(worker.child.request_id(), STREAM, incarnation, 1);
         worker.link = Some(link);
         worker.incarnation = incarnation;
         worker.state = WorkerState::Loading;

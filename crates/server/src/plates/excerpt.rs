@@ -68,14 +68,7 @@ fn take_with(
             match update {
                 Update::Load { id } => {
                     if let (Some(plan), Some(files)) = (load.take(), files.take()) {
-                        let load = ToChild::Load {
-                            id,
-                            pipeline: None,
-                            params: serde_json::Map::new(),
-                            base: None,
-                            media: Some(Box::new(plan)),
-                            fds: 3,
-                        };
+                        let load = ToChild::load_media(id, plan, 3);
                         let fds = [&files.source, &files.into, &files.part].map(AsFd::as_fd);
                         media.post(&load, &fds);
                         into = Some(files.into);

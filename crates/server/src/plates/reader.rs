@@ -210,14 +210,7 @@ impl<M: From<Notice> + From<LinkNotice> + Send + 'static> ReaderProcess<M> {
             match update {
                 Update::Load { id } => {
                     if let Some((plan, file)) = self.load.take() {
-                        let load = ToChild::Load {
-                            id,
-                            pipeline: None,
-                            params: serde_json::Map::new(),
-                            base: None,
-                            media: Some(Box::new(plan)),
-                            fds: 1,
-                        };
+                        let load = ToChild::load_media(id, plan, 1);
                         self.media.post(&load, &[file.as_fd()]);
                     }
                 }
@@ -243,18 +236,7 @@ impl<M: From<Notice> + From<LinkNotice> + Send + 'static> ReaderProcess<M> {
         let (ours, its) = Link::pair().map_err(|error| error.to_string())?;
         let link = Arc::new(ReaderLink::new(ours));
         let id = self.media.request_id();
-        let attach = ToChild::Attach {
-            id,
-            stream: STREAM.to_owned(),
-            incarnation: 1,
-            format: None,
-            history: None,
-            batch: None,
-            request_id: String::new(),
-            output_size: None,
-            live: false,
-            fds: 1,
-        };
+        let attach = ToChild::attach(id, STREAM, 1, 1);
         self.media.post(&attach, &[its.as_fd()]);
         let (hears, owner, reader) = (Arc::clone(&link), self.owner.clone(), self.id);
         thread::Builder::new()

@@ -150,14 +150,14 @@ impl Settings {
                 .map_or_else(|| "frame_store/snippets".into(), |it| it.value.into()),
             notes: Vec::new(),
         };
-        if settings.queue_soft_limit > settings.queue_hard_limit {
-            let (soft, hard) = (settings.queue_soft_limit, settings.queue_hard_limit);
-            let text =
-                format!("QUEUE_SOFT_LIMIT is {soft}, which is more than QUEUE_HARD_LIMIT, {hard}");
-            return Err(Failure::usage("setting", text)
-                .hint("set `--queue-soft-limit` to no more than `--queue-hard-limit`"));
-        }
-        settings.check_workers()?;
+        settings.to_run().checked().map_err(|wrong| {
+            Failure::usage("setting", wrong.to_string()).hint(match wrong.variable {
+                "QUEUE_SOFT_LIMIT" => {
+                    "set `--queue-soft-limit` to no more than `--queue-hard-limit`"
+                }
+                _ => "set it to 1 or more, or give `--workers-take-both` or `--single-process`",
+            })
+        })?;
         let database = database(from, &settings.work_dir)?;
         for name in [
             OCR_DEBUG,
@@ -188,21 +188,6 @@ impl Settings {
             notes: std::mem::take(&mut from.notes),
             ..settings
         })
-    }
-
-    fn check_workers(&self) -> Result<(), Failure> {
-        let (gpu, cpu) = (self.gpu_workers, self.cpu_workers);
-        if self.single_process {
-            return Ok(());
-        }
-        let text = match (gpu, cpu) {
-            (0, 0) => "NUM_GPU_WORKERS and NUM_CPU_WORKERS are 0: nobody would work",
-            (0, _) if !self.takes_both => "NUM_GPU_WORKERS is 0: nobody would look at frames",
-            (_, 0) if !self.takes_both => "NUM_CPU_WORKERS is 0: nobody would track and write",
-            _ => return Ok(()),
-        };
-        Err(Failure::usage("setting", text)
-            .hint("set it to 1 or more, or give `--workers-take-both` or `--single-process`"))
     }
 
     /// What the run machine is told.
@@ -393,8 +378,12 @@ mod tests {
     fn bad_values_are_usage_errors_that_name_their_variable() {
         for env in [
             [("NUM_GPU_WORKERS", "two")],
+            [("NUM_GPU_WORKERS", "101")],
             [("NUM_CPU_WORKERS", "-1")],
+            [("NUM_VIDEO_READERS", "0")],
             [("MAX_GPU_BACKLOG", "-1")],
+            [("MAX_CPU_BACKLOG", "x")],
+            [("FRAMERILL_DRAIN_TIMEOUT", "inf")],
             [("QUEUE_HARD_LIMIT", "0")],
             [("QUEUE_SOFT_LIMIT", "129")],
             [("POSTGRES_PORT", "x")],

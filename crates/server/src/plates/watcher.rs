@@ -138,18 +138,7 @@ impl Watcher {
         let thread = thread::Builder::new().name("scheduler-link".into());
         thread.spawn(hear).map_err(broken)?;
         let terminal = io::stderr();
-        let attach = ToChild::Attach {
-            id: self.child.request_id(),
-            stream: "status".into(),
-            incarnation,
-            format: None,
-            history: None,
-            batch: None,
-            request_id: String::new(),
-            output_size: None,
-            live: false,
-            fds: 2,
-        };
+        let attach = ToChild::attach(self.child.request_id(), "status", incarnation, 2);
         self.child.post(&attach, &[its.as_fd(), terminal.as_fd()]);
         self.link = Some(link);
         self.incarnation = incarnation;

@@ -270,14 +270,8 @@ impl<'a> Engine<'a> {
         match update {
             Update::Load { id } => {
                 if let Some((plan, files)) = self.media_plan.take() {
-                    let load = ToChild::Load {
-                        id,
-                        pipeline: None,
-                        params: serde_json::Map::new(),
-                        base: None,
-                        media: Some(Box::new(plan)),
-                        fds: u32::try_from(files.len()).unwrap_or(u32::MAX),
-                    };
+                    let count = u32::try_from(files.len()).unwrap_or(u32::MAX);
+                    let load = ToChild::load_media(id, plan, count);
                     let fds: Vec<_> = files.iter().map(AsFd::as_fd).collect();
                     self.media.post(&load, &fds);
                 }

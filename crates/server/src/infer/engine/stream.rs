@@ -161,14 +161,7 @@ impl Stream {
         let plan = self.plan(self.resume(written));
         self.told_output = self.output.unwrap_or(self.size);
         let fds: [OwnedFd; 2] = [media_reads, media_writes];
-        let load = ToChild::Load {
-            id,
-            pipeline: None,
-            params: Map::new(),
-            base: None,
-            media: Some(Box::new(plan)),
-            fds: 2,
-        };
+        let load = ToChild::load_media(id, plan, 2);
         self.transport.rewire(process, we_write, we_read);
         self.media.post(&load, &[fds[0].as_fd(), fds[1].as_fd()]);
         Ok(())
