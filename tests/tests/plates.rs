@@ -4,6 +4,8 @@
 mod commands;
 #[path = "plates/faults.rs"]
 mod faults;
+#[path = "plates/records.rs"]
+mod records;
 #[path = "plates/scene.rs"]
 mod scene;
 #[path = "plates/videos.rs"]

@@ -129,6 +129,8 @@ impl Scene {
                 "run_id",
                 "started",
                 "finished",
+                "recorded_at",
+                "stage_seconds",
                 "video_path",
                 "path",
             ] {
