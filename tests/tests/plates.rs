@@ -1,9 +1,18 @@
 //! `framerill plates` as users meet it: real files, real processes, real kills.
 
+#[path = "plates/chaos.rs"]
+mod chaos;
 #[path = "plates/commands.rs"]
 mod commands;
 #[path = "plates/faults.rs"]
 mod faults;
+#[path = "../../crates/plates/tests/store/server.rs"]
+#[expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "shared with the tests of the store"
+)]
+mod postgres;
 #[path = "plates/scene.rs"]
 mod scene;
 #[path = "plates/videos.rs"]

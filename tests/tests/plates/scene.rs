@@ -120,24 +120,28 @@ impl Scene {
     pub(crate) fn rows(&self, table: &str) -> Vec<Record> {
         let file = self.path("work/plates.db");
         let store = Store::open(Options::new(Address::Sqlite(file))).expect("a database");
-        let mut rows = store.page(table, 0, 100_000).expect("rows");
-        for row in &mut rows {
-            for name in [
-                "id",
-                "ts",
-                "created_at",
-                "run_id",
-                "started",
-                "finished",
-                "video_path",
-                "path",
-            ] {
-                row.remove(name);
-            }
-        }
-        rows.sort_by_key(|row| serde_json::to_string(row).unwrap_or_default());
-        rows
+        comparable(store.page(table, 0, 100_000).expect("rows"))
     }
+}
+
+/// Rows without what differs from run to run, sorted.
+pub(crate) fn comparable(mut rows: Vec<Record>) -> Vec<Record> {
+    for row in &mut rows {
+        for name in [
+            "id",
+            "ts",
+            "created_at",
+            "run_id",
+            "started",
+            "finished",
+            "video_path",
+            "path",
+        ] {
+            row.remove(name);
+        }
+    }
+    rows.sort_by_key(|row| serde_json::to_string(row).unwrap_or_default());
+    rows
 }
 
 /// A command that runs.
