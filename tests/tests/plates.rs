@@ -13,6 +13,8 @@ mod faults;
     reason = "shared with the tests of the store"
 )]
 mod postgres;
+#[path = "plates/records.rs"]
+mod records;
 #[path = "plates/scene.rs"]
 mod scene;
 #[path = "plates/videos.rs"]
