@@ -4,6 +4,16 @@
 mod commands;
 #[path = "plates/faults.rs"]
 mod faults;
+#[path = "plates/machines.rs"]
+mod machines;
+#[path = "../../crates/plates/tests/store/server.rs"]
+#[expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    dead_code,
+    reason = "shared with the tests of the store"
+)]
+mod postgres;
 #[path = "plates/scene.rs"]
 mod scene;
 #[path = "plates/videos.rs"]
