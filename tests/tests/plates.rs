@@ -6,6 +6,8 @@ mod chaos;
 mod commands;
 #[path = "plates/faults.rs"]
 mod faults;
+#[path = "plates/machines.rs"]
+mod machines;
 #[path = "../../crates/plates/tests/store/server.rs"]
 #[expect(
     clippy::unwrap_used,

@@ -6,17 +6,20 @@
 //!
 //! Read in this order: `settings` and `config` (what it is told), `inputs` (which videos), `workdir` and `logs` (its own
 //! folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over `crew`, `readers` and `watcher` (its
-//! children), `command` (the wiring); `records` and `models` (what else is asked for), [`excerpt`] (stills and clips).
+//! children), `command` (the wiring); `records` and `models` (what else is asked for), [`excerpt`] (stills and clips), `machines` (the same on
+//! many machines).
 
 mod command;
 mod config;
 mod crew;
+pub(crate) mod doctor;
 mod driver;
 pub mod excerpt;
 mod hud;
 mod inbox;
 mod inputs;
 mod logs;
+pub(crate) mod machines;
 pub(crate) mod models;
 mod prepare;
 pub mod reader;
