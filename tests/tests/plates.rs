@@ -1,9 +1,20 @@
 //! `framerill plates` as users meet it: real files, real processes, real kills.
 
+#[path = "plates/api.rs"]
+mod api;
+#[path = "plates/board.rs"]
+mod board;
 #[path = "plates/commands.rs"]
 mod commands;
+#[allow(dead_code, reason = "tests of the library draw more")]
+#[path = "../../crates/plates/tests/inference/scene.rs"]
+mod drawn;
 #[path = "plates/faults.rs"]
 mod faults;
+#[path = "plates/films.rs"]
+mod films;
+#[path = "plates/image.rs"]
+mod image;
 #[path = "plates/scene.rs"]
 mod scene;
 #[path = "plates/videos.rs"]

@@ -206,7 +206,8 @@ pub(crate) fn everything() -> Option<PathBuf> {
     Some(material)
 }
 
-fn has_onnxruntime() -> bool {
+/// Whether there is an ONNX Runtime that a run finds.
+pub(crate) fn has_onnxruntime() -> bool {
     let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
     let mut pythons = entries(repository().join(".venv/lib"));
     let is_library = |it: fs::DirEntry| {

@@ -73,6 +73,9 @@ enum Command {
         #[arg(num_args = 0..)]
         name: Vec<String>,
     },
+    /// Be what reads plates off pictures (started by framerill, not by hand)
+    #[command(hide = true)]
+    PlatesImages,
     /// Be the scheduler of a run of plates (started by framerill, not by hand)
     #[command(hide = true)]
     PlatesScheduler,
@@ -120,6 +123,7 @@ fn command() -> Exit {
         Command::Bench(bench) => bench.run(),
         Command::Worker { .. } => return Exit::of_child(framerill_worker::runtime::run()),
         Command::PlatesWorker { .. } => return Exit::of_child(crate::plates::worker()),
+        Command::PlatesImages => return Exit::of_child(crate::plates::images()),
         Command::PlatesScheduler => return Exit::of_child(crate::plates::scheduler()),
     };
     done.unwrap_or_else(|failure| {

@@ -1,5 +1,8 @@
 //! `framerill plates`.
 
+mod image;
+mod serve;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Args, Subcommand};
@@ -36,6 +39,10 @@ enum PlatesCommand {
     Export(Export),
     /// Take a plate out of the database, for good
     Erase(Erase),
+    /// Read number plates off pictures
+    Image(image::Image),
+    /// Serve plates, tracks, pictures and clips over HTTP until Ctrl-C
+    Serve(serve::Serve),
     /// Name models, and say whether they are there
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -266,6 +273,9 @@ struct Run {
     /// Keep how the run stands in this file, as JSON, anew each second
     #[arg(long, value_name = "FILE")]
     status_json: Option<PathBuf>,
+    /// IP address and port at which `/status`, `/metrics` and `/health` say how the run stands; port 0 is any free one
+    #[arg(long, value_name = "ADDR", env = "FRAMERILL_PLATES_HTTP")]
+    http: Option<std::net::SocketAddr>,
     /// End with one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -326,6 +336,8 @@ impl Plates {
                 records::export(it.place.into(), &selection, it.format, it.output.as_deref())
             }
             Some(PlatesCommand::Erase(it)) => records::erase(it.place.into(), &it.plate, it.json),
+            Some(PlatesCommand::Image(image)) => image.run(),
+            Some(PlatesCommand::Serve(serve)) => serve.run(),
             Some(PlatesCommand::Models(ModelsCommand::List(it))) => {
                 models::list(it.models.as_deref(), it.json)
             }
@@ -351,6 +363,7 @@ impl Run {
             config: self.config.clone(),
             dotenv: !self.no_dotenv,
             status_json: self.status_json.clone(),
+            http: self.http,
             json: self.json,
             quiet: self.quiet,
             flags: self.flags(),

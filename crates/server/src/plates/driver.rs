@@ -20,6 +20,7 @@ use framerill_plates::{
 use framerill_worker::message::ReaderPlan;
 
 use super::{
+    board::Board,
     crew::{self, Crew, CrewEvent},
     inbox::{Incoming, WAITING},
     inputs::Video,
@@ -54,6 +55,7 @@ pub(super) struct Plan {
     pub(super) reader_bytes: u64,
     pub(super) shows: bool,
     pub(super) status_json: Option<std::path::PathBuf>,
+    pub(super) board: Option<Board>,
 }
 
 /// A run at work.
@@ -78,6 +80,7 @@ pub(super) struct Driver<'a> {
     speed: Speed,
     latest: Snapshot,
     status_json: Option<std::path::PathBuf>,
+    board: Option<Board>,
     letters: Option<File>,
     ended: Option<RunEnd>,
     cannot_start: Option<String>,
@@ -129,6 +132,7 @@ impl<'a> Driver<'a> {
             speed: Speed::default(),
             latest: Snapshot::default(),
             status_json: plan.status_json,
+            board: plan.board,
             letters: None,
             ended: None,
             cannot_start: None,
@@ -444,6 +448,9 @@ impl<'a> Driver<'a> {
         drop(self.work_dir.write_status(&json));
         if let Some(path) = &self.status_json {
             drop(workdir::replace(path, &json));
+        }
+        if let Some(board) = &self.board {
+            board.show(&self.latest);
         }
     }
 
