@@ -188,6 +188,7 @@ fn every_answer_is_what_the_description_of_plates_says() {
     let Some(scene) = usual() else { return };
     let rig = scene.serve(&[], &[]);
     assert_eq!(rig.get("/openapi.json").json(), *rig.api.json());
+    assert_eq!(rig.api.json()["info"]["version"], env!("CARGO_PKG_VERSION"));
     let health = rig.json("/", "/", 200);
     assert_eq!(health["status"], "ok");
     assert!(health["time"].as_str().is_some_and(|it| it.contains('T')));
@@ -419,7 +420,7 @@ fn rows_lead_to_no_file_that_is_not_theirs() {
         "/etc/passwd",
         "inputs/../elsewhere/secret.mp4",
     ];
-    let rows: Vec<_> = (1_u32..).zip(paths).map(|(id, path)| {
+    let rows = (1_u32..).zip(paths).map(|(id, path)| {
         let mut it = vehicle(id, "AB1", id);
         for name in ["video_path", "video_filename"] {
             it[name] = path.into();
