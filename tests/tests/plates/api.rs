@@ -188,6 +188,7 @@ fn every_answer_is_what_the_description_of_plates_says() {
     let Some(scene) = usual() else { return };
     let rig = scene.serve(&[], &[]);
     assert_eq!(rig.get("/openapi.json").json(), *rig.api.json());
+    assert_eq!(rig.api.json()["info"]["version"], env!("CARGO_PKG_VERSION"));
     let health = rig.json("/", "/", 200);
     assert_eq!(health["status"], "ok");
     assert!(health["time"].as_str().is_some_and(|it| it.contains('T')));

@@ -16,6 +16,8 @@ pub(crate) fn blue(path: &Path) {
             "libx264",
             "-g",
             "10",
+            "-bf",
+            "0",
             "-sc_threshold",
             "0",
             "-pix_fmt",
