@@ -6,7 +6,8 @@
 //! of it; with an outbox, what [`Store::write`] took is on disk whatever happens to the database or to this process.
 
 mod address;
-mod backoff;
+pub(crate) mod backoff;
+mod browse;
 mod erase;
 mod outbox;
 pub mod plate;
@@ -139,6 +140,46 @@ impl Options {
             privacy: Privacy::default(),
         }
     }
+}
+
+/// What a look at a database says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The version of its schema; 0 for none yet.
+    pub schema: usize,
+    /// The version that this program knows: an older one is brought up to it.
+    pub known: usize,
+}
+
+/// Looks at a database once, and changes nothing. A SQLite file that is not there is not made. It blocks.
+///
+/// # Errors
+/// It cannot be reached, or does not do.
+pub fn look(address: &Address) -> Result<Looked, StoreError> {
+    let known = schema::KNOWN;
+    if let Address::Sqlite(file) = address
+        && !file.exists()
+    {
+        return Ok(Looked { schema: 0, known });
+    }
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StoreError::Threads)?;
+    let looked = runtime.block_on(async {
+        let mut session = Session::open(address).await?;
+        schema::look(&mut session).await
+    });
+    let schema = looked.map_err(|fault| {
+        let address = address.to_string();
+        match fault {
+            Fault::Away(reason) => StoreError::Away { address, reason },
+            Fault::Refused(reason) | Fault::Broken(reason) => {
+                StoreError::Broken { address, reason }
+            }
+        }
+    })?;
+    Ok(Looked { schema, known })
 }
 
 /// What became of rows.

@@ -40,6 +40,8 @@ pub(super) struct Looks {
     pub(super) checkpoints: PathBuf,
     /// None where the database cannot be asked.
     pub(super) store: Option<Store>,
+    /// The content that videos must have, where a queue says it.
+    pub(super) wanted: Option<String>,
     /// Contents that this run has begun.
     pub(super) begun: Mutex<BTreeSet<String>>,
 }
@@ -67,6 +69,10 @@ impl Looks {
             Err(failure) => return of(Prepared::Failed(failure.to_string()), notes),
         };
         let content = looked.content_sha256;
+        if self.wanted.as_ref().is_some_and(|it| *it != content) {
+            let what = "it is not the file that was submitted: it changed since";
+            return of(Prepared::Failed(what.into()), notes);
+        }
         let is_new = {
             let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
             begun.insert(content.clone())

@@ -13,6 +13,7 @@ use framerill_plates::{
 
 use serde_json::{Value, json};
 
+use super::machines::QueueSettings;
 use crate::{
     failure::Failure,
     serve::source::{Name, Sources},
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) max_task_time: Duration,
     /// Bytes of frames that readers hold together.
     pub(crate) frame_bytes: u64,
+    /// Other machines that share the work.
+    pub(crate) queue: QueueSettings,
     pub(crate) video_root: PathBuf,
     pub(crate) snippet_root: PathBuf,
     /// What whoever starts it should know, a line each.
@@ -66,7 +69,7 @@ pub(crate) struct Settings {
 
 macro_rules! names {
     ($($constant:ident: $flag:literal, $twin:literal, $contract:expr;)*) => {
-        $(const $constant: Name = Name::new($flag, $twin, $contract);)*
+        $(pub(super) const $constant: Name = Name::new($flag, $twin, $contract);)*
 
         /// All settings.
         pub(crate) const ALL: &[Name] = &[$($constant),*];
@@ -102,6 +105,11 @@ names! {
     FRAME_MEMORY: "--frame-memory", "FRAMERILL_FRAME_MEMORY", None;
     SINGLE: "--single-process", "FRAMERILL_SINGLE_PROCESS", None;
     BOTH: "--workers-take-both", "FRAMERILL_WORKERS_TAKE_BOTH", None;
+    QUEUE: "--queue", "FRAMERILL_QUEUE", None;
+    QUEUE_CREDS: "--queue-creds", "FRAMERILL_QUEUE_CREDS", None;
+    QUEUE_CA: "--queue-ca", "FRAMERILL_QUEUE_CA", None;
+    QUEUE_PATIENCE: "--queue-patience", "FRAMERILL_QUEUE_PATIENCE", None;
+    SHARE: "--share", "FRAMERILL_SHARE", None;
     VIDEO_ROOT: "--video-root", "FRAMERILL_VIDEO_ROOT", Some("VIDEO_ROOT");
     SNIPPET_ROOT: "--snippet-root", "FRAMERILL_SNIPPET_ROOT", Some("SNIPPET_ROOT");
     OCR_DEBUG: "--ocr-debug-results", "FRAMERILL_OCR_DEBUG_RESULTS", Some("OCR_DEBUG_RESULTS");
@@ -163,6 +171,7 @@ impl Settings {
                     crate::memory_size::memory_limit(text).ok()
                 })?
                 .unwrap_or(512 << 20),
+            queue: QueueSettings::load(from)?,
             video_root: from
                 .find(VIDEO_ROOT)
                 .map_or_else(|| "inputs".into(), |it| it.value.into()),
@@ -289,6 +298,7 @@ impl Settings {
             "drain_timeout": self.drain_timeout.as_secs_f64(),
             "max_task_time": self.max_task_time.as_secs_f64(),
             "frame_memory": self.frame_bytes,
+            "queue": self.queue.shown(),
         })
     }
 }
@@ -340,7 +350,7 @@ fn tasks(from: &mut Sources, name: Name, least: usize) -> Result<Option<usize>, 
     from.parse(name, &wanted, parse)
 }
 
-fn seconds(from: &mut Sources, name: Name, default: u64) -> Result<Duration, Failure> {
+pub(super) fn seconds(from: &mut Sources, name: Name, default: u64) -> Result<Duration, Failure> {
     let parse = |text: &str| {
         let seconds = text.parse::<f64>().ok()?;
         (0.0..=86_400.0)
