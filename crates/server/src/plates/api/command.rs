@@ -73,7 +73,7 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
     })?;
     let shared = Arc::new(Shared {
         maker: Maker {
-            store: open(settings.database)?,
+            store: open(&settings)?,
             sources: Sources::new(settings.video_root),
             snippets,
         },
@@ -88,15 +88,19 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
 }
 
 /// The database of the runs. No row is delivered from here: that is the runs' own business.
-fn open(address: Address) -> Result<Store, Failure> {
-    if let Address::Sqlite(file) = &address
+fn open(settings: &Settings) -> Result<Store, Failure> {
+    if let Address::Sqlite(file) = &settings.database
         && !file.exists()
     {
         let text = format!("there is no database `{}` yet", file.display());
         return Err(Failure::usage("database", text)
             .hint("run `framerill plates run` first, or name it with `--db` or `--work-dir`"));
     }
-    Store::open(Options::new(address)).map_err(|error| {
+    let options = Options {
+        privacy: settings.privacy()?,
+        ..Options::new(settings.database.clone())
+    };
+    Store::open(options).map_err(|error| {
         Failure::cannot_start("database", error.to_string())
             .hint("name another database with `--db`")
     })

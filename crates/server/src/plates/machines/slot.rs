@@ -369,6 +369,7 @@ impl<'a> Slot<'a> {
         }
         let store = Store::open(Options {
             outbox: Some(outbox),
+            privacy: settings.privacy().map_err(|it| it.to_string())?,
             ..Options::new(settings.database.clone())
         });
         let waiting = store.and_then(|it| it.flush(settings.queue.patience));
