@@ -165,7 +165,7 @@ fn only_records_with_a_place_are_on_a_map_and_the_others_are_counted() {
     );
     assert_eq!(feature["properties"]["final_plate"], "AB123");
     assert_eq!(map["features"].as_array().unwrap().len(), 1);
-    let selection = Selection::of("tracks");
+    let selection = Selection::of("videos");
     let error = export(&store, &selection, Format::Gpx, Vec::new()).unwrap_err();
     assert!(
         error.to_string().contains("no columns lat and lon"),
