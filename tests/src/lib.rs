@@ -10,6 +10,7 @@
 //!
 //! Reading order: [`timeline`], [`mark`], [`source`], [`recording`], [`judge`], [`live`].
 
+pub mod dice;
 pub mod http;
 pub mod judge;
 pub mod live;

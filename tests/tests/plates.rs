@@ -1,5 +1,7 @@
 //! `framerill plates` as users meet it: real files, real processes, real kills.
 
+#[path = "plates/chaos.rs"]
+mod chaos;
 #[path = "plates/commands.rs"]
 mod commands;
 #[path = "plates/faults.rs"]
@@ -10,10 +12,11 @@ mod machines;
 #[expect(
     clippy::unwrap_used,
     clippy::print_stderr,
-    dead_code,
     reason = "shared with the tests of the store"
 )]
 mod postgres;
+#[path = "plates/records.rs"]
+mod records;
 #[path = "plates/scene.rs"]
 mod scene;
 #[path = "plates/videos.rs"]

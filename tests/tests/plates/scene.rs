@@ -134,6 +134,8 @@ pub(crate) fn comparable(mut rows: Vec<Record>) -> Vec<Record> {
             "run_id",
             "started",
             "finished",
+            "recorded_at",
+            "stage_seconds",
             "video_path",
             "path",
         ] {

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod machines;
+mod privacy;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -13,6 +14,7 @@ use crate::{
     failure::Failure,
     plates::{self, Asked, models, records},
 };
+use privacy::{Erase, Retain};
 
 /// Read number plates off videos: one record for every vehicle with a readable plate.
 ///
@@ -41,6 +43,8 @@ enum PlatesCommand {
     Export(Export),
     /// Take a plate out of the database, for good
     Erase(Erase),
+    /// Take out of the database what is older than an age
+    Retain(Retain),
     /// Say whether a run would work here, and what to do where it would not
     Doctor(Box<doctor::Doctor>),
     /// Name models, and say whether they are there
@@ -81,6 +85,9 @@ struct Models {
 /// Which database.
 #[derive(Debug, Args)]
 struct Place {
+    /// Key file of hashed plates [env: FRAMERILL_PLATE_KEY]
+    #[arg(long, value_name = "FILE")]
+    plate_key: Option<String>,
     /// File of SQLite's or postgres:// URL [default: plates.db in the work directory] [env: FRAMERILL_DB]
     #[arg(long, value_name = "URL")]
     db: Option<String>,
@@ -134,18 +141,6 @@ struct Export {
     /// File to write [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    #[command(flatten)]
-    place: Place,
-}
-
-/// Take a plate out of the database, for good.
-#[derive(Debug, Args)]
-struct Erase {
-    /// Whole; case and separators do not count
-    plate: String,
-    /// One JSON object on stdout
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -250,6 +245,20 @@ struct Tuning {
     /// Tasks of one kind at which more of them are refused [default: 128] [env: FRAMERILL_QUEUE_HARD_LIMIT, QUEUE_HARD_LIMIT]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     queue_hard_limit: Option<String>,
+    /// Part of the soft limit at or below which a kind of task is backed up no longer [default: 0.8]
+    /// [env: FRAMERILL_QUEUE_RECOVER_RATIO]
+    #[arg(long, value_name = "PART", allow_hyphen_values = true)]
+    queue_recover_ratio: Option<String>,
+    /// Seconds after which a task that waits goes before those of a busier kind [default: 2] [env: FRAMERILL_STARVATION_TIME]
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
+    starvation_time: Option<String>,
+    /// Store plates as hashes with the key in this file, not in clear [env: FRAMERILL_PLATE_KEY]
+    #[arg(long, value_name = "FILE")]
+    plate_key: Option<String>,
+    /// Store plates of this list alone in clear, a plate a line; others are hashed with the key, or left out without one
+    /// [env: FRAMERILL_PLATE_LIST]
+    #[arg(long, value_name = "FILE")]
+    plate_list: Option<String>,
     /// PostgreSQL's host [default: localhost] [env: FRAMERILL_POSTGRES_HOST, POSTGRES_HOST]
     #[arg(long, value_name = "HOST")]
     postgres_host: Option<String>,
@@ -327,7 +336,12 @@ struct Status {
 
 impl From<Place> for records::Place {
     fn from(it: Place) -> Self {
-        let flags = [("--db", it.db), ("--work-dir", it.work_dir)].into_iter();
+        let flags = [
+            ("--db", it.db),
+            ("--work-dir", it.work_dir),
+            ("--plate-key", it.plate_key),
+        ];
+        let flags = flags.into_iter();
         Self {
             flags: flags
                 .filter_map(|(flag, value)| Some((flag, value?)))
@@ -365,7 +379,8 @@ impl Plates {
                 };
                 records::export(it.place.into(), &selection, it.format, it.output.as_deref())
             }
-            Some(PlatesCommand::Erase(it)) => records::erase(it.place.into(), &it.plate, it.json),
+            Some(PlatesCommand::Erase(it)) => it.run(),
+            Some(PlatesCommand::Retain(it)) => it.run(),
             Some(PlatesCommand::Models(ModelsCommand::List(it))) => {
                 models::list(it.models.as_deref(), it.json)
             }
@@ -423,6 +438,10 @@ impl Tuning {
             ("--max-cpu-backlog", self.max_cpu_backlog),
             ("--queue-soft-limit", self.queue_soft_limit),
             ("--queue-hard-limit", self.queue_hard_limit),
+            ("--queue-recover-ratio", self.queue_recover_ratio),
+            ("--starvation-time", self.starvation_time),
+            ("--plate-key", self.plate_key),
+            ("--plate-list", self.plate_list),
             ("--postgres-host", self.postgres_host),
             ("--postgres-port", self.postgres_port),
             ("--postgres-db", self.postgres_db),

@@ -157,6 +157,7 @@ pub(super) fn plan(
     })?;
     let store = Store::open(Options {
         outbox: Some(work_dir.path().join(OUTBOX)),
+        privacy: settings.privacy()?,
         ..Options::new(settings.database.clone())
     });
     let store = store.map_err(|error| {
@@ -281,6 +282,8 @@ fn crew(
         models: Some(models.dir().to_owned()),
         registry: None,
         database: settings.database_text(),
+        plate_key: settings.plate_key.clone(),
+        plate_list: settings.plate_list.clone(),
         work_dir: work_dir.to_owned(),
         stages: stages.clone(),
     };
