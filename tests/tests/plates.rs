@@ -1,11 +1,22 @@
 //! `framerill plates` as users meet it: real files, real processes, real kills.
 
+#[path = "plates/api.rs"]
+mod api;
+#[path = "plates/board.rs"]
+mod board;
 #[path = "plates/chaos.rs"]
 mod chaos;
 #[path = "plates/commands.rs"]
 mod commands;
+#[allow(dead_code, reason = "tests of the library draw more")]
+#[path = "../../crates/plates/tests/inference/scene.rs"]
+mod drawn;
 #[path = "plates/faults.rs"]
 mod faults;
+#[path = "plates/films.rs"]
+mod films;
+#[path = "plates/image.rs"]
+mod image;
 #[path = "plates/machines.rs"]
 mod machines;
 #[path = "../../crates/plates/tests/store/server.rs"]

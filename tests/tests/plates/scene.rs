@@ -212,6 +212,7 @@ pub(crate) fn everything() -> Option<PathBuf> {
     Some(material)
 }
 
+/// Whether there is an ONNX Runtime that a run finds.
 pub(crate) fn has_onnxruntime() -> bool {
     let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
     let mut pythons = entries(repository().join(".venv/lib"));

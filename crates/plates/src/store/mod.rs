@@ -7,6 +7,7 @@
 
 mod address;
 pub(crate) mod backoff;
+mod browse;
 mod erase;
 mod outbox;
 pub mod plate;

@@ -1,8 +1,10 @@
 //! `framerill plates`.
 
 mod doctor;
+mod image;
 mod machines;
 mod privacy;
+mod serve;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -47,6 +49,10 @@ enum PlatesCommand {
     Retain(Retain),
     /// Say whether a run would work here, and what to do where it would not
     Doctor(Box<doctor::Doctor>),
+    /// Read number plates off pictures
+    Image(image::Image),
+    /// Serve plates, tracks, pictures and clips over HTTP until Ctrl-C
+    Serve(serve::Serve),
     /// Name models, and say whether they are there
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -176,6 +182,9 @@ struct Run {
     /// Keep how the run stands in this file, as JSON, anew each second
     #[arg(long, value_name = "FILE")]
     status_json: Option<PathBuf>,
+    /// IP address and port at which `/status`, `/metrics` and `/health` say how the run stands; port 0 is any free one
+    #[arg(long, value_name = "ADDR", env = "FRAMERILL_PLATES_HTTP")]
+    http: Option<std::net::SocketAddr>,
     /// End with one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -381,6 +390,8 @@ impl Plates {
             }
             Some(PlatesCommand::Erase(it)) => it.run(),
             Some(PlatesCommand::Retain(it)) => it.run(),
+            Some(PlatesCommand::Image(image)) => image.run(),
+            Some(PlatesCommand::Serve(serve)) => serve.run(),
             Some(PlatesCommand::Models(ModelsCommand::List(it))) => {
                 models::list(it.models.as_deref(), it.json)
             }
@@ -407,6 +418,7 @@ impl Run {
             config: self.config.clone(),
             dotenv: !self.no_dotenv,
             status_json: self.status_json.clone(),
+            http: self.http,
             json: self.json,
             quiet: self.quiet,
             flags: self.tuning.flags(),

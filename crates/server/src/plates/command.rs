@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -20,6 +21,7 @@ use io::IsTerminal;
 use serde_json::{Map, Value, json};
 
 use super::{
+    board::Board,
     config,
     driver::{Driver, Plan},
     inputs::{self, Inputs, Video},
@@ -55,6 +57,8 @@ pub(crate) struct Asked {
     /// Whether `.env` in this folder counts.
     pub(crate) dotenv: bool,
     pub(crate) status_json: Option<PathBuf>,
+    /// Where `/status` and the like are answered.
+    pub(crate) http: Option<SocketAddr>,
     pub(crate) json: bool,
     pub(crate) quiet: bool,
     /// Settings by the names of their flags.
@@ -74,6 +78,7 @@ impl Asked {
             config: None,
             dotenv: true,
             status_json: None,
+            http: None,
             json: false,
             quiet: false,
             flags,
@@ -127,7 +132,12 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Done);
     }
-    let plan = plan(&asked, &settings, &work_dir, videos.clone())?;
+    let mut plan = plan(&asked, &settings, &work_dir, videos.clone())?;
+    plan.board = asked.http.map(Board::start).transpose()?;
+    if let Some(board) = &plan.board {
+        let line = format!("the run's state is at http://{}/status", board.addr);
+        voice.say(Level::Info, &line);
+    }
     let ended = Driver::start(plan, &work_dir, &mut voice).and_then(Driver::run);
     voice.undraw();
     let (end, snapshot) = ended?;
@@ -188,6 +198,7 @@ pub(super) fn plan(
         shows: !asked.quiet,
         status_json: asked.status_json.clone(),
         observer: None,
+        board: None,
         videos,
     })
 }

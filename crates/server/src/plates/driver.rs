@@ -20,6 +20,7 @@ use framerill_plates::{
 use framerill_worker::message::ReaderPlan;
 
 use super::{
+    board::Board,
     crew::{self, Crew, CrewEvent},
     inbox::{Incoming, WAITING},
     inputs::Video,
@@ -58,6 +59,7 @@ pub(super) struct Plan {
     pub(super) status_json: Option<std::path::PathBuf>,
     /// Sees each look; once it says no, the run stops, and if it says so again, at once.
     pub(super) observer: Option<Observer>,
+    pub(super) board: Option<Board>,
 }
 
 /// Looks at a run from outside and says whether it is to go on.
@@ -86,6 +88,7 @@ pub(super) struct Driver<'a> {
     latest: Snapshot,
     status_json: Option<std::path::PathBuf>,
     observer: Option<Observer>,
+    board: Option<Board>,
     letters: Option<File>,
     ended: Option<RunEnd>,
     cannot_start: Option<String>,
@@ -138,6 +141,7 @@ impl<'a> Driver<'a> {
             latest: Snapshot::default(),
             status_json: plan.status_json,
             observer: plan.observer,
+            board: plan.board,
             letters: None,
             ended: None,
             cannot_start: None,
@@ -461,6 +465,9 @@ impl<'a> Driver<'a> {
         drop(self.work_dir.write_status(&json));
         if let Some(path) = &self.status_json {
             drop(workdir::replace(path, &json));
+        }
+        if let Some(board) = &self.board {
+            board.show(&self.latest);
         }
         if let Some(observer) = &mut self.observer
             && !observer(&self.latest)

@@ -28,8 +28,8 @@ use framerill_worker::message::{
 
 use crate::{failure::Failure, program, run::media_command};
 
-pub(super) use content::open;
 pub use content::{Looked, look, look_elsewhere};
+pub(super) use content::{hashed, open};
 use said::Said;
 
 /// The one stream of a reader.
