@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use framerill_plates::store::{Address, Options, Store};
+use framerill_plates::store::{Address, Options, Store, privacy::Privacy};
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
@@ -71,9 +71,10 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
         Failure::cannot_start("snippets", text)
             .hint("name a folder that can be written with `--snippet-root`")
     })?;
+    let privacy = settings.privacy()?;
     let shared = Arc::new(Shared {
         maker: Maker {
-            store: open(settings.database)?,
+            store: open(settings.database, privacy)?,
             sources: Sources::new(settings.video_root),
             snippets,
         },
@@ -88,7 +89,7 @@ pub(crate) fn serve(asked: Serve) -> Result<Exit, Failure> {
 }
 
 /// The database of the runs. No row is delivered from here: that is the runs' own business.
-fn open(address: Address) -> Result<Store, Failure> {
+fn open(address: Address, privacy: Privacy) -> Result<Store, Failure> {
     if let Address::Sqlite(file) = &address
         && !file.exists()
     {
@@ -96,7 +97,11 @@ fn open(address: Address) -> Result<Store, Failure> {
         return Err(Failure::usage("database", text)
             .hint("run `framerill plates run` first, or name it with `--db` or `--work-dir`"));
     }
-    Store::open(Options::new(address)).map_err(|error| {
+    let options = Options {
+        privacy,
+        ..Options::new(address)
+    };
+    Store::open(options).map_err(|error| {
         Failure::cannot_start("database", error.to_string())
             .hint("name another database with `--db`")
     })
