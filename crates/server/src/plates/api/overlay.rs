@@ -171,7 +171,7 @@ mod tests {
 
     fn motion(ms: u32, x: f64) -> Record {
         record(
-            json!({"video_ts_ms": ms, "bbox": [x, 100.0, x + 200.0, 260.0], "vx": 60.0, "vy": 0.0}),
+            json!({"video_ts_ms": ms, "bbox": [x, 100.0, x + 200.0, 340.0], "vx": 60.0, "vy": 0.0}),
         )
     }
 
@@ -209,9 +209,9 @@ mod tests {
         let shown: Vec<_> = boxes.iter().filter_map(|it| it.shown).collect();
         assert_eq!(shown[0], [1.0, 1.1 - BEFORE_NEXT]);
         assert_eq!(shown[2], [1.1, 1.6]);
-        // Twice as large, and so is the plate in it.
-        assert_eq!(boxes[1].bbox, [180.0, 220.0, 220.0, 236.0]);
-        assert_eq!(boxes[3].bbox, [200.0, 220.0, 240.0, 236.0]);
+        // Twice as wide and three times as high, and so is the plate in it.
+        assert_eq!(boxes[1].bbox, [180.0, 280.0, 220.0, 304.0]);
+        assert_eq!(boxes[3].bbox, [200.0, 280.0, 240.0, 304.0]);
     }
 
     #[test]

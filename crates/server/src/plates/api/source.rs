@@ -297,10 +297,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_name_leads_out_of_the_root(path in "[a./\\\\]{0,12}", name in "(\\.\\./|root|outside|secret\\.mp4|/|x|\\PC){0,6}", id in "(\\.\\./|outside/|secret|\\*){0,4}") {
+        fn no_name_leads_out_of_the_root(parts in prop::collection::vec(0_usize..4, 0..4), id in "(\\.\\./|outside/|secret|\\*){0,4}") {
+            let parts = parts.into_iter().map(|it| ["..", ".", "root", "sub"][it]);
+            let name = parts.chain(["outside", "secret.mp4"]).collect::<Vec<_>>().join("/");
             let (folder, sources) = scene();
             put(&folder, "outside/secret.mp4");
-            let it = record(json!({"video_path": path, "video_filename": name, "video_id": id}));
+            let it = record(json!({"video_path": name, "video_filename": name, "video_id": id}));
             if let Ok(found) = sources.find(&it) {
                 let (real, _) = looked(&found.file).unwrap();
                 prop_assert!(real.starts_with(folder.path().canonicalize().unwrap().join("root")));
