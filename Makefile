@@ -29,6 +29,10 @@ build: setup ## Build framerill and framerill-media into target/release
 demo: build ## Show the live runner at work; leaves out/demo.mp4 and out/demo.png
 	target/release/framerill demo
 
+.PHONY: demo-plates
+demo-plates: build ## Show number plates, end to end, on the models and videos that are at hand; leaves out/plates
+	@scripts/demo-plates.sh
+
 .PHONY: test
 test: check ## Everything that has to hold: check, then all tests
 	cargo build --workspace --bins
