@@ -61,6 +61,10 @@ check: tools ## Formatting, lints, types, dependencies
 bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run
 	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; $(PYTHON) benches/live.py || missed=$$?; $(PYTHON) benches/python.py || missed=$$?; exit $$missed
 
+.PHONY: bench-plates
+bench-plates: build ## What plates reads right and how fast, beside a plain loop in Python; needs the test material
+	target/release/framerill plates bench --python $(PYTHON)
+
 .PHONY: soak
 soak: tools ## Ten minutes of recorded video with 30 dead workers, twenty of live streams in chaos, twenty whose workers die, judged by the checker
 	cargo build --release --workspace --bins

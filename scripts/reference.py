@@ -34,6 +34,7 @@ OTHER_VARIABLES = {
     "DIFFUSERS_CACHE": "handed to pipelines; the model folder where it is not set",
     "FRAMERILL_CONTROL_FD": "a worker's: the descriptor of its control socket, set by whoever starts it",
     "FRAMERILL_INFER_PROGRAM": "tests: what `serve` starts in place of its own infer",
+    "FRAMERILL_MATERIAL": "tests and `plates bench`: the folder of pictures and videos whose plates are known",
     "FRAMERILL_MEDIA": "the program `framerill-media`, where it is neither beside `framerill` nor on the `PATH`",
     "FRAMERILL_OCR_DEBUG_MAX": "as `OCR_DEBUG_MAX`",
     "FRAMERILL_OCR_DEBUG_RESULTS": "as `OCR_DEBUG_RESULTS`",

@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     config,
+    crew::Job,
     driver::{Driver, Plan},
     inputs::{self, Inputs, Video},
     logs::Level,
@@ -125,7 +126,10 @@ fn plan(
     let told = stages
         .iter()
         .map(|(name, it)| (name.clone(), it.to_string()));
-    let settings_hash = flow.hash(&hashes.into_iter().chain(told).collect::<Vec<_>>());
+    let own = settings.own_stages.iter();
+    let own = own.map(|(category, target)| (format!("own {category}"), target.clone()));
+    let all: Vec<_> = hashes.into_iter().chain(told).chain(own).collect();
+    let settings_hash = flow.hash(&all);
 
     let checkpoints = work_dir.path().join("checkpoints");
     fs::create_dir_all(&checkpoints).map_err(|error| {
@@ -210,9 +214,13 @@ fn crew(
     models: &Models,
     work_dir: &Path,
     stages: &Map<String, Value>,
-) -> Vec<(WorkerId, Setup)> {
+) -> Vec<(WorkerId, Job)> {
     let run = settings.to_run();
-    let names = |takes: run::Takes| takes.categories().map(|it| it.name().into()).collect();
+    let is_ours = |it: &Category| !settings.own_stages.contains_key(it);
+    let names = |takes: run::Takes| {
+        let all = takes.categories().filter(is_ours);
+        all.map(|it| it.name().into()).collect()
+    };
     let setup = |class, worker, takes: run::Takes| Setup {
         class,
         worker,
@@ -230,7 +238,18 @@ fn crew(
         let id = FIRST_CPU_WORKER + at;
         (WorkerId(id), setup(Class::Cpu, id, run.cpu_takes()))
     });
-    gpu.chain(cpu).collect()
+    let usual = gpu.chain(cpu).map(|(id, setup)| (id, Job::Stages(setup)));
+    let python = crate::program::python(None);
+    let own = run.own_workers().into_iter().map(|(id, category)| {
+        let target = settings.own_stages.get(&category).cloned();
+        let job = Job::Own {
+            python: python.clone(),
+            category,
+            target: target.unwrap_or_default(),
+        };
+        (id, job)
+    });
+    usual.chain(own).collect()
 }
 
 fn report(

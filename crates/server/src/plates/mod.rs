@@ -6,8 +6,10 @@
 //!
 //! Read in this order: `settings` and `config` (what it is told), `inputs` (which videos), `workdir` and `logs` (its own
 //! folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over `crew`, `readers` and `watcher` (its
-//! children), `command` (the wiring); `records` and `models` (what else is asked for), [`excerpt`] (stills and clips).
+//! children), `command` (the wiring); `records` and `models` (what else is asked for), [`excerpt`] (stills and clips), `album` (picture files), `bench`.
 
+mod album;
+pub(crate) mod bench;
 mod command;
 mod config;
 mod crew;

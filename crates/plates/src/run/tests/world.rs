@@ -219,7 +219,8 @@ impl World {
         };
         let settings = world.plan.settings.clone();
         let cpu = (0..settings.cpu_workers).map(|it| 100 + it);
-        for id in (0..settings.gpu_workers).chain(cpu) {
+        let own = settings.own_workers().into_iter().map(|(id, _)| id.0);
+        for id in (0..settings.gpu_workers).chain(cpu).chain(own) {
             world.workers.insert(WorkerId(id), Worker::default());
             world.soon(20, Happens::WorkerJoins(WorkerId(id)));
         }
@@ -600,6 +601,8 @@ impl World {
 
     fn given(&mut self, id: WorkerId, lease: LeaseId, category: Category, tasks: Vec<Arc<Task>>) {
         assert!(!tasks.is_empty() && tasks.len() <= self.plan.batch as usize);
+        let is_own = self.plan.settings.own_stages.contains_key(&category);
+        assert_eq!(id.0 >= 200, is_own, "{category} is for others");
         for it in &tasks {
             assert_eq!(it.category, category);
             assert!(!self.answered.contains(&it.id), "{:?} again", it.id);
