@@ -20,8 +20,8 @@ pub use excerpt::{
 };
 pub use latencies::Latencies;
 pub use live::{LivePlan, Resume};
-pub use reader::{ReaderPlan, ReaderStats, ReaderStatus};
-pub use source::{SourceAudio, SourceInfo};
+pub use reader::{Beside, ReaderPlan, ReaderStats, ReaderStatus};
+pub use source::{MAX_PLACES, SourceAudio, SourceInfo, Taken, TakenAt};
 
 /// The protocol's version; a child says it in `hello`.
 pub const PROTOCOL: u32 = 1;

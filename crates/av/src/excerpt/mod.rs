@@ -158,6 +158,7 @@ fn album_info() -> SourceInfo {
         audio: None,
         rotation: 0,
         video: None,
+        taken: None,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     bbox::BBox,
     category::Category,
     detection::{Plate, Reading, Thumbnail, Vehicle, VehicleClass, Vehicles},
-    flow::{SourceEnd, SourceStatus},
+    flow::{SourceEnd, SourceStatus, Taken},
     task::{self, Failure, Payload, Task, TaskId},
     track::TrackStep,
 };
@@ -297,6 +297,7 @@ impl World {
                     slot_bytes: 24,
                     fps: Some(25.0),
                     frames: Some(self.plan.videos[reader.video.0 as usize]),
+                    taken: Taken::default(),
                 };
                 self.reader(id, said);
                 self.soon(2, Happens::ReaderReads(id));
@@ -411,7 +412,14 @@ impl World {
             self.worker(id, WorkerSaid::LoadFailed { lease, reason });
         } else {
             let outcomes = tasks.iter().map(|it| self.do_task(it)).collect();
-            self.worker(id, WorkerSaid::Did { lease, outcomes });
+            self.worker(
+                id,
+                WorkerSaid::Did {
+                    lease,
+                    outcomes,
+                    stage_us: 0,
+                },
+            );
         }
         if self.workers[&id].is_leaving {
             return self.kill_worker(id, "exit 0");
@@ -601,8 +609,10 @@ impl World {
 
     fn given(&mut self, id: WorkerId, lease: LeaseId, category: Category, tasks: Vec<Arc<Task>>) {
         assert!(!tasks.is_empty() && tasks.len() <= self.plan.batch as usize);
-        let is_own = self.plan.settings.own_stages.contains_key(&category);
-        assert_eq!(id.0 >= 200, is_own, "{category} is for others");
+        assert_eq!(
+            id.0 >= 200,
+            self.plan.settings.own_stages.contains_key(&category)
+        );
         for it in &tasks {
             assert_eq!(it.category, category);
             assert!(!self.answered.contains(&it.id), "{:?} again", it.id);
@@ -617,10 +627,8 @@ impl World {
         }
         let is_fresh = tasks.iter().all(|it| it.attempt == 0);
         let of_frame = |k: Option<u64>| {
-            k.is_some_and(|k| {
-                category == Category::VehicleDetect
-                    && tasks.iter().any(|it| it.frame_idx == Some(k))
-            })
+            let is_asked = k.is_some() && category == Category::VehicleDetect;
+            is_asked && tasks.iter().any(|it| it.frame_idx == k)
         };
         let hangs = is_fresh && of_frame(self.plan.hangs);
         let dies =

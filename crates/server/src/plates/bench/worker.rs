@@ -90,6 +90,8 @@ impl Worker {
             models: Some(models.to_owned()),
             registry: None,
             database: String::new(),
+            plate_key: None,
+            plate_list: None,
             work_dir: std::env::temp_dir(),
             stages: Map::new(),
         };
