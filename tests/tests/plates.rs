@@ -10,7 +10,11 @@ mod board;
 mod chaos;
 #[path = "plates/commands.rs"]
 mod commands;
-#[allow(dead_code, reason = "tests of the library draw more")]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "tests of the library draw more"
+)]
 #[path = "../../crates/plates/tests/inference/scene.rs"]
 mod drawn;
 #[path = "plates/faults.rs"]

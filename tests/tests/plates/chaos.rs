@@ -14,13 +14,6 @@ use crate::{
     scene::{Ended, Running, SOON, Scene, comparable, ended, everything},
 };
 
-const KILLS: usize = 50;
-const CLIPS: [&str; 4] = [
-    "approach_a.mp4",
-    "approach_b.mp4",
-    "pair.mp4",
-    "toll_vn.mp4",
-];
 const TABLES: [&str; 3] = ["vehicles", "tracks", "track_motion"];
 /// More than there is of one class at a time, in queues and in hands.
 const TASKS_BETWEEN: u64 = 40;

@@ -50,9 +50,10 @@ fn two_workers_of_which_one_is_killed_make_the_records_of_a_single_run() {
     let is_gone = || children.iter().all(|it| !process::is_running(it.pid));
     assert!(wait_until(SOON, is_gone), "{children:?}");
     let report = submitted.json();
-    let tries = report["videos"].as_array().expect("a list");
-    assert_eq!(tries.len(), 3, "{report}");
-    assert!(tries.iter().any(|it| it["tries"] == json!(2)), "{report}");
+    let videos = report["videos"].as_array().expect("a list");
+    assert_eq!(videos.len(), 3, "{report}");
+    let is_second = |it: &serde_json::Value| it["deliveries"] == json!(2);
+    assert!(videos.iter().any(is_second), "{report}");
     let last = ended(second);
     assert_eq!(last.code, Some(0), "{}", last.stderr);
     for table in TABLES {

@@ -304,7 +304,9 @@ impl<'a> Taker<'a> {
             match timeout(wait + PASSING, messages.next()).await {
                 Ok(Some(Ok(message))) => Ok(Some(message)),
                 Ok(Some(Err(error))) => Err(away(error)),
-                Ok(None) | Err(_) => Ok(None),
+                Ok(None) => Ok(None),
+                // A server that is there says when it has nothing.
+                Err(_) => Err(away("no answer")),
             }
         };
         let runtime = self.queue.runtime();

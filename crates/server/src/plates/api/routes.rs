@@ -216,7 +216,7 @@ async fn motion(
 async fn track(State(shared): State<Arc<Shared>>, asked: Asked) -> Response {
     let id = name_of(&asked);
     let track = ask(&shared, move |maker| {
-        Ok(maker.store.track(&id)?.ok_or(NO_TRACK)?)
+        maker.store.track(&id)?.ok_or(NO_TRACK)
     });
     told(track.await.map(|it| Value::Object(track_linked(it))))
 }

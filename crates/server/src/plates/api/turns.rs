@@ -73,7 +73,7 @@ mod tests {
             biased;
             _ = &mut first => panic!("it hangs"),
             _ = &mut second => panic!("it waits"),
-            () = tokio::task::yield_now() => {}
+            () = task::yield_now() => {}
         }
         assert_eq!(turns.run(|| ()).await, Err(Busy));
         drop(release);

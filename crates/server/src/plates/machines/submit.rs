@@ -388,6 +388,6 @@ fn video(row: &Row, path: Option<&String>) -> Value {
         "tracks": note.map(|it| it.tracks),
         "plates": note.map(|it| it.plates),
         "worker": note.map(|it| &it.worker),
-        "tries": note.map(|it| it.delivery.saturating_sub(it.excused)),
+        "deliveries": note.map(|it| it.delivery.saturating_sub(it.excused)),
     })
 }
