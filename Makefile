@@ -29,6 +29,10 @@ build: setup ## Build framerill and framerill-media into target/release
 demo: build ## Show the live runner at work; leaves out/demo.mp4 and out/demo.png
 	target/release/framerill demo
 
+.PHONY: demo-plates
+demo-plates: build ## Show number plates, end to end, on the models and videos that are at hand; leaves out/plates
+	@scripts/demo-plates.sh
+
 .PHONY: test
 test: check ## Everything that has to hold: check, then all tests
 	cargo build --workspace --bins
@@ -56,6 +60,10 @@ check: tools ## Formatting, lints, types, dependencies
 .PHONY: bench
 bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same run
 	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; $(PYTHON) benches/live.py || missed=$$?; $(PYTHON) benches/python.py || missed=$$?; exit $$missed
+
+.PHONY: bench-plates
+bench-plates: build ## What plates reads right and how fast, beside a plain loop in Python; needs the test material
+	target/release/framerill plates bench --python $(PYTHON)
 
 .PHONY: soak
 soak: tools ## Ten minutes of recorded video with 30 dead workers, twenty of live streams in chaos, twenty whose workers die, fifty kills of plates

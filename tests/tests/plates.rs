@@ -2,6 +2,8 @@
 
 #[path = "plates/api.rs"]
 mod api;
+#[path = "plates/bench.rs"]
+mod bench;
 #[path = "plates/board.rs"]
 mod board;
 #[path = "plates/chaos.rs"]
@@ -23,6 +25,8 @@ mod films;
 mod image;
 #[path = "plates/machines.rs"]
 mod machines;
+#[path = "plates/own_stage.rs"]
+mod own_stage;
 #[path = "../../crates/plates/tests/store/server.rs"]
 #[expect(
     clippy::unwrap_used,

@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use base::BaseValues;
-pub use excerpt::{ClipPlan, DrawnBox, ExcerptPlan, ExcerptStats, Place, StillFormat, StillPlan};
+pub use excerpt::{
+    ClipPlan, DrawnBox, ExcerptPlan, ExcerptStats, PictureStats, PicturesPlan, Place, StillFormat,
+    StillPlan,
+};
 pub use latencies::Latencies;
 pub use live::{LivePlan, Resume};
 pub use reader::{Beside, ReaderPlan, ReaderStats, ReaderStatus};

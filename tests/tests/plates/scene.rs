@@ -80,12 +80,17 @@ impl Scene {
 
     /// Starts a command; its words go to files that [`ended`] reads.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
+        self.start_command(self.command(args))
+    }
+
+    /// The same with a command that was changed.
+    pub(crate) fn start_command(&self, mut command: Command) -> Running {
         let name = format!("{}", std::process::id());
         let unique = fs::read_dir(self.folder.path()).map_or(0, Iterator::count);
         let words = ["out", "err"].map(|it| self.path(&format!("{name}-{unique}.{it}")));
         let files = [&words[0], &words[1]].map(|it| fs::File::create(it).expect("a file"));
         let [out, err] = files;
-        let child = self.command(args).stdout(out).stderr(err).spawn();
+        let child = command.stdout(out).stderr(err).spawn();
         Running {
             child: child.expect("it starts"),
             words,

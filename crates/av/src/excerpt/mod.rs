@@ -1,12 +1,15 @@
 //! One picture or a short clip out of a file, written to a descriptor.
 //!
 //! [`find`] looks for a frame, [`still`] makes a picture of it, [`copied`] cuts a clip without decoding it, [`drawn`] encodes
-//! one anew where boxes are drawn or the pictures are stored lying; [`paint`] draws.
+//! one anew where boxes are drawn or the pictures are stored lying; [`paint`] draws. [`pictures`] decodes many picture files,
+//! most of them by [`photo`].
 
 mod copied;
 mod drawn;
 mod find;
 mod paint;
+mod photo;
+mod pictures;
 mod still;
 
 use std::os::fd::OwnedFd;
@@ -26,6 +29,7 @@ use crate::{
     reader_session::facts,
     source::{Traits, take_fd},
 };
+use pictures::Album;
 
 /// An excerpt under way.
 pub(crate) struct ExcerptSession {
@@ -53,6 +57,11 @@ impl ExcerptSession {
         let mut fds: Vec<Option<OwnedFd>> = fds.into_iter().map(Some).collect();
         let fd = take_fd(&mut fds, *fd, name)?;
         let interrupt = Interrupt::default();
+        if let ExcerptPlan::Pictures(pictures) = excerpt {
+            let into = take_fd(&mut fds, pictures.fd, "the pool")?;
+            let album = Album::new(pictures, fd, into, &interrupt)?;
+            return Ok((Self { interrupt }, Ready::Album(album), album_info()));
+        }
         let opening = Opening {
             seek: begins(excerpt)?,
             ..Opening::of_reader(1)
@@ -72,11 +81,11 @@ impl ExcerptSession {
             traits,
             fds,
         };
-        let ready = Ready {
+        let ready = Ready::One(Box::new(One {
             job,
             excerpt: excerpt.clone(),
             plan: plan.clone(),
-        };
+        }));
         Ok((Self { interrupt }, ready, info))
     }
 
@@ -90,7 +99,15 @@ impl ExcerptSession {
 }
 
 /// An excerpt whose file is open.
-pub(crate) struct Ready {
+pub(crate) enum Ready {
+    /// Out of one video.
+    One(Box<One>),
+    /// Many picture files.
+    Album(Album),
+}
+
+/// An excerpt out of one video.
+pub(crate) struct One {
     job: Job,
     excerpt: ExcerptPlan,
     plan: MediaPlan,
@@ -114,18 +131,41 @@ impl Ready {
     }
 
     fn make(self) -> Result<ExcerptStats, AvError> {
-        let Self { job, excerpt, plan } = self;
+        let One { job, excerpt, plan } = match self {
+            Self::Album(album) => return album.make(),
+            Self::One(one) => *one,
+        };
         match &excerpt {
             ExcerptPlan::Still(still) => still::make(job, still),
             ExcerptPlan::Clip(clip) if copied::is_possible(&job, clip) => copied::make(job, clip),
             ExcerptPlan::Clip(clip) => drawn::make(job, clip, &plan),
+            ExcerptPlan::Pictures(_) => Err(AvError::Plan("pictures are no video".to_owned())),
         }
+    }
+}
+
+/// Of many files nothing is known before they are read.
+fn album_info() -> SourceInfo {
+    SourceInfo {
+        container: "pictures".to_owned(),
+        width: 0,
+        height: 0,
+        source_width: 0,
+        source_height: 0,
+        fps: [0, 0],
+        duration: None,
+        frames: None,
+        audio: None,
+        rotation: 0,
+        video: None,
+        taken: None,
     }
 }
 
 /// Where in the file reading begins, if not at its beginning.
 fn begins(excerpt: &ExcerptPlan) -> Result<Option<f64>, AvError> {
     let (at, before) = match excerpt {
+        ExcerptPlan::Pictures(_) => (None, 0.0),
         ExcerptPlan::Still(still) => (still.at.seconds, 0.0),
         ExcerptPlan::Clip(clip) => {
             let is_long = |seconds: f64| (0.0..=MOST_SECONDS).contains(&seconds);

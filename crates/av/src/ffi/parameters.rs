@@ -48,6 +48,25 @@ impl Parameters {
         parameters
     }
 
+    /// Of a picture file whose bytes are one packet: none for one that begins neither as a JPEG nor as a PNG.
+    pub(crate) fn of_picture_file(bytes: &[u8]) -> Option<Self> {
+        let codec = if bytes.starts_with(b"\xff\xd8\xff") {
+            sys::AVCodecID::AV_CODEC_ID_MJPEG
+        } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+            sys::AVCodecID::AV_CODEC_ID_PNG
+        } else {
+            return None;
+        };
+        let parameters = Self::new();
+        let inner = parameters.as_ptr();
+        // SAFETY: the parameters are ours.
+        unsafe {
+            (*inner).codec_type = sys::AVMediaType::AVMEDIA_TYPE_VIDEO;
+            (*inner).codec_id = codec;
+        }
+        Some(parameters)
+    }
+
     /// A copy of somebody else's.
     ///
     /// # Safety

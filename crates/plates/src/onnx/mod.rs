@@ -1,8 +1,9 @@
 //! ONNX Runtime, opened while the program runs: the program is built and starts without it.
 //!
 //! Read in this order: [`library`] (where it is looked for), [`Runtime`] (opened, once a process), [`Provider`] (what it
-//! computes on), [`Net`] (a model, ready to run).
+//! computes on), [`Net`] (a model, ready to run), [`bare`] (what inferences take by themselves).
 
+pub mod bare;
 pub mod library;
 mod net;
 mod provider;

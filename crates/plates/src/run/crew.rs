@@ -24,6 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) takes: Takes,
+    /// Categories that others do with a stage of a user's own.
+    not: BTreeSet<Category>,
     /// None while the seat is empty.
     pub(super) pid: Option<u32>,
     pub(super) state: WorkerState,
@@ -48,9 +50,10 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    fn new(takes: Takes, now: Duration) -> Self {
+    fn new(takes: Takes, not: BTreeSet<Category>, now: Duration) -> Self {
         Self {
             takes,
+            not,
             pid: None,
             state: WorkerState::Starting,
             heard: now,
@@ -90,7 +93,14 @@ impl Worker {
     /// What it may be given.
     pub(super) fn categories(&self) -> impl Iterator<Item = Category> + Clone {
         let pauses = |it: &Category| self.cannot.get(it).is_some_and(|it| it.until.is_some());
-        self.takes.categories().filter(move |it| !pauses(it))
+        let is_its = |it: &Category| self.does(*it);
+        let all = self.takes.categories().filter(is_its);
+        all.filter(move |it| !pauses(it))
+    }
+
+    /// Whether tasks of this kind are for it.
+    fn does(&self, category: Category) -> bool {
+        self.takes.does(category) && !self.not.contains(&category)
     }
 
     /// Pauses that are over are over.
@@ -148,11 +158,17 @@ impl Crew {
     pub(super) fn new(settings: &Settings, now: Duration) -> Self {
         let gpu = (0..settings.gpu_workers).map(|it| (it, settings.gpu_takes()));
         let cpu = (0..settings.cpu_workers).map(|it| (FIRST_CPU_WORKER + it, settings.cpu_takes()));
+        let own: BTreeSet<Category> = settings.own_stages.keys().copied().collect();
+        let usual = gpu.chain(cpu).map(|(id, takes)| {
+            let worker = Worker::new(takes, own.clone(), now);
+            (WorkerId(id), worker)
+        });
+        let of_own = settings.own_workers().into_iter().map(|(id, category)| {
+            let worker = Worker::new(Takes::Own(category), BTreeSet::new(), now);
+            (id, worker)
+        });
         Self {
-            workers: gpu
-                .chain(cpu)
-                .map(|(id, takes)| (WorkerId(id), Worker::new(takes, now)))
-                .collect(),
+            workers: usual.chain(of_own).collect(),
             leases: HashMap::new(),
             asking: BTreeMap::new(),
             asked: 0,
@@ -262,12 +278,12 @@ impl Crew {
         }
     }
 
-    /// A class that nobody can work for any more.
+    /// The class of a category that nobody can do any more.
     pub(super) fn lost_class(&self) -> Option<Class> {
-        let is_lost = |class: &Class| {
-            let mut all = self.workers.values().filter(|it| it.takes.has(*class));
+        let is_lost = |category: &Category| {
+            let mut all = self.workers.values().filter(|it| it.does(*category));
             all.all(|it| it.is_lost)
         };
-        [Class::Gpu, Class::Cpu].into_iter().find(is_lost)
+        Category::ALL.into_iter().find(is_lost).map(Category::class)
     }
 }

@@ -182,6 +182,9 @@ pub enum Takes {
     Cpu,
     /// Both, in a run without workers of the other class.
     Both,
+    /// One category alone, with a stage of a user's own; nobody else does it then.
+    #[serde(untagged)]
+    Own(Category),
 }
 
 impl Takes {
@@ -192,14 +195,22 @@ impl Takes {
             Self::Gpu => class == Class::Gpu,
             Self::Cpu => class == Class::Cpu,
             Self::Both => true,
+            Self::Own(category) => class == category.class(),
+        }
+    }
+
+    /// Whether tasks of `category` are done by it.
+    #[must_use]
+    pub fn does(self, category: Category) -> bool {
+        match self {
+            Self::Own(own) => own == category,
+            _ => self.has(category.class()),
         }
     }
 
     /// The kinds of work, in the order in which ties are decided.
     pub fn categories(self) -> impl Iterator<Item = Category> + Clone {
-        Category::ALL
-            .into_iter()
-            .filter(move |it| self.has(it.class()))
+        Category::ALL.into_iter().filter(move |it| self.does(*it))
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a run is told to do, and how much at once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use super::input::Takes;
-use crate::queue;
+use super::{ids::WorkerId, input::Takes};
+use crate::{category::Category, queue};
+
+/// Workers of stages of a user's own have ids from this one on.
+const FIRST_OWN_WORKER: u32 = 200;
 
 /// How much at once.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +25,8 @@ pub struct Settings {
     pub queue: queue::Limits,
     /// Workers of one class do the work of the other, too, where that has none.
     pub takes_over: bool,
+    /// Categories that stages of a user's own do, and in how many processes each. Workers of the classes leave them alone.
+    pub own_stages: BTreeMap<Category, u32>,
     /// Frames in the store for each reader.
     pub frame_slots: u32,
     /// How long things may take.
@@ -80,6 +85,7 @@ impl Default for Settings {
             max_cpu_backlog: 16,
             queue: queue::Limits::default(),
             takes_over: false,
+            own_stages: BTreeMap::new(),
             frame_slots: 12,
             timing: Timing::default(),
         }
@@ -125,6 +131,14 @@ impl Settings {
             ),
             _ => Ok(self),
         }
+    }
+
+    /// The seats of stages of a user's own, which follow those of the classes: ids from 200 on.
+    #[must_use]
+    pub fn own_workers(&self) -> Vec<(WorkerId, Category)> {
+        let all = self.own_stages.iter();
+        let seats = all.flat_map(|(category, count)| (0..*count).map(|_| *category));
+        (FIRST_OWN_WORKER..).map(WorkerId).zip(seats).collect()
     }
 
     /// What workers of the GPU class do.

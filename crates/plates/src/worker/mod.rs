@@ -17,5 +17,5 @@ pub use frames::{Frames, Pixels};
 pub use process::{run, run_with};
 pub use setup::Setup;
 pub use stage::{LoadError, Stage, StageKind};
-pub use stages::stages;
+pub use stages::{STILL, stages};
 pub use turn::{Stop, Turn};

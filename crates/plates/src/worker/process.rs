@@ -12,7 +12,7 @@ use framerill_worker::{
 };
 use serde_json::{Map, Value};
 
-use super::{Setup, StageKind, Stop, Turn, stages};
+use super::{Setup, StageKind, Stop, Turn, stages::all};
 use crate::link::WorkLink;
 
 /// Exit code without a control socket.
@@ -21,7 +21,7 @@ const NO_PARENT: u8 = 2;
 /// Runs a worker with the built-in stages over the control socket on descriptor 0. Returns the exit code.
 #[must_use]
 pub fn run() -> u8 {
-    run_with(stages())
+    run_with(all())
 }
 
 /// The same with stages of one's own.

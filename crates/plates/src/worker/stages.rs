@@ -2,10 +2,20 @@
 
 mod crop;
 mod look;
+mod still;
 mod store;
 mod think;
 
 use super::StageKind;
+
+pub use still::STILL;
+
+/// The stages of the categories, and those for which tasks are made elsewhere than in the flow of a video.
+pub(super) fn all() -> Vec<&'static dyn StageKind> {
+    let mut all = stages();
+    all.push(&still::Still);
+    all
+}
 
 /// The stages that every worker knows, in the order of their categories.
 #[must_use]

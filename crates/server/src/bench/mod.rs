@@ -8,7 +8,7 @@ mod python;
 mod trickle;
 
 pub(crate) use link::link;
-pub(crate) use live::{Asked as Live, live};
+pub(crate) use live::{Asked as Live, live, usage};
 pub(crate) use pingpong::echo;
 pub(crate) use python::python;
 pub(crate) use trickle::{bare_relay, trickle};

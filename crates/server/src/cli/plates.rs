@@ -1,5 +1,6 @@
 //! `framerill plates`.
 
+mod bench;
 mod doctor;
 mod image;
 mod machines;
@@ -56,6 +57,8 @@ enum PlatesCommand {
     /// Name models, and say whether they are there
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Say what is read right and how fast, on material with truths
+    Bench(bench::Bench),
 }
 
 #[derive(Debug, Subcommand)]
@@ -217,6 +220,12 @@ struct Tuning {
     /// Tasks that a worker takes at once [default: 1] [env: FRAMERILL_BATCH]
     #[arg(long, value_name = "N")]
     batch: Option<String>,
+    /// A stage of your own: ocr=FILE.py:CLASS or plate_yolo=module:CLASS; may be given for both [env: FRAMERILL_STAGE]
+    #[arg(long, value_name = "WHAT")]
+    stage: Vec<String>,
+    /// Worker processes for each stage of your own [default: 1] [env: FRAMERILL_STAGE_WORKERS]
+    #[arg(long, value_name = "N")]
+    stage_workers: Option<String>,
     /// One worker process, which does all work [env: FRAMERILL_SINGLE_PROCESS]
     #[arg(long)]
     single_process: bool,
@@ -401,6 +410,7 @@ impl Plates {
             Some(PlatesCommand::Models(ModelsCommand::Pull(it))) => {
                 models::pull(it.of.models.as_deref(), &it.names, it.of.json)
             }
+            Some(PlatesCommand::Bench(it)) => it.run(),
             None => self.run.run(),
         }
     }
@@ -438,6 +448,11 @@ impl Tuning {
             ("--mode", self.mode),
             ("--every", self.every),
             ("--batch", self.batch),
+            (
+                "--stage",
+                (!self.stage.is_empty()).then(|| self.stage.join(",")),
+            ),
+            ("--stage-workers", self.stage_workers),
             ("--single-process", yes(self.single_process)),
             ("--workers-take-both", yes(self.workers_take_both)),
             ("--drain-timeout", self.drain_timeout),

@@ -23,6 +23,7 @@ use serde_json::{Map, Value, json};
 use super::{
     board::Board,
     config,
+    crew::Job,
     driver::{Driver, Plan},
     inputs::{self, Inputs, Video},
     logs::Level,
@@ -229,7 +230,10 @@ pub(super) fn identity(settings: &Settings, models: &Models) -> Identity {
     let told = stages
         .iter()
         .map(|(name, it)| (name.clone(), it.to_string()));
-    let settings_hash = flow.hash(&hashes.into_iter().chain(told).collect::<Vec<_>>());
+    let own = settings.own_stages.iter();
+    let own = own.map(|(category, target)| (format!("own {category}"), target.clone()));
+    let all: Vec<_> = hashes.into_iter().chain(told).chain(own).collect();
+    let settings_hash = flow.hash(&all);
     Identity {
         flow,
         stages,
@@ -281,9 +285,13 @@ fn crew(
     models: &Models,
     work_dir: &Path,
     stages: &Map<String, Value>,
-) -> Vec<(WorkerId, Setup)> {
+) -> Vec<(WorkerId, Job)> {
     let run = settings.to_run();
-    let names = |takes: run::Takes| takes.categories().map(|it| it.name().into()).collect();
+    let is_ours = |it: &Category| !settings.own_stages.contains_key(it);
+    let names = |takes: run::Takes| {
+        let all = takes.categories().filter(is_ours);
+        all.map(|it| it.name().into()).collect()
+    };
     let setup = |class, worker, takes: run::Takes| Setup {
         class,
         worker,
@@ -303,7 +311,18 @@ fn crew(
         let id = FIRST_CPU_WORKER + at;
         (WorkerId(id), setup(Class::Cpu, id, run.cpu_takes()))
     });
-    gpu.chain(cpu).collect()
+    let usual = gpu.chain(cpu).map(|(id, setup)| (id, Job::Stages(setup)));
+    let python = crate::program::python(None);
+    let own = run.own_workers().into_iter().map(|(id, category)| {
+        let target = settings.own_stages.get(&category).cloned();
+        let job = Job::Own {
+            python: python.clone(),
+            category,
+            target: target.unwrap_or_default(),
+        };
+        (id, job)
+    });
+    usual.chain(own).collect()
 }
 
 fn report(

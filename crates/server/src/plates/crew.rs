@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     os::{fd::AsFd, unix::net::UnixStream},
+    path::PathBuf,
     sync::{Arc, mpsc::SyncSender},
     thread,
     time::{Duration, Instant},
@@ -10,6 +11,7 @@ use std::{
 
 use framerill_frames::Geometry;
 use framerill_plates::{
+    category::{Category, Class},
     link::{Done, FromWorker, ToWorker, WorkLink},
     run::{LeaseId, Outcome, WorkerId, WorkerSaid, WorkerState},
     task::Task,
@@ -20,7 +22,7 @@ use framerill_supervisor::{
     lifecycle::{Event, Reason},
 };
 use framerill_worker::message::{FromChild, Level as Grade, ToChild};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{inbox::Incoming, logs::Level};
 use crate::failure::Failure;
@@ -45,6 +47,57 @@ pub(super) enum CrewEvent {
     CannotStart(String),
 }
 
+/// What a worker is for.
+#[derive(Clone, Debug)]
+pub(super) enum Job {
+    /// The built-in stages.
+    Stages(Setup),
+    /// A stage of a user's own, in a Python.
+    Own {
+        python: PathBuf,
+        category: Category,
+        /// FILE.py:CLASS or module:CLASS.
+        target: String,
+    },
+}
+
+impl Job {
+    fn command(&self, id: WorkerId) -> Result<Command, Failure> {
+        let command = match self {
+            Self::Stages(setup) => {
+                let class = match setup.class {
+                    Class::Gpu => "gpu",
+                    Class::Cpu => "cpu",
+                };
+                let command = Command::new(crate::program::this()?).args(["plates-worker", class]);
+                command.arg(id.0.to_string())
+            }
+            Self::Own { python, target, .. } => Command::new(python.clone())
+                .args(["-m", "framerill._plates_worker", target])
+                // What lies in the current folder is no part of Python's library.
+                .env("PYTHONSAFEPATH", "1"),
+        };
+        Ok(command.oom_raise(OOM_RAISE))
+    }
+
+    /// What its `load` says: a target, and parameters.
+    fn load(&self) -> (Option<String>, Map<String, Value>) {
+        match self {
+            Self::Stages(setup) => match serde_json::to_value(setup) {
+                Ok(Value::Object(params)) => (None, params),
+                _ => (None, Map::new()),
+            },
+            Self::Own {
+                category, target, ..
+            } => {
+                let category = Value::from(category.name());
+                let params = Map::from_iter([("category".to_owned(), category)]);
+                (Some(target.clone()), params)
+            }
+        }
+    }
+}
+
 /// All workers.
 #[derive(Debug)]
 pub(super) struct Crew {
@@ -56,7 +109,7 @@ pub(super) struct Crew {
 #[derive(Debug)]
 struct Worker {
     child: Supervised<Incoming>,
-    setup: Setup,
+    job: Job,
     link: Option<Arc<WorkLink>>,
     /// Of the process that has the link.
     incarnation: u32,
@@ -78,15 +131,8 @@ impl Crew {
     }
 
     /// Starts one.
-    pub(super) fn start(&mut self, id: WorkerId, setup: Setup) -> Result<(), Failure> {
-        let class = match setup.class {
-            framerill_plates::category::Class::Gpu => "gpu",
-            framerill_plates::category::Class::Cpu => "cpu",
-        };
-        let command = Command::new(crate::program::this()?)
-            .args(["plates-worker", class])
-            .arg(id.0.to_string())
-            .oom_raise(OOM_RAISE);
+    pub(super) fn start(&mut self, id: WorkerId, job: Job) -> Result<(), Failure> {
+        let command = job.command(id)?;
         let config = Config {
             max_restarts: MAX_RESTARTS,
             backoff_cap: BACKOFF_CAP,
@@ -96,7 +142,7 @@ impl Crew {
         let child = Supervised::start(config, command, child, self.owner.clone());
         let worker = Worker {
             child,
-            setup,
+            job,
             link: None,
             incarnation: 0,
             gone: None,
@@ -274,13 +320,10 @@ impl Crew {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        let params = match serde_json::to_value(&worker.setup) {
-            Ok(Value::Object(params)) => params,
-            _ => serde_json::Map::new(),
-        };
+        let (pipeline, params) = worker.job.load();
         let load = ToChild::Load {
             id: request,
-            pipeline: None,
+            pipeline,
             params,
             base: None,
             media: None,
@@ -405,11 +448,7 @@ fn did(done: Done) -> WorkerSaid {
 }
 
 /// The words for a lease.
-pub(super) fn tasks(
-    lease: LeaseId,
-    category: framerill_plates::category::Category,
-    tasks: &[Arc<Task>],
-) -> ToWorker {
+pub(super) fn tasks(lease: LeaseId, category: Category, tasks: &[Arc<Task>]) -> ToWorker {
     ToWorker::Tasks {
         lease: lease.0,
         category,

@@ -51,7 +51,7 @@ pub(super) struct Plan {
     pub(super) videos: Vec<Video>,
     pub(super) settings: run::Settings,
     pub(super) looks: Looks,
-    pub(super) crew: Vec<(run::WorkerId, framerill_plates::worker::Setup)>,
+    pub(super) crew: Vec<(run::WorkerId, crew::Job)>,
     pub(super) every: u32,
     /// Bytes of frames of one reader.
     pub(super) reader_bytes: u64,
@@ -110,8 +110,8 @@ impl<'a> Driver<'a> {
         let tell = owner.clone();
         let told = Told::listen(move |exit| tell.send(Incoming::Signal(exit)).is_ok())?;
         let mut crew = Crew::new(owner.clone());
-        for (id, setup) in plan.crew {
-            crew.start(id, setup)?;
+        for (id, job) in plan.crew {
+            crew.start(id, job)?;
         }
         let watcher = plan
             .shows

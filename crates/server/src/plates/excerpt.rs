@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{Seek, SeekFrom},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     sync::mpsc::{RecvTimeoutError, sync_channel},
     time::{Duration, Instant},
@@ -52,7 +52,6 @@ pub(super) fn take_of(
     take_with(command, source, name, plan, within)
 }
 
-#[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 fn take_with(
     command: Command,
     source: OwnedFd,
@@ -60,9 +59,25 @@ fn take_with(
     plan: ExcerptPlan,
     within: Duration,
 ) -> Result<Excerpt, Failure> {
+    let files = Files::new(source)?;
+    let fds = [&files.source, &files.into, &files.part].map(AsFd::as_fd);
+    let stats = made(command, media_plan(name, plan), &fds, within)?;
+    let mut file = File::from(files.into);
+    file.seek(SeekFrom::Start(0))
+        .map_err(|error| lost(&error.to_string()))?;
+    Ok(Excerpt { file, stats })
+}
+
+/// Has a process do what a plan with an excerpt says with these descriptors.
+#[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
+pub(super) fn made(
+    command: Command,
+    plan: MediaPlan,
+    fds: &[BorrowedFd<'_>],
+    within: Duration,
+) -> Result<ExcerptStats, Failure> {
     let until = Instant::now() + within;
-    let mut files = Some(Files::new(source)?);
-    let mut load = Some(media_plan(name, plan));
+    let mut load = Some(plan);
     let config = Config {
         max_restarts: 0,
         ..Config::default()
@@ -73,28 +88,18 @@ fn take_with(
     };
     let (owner, incoming) = sync_channel::<Notice>(WAITING);
     let mut media = Supervised::start(config, command.limits(limits), ID, owner);
-    let mut into = None;
     loop {
         while let Some(update) = media.next_update() {
             match update {
                 Update::Load { id } => {
-                    if let (Some(plan), Some(files)) = (load.take(), files.take()) {
-                        let load = ToChild::load_media(id, plan, 3);
-                        let fds = [&files.source, &files.into, &files.part].map(AsFd::as_fd);
-                        media.post(&load, &fds);
-                        into = Some(files.into);
+                    if let Some(plan) = load.take() {
+                        let count = u32::try_from(fds.len()).unwrap_or(u32::MAX);
+                        media.post(&ToChild::load_media(id, plan, count), fds);
                     }
                 }
                 Update::Message(FromChild::Done { stats }, _) => {
-                    let done = stats.excerpt.zip(into.take());
-                    let (stats, into) = done.ok_or_else(|| lost("it said nothing of it"))?;
-                    let mut file = File::from(into);
-                    file.seek(SeekFrom::Start(0))
-                        .map_err(|error| lost(&error.to_string()))?;
-                    return Ok(Excerpt {
-                        file,
-                        stats: *stats,
-                    });
+                    let done = stats.excerpt.map(|it| *it);
+                    return done.ok_or_else(|| lost("it said nothing of it"));
                 }
                 Update::Message(FromChild::Error(report), _) => {
                     return Err(Failure::of_child(&report));
@@ -140,8 +145,9 @@ impl Files {
     }
 }
 
-fn media_plan(name: &str, mut excerpt: ExcerptPlan) -> MediaPlan {
+pub(super) fn media_plan(name: &str, mut excerpt: ExcerptPlan) -> MediaPlan {
     match &mut excerpt {
+        ExcerptPlan::Pictures(pictures) => pictures.fd = 1,
         ExcerptPlan::Still(still) => still.fd = 1,
         ExcerptPlan::Clip(clip) => (clip.fd, clip.part_fd) = (1, Some(2)),
     }
@@ -151,7 +157,7 @@ fn media_plan(name: &str, mut excerpt: ExcerptPlan) -> MediaPlan {
     }
 }
 
-fn lost(why: &str) -> Failure {
+pub(super) fn lost(why: &str) -> Failure {
     Failure::failed("media_lost", format!("the excerpt was not made: {why}"))
 }
 

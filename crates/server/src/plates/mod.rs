@@ -7,9 +7,12 @@
 //! Read in this order: `settings` and `config` (what it is told), `inputs` (which videos), `workdir` and `logs` (its own
 //! folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over `crew`, `readers` and `watcher` (its
 //! children), `command` (the wiring), `board` (the same over HTTP); `records` and `models` (what else is asked for),
-//! [`excerpt`] (stills and clips), `api` (`plates serve`), `image` (`plates image`), `machines` (the same on many machines).
+//! [`excerpt`] (stills and clips), `album` (picture files), `api` (`plates serve`), `image` (`plates image`), `machines` (the
+//! same on many machines), `bench`.
 
+mod album;
 pub(crate) mod api;
+pub(crate) mod bench;
 mod board;
 mod command;
 mod config;

@@ -1,11 +1,13 @@
 //! What a run of plates is told, from all places (contract §2).
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use framerill_plates::{
+    category::Category,
     flow::Mode,
     queue, run,
     store::{Address, privacy::Privacy},
@@ -59,6 +61,10 @@ pub(crate) struct Settings {
     pub(crate) max_task_time: Duration,
     /// Bytes of frames that readers hold together.
     pub(crate) frame_bytes: u64,
+    /// Stages of a user's own, FILE.py:CLASS or module:CLASS, in place of the built-in ones.
+    pub(crate) own_stages: BTreeMap<Category, String>,
+    /// Processes of each of them.
+    pub(crate) stage_workers: u32,
     /// Other machines that share the work.
     pub(crate) queue: QueueSettings,
     pub(crate) video_root: PathBuf,
@@ -103,6 +109,8 @@ names! {
     DRAIN: "--drain-timeout", "FRAMERILL_DRAIN_TIMEOUT", None;
     TASK_TIME: "--max-task-time", "FRAMERILL_MAX_TASK_TIME", None;
     FRAME_MEMORY: "--frame-memory", "FRAMERILL_FRAME_MEMORY", None;
+    STAGE: "--stage", "FRAMERILL_STAGE", None;
+    STAGE_WORKERS: "--stage-workers", "FRAMERILL_STAGE_WORKERS", None;
     SINGLE: "--single-process", "FRAMERILL_SINGLE_PROCESS", None;
     BOTH: "--workers-take-both", "FRAMERILL_WORKERS_TAKE_BOTH", None;
     QUEUE: "--queue", "FRAMERILL_QUEUE", None;
@@ -122,6 +130,8 @@ names! {
 
 /// Variables of the original that mean nothing here.
 const HISTORICAL: [&str; 2] = ["NUM_DISPATCHERS", "DISPATCH_FETCH_LIMIT"];
+/// What a stage of a user's own can do.
+const OWN: [Category; 2] = [Category::PlateDetect, Category::Ocr];
 /// Workers of one class at most.
 const MOST_WORKERS: u32 = 64;
 
@@ -171,6 +181,15 @@ impl Settings {
                     crate::memory_size::memory_limit(text).ok()
                 })?
                 .unwrap_or(512 << 20),
+            own_stages: from
+                .parse(
+                    STAGE,
+                    "ocr=FILE.py:CLASS or plate_yolo=module:CLASS",
+                    own_stages,
+                )?
+                .unwrap_or_default(),
+            stage_workers: number(from, STAGE_WORKERS, "a number from 1 to 16", 1..=16)?
+                .unwrap_or(1),
             queue: QueueSettings::load(from)?,
             video_root: from
                 .find(VIDEO_ROOT)
@@ -244,6 +263,11 @@ impl Settings {
                 starved_after: self.starvation_time,
             },
             takes_over: self.takes_both,
+            own_stages: self
+                .own_stages
+                .keys()
+                .map(|it| (*it, self.stage_workers))
+                .collect(),
             timing: run::Timing {
                 drain: self.drain_timeout,
                 task: self.max_task_time,
@@ -295,12 +319,28 @@ impl Settings {
             "every": self.every,
             "batch": self.batch,
             "min_samples": self.min_samples,
+            "stages": self.own_stages,
             "drain_timeout": self.drain_timeout.as_secs_f64(),
             "max_task_time": self.max_task_time.as_secs_f64(),
             "frame_memory": self.frame_bytes,
             "queue": self.queue.shown(),
         })
     }
+}
+
+/// `CATEGORY=TARGET`, several of them by commas.
+fn own_stages(text: &str) -> Option<BTreeMap<Category, String>> {
+    let one = |text: &str| {
+        let (category, target) = text.trim().split_once('=')?;
+        let category = category.trim().parse().ok().filter(|it| OWN.contains(it))?;
+        let (path, class) = target.trim().rsplit_once(':')?;
+        (!path.is_empty() && !class.is_empty()).then(|| (category, target.trim().to_owned()))
+    };
+    let all: Option<Vec<_>> = text.split(',').map(one).collect();
+    let all = all?;
+    let count = all.len();
+    let stages: BTreeMap<_, _> = all.into_iter().collect();
+    (stages.len() == count).then_some(stages)
 }
 
 fn ratio(from: &mut Sources, name: Name) -> Result<Option<f64>, Failure> {
@@ -522,5 +562,27 @@ mod tests {
         let it = load(&[("NUM_DISPATCHERS", "1"), ("DISPATCH_FETCH_LIMIT", "32")]).unwrap();
         assert_eq!(it.notes.len(), 1);
         assert!(it.notes[0].contains("NUM_DISPATCHERS"));
+    }
+
+    #[test]
+    fn a_stage_of_ones_own_is_a_category_and_a_class() {
+        let stages = own_stages("ocr=./a b.py:Mine, plate_yolo=pkg.mod:B").unwrap();
+        let expected = [
+            (Category::PlateDetect, "pkg.mod:B".to_owned()),
+            (Category::Ocr, "./a b.py:Mine".to_owned()),
+        ];
+        assert_eq!(stages, BTreeMap::from(expected));
+        for wrong in [
+            "",
+            "ocr",
+            "ocr=a.py",
+            "ocr=:A",
+            "ocr=a.py:",
+            "summary=a.py:A",
+            "read=a.py:A",
+            "ocr=a.py:A,ocr=b.py:B",
+        ] {
+            assert_eq!(own_stages(wrong), None, "{wrong}");
+        }
     }
 }

@@ -11,6 +11,19 @@ pub enum ExcerptPlan {
     Still(StillPlan),
     /// The frames around one, as an mp4.
     Clip(ClipPlan),
+    /// Picture files, each decoded into a slot of a pool.
+    Pictures(PicturesPlan),
+}
+
+/// Picture files, each decoded into a slot of a pool: what one process decodes costs one start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PicturesPlan {
+    /// How many bytes each file has. The source is all of them, one after the other.
+    pub lengths: Vec<u64>,
+    /// Index of the descriptor that is written: the memory of the pool. Picture n lies in slot n as rgb24, rows without gaps.
+    pub fd: u32,
+    /// Bytes of a slot.
+    pub slot_bytes: u32,
 }
 
 /// Which frame.
@@ -114,6 +127,22 @@ pub struct ExcerptStats {
     pub fps: [u32; 2],
     /// Nothing was encoded anew.
     pub is_copied: bool,
+    /// Of `pictures`: one a file, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<PictureStats>,
+}
+
+/// What came of one of many pictures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PictureStats {
+    /// Pixels; 0 when it could not be decoded.
+    pub width: u32,
+    /// Pixels; 0 when it could not be decoded.
+    pub height: u32,
+    /// Why it could not be decoded: one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 fn default_colour() -> [u8; 3] {

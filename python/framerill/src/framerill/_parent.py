@@ -45,7 +45,7 @@ class Parent:
         self._watchdog: Watchdog | None = None
         self.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
-    def start(self, stats: Callable[[], dict[str, Any]], drain: DrainWatch, watchdog: Watchdog) -> None:
+    def start(self, stats: Callable[[], dict[str, Any]], drain: DrainWatch, watchdog: Watchdog | None) -> None:
         """Says hello and starts the threads."""
         self._stats, self._drain, self._watchdog = stats, drain, watchdog
         self.say(

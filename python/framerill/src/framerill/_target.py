@@ -143,6 +143,16 @@ def of_point(point: EntryPoint, name: str) -> Found:
     return Found(found, name, origin, name)
 
 
+def module_of(path: str, target: str) -> ModuleType:
+    """The module that is a file, or has this name; `target` is what it was asked for by. Raises TargetError."""
+    if not path.endswith(".py"):
+        return _import(path, target)
+    full = os.path.abspath(os.path.expanduser(path))
+    if not os.path.isfile(full):
+        raise TargetError("unknown_pipeline", f"there is no file `{path}`", hint="give the path of a Python file")
+    return _run(full, path)
+
+
 def _in_file(path: str, attribute: str | None, name: str | None) -> type[Pipeline]:
     full = os.path.abspath(os.path.expanduser(path))
     if not os.path.isfile(full):

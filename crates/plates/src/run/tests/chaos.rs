@@ -22,8 +22,10 @@ fn undisturbed() -> Vec<BTreeMap<u64, String>> {
 fn any_settings() -> impl Strategy<Value = Settings> {
     let workers = (1..7u32, 1..7u32, 1..4u32);
     let limits = (0..9usize, 0..17usize, 1..20usize, 1..13u32);
-    (workers, limits).prop_map(
-        |((gpu, cpu, readers), (max_gpu, max_cpu, hard, slots))| Settings {
+    let own = prop_oneof![Just(None), (1..3u32).prop_map(Some)];
+    (workers, limits, own).prop_map(
+        |((gpu, cpu, readers), (max_gpu, max_cpu, hard, slots), own)| Settings {
+            own_stages: own.map(|it| (Category::Ocr, it)).into_iter().collect(),
             gpu_workers: gpu,
             cpu_workers: cpu,
             video_readers: readers,

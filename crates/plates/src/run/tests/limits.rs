@@ -1,5 +1,7 @@
 //! Full buckets, slow workers, small stores: nothing grows without bound, and nothing waits for ever.
 
+use std::collections::BTreeMap;
+
 use super::world::{Plan, World, ms};
 use crate::{
     category::Category,
@@ -103,6 +105,27 @@ fn no_frame_is_begun_while_more_tasks_wait_than_the_limit_says() {
     assert!(world.events.iter().any(|it| entered(&it.1)));
     let recovered = |it: &Event| matches!(it, Event::BackpressureRecovered);
     assert!(world.events.iter().any(|it| recovered(&it.1)));
+}
+
+#[test]
+fn a_stage_of_a_users_own_is_done_by_its_workers_alone() {
+    let settings = Settings {
+        own_stages: BTreeMap::from([(Category::Ocr, 2)]),
+        ..Settings::default()
+    };
+    let seats = settings.own_workers();
+    let ids: Vec<_> = seats.iter().map(|(id, it)| (id.0, *it)).collect();
+    assert_eq!(ids, [(200, Category::Ocr), (201, Category::Ocr)]);
+    // The world looks at who is given what.
+    let mut world = World::new(Plan {
+        settings,
+        vehicles: 2,
+        ..Plan::default()
+    });
+    assert_eq!(world.run().exit_code(true), 0);
+    let seats = world.machine.snapshot(world.now).workers;
+    let done: u64 = seats[6..8].iter().map(|it| it.done).sum();
+    assert!(done > 0);
 }
 
 #[test]

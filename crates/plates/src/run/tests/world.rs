@@ -10,18 +10,16 @@ use std::{
 
 use serde_json::json;
 
-use super::{
-    super::{
-        DeadLetter, Event, Input, LeaseId, Machine, Outcome, Output, Prepared, ReaderId,
-        ReaderSaid, RunEnd, Settings, Signal, VideoNo, WorkerId, WorkerSaid, WorkerState,
-    },
-    fake_flow::{FakeFlow, Seen},
-};
+use super::fake_flow::{FakeFlow, Seen};
 use crate::{
     bbox::BBox,
     category::Category,
     detection::{Plate, Reading, Thumbnail, Vehicle, VehicleClass, Vehicles},
     flow::{SourceEnd, SourceStatus, Taken},
+    run::{
+        DeadLetter, Event, Input, LeaseId, Machine, Outcome, Output, Prepared, ReaderId,
+        ReaderSaid, RunEnd, Settings, Signal, VideoNo, WorkerId, WorkerSaid, WorkerState,
+    },
     task::{self, Failure, Payload, Task, TaskId},
     track::TrackStep,
 };
@@ -219,7 +217,8 @@ impl World {
         };
         let settings = world.plan.settings.clone();
         let cpu = (0..settings.cpu_workers).map(|it| 100 + it);
-        for id in (0..settings.gpu_workers).chain(cpu) {
+        let own = settings.own_workers().into_iter().map(|(id, _)| id.0);
+        for id in (0..settings.gpu_workers).chain(cpu).chain(own) {
             world.workers.insert(WorkerId(id), Worker::default());
             world.soon(20, Happens::WorkerJoins(WorkerId(id)));
         }
@@ -608,6 +607,8 @@ impl World {
 
     fn given(&mut self, id: WorkerId, lease: LeaseId, category: Category, tasks: Vec<Arc<Task>>) {
         assert!(!tasks.is_empty() && tasks.len() <= self.plan.batch as usize);
+        let own = &self.plan.settings.own_stages;
+        assert_eq!(id.0 >= 200, own.contains_key(&category));
         for it in &tasks {
             assert_eq!(it.category, category);
             assert!(!self.answered.contains(&it.id), "{:?} again", it.id);
@@ -621,12 +622,9 @@ impl World {
             }
         }
         let is_fresh = tasks.iter().all(|it| it.attempt == 0);
-        let of_frame = |k: Option<u64>| {
-            k.is_some_and(|k| {
-                category == Category::VehicleDetect
-                    && tasks.iter().any(|it| it.frame_idx == Some(k))
-            })
-        };
+        let is_first = category == Category::VehicleDetect;
+        let is = |it: &Arc<Task>, k: Option<u64>| is_first && k.is_some() && it.frame_idx == k;
+        let of_frame = |k| tasks.iter().any(|it| is(it, k));
         let hangs = is_fresh && of_frame(self.plan.hangs);
         let dies =
             of_frame(self.plan.poison) || (is_fresh && self.random.one_in(self.plan.worker_deaths));

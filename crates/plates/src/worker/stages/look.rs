@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// About what a model takes with what it computes in.
-const MODEL_BYTES: u64 = 256 << 20;
+pub(super) const MODEL_BYTES: u64 = 256 << 20;
 
 pub(super) struct VehicleDetect;
 pub(super) struct PlateDetect;
@@ -80,14 +80,14 @@ impl StageKind for Ocr {
     }
 }
 
-fn models(setup: &Setup) -> Result<Models, LoadError> {
+pub(super) fn models(setup: &Setup) -> Result<Models, LoadError> {
     let folder = setup.models.as_deref().ok_or_else(|| {
         LoadError::permanent("no folder of models is set: name it with `--models DIR`")
     })?;
     Models::open(folder, Choice::default()).map_err(|it| wrong(&it))
 }
 
-fn wrong(error: &ModelError) -> LoadError {
+pub(super) fn wrong(error: &ModelError) -> LoadError {
     LoadError::permanent(chain(error))
 }
 
@@ -163,7 +163,7 @@ impl Stage for Texts {
 }
 
 /// Does tasks together that have their frames and ask for something; the others fail one by one.
-fn over<A>(
+pub(super) fn over<A>(
     tasks: &[Task],
     frames: &mut Frames,
     ask: impl Fn(&Task) -> Option<A>,

@@ -20,7 +20,7 @@ mod stalls;
 mod starts;
 mod stream;
 mod system;
-mod usage;
+pub(crate) mod usage;
 
 use std::time::Duration;
 

@@ -4,21 +4,21 @@ use std::{collections::BTreeMap, fs, time::Duration};
 
 /// A process below another one.
 #[derive(Debug, Clone)]
-pub(super) struct Process {
-    pub(super) pid: u32,
-    pub(super) command: Vec<String>,
+pub(in crate::bench) struct Process {
+    pub(in crate::bench) pid: u32,
+    pub(in crate::bench) command: Vec<String>,
 }
 
 impl Process {
     /// Whether it holds a pipeline.
-    pub(super) fn is_worker(&self) -> bool {
+    pub(in crate::bench) fn is_worker(&self) -> bool {
         let named = |word: &String| word == "worker" || word == "framerill.worker";
         self.command.iter().skip(1).take(2).any(named)
     }
 }
 
 /// Everything below `pid`, nearest first.
-pub(super) fn below(pid: u32) -> Vec<Process> {
+pub(in crate::bench) fn below(pid: u32) -> Vec<Process> {
     let mut by_parent: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -60,19 +60,29 @@ fn fields(pid: u32) -> Vec<String> {
 }
 
 /// CPU time of a process, its ended threads and its ended children.
-pub(super) fn cpu(pid: u32) -> Duration {
+pub(crate) fn cpu(pid: u32) -> Duration {
+    ticks(pid, &[11, 12, 13, 14])
+}
+
+/// CPU time of this process's ended children, and of theirs.
+pub(crate) fn cpu_of_children() -> Duration {
+    ticks(std::process::id(), &[13, 14])
+}
+
+/// The sum of such fields of `/proc/PID/stat`, counted from the state, which are in ticks of the kernel's clock.
+fn ticks(pid: u32, indices: &[usize]) -> Duration {
     let fields = fields(pid);
-    let ticks = |index: usize| -> u64 {
-        let text = fields.get(index);
+    let ticks = |index: &usize| -> u64 {
+        let text = fields.get(*index);
         text.and_then(|it| it.parse().ok()).unwrap_or(0)
     };
-    let ticks = ticks(11) + ticks(12) + ticks(13) + ticks(14);
+    let ticks: u64 = indices.iter().map(ticks).sum();
     Duration::from_secs(1) * u32::try_from(ticks).unwrap_or(u32::MAX)
         / u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100)
 }
 
 /// Proportional set size of a process, in bytes, without the pools of frames.
-pub(super) fn pss(pid: u32) -> u64 {
+pub(in crate::bench) fn pss(pid: u32) -> u64 {
     let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap_or_default();
     let (mut sum, mut in_pool) = (0, false);
     for line in maps.lines() {
@@ -92,7 +102,19 @@ pub(super) fn pss(pid: u32) -> u64 {
 }
 
 /// The same of a whole tree.
-pub(super) fn pss_of_tree(pid: u32) -> u64 {
+pub(in crate::bench) fn pss_of_tree(pid: u32) -> u64 {
+    let below: u64 = below(pid).iter().map(|it| pss(it.pid)).sum();
+    pss(pid) + below
+}
+
+/// Proportional set size of a whole tree with the pools of frames, in bytes.
+pub(crate) fn all_pss_of_tree(pid: u32) -> u64 {
+    let pss = |pid: u32| {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let line = rollup.lines().find_map(|it| it.strip_prefix("Pss:"));
+        let kib = line.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok());
+        kib.unwrap_or(0) * 1024
+    };
     let below: u64 = below(pid).iter().map(|it| pss(it.pid)).sum();
     pss(pid) + below
 }

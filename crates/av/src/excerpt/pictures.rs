@@ -1,0 +1,164 @@
+//! Many picture files, each decoded into a slot of a pool. One that cannot be decoded is said, and the others go on.
+
+use std::{fs::File, io::Write, os::fd::OwnedFd};
+
+use framerill_media::Size;
+use framerill_worker::message::{ExcerptStats, PictureStats, PicturesPlan, Place};
+use rustix::{
+    fs::{MemfdFlags, memfd_create},
+    io::{Errno, pread, pwrite, retry_on_intr},
+};
+
+use super::{Job, find::find, photo, still::upright};
+use crate::{
+    demux::{FileSource, Opening},
+    error::AvError,
+    ffi::Interrupt,
+    source::Traits,
+};
+
+/// No picture file is longer.
+const LONGEST: u64 = 256 << 20;
+/// More slots than a pool has.
+const MOST: usize = 64;
+
+/// Picture files that are to be decoded.
+pub(crate) struct Album {
+    plan: PicturesPlan,
+    /// All files, one after the other.
+    source: OwnedFd,
+    /// The memory of the pool.
+    into: OwnedFd,
+    interrupt: Interrupt,
+}
+
+impl Album {
+    pub(super) fn new(
+        plan: &PicturesPlan,
+        source: OwnedFd,
+        into: OwnedFd,
+        interrupt: &Interrupt,
+    ) -> Result<Self, AvError> {
+        let is_possible =
+            plan.lengths.len() <= MOST && plan.lengths.iter().all(|it| *it <= LONGEST);
+        if !is_possible {
+            let what = format!("up to {MOST} pictures of up to {} MiB", LONGEST >> 20);
+            return Err(AvError::Plan(what));
+        }
+        Ok(Self {
+            plan: plan.clone(),
+            source,
+            into,
+            interrupt: interrupt.clone(),
+        })
+    }
+
+    /// Decodes all of them.
+    pub(super) fn make(self) -> Result<ExcerptStats, AvError> {
+        let mut stats = ExcerptStats::default();
+        let mut from = 0;
+        for (slot, &length) in self.plan.lengths.iter().enumerate() {
+            if self.interrupt.is_triggered() {
+                return Err(AvError::Interrupted);
+            }
+            let made = self.picture(slot, from, length);
+            from += length;
+            stats.pictures.push(match made {
+                Ok(size) => {
+                    stats.frames += 1;
+                    PictureStats {
+                        width: size.width(),
+                        height: size.height(),
+                        error: None,
+                    }
+                }
+                Err(error) => PictureStats {
+                    error: Some(error.to_string()),
+                    ..PictureStats::default()
+                },
+            });
+        }
+        Ok(stats)
+    }
+
+    fn picture(&self, slot: usize, from: u64, length: u64) -> Result<Size, AvError> {
+        let name = format!("picture {slot}");
+        let read = |errno: Errno| AvError::SourceRead {
+            name: name.clone(),
+            fault: crate::sink::errno(&errno.into()),
+        };
+        let bytes = self.part(from, length).map_err(read)?;
+        let (size, pixels) = match photo::frame_of(&bytes, &name) {
+            Some(frame) => photo::upright(&frame?, &name)?,
+            None => self.of_file(file_of(&bytes).map_err(read)?, &name)?,
+        };
+        if pixels.len() > self.plan.slot_bytes as usize {
+            return Err(AvError::Plan(format!(
+                "a picture of {}×{} pixels does not fit into its slot",
+                size.width(),
+                size.height()
+            )));
+        }
+        let at = slot as u64 * u64::from(self.plan.slot_bytes);
+        self.put(&pixels, at).map_err(|errno| AvError::SinkWrite {
+            name: "the pool".to_owned(),
+            fault: crate::sink::errno(&errno.into()),
+        })?;
+        Ok(size)
+    }
+
+    /// The first picture of what is opened as a video.
+    fn of_file(&self, file: OwnedFd, name: &str) -> Result<(Size, Vec<u8>), AvError> {
+        let source = FileSource::open(file, name, Opening::of_reader(1), &self.interrupt)?;
+        let traits = Traits::of_stream(source.video()).map_err(|(width, height)| {
+            AvError::SourceTooLarge {
+                name: name.to_owned(),
+                width,
+                height,
+            }
+        })?;
+        let mut job = Job {
+            name: name.to_owned(),
+            source,
+            traits,
+            fds: Vec::new(),
+        };
+        let found = find(&mut job, Place::default())?;
+        upright(&mut job, &found.frame)
+    }
+
+    /// The bytes of one file.
+    fn part(&self, mut from: u64, length: u64) -> Result<Vec<u8>, Errno> {
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let mut rest = &mut bytes[..];
+        while !rest.is_empty() {
+            let got = retry_on_intr(|| pread(&self.source, &mut *rest, from))?;
+            if got == 0 {
+                return Err(Errno::IO);
+            }
+            from += got as u64;
+            rest = &mut rest[got..];
+        }
+        Ok(bytes)
+    }
+
+    fn put(&self, mut bytes: &[u8], mut at: u64) -> Result<(), Errno> {
+        while !bytes.is_empty() {
+            let put = retry_on_intr(|| pwrite(&self.into, bytes, at))?;
+            if put == 0 {
+                return Err(Errno::IO);
+            }
+            at += put as u64;
+            bytes = &bytes[put..];
+        }
+        Ok(())
+    }
+}
+
+/// Bytes as a file of their own.
+fn file_of(bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    let mut file = File::from(memfd_create("framerill-picture", MemfdFlags::CLOEXEC)?);
+    let written = file.write_all(bytes);
+    written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    Ok(file.into())
+}
