@@ -2,6 +2,8 @@
 
 #[path = "plates/commands.rs"]
 mod commands;
+#[path = "plates/edges.rs"]
+mod edges;
 #[path = "plates/faults.rs"]
 mod faults;
 #[path = "plates/scene.rs"]

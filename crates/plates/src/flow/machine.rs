@@ -125,7 +125,11 @@ impl Flow {
     }
 
     pub(super) fn write(&mut self, writes: Vec<Write>) {
-        for write in writes {
+        let fps = self.settled.fps.unwrap_or(DEFAULT_FPS);
+        for mut write in writes {
+            for row in &mut write.records {
+                rows::timed(row, fps);
+            }
             let payload = Payload::FinalWrite {
                 table: write.table.clone(),
                 records: write.records.clone(),

@@ -5,6 +5,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use framerill_plates::{
@@ -37,6 +38,10 @@ use crate::{exit::Exit, failure::Failure, serve, terminal};
 const FIRST_CPU_WORKER: u32 = 100;
 /// Where rows wait while the database is away.
 const OUTBOX: &str = "outbox";
+/// What a run's end waits for a database to take the last rows.
+const FLUSH: Duration = Duration::from_secs(3);
+/// Rows that the database did not take, shown at the end of a run.
+const REFUSALS: u32 = 10;
 
 /// A run that is asked for.
 #[derive(Debug)]
@@ -93,8 +98,16 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let plan = plan(&asked, &settings, &work_dir, videos.clone())?;
+    let store = plan.looks.store.clone();
+    if let Some(Err(error)) = store.as_ref().map(|it| it.now()) {
+        let line = format!("rows wait in the work directory for now: {error}");
+        voice.say(Level::Warning, &line);
+    }
     let ended = Driver::start(plan, &work_dir, &mut voice).and_then(Driver::run);
     voice.undraw();
+    if let Some(store) = store {
+        tell_what_waits(&store, &mut voice);
+    }
     let (end, snapshot) = ended?;
     report(&asked, &videos, &end, &snapshot, &mut voice)
 }
@@ -127,7 +140,7 @@ fn plan(
         .map(|(name, it)| (name.clone(), it.to_string()));
     let settings_hash = flow.hash(&hashes.into_iter().chain(told).collect::<Vec<_>>());
 
-    let checkpoints = work_dir.path().join("checkpoints");
+    let checkpoints = work_dir.checkpoints();
     fs::create_dir_all(&checkpoints).map_err(|error| {
         let text = format!("cannot make `{}`: {error}", checkpoints.display());
         Failure::cannot_start("work_dir", text).hint("name another folder with `--work-dir`")
@@ -155,7 +168,7 @@ fn plan(
             run_id,
             force: asked.force,
             checkpoints,
-            store: Some(store),
+            store: Some(Arc::new(store)),
             begun: Mutex::default(),
         },
         every,
@@ -231,6 +244,25 @@ fn crew(
         (WorkerId(id), setup(Class::Cpu, id, run.cpu_takes()))
     });
     gpu.chain(cpu).collect()
+}
+
+/// Gives rows that the database has not taken yet a last chance, and tells of those that it has not.
+fn tell_what_waits(store: &Store, voice: &mut Voice) {
+    // An outbox that cannot be read is told by whoever reads it next.
+    let waiting = store
+        .waiting()
+        .and_then(|it| if it > 0 { store.flush(FLUSH) } else { Ok(0) });
+    if let Ok(waiting @ 1..) = waiting {
+        let line = format!(
+            "{waiting} rows wait for {}: the next command with this work directory delivers them",
+            store.address()
+        );
+        voice.say(Level::Warning, &line);
+    }
+    for it in store.refused(REFUSALS).unwrap_or_default() {
+        let line = format!("{} did not take a row: {}", it.table, it.reason);
+        voice.say(Level::Error, &line);
+    }
 }
 
 fn report(

@@ -33,7 +33,7 @@ pub(super) struct Looks {
     pub(super) force: bool,
     pub(super) checkpoints: PathBuf,
     /// None where the database cannot be asked.
-    pub(super) store: Option<Store>,
+    pub(super) store: Option<Arc<Store>>,
     /// Contents that this run has begun.
     pub(super) begun: Mutex<BTreeSet<String>>,
 }
