@@ -58,9 +58,9 @@ bench: build ## Numbers of SPECIFICATION.md, as ratios beside a peer in the same
 	missed=0; $(PYTHON) benches/run.py || missed=$$?; $(PYTHON) benches/trickle.py || missed=$$?; $(PYTHON) benches/live.py || missed=$$?; $(PYTHON) benches/python.py || missed=$$?; exit $$missed
 
 .PHONY: soak
-soak: tools ## Ten minutes of recorded video with 30 dead workers, twenty of live streams in chaos, twenty whose workers die, judged by the checker
+soak: tools ## Ten minutes of recorded video with 30 dead workers, twenty of live streams in chaos, twenty whose workers die, fifty kills of plates
 	cargo build --release --workspace --bins
-	cargo nextest run --release -p framerill-tests --test judged --test live --run-ignored only
+	cargo nextest run --release -p framerill-tests --test judged --test live --test plates --run-ignored only
 
 .PHONY: fuzz
 fuzz: tools ## Fuzz the trickle server's request path and the machines for a minute each, then property tests with many more cases

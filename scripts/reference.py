@@ -43,8 +43,6 @@ OTHER_VARIABLES = {
     "FRAMERILL_PLATE_DENOISE_HCOLOR": "as `PLATE_DENOISE_HCOLOR`",
     "FRAMERILL_POSTGRES_PASSWORD": "before `POSTGRES_PASSWORD`",
     "FRAMERILL_SEED": "tests: the seed of random delays",
-    "FRAMERILL_SNIPPET_ROOT": "as `SNIPPET_ROOT`",
-    "FRAMERILL_VIDEO_ROOT": "as `VIDEO_ROOT`",
     "HUGGINGFACE_HUB_CACHE": "handed to pipelines; the model folder where it is not set",
     "OCR_DEBUG_MAX": "plates: read, and not used yet",
     "OCR_DEBUG_RESULTS": "plates: read, and not used yet",
@@ -54,10 +52,8 @@ OTHER_VARIABLES = {
     "PLATE_DENOISE_HCOLOR": "plates: read, and not used yet",
     "POSTGRES_PASSWORD": "plates: PostgreSQL's password; also in `.env`",
     "PYTHONPATH": "where the Python of pipelines looks for packages, besides its own folders",
-    "SNIPPET_ROOT": "plates: read, and not used yet",
     "STREAM_PROTOCOL": "`trickle` or nothing; anything else is refused",
     "VERBOSE_LOGGING": "exactly `1`: more lines of the log, of pipelines too",
-    "VIDEO_ROOT": "plates: read, and not used yet",
     "VIRTUAL_ENV": "the active virtual environment: its Python runs pipelines where no other is named",
 }
 # What `ai-runner-base` does with a variable itself; it hands all of them on to `framerill serve`.
@@ -256,12 +252,23 @@ def metrics(_: Path) -> str:
             for name, kind, said in sorted(rows)
         ]
     )
+    of_plates = {
+        (name, kind, said)
+        for text in sources("crates/server/src/plates/board")
+        for _, name, kind, said in METRIC.findall(re.sub(r"\s+", " ", text))
+    }
+    plates = "\n".join(
+        ["| metric | kind | is |", "|---|---|---|"]
+        + [f"| `{name}` | {kind} | {said} |" for name, kind, said in sorted(of_plates)]
+    )
     parts = [
         "# Metrics",
         NOTE,
         OF_METRICS,
         "`GET /metrics` of `framerill serve`:",
         own,
+        "`GET /metrics` of `framerill plates run --http ADDR`:",
+        plates,
         "`GET /metrics` of `framerill trickle serve --metrics-addr ADDR`:",
         trickle,
     ]

@@ -18,12 +18,15 @@ const UNSAFE: [&str; 5] = [
 ];
 
 /// What runs on an event loop: there nothing waits for a disk or a name.
-const EVENT_LOOPS: [&str; 7] = [
+const EVENT_LOOPS: [&str; 10] = [
     "crates/server/src/http/",
     "crates/server/src/infer/command.rs",
     "crates/server/src/infer/params_file/watch.rs",
     "crates/server/src/infer/routes.rs",
     "crates/server/src/infer/transport/",
+    "crates/server/src/plates/api/file_body.rs",
+    "crates/server/src/plates/api/routes.rs",
+    "crates/server/src/plates/api/turns.rs",
     "crates/server/src/serve/",
     "crates/trickle/src/http/",
 ];

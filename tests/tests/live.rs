@@ -24,8 +24,6 @@ mod containment;
 mod deaths;
 #[path = "live/decoupled.rs"]
 mod decoupled;
-#[path = "live/dice.rs"]
-mod dice;
 #[path = "live/files.rs"]
 mod files;
 #[path = "live/late.rs"]

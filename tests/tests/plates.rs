@@ -1,11 +1,35 @@
 //! `framerill plates` as users meet it: real files, real processes, real kills.
 
+#[path = "plates/api.rs"]
+mod api;
+#[path = "plates/board.rs"]
+mod board;
+#[path = "plates/chaos.rs"]
+mod chaos;
 #[path = "plates/commands.rs"]
 mod commands;
+#[allow(dead_code, reason = "tests of the library draw more")]
+#[path = "../../crates/plates/tests/inference/scene.rs"]
+mod drawn;
 #[path = "plates/edges.rs"]
 mod edges;
 #[path = "plates/faults.rs"]
 mod faults;
+#[path = "plates/films.rs"]
+mod films;
+#[path = "plates/image.rs"]
+mod image;
+#[path = "plates/machines.rs"]
+mod machines;
+#[path = "../../crates/plates/tests/store/server.rs"]
+#[expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "shared with the tests of the store"
+)]
+mod postgres;
+#[path = "plates/records.rs"]
+mod records;
 #[path = "plates/scene.rs"]
 mod scene;
 #[path = "plates/videos.rs"]

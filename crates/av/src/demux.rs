@@ -183,6 +183,11 @@ impl FileSource {
         self.demuxer.container()
     }
 
+    /// The container's time of creation, as it is written there.
+    pub(crate) fn created(&self) -> Option<String> {
+        self.demuxer.created()
+    }
+
     /// The video stream as the container describes it.
     pub(crate) fn video(&self) -> &StreamFacts {
         &self.video.facts

@@ -72,6 +72,25 @@ fn the_end_tells_what_the_file_is() {
 }
 
 #[test]
+fn when_it_was_taken_is_told_as_the_container_says_it_and_only_if_asked() {
+    let folder = folder();
+    let created = "creation_time=2025-11-16T11:50:02Z";
+    for name in ["taken.mp4", "taken.mkv"] {
+        let args = ["-c:v", "libx264", "-metadata", created];
+        let path = clip(folder.path(), name, &args);
+        let taken = watch(&path, &json!({"taken": true})).unwrap().info.taken;
+        let taken = taken.unwrap();
+        let told = taken.created.unwrap();
+        assert!(told.starts_with("2025-11-16T11:50:02"), "{name}: {told}");
+        assert!(taken.places.is_empty());
+        assert_eq!(read(&path).info.taken, None);
+    }
+    let plain = plain(folder.path());
+    let taken = watch(&plain, &json!({"taken": true})).unwrap().info.taken;
+    assert_eq!(taken.unwrap().created, None);
+}
+
+#[test]
 fn a_reader_waits_for_a_slot_and_goes_on_when_it_has_one() {
     let folder = folder();
     let mut stage = Stage::open(&plain(folder.path()), &json!({"slots": 3})).unwrap();

@@ -1,11 +1,13 @@
 //! The vocabulary of media that every other room shares.
 //!
 //! Read in this order: [`TimeBase`] and [`Pts`] (media time), [`PixelFormat`] and [`Caps`] (what a
-//! picture looks like in memory), [`Size`], [`Records`] (segments on a pipe), [`TransportPackets`] (transport streams).
+//! picture looks like in memory), [`Size`], [`Records`] (segments on a pipe), [`TransportPackets`] (transport streams), [`gps`]
+//! (places in and beside recordings).
 //!
 //! Invariant: no I/O, no async, no unsafe, no clock. This room knows nobody.
 
 mod caps;
+pub mod gps;
 mod segments;
 mod size;
 mod time;

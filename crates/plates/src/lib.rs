@@ -15,6 +15,7 @@ pub mod flow;
 pub mod gps;
 pub mod ledger;
 pub mod link;
+pub mod machines;
 pub mod models;
 pub mod onnx;
 pub mod picture;

@@ -65,6 +65,9 @@ pub struct Task {
 pub enum Payload {
     /// Finds vehicles in `Task::frame`.
     VehicleDetect,
+    /// Looks at `Task::frame` from afar and finds no vehicles: where nobody asks for vehicles, and hard cuts matter all the
+    /// same. Work of `vehicle_detect`, with its output.
+    Look,
     /// Finds plates in a part of `Task::frame`.
     PlateDetect {
         /// Which part, in frame pixels; the whole frame where no vehicle was found.

@@ -14,6 +14,7 @@ mod environments;
 mod exit;
 mod exposition;
 mod failure;
+mod findings;
 mod http;
 mod infer;
 mod init;

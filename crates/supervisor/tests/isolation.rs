@@ -123,9 +123,10 @@ const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 
 fn kernel() -> (u32, u32) {
     let name = rustix::system::uname();
-    let release = name.release().to_str().unwrap();
+    let release = name.release().to_str().expect("text");
     let mut numbers = release
         .split(|it: char| !it.is_ascii_digit())
-        .map(|it| it.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap())
+        .map_while(|it| it.parse().ok());
+    let mut next = || numbers.next().expect("a number");
+    (next(), next())
 }

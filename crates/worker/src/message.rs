@@ -17,8 +17,8 @@ pub use base::BaseValues;
 pub use excerpt::{ClipPlan, DrawnBox, ExcerptPlan, ExcerptStats, Place, StillFormat, StillPlan};
 pub use latencies::Latencies;
 pub use live::{LivePlan, Resume};
-pub use reader::{ReaderPlan, ReaderStats, ReaderStatus};
-pub use source::{SourceAudio, SourceInfo};
+pub use reader::{Beside, ReaderPlan, ReaderStats, ReaderStatus};
+pub use source::{MAX_PLACES, SourceAudio, SourceInfo, Taken, TakenAt};
 
 /// The protocol's version; a child says it in `hello`.
 pub const PROTOCOL: u32 = 1;

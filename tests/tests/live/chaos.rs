@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use framerill_tests::{
+    dice::Dice,
     live::{
         hostile::{Mode, Peer},
         now,
@@ -21,7 +22,6 @@ use serde_json::json;
 
 use crate::{
     acts::{ALL, Act, End},
-    dice::Dice,
     processes::left_by_a_killed_serve,
     scene::{FIRST, RATE, SOON, STOPPED, clip, film_changed, stop, verdict},
 };

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use framerill_tests::{
+    dice::Dice,
     live::{
         clip::distance,
         now,
@@ -18,7 +19,6 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::{
-    dice::Dice,
     scene::{FIRST, RATE, SOON, assert_nearly_all_there, clip, stop, verdict},
     workers::outage,
 };

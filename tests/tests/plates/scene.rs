@@ -120,24 +120,30 @@ impl Scene {
     pub(crate) fn rows(&self, table: &str) -> Vec<Record> {
         let file = self.path("work/plates.db");
         let store = Store::open(Options::new(Address::Sqlite(file))).expect("a database");
-        let mut rows = store.page(table, 0, 100_000).expect("rows");
-        for row in &mut rows {
-            for name in [
-                "id",
-                "ts",
-                "created_at",
-                "run_id",
-                "started",
-                "finished",
-                "video_path",
-                "path",
-            ] {
-                row.remove(name);
-            }
-        }
-        rows.sort_by_key(|row| serde_json::to_string(row).unwrap_or_default());
-        rows
+        comparable(store.page(table, 0, 100_000).expect("rows"))
     }
+}
+
+/// Rows without what differs from run to run, sorted.
+pub(crate) fn comparable(mut rows: Vec<Record>) -> Vec<Record> {
+    for row in &mut rows {
+        for name in [
+            "id",
+            "ts",
+            "created_at",
+            "run_id",
+            "started",
+            "finished",
+            "recorded_at",
+            "stage_seconds",
+            "video_path",
+            "path",
+        ] {
+            row.remove(name);
+        }
+    }
+    rows.sort_by_key(|row| serde_json::to_string(row).unwrap_or_default());
+    rows
 }
 
 /// A command that runs.
@@ -206,7 +212,8 @@ pub(crate) fn everything() -> Option<PathBuf> {
     Some(material)
 }
 
-fn has_onnxruntime() -> bool {
+/// Whether there is an ONNX Runtime that a run finds.
+pub(crate) fn has_onnxruntime() -> bool {
     let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
     let mut pythons = entries(repository().join(".venv/lib"));
     let is_library = |it: fs::DirEntry| {

@@ -1,6 +1,9 @@
 //! Packets into frames.
 
-use std::ptr::{self, NonNull};
+use std::{
+    ffi::CString,
+    ptr::{self, NonNull},
+};
 
 use super::{Fault, Frame, Packet, Parameters, fraction, log, rational, sys};
 
@@ -124,4 +127,14 @@ impl Drop for Decoder {
         // SAFETY: ours and dropped once; joins its threads.
         unsafe { sys::avcodec_free_context(&raw mut context) }
     }
+}
+
+/// Whether this FFmpeg has a decoder of that name.
+pub(crate) fn decoder_exists(name: &str) -> bool {
+    let Ok(name) = CString::new(name) else {
+        return false;
+    };
+    // SAFETY: looks a constant of the library up; null when there is none.
+    let codec = unsafe { sys::avcodec_find_decoder_by_name(name.as_ptr()) };
+    !codec.is_null()
 }

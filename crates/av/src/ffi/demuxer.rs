@@ -18,6 +18,8 @@ const PROBE_BYTES: &str = "5000000";
 const PROBE_MICROS: &str = "5000000";
 /// The same where somebody is watching (runner contract §8.2).
 const LIVE_PROBE_MICROS: &str = "2500000";
+/// A time of creation is shorter.
+const LONGEST_TIME: usize = 64;
 /// More streams than any camera makes.
 const MOST_STREAMS: &str = "128";
 
@@ -139,6 +141,21 @@ impl Demuxer {
         known(self.get().duration)
             .filter(|micros| *micros > 0)
             .map(|micros| micros as f64 / 1e6)
+    }
+
+    /// What the container says of the time at which it was made, as it is written there.
+    pub(crate) fn created(&self) -> Option<String> {
+        let names = [c"creation_time", c"date"];
+        names.into_iter().find_map(|name| {
+            // SAFETY: the metadata of an open input live as long as it does, also when there are none; an entry's value is
+            // a string with an end, and is copied before anything else is called.
+            let text = unsafe {
+                let entry = sys::av_dict_get(self.get().metadata, name.as_ptr(), ptr::null(), 0);
+                CStr::from_ptr(entry.as_ref()?.value)
+            };
+            let text = text.to_string_lossy();
+            (text.len() <= LONGEST_TIME).then(|| text.into_owned())
+        })
     }
 
     /// Whether the duration was read, not guessed from the bit rate.

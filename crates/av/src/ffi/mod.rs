@@ -25,7 +25,7 @@ mod swresample;
 mod swscale;
 
 pub(crate) use bitstream::BitstreamFilter;
-pub(crate) use decoder::Decoder;
+pub(crate) use decoder::{Decoder, decoder_exists};
 pub(crate) use demuxer::{Demuxer, StreamFacts};
 pub(crate) use encoder::{
     AudioSpec, Encoder, VideoSpec, any_encoder_exists, encoder_exists, encoder_formats,

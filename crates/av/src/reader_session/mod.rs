@@ -1,7 +1,7 @@
 //! A file that is read for its frames: every n-th decoded one goes over the frame link, and nothing is written.
 //!
 //! [`ReaderSession`] answers the parent; [`read`] is the thread that decodes; [`link`] the one that takes slots back;
-//! [`state`] is what they share; [`outcome`] says what an end is called.
+//! [`state`] is what they share; [`outcome`] says what an end is called; [`taken`] finds when and where it was taken.
 //!
 //! * A frame's id is its index in the order in which the decoder hands frames out, counted over all of them from 0, those
 //!   before a resume and those between two delivered ones included. These are decoded and never converted.
@@ -14,6 +14,7 @@ mod link;
 mod outcome;
 mod read;
 mod state;
+mod taken;
 
 use std::{
     os::fd::OwnedFd,
@@ -28,7 +29,7 @@ use framerill_frames::Link;
 use framerill_media::PixelFormat;
 use framerill_worker::{
     child::{Handled, Parent},
-    message::{FromChild, MediaPlan, ReaderPlan, ReaderStats, Source, SourceInfo},
+    message::{FromChild, MediaPlan, ReaderPlan, ReaderStats, Source, SourceInfo, Taken},
 };
 
 use crate::{
@@ -60,6 +61,16 @@ impl ReaderSession {
         };
         let mut fds: Vec<Option<OwnedFd>> = fds.into_iter().map(Some).collect();
         let fd = take_fd(&mut fds, *fd, name)?;
+        let beside = match &reader.beside {
+            Some(it) => Some((take_fd(&mut fds, it.fd, name)?, it.is_subtitles)),
+            None => None,
+        };
+        // FFmpeg reads at places of its own; so does this.
+        let places = if reader.taken {
+            taken::places(&fd, beside)
+        } else {
+            Vec::new()
+        };
         let interrupt = Interrupt::default();
         let opening = Opening::of_reader(reader.threads as usize);
         let source = FileSource::open(fd, name, opening, &interrupt)?;
@@ -70,7 +81,11 @@ impl ReaderSession {
                 height,
             }
         })?;
-        let (info, stats) = facts(&source, traits);
+        let (mut info, stats) = facts(&source, traits);
+        if reader.taken {
+            let created = source.created();
+            info.taken = Some(Box::new(Taken { created, places }));
+        }
         let shared = Arc::new(Shared::new(stats, interrupt));
         let waiting = Reading::new(name, source, traits, reader.clone(), Arc::clone(&shared));
         let session = Self {
@@ -153,6 +168,7 @@ pub(crate) fn facts(source: &FileSource, traits: Traits) -> (SourceInfo, ReaderS
         audio: None,
         rotation: traits.turn.degrees(),
         video: Some(video.parameters.codec_name()),
+        taken: None,
     };
     let (videos, data_streams) = source.other_streams();
     let stats = ReaderStats {

@@ -407,6 +407,7 @@ impl SourceReader {
             }),
             rotation: self.traits.turn.degrees(),
             video: None,
+            taken: None,
         }
     }
 

@@ -1,6 +1,9 @@
 //! What is kept of a video so that a later run goes on where this one ended.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,6 +41,12 @@ pub(super) struct Settled {
     pub planner: Planner,
     pub ledger: Ledger,
     pub counts: Counts,
+    /// When the first run began with it, in ms since 1970.
+    #[serde(default)]
+    pub begun_ms: Option<i64>,
+    /// What workers took for tasks, in microseconds by category.
+    #[serde(default)]
+    pub stage_us: BTreeMap<String, u64>,
     /// The frame of the last checkpoint.
     pub checkpoint_frame: u64,
 }

@@ -90,7 +90,8 @@ impl Flow {
         let (status, _) = self.outcome();
         let end = self.end.as_ref();
         end.map_or_else(Record::new, |end| {
-            rows::summary(&self.video, &self.settled.counts, end, status)
+            let stage_us = &self.settled.stage_us;
+            rows::summary(&self.video, &self.settled.counts, stage_us, end, status)
         })
     }
 
@@ -120,6 +121,9 @@ impl Flow {
         for (column, value) in self.summary() {
             record.entry(column).or_insert(value);
         }
+        // The stage did not know yet what it took itself.
+        let stage_seconds = rows::stage_seconds(&self.settled.stage_us);
+        record.insert("stage_seconds".into(), stage_seconds);
         self.ending = Ending::WritingSummary;
         self.write_row("video_summary", record);
     }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     bbox::BBox,
     category::Category,
-    detection::{Plate, Reading, Vehicles},
+    detection::{Plate, Reading, Thumbnail, Vehicles},
     task::FrameSlot,
     track::{Item, TrackFrame, TrackStep},
     vote::Sample,
@@ -132,6 +132,12 @@ impl Frame {
             self.counts
                 .add(Count::Nothing(Category::VehicleDetect, "no_vehicle"), 1);
         }
+        self.stage = Stage::Detected;
+    }
+
+    /// Takes what it looks like from afar, where vehicles are not searched.
+    pub(super) fn looked(&mut self, thumbnail: Thumbnail) {
+        self.vehicles.thumbnail = thumbnail;
         self.stage = Stage::Detected;
     }
 

@@ -228,7 +228,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bbox::BBox;
+    use crate::{bbox::BBox, flow::FileTimes};
 
     fn facts() -> VideoFacts {
         VideoFacts {
@@ -239,6 +239,7 @@ mod tests {
             content_sha256: "ab".into(),
             settings_hash: "cd".into(),
             run_id: "r".into(),
+            times: FileTimes::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Count, FlowOutput, FrameArrived, Key, NewTask, SourceEnd, VideoFacts, VideoFlow,
+    Count, FlowOutput, FrameArrived, Key, NewTask, SourceEnd, Taken, VideoFacts, VideoFlow,
     checkpoint::Settled,
     ending::Ending,
     frame::{Frame, Stage},
@@ -18,11 +18,13 @@ use super::{
     rows,
     settings::{FlowSettings, Mode},
     spawn,
+    taken::WhenWhere,
     view::Moment,
     voting::{Vote, Voting},
 };
 use crate::{
     category::Category,
+    detection::Thumbnail,
     task::{Failure, Output, Payload},
 };
 
@@ -65,6 +67,7 @@ pub struct Flow {
     pub(super) end: Option<SourceEnd>,
     /// Sampled frames that never came since the last one that did.
     pub(super) lost: u64,
+    when_where: WhenWhere,
     jobs: BTreeMap<Key, Job>,
     next_key: u64,
     arrived: u64,
@@ -81,8 +84,15 @@ impl Flow {
         Self::of(video, settings, Settled::default())
     }
 
-    pub(super) fn of(video: VideoFacts, settings: Arc<FlowSettings>, settled: Settled) -> Self {
+    pub(super) fn of(
+        mut video: VideoFacts,
+        settings: Arc<FlowSettings>,
+        mut settled: Settled,
+    ) -> Self {
+        let begun_ms = settled.begun_ms.get_or_insert(video.times.begun_ms);
+        video.times.begun_ms = *begun_ms;
         Self {
+            when_where: WhenWhere::new(&video.filename, video.times, Taken::default()),
             video,
             settings,
             is_exact: settled.last.is_some(),
@@ -129,6 +139,7 @@ impl Flow {
         for mut write in writes {
             for row in &mut write.records {
                 rows::timed(row, fps);
+                self.when_where.fill(&write.table, row);
             }
             let payload = Payload::FinalWrite {
                 table: write.table.clone(),
@@ -199,6 +210,14 @@ impl Flow {
             return;
         };
         match (job, output) {
+            // In whole frames plates are searched whatever is known of vehicles.
+            (Job::Detect { .. }, it) if settings.mode == Mode::Frame => {
+                let thumbnail = match it {
+                    Some(Output::VehicleDetect(it)) => it.thumbnail,
+                    _ => Thumbnail::default(),
+                };
+                frame.looked(thumbnail);
+            }
             (Job::Detect { .. }, Some(Output::VehicleDetect(it))) => frame.detected(Some(it)),
             (Job::Detect { .. }, _) => frame.detected(None),
             (Job::Search { search, .. }, output) => {
@@ -286,6 +305,16 @@ fn fits(job: &Job, output: &Output) -> bool {
 }
 
 impl VideoFlow for Flow {
+    fn opened(&mut self, taken: Taken) {
+        self.when_where = WhenWhere::new(&self.video.filename, self.video.times, taken);
+    }
+
+    fn spent(&mut self, category: Category, micros: u64) {
+        let stage_us = &mut self.settled.stage_us;
+        let it = stage_us.entry(category.name().to_owned()).or_default();
+        *it = it.saturating_add(micros);
+    }
+
     fn frame(&mut self, frame: FrameArrived) {
         let frame_idx = frame.frame_idx;
         let is_late = self.last_arrived.is_some_and(|it| frame_idx <= it);
@@ -309,23 +338,17 @@ impl VideoFlow for Flow {
         let mut it = Frame::new(at, self.arrived, frame.slot);
         it.counts.add(Count::Lost, std::mem::take(&mut self.lost));
         self.arrived += 1;
-        if self.settings.mode == Mode::Frame {
+        let payload = if self.settings.mode == Mode::Frame {
             let skipped = Count::Skipped(Category::VehicleDetect, "frame_mode");
             it.counts.add(skipped, 1);
-            it.stage = Stage::Detected;
-            self.window.push_back(it);
+            Payload::Look
         } else {
-            self.window.push_back(it);
-            let (slot, category) = (Some(frame.slot), Category::VehicleDetect);
-            let task = spawn::task(
-                &self.video,
-                Some(&at),
-                slot,
-                category,
-                Payload::VehicleDetect,
-            );
-            self.spawn(Job::Detect { frame_idx }, task);
-        }
+            Payload::VehicleDetect
+        };
+        self.window.push_back(it);
+        let (slot, category) = (Some(frame.slot), Category::VehicleDetect);
+        let task = spawn::task(&self.video, Some(&at), slot, category, payload);
+        self.spawn(Job::Detect { frame_idx }, task);
         self.advance();
     }
 

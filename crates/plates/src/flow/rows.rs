@@ -1,9 +1,13 @@
 //! Records as they are stored (contract §13).
 
+use std::{collections::BTreeMap, time::Duration};
+
 use serde_json::{Map, Value, json};
 
-use super::{Counts, SourceEnd, VideoFacts, VideoStatus, samples::Kept};
-use crate::{bbox::BBox, detection::VehicleClass, track::MotionRow, vote::Final};
+use super::{Counts, SourceEnd, VideoFacts, VideoStatus, samples::Kept, taken};
+use crate::{
+    bbox::BBox, category::Category, detection::VehicleClass, track::MotionRow, vote::Final,
+};
 
 /// A record: columns by name.
 pub(super) type Record = Map<String, Value>;
@@ -202,6 +206,7 @@ pub(super) fn video(
     let mut it = fields(facts);
     it.insert("path".into(), json!(facts.path));
     it.insert("size".into(), json!(facts.size_bytes));
+    it.insert("started".into(), taken::told(facts.times.begun_ms));
     let Some((end, status, reason)) = end else {
         it.insert("status".into(), json!("running"));
         return it;
@@ -220,6 +225,7 @@ pub(super) fn video(
 pub(super) fn summary(
     facts: &VideoFacts,
     counts: &Counts,
+    stage_us: &BTreeMap<String, u64>,
     end: &SourceEnd,
     status: VideoStatus,
 ) -> Record {
@@ -232,10 +238,24 @@ pub(super) fn summary(
     it.insert("tracks".into(), json!(counts.tracks));
     it.insert("plates".into(), json!(counts.plates));
     it.insert("unreadable_plates".into(), json!(counts.unreadable));
+    it.insert("stage_seconds".into(), stage_seconds(stage_us));
     it.insert("skipped".into(), json!(counts.skipped));
     it.insert("counts".into(), json!(counts));
     it.insert("status".into(), json!(status));
     it
+}
+
+/// Seconds by stage. Stages that took none are there, too.
+#[must_use]
+pub(super) fn stage_seconds(stage_us: &BTreeMap<String, u64>) -> Value {
+    let of = |it: Category| {
+        let micros = stage_us.get(it.name()).copied().unwrap_or_default();
+        (
+            it.name().to_owned(),
+            json!(Duration::from_micros(micros).as_secs_f64()),
+        )
+    };
+    Value::Object(Category::ALL.into_iter().map(of).collect())
 }
 
 fn seconds(ms: Option<f64>) -> Value {
@@ -245,7 +265,7 @@ fn seconds(ms: Option<f64>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{detection::Reading, vote::Sample};
+    use crate::{detection::Reading, flow::FileTimes, vote::Sample};
 
     pub(crate) fn facts() -> VideoFacts {
         VideoFacts {
@@ -256,6 +276,7 @@ mod tests {
             content_sha256: "ab".into(),
             settings_hash: "cd".into(),
             run_id: "r1".into(),
+            times: FileTimes::default(),
         }
     }
 

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{
-    Flow, FlowSettings, Mode, SourceStatus, VideoStatus,
+    Flow, FlowSettings, Mode, SourceStatus, Taken, VideoFlow, VideoStatus,
     world::{Car, Dice, Run, World, facts},
+};
+use crate::{
+    category::Category,
+    gps::{Fix, Route},
 };
 
 /// Drives towards the camera on the left; overlaps nothing on the right.
@@ -115,10 +119,56 @@ fn two_cars_in_one_place_across_a_cut_are_two_rows() {
         cuts: vec![100],
         ..World::default()
     };
-    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(5));
-    let plates = run.store.plates();
-    assert_eq!(plates.len(), 2, "{plates:?}");
-    assert!(plates[0].2 < 100 && plates[1].1 >= 100, "{plates:?}");
+    for mode in [Mode::Cascade, Mode::Frame] {
+        let run = Run::new(&world, &FlowSettings::of(mode)).finish(&mut Dice(5));
+        let plates = run.store.plates();
+        assert_eq!(plates.len(), 2, "{plates:?}");
+        assert!(plates[0].2 < 100 && plates[1].1 >= 100, "{plates:?}");
+        assert_eq!(run.store.summary()["counts"]["cuts"], 1, "{mode:?}");
+    }
+}
+
+#[test]
+fn rows_say_when_and_where_they_are_of_and_the_summary_what_stages_took() {
+    let world = busy_road();
+    let mut run = Run::new(&world, &FlowSettings::default());
+    let fixes = [(0.0, 48.0), (20_000.0, 48.2)].map(|(at, lat)| Fix::new(at, lat, 11.0).unwrap());
+    let taken = Taken {
+        created: Some("2025-11-16T11:50:02.000000Z".into()),
+        duration_ms: None,
+        route: Route::new(fixes.map(|it| it.with_speed(10.0)).to_vec()).map(Arc::new),
+    };
+    run.flow.opened(taken);
+    run.flow.spent(Category::Ocr, 1_500_000);
+    run.flow.spent(Category::Ocr, 250_000);
+    let run = run.finish(&mut Dice(1));
+    let begun: jiff::Timestamp = "2025-11-16T11:50:02Z".parse().unwrap();
+    for table in ["vehicles", "tracks", "track_motion"] {
+        let rows = run.store.rows(table);
+        assert!(!rows.is_empty());
+        for row in rows {
+            let at_ms = row["video_ts_ms"].as_f64().unwrap();
+            let near = at_ms < 2000.0 || (0.0..=20_000.0).contains(&at_ms);
+            assert_eq!(row.get("lat").is_some(), near, "{row:?}");
+            assert_eq!(row.get("gps_speed_mps").is_some(), near, "{row:?}");
+            if table == "vehicles" {
+                let ts: jiff::Timestamp = row["ts"].as_str().unwrap().parse().unwrap();
+                let later = ts.duration_since(begun).as_secs_f64() * 1000.0;
+                assert!((later - at_ms).abs() < 0.01, "{later} {at_ms}");
+            }
+        }
+    }
+    let video = &run.store.rows("videos")[0];
+    assert_eq!(video["recorded_at"], "2025-11-16T11:50:02Z");
+    assert_eq!(
+        (&video["recorded_by"], &video["started"]),
+        (&"container".into(), &"2026-11-22T12:00:00Z".into())
+    );
+    let took = &run.store.summary()["stage_seconds"];
+    assert_eq!(
+        (&took["ocr"], &took["final_write"]),
+        (&1.75.into(), &0.0.into())
+    );
 }
 
 #[test]
@@ -227,7 +277,10 @@ fn plates_are_found_without_a_detector_of_vehicles() {
     assert_eq!(texts, ["ABC1234", "HID4444", "JKL5555", "XYZ9876"]);
     let skipped = &run.store.summary()["skipped"];
     assert!(skipped["ocr"]["certain"].as_u64() > Some(0), "{skipped}");
-    assert_eq!(run.tasks.get("vehicle_yolo"), None);
+    assert!(
+        skipped["vehicle_yolo"]["frame_mode"].as_u64() > Some(0),
+        "{skipped}"
+    );
     assert!(
         run.store
             .rows("vehicles")
@@ -406,7 +459,7 @@ proptest! {
                     run.step(&mut dice);
                 }
                 if dice.below(15) == 0 {
-                    super::VideoFlow::want_checkpoint(&mut run.flow);
+                    run.flow.want_checkpoint();
                     run.step(&mut dice);
                 }
             }

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FlowOutput, Key};
-use crate::task::{Failure, FrameSlot, Output};
+use super::{FileTimes, FlowOutput, Key, Taken};
+use crate::{
+    category::Category,
+    task::{Failure, FrameSlot, Output},
+};
 
 /// What is known of a video before its first frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,8 @@ pub struct VideoFacts {
     pub settings_hash: String,
     /// Which run reads it; for people.
     pub run_id: String,
+    /// Of the file, and of this run's work on it.
+    pub times: FileTimes,
 }
 
 /// A sampled frame whose pixels lie in the frame store. The flow holds it until it says [`FlowOutput::Release`].
@@ -74,6 +79,12 @@ pub struct SourceEnd {
 ///
 /// After every call, [`next`](Self::next) is called until it says none.
 pub trait VideoFlow {
+    /// A reader opened the file: before its first frame, and again whenever it is opened anew.
+    fn opened(&mut self, taken: Taken);
+
+    /// A worker had a task of this video in hand for so many microseconds. It changes no record but the time that stages took.
+    fn spent(&mut self, category: Category, micros: u64);
+
     /// A frame arrived. Frames come in order.
     fn frame(&mut self, frame: FrameArrived);
 

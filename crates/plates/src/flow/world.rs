@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    Flow, FlowOutput, FlowSettings, FrameArrived, Key, NewTask, SourceEnd, SourceStatus, VideoEnd,
-    VideoFacts, VideoFlow,
+    FileTimes, Flow, FlowOutput, FlowSettings, FrameArrived, Key, NewTask, SourceEnd, SourceStatus,
+    VideoEnd, VideoFacts, VideoFlow,
 };
 use crate::{
     bbox::BBox,
@@ -15,6 +15,8 @@ use crate::{
     track, vote,
 };
 
+/// 2026-11-22T12:00:00Z.
+pub(super) const BEGUN_MS: i64 = 1_795_348_800_000;
 pub(super) const SIZE: [u32; 2] = [1280, 720];
 
 /// A vehicle that is seen from frame `from` to frame `to`, going from one box to another.
@@ -193,6 +195,10 @@ impl World {
         }
         Ok(match &task.payload {
             Payload::VehicleDetect => Output::VehicleDetect(self.vehicles(frame)),
+            Payload::Look => Output::VehicleDetect(Vehicles {
+                vehicles: Vec::new(),
+                thumbnail: self.thumbnail(frame),
+            }),
             Payload::PlateDetect { car_bbox } => Output::PlateDetect {
                 plates: self.plates(frame, car_bbox),
             },
@@ -313,6 +319,10 @@ pub(super) fn facts() -> VideoFacts {
         content_sha256: "c0ffee".into(),
         settings_hash: "5e77".into(),
         run_id: "run".into(),
+        times: FileTimes {
+            begun_ms: BEGUN_MS,
+            modified_ms: None,
+        },
     }
 }
 

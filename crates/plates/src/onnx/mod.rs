@@ -9,5 +9,5 @@ mod provider;
 mod runtime;
 
 pub use net::{Element, Input, Net, NetError, Tensor, Threads};
-pub use provider::{Provider, UnknownProvider};
+pub use provider::{Provider, UnknownProvider, available};
 pub use runtime::{Runtime, RuntimeError};

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ort::ep::{CUDA, ExecutionProviderDispatch, TensorRT};
+use ort::ep::{CUDA, ExecutionProvider, ExecutionProviderDispatch, TensorRT};
 
 /// What models are computed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,4 +51,16 @@ impl Provider {
             Self::Auto => vec![cuda().fail_silently()],
         }
     }
+}
+
+/// Names of providers that an open library has; whether a device is there is another matter.
+#[must_use]
+pub fn available(_of: &super::Runtime) -> Vec<&'static str> {
+    let has = |there: ort::Result<bool>| there.unwrap_or(false);
+    let all = [
+        ("cpu", true),
+        ("cuda", has(CUDA::is_available())),
+        ("tensorrt", has(TensorRT::is_available())),
+    ];
+    all.into_iter().filter(|it| it.1).map(|it| it.0).collect()
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{LeaseId, ReaderId, VideoNo, WorkerId};
 use crate::{
     category::{Category, Class},
-    flow::SourceEnd,
+    flow::{SourceEnd, Taken},
     task::{self, Failure, TaskId},
 };
 
@@ -71,6 +71,8 @@ pub enum ReaderSaid {
         fps: Option<f64>,
         /// Frames in the video, as the container says it: for progress alone.
         frames: Option<u64>,
+        /// When and where it was taken.
+        taken: Taken,
     },
     /// A frame lies in a slot.
     Frame {
@@ -123,6 +125,8 @@ pub enum WorkerSaid {
         lease: LeaseId,
         /// In any order.
         outcomes: Vec<Outcome>,
+        /// How long the stage took for all of them, in microseconds.
+        stage_us: u64,
     },
     /// It lives.
     Alive(WorkerState),

@@ -136,7 +136,13 @@ impl<F: VideoFlow> Machine<F> {
                 slot_bytes,
                 fps,
                 frames,
-            } => self.opened(now, id, Pool { slots, slot_bytes }, fps, frames),
+                taken,
+            } => {
+                self.opened(now, id, Pool { slots, slot_bytes }, fps, frames);
+                if let Some(open) = self.videos.open_mut(video) {
+                    open.flow.opened(taken);
+                }
+            }
             ReaderSaid::Alive { decoded } => {
                 if decoded > reader.decoded {
                     reader.decoded = decoded;

@@ -39,11 +39,15 @@ impl<F: VideoFlow> Machine<F> {
             WorkerSaid::Takes { max } => {
                 let lease = worker.lease;
                 if let Some(lease) = lease {
-                    self.did(now, id, lease, Vec::new());
+                    self.did(now, id, lease, Vec::new(), 0);
                 }
                 self.crew.asks(id, max);
             }
-            WorkerSaid::Did { lease, outcomes } => self.did(now, id, lease, outcomes),
+            WorkerSaid::Did {
+                lease,
+                outcomes,
+                stage_us,
+            } => self.did(now, id, lease, outcomes, stage_us),
             WorkerSaid::LoadFailed { lease, reason } => self.load_failed(now, id, lease, reason),
         }
     }
@@ -136,11 +140,19 @@ impl<F: VideoFlow> Machine<F> {
         }
     }
 
-    fn did(&mut self, now: Duration, id: WorkerId, lease: LeaseId, outcomes: Vec<Outcome>) {
+    fn did(
+        &mut self,
+        now: Duration,
+        id: WorkerId,
+        lease: LeaseId,
+        outcomes: Vec<Outcome>,
+        stage_us: u64,
+    ) {
         let Some(lease) = self.crew.end_lease(id, lease) else {
             return self.odd(format!("{id} told of lease {}, which it has not", lease.0));
         };
         self.crew.has_loaded(id, lease.category);
+        self.spent(&lease, stage_us);
         let mut outcomes: HashMap<_, _> = outcomes
             .into_iter()
             .map(|it| (it.task, it.result))
@@ -153,6 +165,17 @@ impl<F: VideoFlow> Machine<F> {
                 })
             });
             self.outcome(now, id, task, result);
+        }
+    }
+
+    /// What a batch took is shared out evenly.
+    fn spent(&mut self, lease: &Lease, stage_us: u64) {
+        let each = stage_us / (lease.tasks.len() as u64).max(1);
+        for task in &lease.tasks {
+            let video = self.tasks.get_mut(*task).map(|it| it.video);
+            if let Some(open) = video.and_then(|it| self.videos.open_mut(it)) {
+                open.flow.spent(lease.category, each);
+            }
         }
     }
 
@@ -434,7 +457,7 @@ fn fitting(payload: &Payload, output: task::Output) -> Result<task::Output, Fail
             let counts = frames.iter().map(|it| it.items.len());
             counts.eq(steps.iter().map(|it| it.tracks.len()))
         }
-        (Payload::VehicleDetect, O::VehicleDetect(_))
+        (Payload::VehicleDetect | Payload::Look, O::VehicleDetect(_))
         | (Payload::PlateDetect { .. }, O::PlateDetect { .. })
         | (Payload::Ocr { .. }, O::Ocr(_))
         | (Payload::PlateSmooth { .. }, O::PlateSmooth { .. })

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// The wait before try `attempt` (from 0): doubles up to [`LONGEST`], and lies between a half and the whole of that, by
 /// `random`, so that many clients do not come back at once.
 #[must_use]
-pub(super) fn wait(attempt: u32, random: u64) -> Duration {
+pub(crate) fn wait(attempt: u32, random: u64) -> Duration {
     let whole = FIRST.saturating_mul(1_u32 << attempt.min(16)).min(LONGEST);
     let half = whole / 2;
     let parts = u32::try_from(random % 1001).unwrap_or(0);
@@ -22,7 +22,7 @@ pub(super) fn wait(attempt: u32, random: u64) -> Duration {
 }
 
 /// Any number.
-pub(super) fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(0_u8)
 }
 

@@ -10,6 +10,7 @@ use super::{
     read::select,
     row::{self, Cell, moment},
     session::{Bound, Dialect, Fault, Session},
+    suppress,
     table::{self, Kind},
     upsert,
 };
@@ -35,19 +36,12 @@ impl Erased {
 
 impl Store {
     /// Takes a plate out: its vehicles with their tracks and motion, what other vehicles' readings tell of it, and what waits
-    /// in the outbox. The audit says how many rows, and which plate only as a keyed hash, where there is a key. It blocks.
+    /// in the outbox. It stays out, whichever run finds it again, until [`let_in`](Self::let_in). The audit says how many rows, and which plate only as a keyed hash, where there is a key. It blocks.
     ///
     /// # Errors
     /// The plate has neither letter nor digit, or the database is away or does not do.
     pub fn erase(&self, name: &str) -> Result<Erased, StoreError> {
-        let normal = plate::normal(name);
-        if normal.is_empty() {
-            return Err(StoreError::Query(
-                "a plate has letters or digits: say which".into(),
-            ));
-        }
-        let key = self.inner.privacy.key.as_ref();
-        let hash = key.map(|it| it.hash(&normal));
+        let (normal, hash) = self.named(name)?;
         let detail = match &hash {
             Some(it) => json!({ "plate": format!("hmac-sha256:{it}") }),
             None => Value::Null,
@@ -58,17 +52,59 @@ impl Store {
             .map_err(|it| self.inner.error(it))
     }
 
+    /// Lets an erased plate in again, from the next run on that finds it; whether it was kept out. It blocks.
+    ///
+    /// # Errors
+    /// The plate has neither letter nor digit, or the database is away or does not do.
+    pub fn let_in(&self, name: &str) -> Result<bool, StoreError> {
+        let (normal, hash) = self.named(name)?;
+        let work = async {
+            let mut session = self.inner.session().await?;
+            let was_out = suppress::let_in(&mut session, &normal, hash.as_deref()).await?;
+            self.inner.give(session);
+            Ok(was_out)
+        };
+        self.runtime()
+            .block_on(work)
+            .map_err(|it| self.inner.error(it))
+    }
+
+    /// A plate as it is compared, and its hash where there is a key.
+    fn named(&self, name: &str) -> Result<(String, Option<String>), StoreError> {
+        let normal = plate::normal(name);
+        if normal.is_empty() {
+            return Err(StoreError::Query(
+                "a plate has letters or digits: say which".into(),
+            ));
+        }
+        let key = self.inner.privacy.key.as_ref();
+        let hash = key.map(|it| it.hash(&normal));
+        Ok((normal, hash))
+    }
+
     /// Takes out what is older than `age`: vehicles by the moment they were seen, with their tracks and motion; tracks of no
     /// vehicle by the moment they were stored. It blocks.
     ///
     /// # Errors
     /// The database is away or does not do.
     pub fn expire(&self, age: Duration) -> Result<Erased, StoreError> {
+        self.expire_or_try(age, false)
+    }
+
+    /// What [`expire`](Self::expire) would take out. It blocks.
+    ///
+    /// # Errors
+    /// The database is away or does not do.
+    pub fn would_expire(&self, age: Duration) -> Result<Erased, StoreError> {
+        self.expire_or_try(age, true)
+    }
+
+    fn expire_or_try(&self, age: Duration, is_trial: bool) -> Result<Erased, StoreError> {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         let before = Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN);
         let first = Timestamp::from_second(row::FIRST_SECOND).unwrap_or(Timestamp::UNIX_EPOCH);
         let before = before.max(first);
-        let work = self.inner.expire(moment(before));
+        let work = self.inner.expire(moment(before), is_trial);
         self.runtime()
             .block_on(work)
             .map_err(|it| self.inner.error(it))
@@ -106,7 +142,7 @@ impl Store {
     }
 }
 
-fn audit_row(action: &str, rows: u64, detail: Value) -> Result<row::Row, String> {
+pub(super) fn audit_row(action: &str, rows: u64, detail: Value) -> Result<row::Row, String> {
     let record: Map<String, Value> = [
         (
             "event_id".to_owned(),
@@ -167,6 +203,8 @@ impl Inner {
         };
         let mut session = self.session().await?;
         session.script(session.dialect().begin().into()).await?;
+        suppress::hold(&mut session, true).await?;
+        suppress::keep_out(&mut session, normal, hash).await?;
         let hash = hash.map_or(Cell::Null, |it| Cell::Text(it.to_owned()));
         let plate = Cell::Text(normal.to_owned());
         let cells = [(Kind::Text, &plate), (Kind::Text, &hash)];
@@ -186,7 +224,7 @@ impl Inner {
         Ok(erased)
     }
 
-    async fn expire(&self, before: String) -> Result<Erased, Fault> {
+    async fn expire(&self, before: String, is_trial: bool) -> Result<Erased, Fault> {
         let mut session = self.session().await?;
         let dialect = session.dialect();
         session.script(dialect.begin().into()).await?;
@@ -201,6 +239,11 @@ impl Inner {
                  AND v.track_id = {name}.track_id)"
             );
             erased.tracks += session.execute(sql, &cells).await?;
+        }
+        if is_trial {
+            session.script("ROLLBACK".into()).await?;
+            self.give(session);
+            return Ok(erased);
         }
         let row = audit_row("expire", erased.rows(), json!({ "before": before }))
             .map_err(Fault::Broken)?;

@@ -6,7 +6,8 @@
 //! of it; with an outbox, what [`Store::write`] took is on disk whatever happens to the database or to this process.
 
 mod address;
-mod backoff;
+pub(crate) mod backoff;
+mod browse;
 mod erase;
 mod outbox;
 pub mod plate;
@@ -17,6 +18,7 @@ mod row;
 mod schema;
 pub mod search;
 mod session;
+mod suppress;
 pub mod table;
 mod upsert;
 
@@ -31,7 +33,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::JoinHandle,
+};
 
 pub use address::{Address, BadAddress};
 pub use erase::Erased;
@@ -48,6 +53,9 @@ use table::Table;
 
 /// Tries to reach a database before the first answer is an error.
 const ATTEMPTS: u32 = 8;
+
+/// A store's end waits so long for its connections to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Connections that are kept open for the next use.
 const MOST_IDLE: usize = 4;
@@ -134,6 +142,46 @@ impl Options {
     }
 }
 
+/// What a look at a database says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The version of its schema; 0 for none yet.
+    pub schema: usize,
+    /// The version that this program knows: an older one is brought up to it.
+    pub known: usize,
+}
+
+/// Looks at a database once, and changes nothing. A SQLite file that is not there is not made. It blocks.
+///
+/// # Errors
+/// It cannot be reached, or does not do.
+pub fn look(address: &Address) -> Result<Looked, StoreError> {
+    let known = schema::KNOWN;
+    if let Address::Sqlite(file) = address
+        && !file.exists()
+    {
+        return Ok(Looked { schema: 0, known });
+    }
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StoreError::Threads)?;
+    let looked = runtime.block_on(async {
+        let mut session = Session::open(address).await?;
+        schema::look(&mut session).await
+    });
+    let schema = looked.map_err(|fault| {
+        let address = address.to_string();
+        match fault {
+            Fault::Away(reason) => StoreError::Away { address, reason },
+            Fault::Refused(reason) | Fault::Broken(reason) => {
+                StoreError::Broken { address, reason }
+            }
+        }
+    })?;
+    Ok(Looked { schema, known })
+}
+
 /// What became of rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written {
@@ -143,6 +191,8 @@ pub struct Written {
     pub waiting: u64,
     /// Left out, as the privacy mode wants.
     pub withheld: u64,
+    /// Left out, for their plates were erased. Of rows that wait nobody knows yet.
+    pub suppressed: u64,
     /// Not stored, each with the reason.
     pub refused: Vec<Refused>,
 }
@@ -154,6 +204,8 @@ pub struct Store {
     inner: Arc<Inner>,
     /// Taken at the end, so that its threads can be left rather than waited for.
     runtime: Option<Runtime>,
+    /// Delivers what waits in the outbox.
+    delivery: Option<JoinHandle<()>>,
 }
 
 /// What the calls and the delivery share.
@@ -197,13 +249,15 @@ impl Store {
             idle: Mutex::default(),
             has_trigrams: AtomicBool::new(false),
         });
-        let store = Self {
+        let mut store = Self {
             inner: Arc::clone(&inner),
             runtime: Some(runtime),
+            delivery: None,
         };
         store.reach()?;
         if inner.outbox.is_some() {
-            store.runtime().spawn(outbox::deliver_for_ever(inner));
+            let delivery = store.runtime().spawn(outbox::deliver_for_ever(inner));
+            store.delivery = Some(delivery);
         }
         store.note_mode()?;
         Ok(store)
@@ -246,9 +300,14 @@ impl Store {
             }
         }
         if !rows.is_empty() {
-            let (waiting, refused) = self.runtime().block_on(self.inner.keep(table, &rows))?;
+            let (waiting, said) = self.runtime().block_on(self.inner.keep(table, &rows))?;
+            let upsert::Done {
+                refused,
+                suppressed,
+            } = said;
             done.waiting = waiting;
-            done.written = (rows.len() - refused.len()) as u64;
+            done.suppressed = suppressed;
+            done.written = (rows.len() - refused.len()) as u64 - suppressed;
             done.refused
                 .extend(refused.into_iter().map(|(at, reason)| Refused {
                     table: table.name.to_owned(),
@@ -326,10 +385,25 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // Waiting for its threads is not allowed on an event loop; what they write is in the outbox.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        let Some(runtime) = self.runtime.take() else {
+            return;
+        };
+        // Waiting is not allowed on an event loop; what is being written is in the outbox.
+        if Handle::try_current().is_err() {
+            let (delivery, inner) = (self.delivery.take(), &mut self.inner);
+            let close = async {
+                if let Some(it) = delivery {
+                    it.abort();
+                    // Cancelled, as was asked; it has let go of what it shared.
+                    it.await.ok();
+                }
+                if let Some(inner) = Arc::get_mut(inner) {
+                    inner.close().await;
+                }
+            };
+            runtime.block_on(async { tokio::time::timeout(CLOSE_WITHIN, close).await.ok() });
         }
+        runtime.shutdown_background();
     }
 }
 
@@ -370,32 +444,39 @@ impl Inner {
         }
     }
 
-    /// Rows into the database.
-    async fn write(&self, table: &Table, rows: &[Row]) -> Result<Vec<upsert::Refusal>, Fault> {
-        let mut session = self.session().await?;
-        let refused = upsert::write(&mut session, table, rows).await?;
-        self.give(session);
-        Ok(refused)
+    /// Closes all connections. The last one of a SQLite file puts its journal into it.
+    async fn close(&mut self) {
+        let idle = self.idle.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for session in std::mem::take(idle) {
+            session.close().await;
+        }
+        if let Some(outbox) = self.outbox.take() {
+            outbox.close().await;
+        }
     }
 
-    /// Rows into the database or, when that is away or older rows wait, into the outbox; how many went there, and which
-    /// the database refused.
-    async fn keep(
-        &self,
-        table: &Table,
-        rows: &[Row],
-    ) -> Result<(u64, Vec<upsert::Refusal>), StoreError> {
+    /// Rows into the database.
+    async fn write(&self, table: &Table, rows: &[Row]) -> Result<upsert::Done, Fault> {
+        let mut session = self.session().await?;
+        let done = upsert::write(&mut session, table, rows).await?;
+        self.give(session);
+        Ok(done)
+    }
+
+    /// Rows into the database or, when that is away or older rows wait, into the outbox; how many went there, and what
+    /// became of the others.
+    async fn keep(&self, table: &Table, rows: &[Row]) -> Result<(u64, upsert::Done), StoreError> {
         let Some(outbox) = &self.outbox else {
-            let refused = self.write(table, rows).await.map_err(|it| self.error(it))?;
-            return Ok((0, refused));
+            let done = self.write(table, rows).await.map_err(|it| self.error(it))?;
+            return Ok((0, done));
         };
         if outbox.is_empty().await?
-            && let Ok(refused) = self.write(table, rows).await
+            && let Ok(done) = self.write(table, rows).await
         {
-            return Ok((0, refused));
+            return Ok((0, done));
         }
         outbox.take(table, rows).await?;
-        Ok((rows.len() as u64, Vec::new()))
+        Ok((rows.len() as u64, upsert::Done::default()))
     }
 
     fn error(&self, fault: Fault) -> StoreError {

@@ -134,6 +134,11 @@ impl Outbox {
         Ok(outbox)
     }
 
+    /// Says goodbye to its file.
+    pub(super) async fn close(self) {
+        self.session.into_inner().close().await;
+    }
+
     fn wrong(&self, fault: &Fault) -> StoreError {
         StoreError::Outbox {
             file: self.file.clone(),
@@ -351,7 +356,11 @@ async fn deliver_all(inner: &Inner, outbox: &Outbox) -> Result<(), Fault> {
             }
         }
         let said = inner.write(table, &rows).await?;
-        refused.extend(said.into_iter().map(|(at, reason)| (places[at], reason)));
+        refused.extend(
+            said.refused
+                .into_iter()
+                .map(|(at, reason)| (places[at], reason)),
+        );
         outbox.strike(&waiting, &refused).await?;
     }
 }

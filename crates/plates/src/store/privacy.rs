@@ -78,6 +78,11 @@ impl HashKey {
         Ok(Self(key.to_vec()))
     }
 
+    /// A key that is at hand.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     /// HMAC-SHA256 of a text, in hexadecimal digits.
     #[must_use]
     pub fn hash(&self, text: &str) -> String {
@@ -105,6 +110,17 @@ pub struct Privacy {
 }
 
 impl Privacy {
+    /// By a key file and a list of plates, as far as they are given. It blocks.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is too short or too long.
+    pub fn of(key: Option<&Path>, list: Option<&Path>) -> Result<Self, PrivacyError> {
+        Ok(Self {
+            key: key.map(HashKey::read).transpose()?,
+            allowed: list.map(Self::read_list).transpose()?,
+        })
+    }
+
     /// Reads a list of plates: one a line, `#` begins a remark. It blocks.
     ///
     /// # Errors

@@ -288,7 +288,7 @@ impl Store {
         }
     }
 
-    fn ask(
+    pub(super) fn ask(
         &self,
         table: &Table,
         tail: &str,

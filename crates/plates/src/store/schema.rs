@@ -4,7 +4,10 @@ use super::session::{Dialect, Fault, Session};
 use super::{row::Cell, table::Kind};
 
 /// Steps, in order; the number of a step is the schema's version after it. A step that was released never changes.
-const STEPS: [&str; 1] = [include_str!("schema/0001.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+];
 
 /// What holds two programs back that would make the schema at once: any number, the same in all.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7164829034)";
@@ -19,6 +22,7 @@ fn spoken(step: &str, dialect: Dialect) -> String {
             ("{json}", "TEXT"),
             ("{time}", "TEXT"),
             ("{now}", "(strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'))"),
+            ("{secret}", "hex(randomblob(32))"),
         ],
         Dialect::Postgres => [
             ("{id}", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
@@ -27,6 +31,11 @@ fn spoken(step: &str, dialect: Dialect) -> String {
             ("{json}", "JSON"),
             ("{time}", "TIMESTAMPTZ"),
             ("{now}", "now()"),
+            // Each has 122 bits from the system's generator.
+            (
+                "{secret}",
+                "gen_random_uuid()::text || gen_random_uuid()::text",
+            ),
         ],
     };
     words.iter().fold(step.to_owned(), |text, (word, with)| {
@@ -51,6 +60,14 @@ async fn version(session: &mut Session) -> Result<usize, Fault> {
     }
     let sql = "SELECT MAX(version) FROM schema_version".to_owned();
     Ok(first(session.fetch(sql, &[], &[Kind::Int]).await?))
+}
+
+/// The version that this program knows.
+pub(super) const KNOWN: usize = STEPS.len();
+
+/// The version of a database, which stays as it is.
+pub(super) async fn look(session: &mut Session) -> Result<usize, Fault> {
+    version(session).await
 }
 
 /// Makes the schema, or brings it up to date. Nothing is written where it is, so a reader's login needs no more rights

@@ -207,6 +207,17 @@ impl Session {
         }
     }
 
+    /// Says goodbye. What goes wrong then changes nothing that is stored.
+    pub(super) async fn close(self) {
+        let closed = async {
+            match self {
+                Self::Sqlite(it) => it.close().await,
+                Self::Postgres(it) => it.close().await,
+            }
+        };
+        in_time(CONNECT_TIMEOUT, closed).await.ok();
+    }
+
     pub(super) fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,

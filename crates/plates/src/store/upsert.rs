@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{
     row::{Cell, Row},
     session::{Bound, Dialect, Fault, Session},
+    suppress,
     table::{Clash, Table},
 };
 
@@ -17,18 +18,40 @@ const MOST_ROWS: usize = 500;
 /// A row's place in the batch, and why it is not stored.
 pub(super) type Refusal = (usize, String);
 
-/// Stores all rows in one transaction; those that the database does not take are set aside and the others stored.
-/// After a fault the session is not usable.
+/// What became of rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Done {
+    /// Those that the database does not take.
+    pub(super) refused: Vec<Refusal>,
+    /// How many are of plates that were erased.
+    pub(super) suppressed: u64,
+}
+
+/// Stores all rows in one transaction; those that the database does not take are set aside, those of plates that were erased
+/// left out, and the others stored. After a fault the session is not usable.
 pub(super) async fn write(
     session: &mut Session,
     table: &Table,
     rows: &[Row],
-) -> Result<Vec<Refusal>, Fault> {
+) -> Result<Done, Fault> {
     let dialect = session.dialect();
     session.script(dialect.begin().into()).await?;
-    let refused = within(session, table, rows).await?;
+    let done = match suppress::applied(session, table, rows).await? {
+        None => Done {
+            refused: within(session, table, rows).await?,
+            suppressed: 0,
+        },
+        Some(kept) => {
+            let refused = within(session, table, &kept.rows).await?.into_iter();
+            let placed = refused.filter_map(|(at, why)| Some((*kept.places.get(at)?, why)));
+            Done {
+                refused: placed.collect(),
+                suppressed: (rows.len() - kept.rows.len()) as u64,
+            }
+        }
+    };
     session.script("COMMIT".into()).await?;
-    Ok(refused)
+    Ok(done)
 }
 
 /// The same inside a transaction.

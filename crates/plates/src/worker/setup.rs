@@ -32,6 +32,12 @@ pub struct Setup {
     /// A path of SQLite's or a `postgres://` URL.
     #[serde(default)]
     pub database: String,
+    /// The key of plates' hashes, where plates are not stored in clear.
+    #[serde(default)]
+    pub plate_key: Option<PathBuf>,
+    /// The list of plates that may be stored in clear.
+    #[serde(default)]
+    pub plate_list: Option<PathBuf>,
     /// The run's own folder; the outbox lies in it.
     #[serde(default)]
     pub work_dir: PathBuf,

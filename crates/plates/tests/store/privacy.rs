@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use framerill_plates::store::{
-    Address, Record, Store,
+    Address, Options, Record, Store,
     privacy::{HashKey, Privacy, PrivacyError},
     search::{How, Search},
 };
@@ -30,6 +30,8 @@ claims!(
     only_listed_plates_are_stored_in_clear,
     an_erased_plate_leaves_nothing_but_a_count,
     what_is_too_old_goes_with_its_tracks,
+    an_erased_plate_stays_out_until_it_is_let_in_again,
+    an_erased_plate_stays_out_hashed_or_not_and_out_of_others_readings,
 );
 
 fn key(place: &Place) -> HashKey {
@@ -195,6 +197,12 @@ fn what_is_too_old_goes_with_its_tracks(place: &Place) {
     store
         .write("tracks", &[track(1), track(2), track(3)])
         .unwrap();
+    let would = store.would_expire(Duration::from_secs(3600)).unwrap();
+    assert_eq!((would.vehicles, would.tracks), (1, 1));
+    assert_eq!(
+        (all(&store, "vehicles").len(), all(&store, "tracks").len()),
+        (2, 3)
+    );
     let erased = store.expire(Duration::from_secs(3600)).unwrap();
     assert_eq!((erased.vehicles, erased.tracks), (1, 1));
     assert_eq!(column(&all(&store, "vehicles"), "final_plate"), ["NEW2"]);
@@ -237,4 +245,101 @@ fn a_key_that_can_be_guessed_is_refused() {
         HashKey::read(&folder.path().join("none")),
         Err(PrivacyError::Read { .. })
     ));
+}
+
+fn an_erased_plate_stays_out_until_it_is_let_in_again(place: &Place) {
+    let store = place.open();
+    let rows = [telling(1, "AB-123", 0), telling(2, "CD456", 1)];
+    store.write("vehicles", &rows).unwrap();
+    assert_eq!(store.erase("ab 123").unwrap().vehicles, 1);
+    // As a run does that reads the video once more.
+    let again = store.write("vehicles", &rows).unwrap();
+    assert_eq!(
+        (again.written, again.suppressed, again.refused),
+        (1, 1, Vec::new())
+    );
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.write("vehicles", &rows).unwrap().suppressed, 1);
+    assert_eq!(
+        (
+            found(&store, "AB123", How::Exact),
+            found(&store, "CD456", How::Exact)
+        ),
+        (0, 1)
+    );
+    let text = everything(place, &store);
+    assert!(
+        !text.contains("AB123") && !text.contains("AB-123"),
+        "{text}"
+    );
+    let audit = all(&store, "audit");
+    let actions = column(&audit, "action");
+    assert_eq!(
+        actions,
+        [json!("erase"), json!("suppressed"), json!("suppressed")]
+    );
+    assert!(store.let_in("AB123").unwrap() && !store.let_in("AB123").unwrap());
+    assert_eq!(store.write("vehicles", &rows).unwrap().written, 2);
+    assert_eq!(found(&store, "AB123", How::Exact), 1);
+}
+
+fn an_erased_plate_stays_out_hashed_or_not_and_out_of_others_readings(place: &Place) {
+    let hashed = || Privacy {
+        key: Some(key(place)),
+        allowed: None,
+    };
+    place.open_with(hashed()).erase("AB123").unwrap();
+    let store = place.open_with(hashed());
+    let done = store.write("vehicles", &[telling(1, "AB123", 0)]).unwrap();
+    assert_eq!((done.written, done.suppressed), (0, 1));
+    drop(store);
+    let store = place.open();
+    let mut other = telling(2, "CD456", 1);
+    other.insert("raw_plate".into(), "ab-123".into());
+    other.insert(
+        "readings".into(),
+        json!([{"text": "CD456"}, {"text": "AB 123"}, "AB123"]),
+    );
+    let done = store
+        .write("vehicles", &[telling(1, "AB123", 0), other])
+        .unwrap();
+    assert_eq!((done.written, done.suppressed), (1, 1));
+    let rows = all(&store, "vehicles");
+    assert_eq!(column(&rows, "readings"), [json!([{"text": "CD456"}])]);
+    assert_eq!(column(&rows, "raw_plate"), [json!(null)]);
+}
+
+#[test]
+fn a_store_that_is_closed_leaves_its_database_alone_in_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        Store::open(Options {
+            outbox: Some(folder.path().join("outbox")),
+            ..Options::new(Address::Sqlite(folder.path().join("plates.db")))
+        })
+        .unwrap()
+    };
+    let (one, other) = (open(), open());
+    for (track, store) in [(1, &one), (2, &other)] {
+        store
+            .write("vehicles", &[telling(track, "AB123", 0)])
+            .unwrap();
+    }
+    assert!(folder.path().join("plates.db-wal").exists());
+    drop((one, other));
+    let names = |path: &std::path::Path| {
+        let entries = fs::read_dir(path).unwrap();
+        let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(
+        names(folder.path()),
+        ["outbox", "plates.db"].map(String::from).into()
+    );
+    assert_eq!(
+        names(&folder.path().join("outbox")),
+        ["outbox.db", "outbox.lock"].map(String::from).into()
+    );
+    assert_eq!(all(&open(), "vehicles").len(), 2);
 }

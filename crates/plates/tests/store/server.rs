@@ -1,8 +1,9 @@
 //! A PostgreSQL server in a temporary folder, as a user that is not root.
 
 use std::{
-    fs,
-    io::{BufRead, BufReader},
+    env,
+    fs::{self, OpenOptions},
+    io::{BufRead, BufReader, Write},
     os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -46,11 +47,22 @@ fn other_user() -> Option<(u32, u32)> {
     named("postgres").or_else(|| named("nobody"))
 }
 
+/// Says on stderr, and in the file that `FRAMERILL_SKIPS` names, that the running test checks nothing.
+fn skip(reason: &str) {
+    let test = thread::current().name().unwrap_or("?").to_owned();
+    let line = format!("SKIPPED {test}: {reason}");
+    eprintln!("{line}");
+    if let Some(list) = env::var_os("FRAMERILL_SKIPS") {
+        let list = OpenOptions::new().create(true).append(true).open(list);
+        writeln!(list.unwrap(), "{line}").unwrap();
+    }
+}
+
 impl Server {
     /// Makes a cluster and starts it; none, loudly, where PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
         let Some(programs) = programs() else {
-            eprintln!("skipped: PostgreSQL is not installed (Debian: postgresql)");
+            skip("PostgreSQL is not installed (Debian: postgresql)");
             return None;
         };
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();

@@ -3,9 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 
-use crate::{exit::Exit, failure::Failure, program, question::ask_program, terminal::answer_json};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    findings::{Finding, State, ok, tell},
+    program,
+    question::ask_program,
+};
 
 /// Say what is there, what is missing and what to do.
 ///
@@ -20,24 +25,6 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct Finding {
-    name: &'static str,
-    state: State,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    Ok,
-    Limited,
-    Missing,
-}
-
 impl Doctor {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let python = program::python(self.python.as_deref());
@@ -46,48 +33,7 @@ impl Doctor {
         findings.push(isolation());
         findings.push(memory_limit());
         findings.extend(python_findings(&python));
-        let missing = findings.iter().any(|it| it.state == State::Missing);
-        if self.json {
-            answer_json(&serde_json::json!({"ready": !missing, "findings": findings}));
-        } else {
-            print(&findings, missing);
-        }
-        Ok(if missing {
-            Exit::CannotStart
-        } else {
-            Exit::Done
-        })
-    }
-}
-
-fn print(findings: &[Finding], missing: bool) {
-    for it in findings {
-        let mark = match it.state {
-            State::Ok => "ok",
-            State::Limited => "limited",
-            State::Missing => "missing",
-        };
-        crate::terminal::answer(format_args!("{mark:<8} {:<20} {}", it.name, it.found));
-        if let Some(remedy) = &it.remedy {
-            crate::terminal::answer(format_args!("{:<8} {:<20} → {remedy}", "", ""));
-        }
-    }
-    crate::terminal::answer(format_args!(
-        "{}",
-        if missing {
-            "a run would not work yet"
-        } else {
-            "ready"
-        }
-    ));
-}
-
-fn ok(name: &'static str, found: impl Into<String>) -> Finding {
-    Finding {
-        name,
-        state: State::Ok,
-        found: found.into(),
-        remedy: None,
+        Ok(tell(&findings, self.json))
     }
 }
 
@@ -109,7 +55,7 @@ fn kernel() -> Finding {
     }
 }
 
-fn machine() -> Finding {
+pub(super) fn machine() -> Finding {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib = |key: &str| -> u64 {

@@ -73,9 +73,18 @@ enum Command {
         #[arg(num_args = 0..)]
         name: Vec<String>,
     },
+    /// Be what reads plates off pictures (started by framerill, not by hand)
+    #[command(hide = true)]
+    PlatesImages,
     /// Be the scheduler of a run of plates (started by framerill, not by hand)
     #[command(hide = true)]
     PlatesScheduler,
+    /// Say what ONNX Runtime and models are to `plates doctor` (started by framerill, not by hand)
+    #[command(hide = true)]
+    PlatesProbe {
+        /// Folder with model files
+        models: std::path::PathBuf,
+    },
 }
 
 /// Does what the command line asks for.
@@ -120,6 +129,11 @@ fn command() -> Exit {
         Command::Bench(bench) => bench.run(),
         Command::Worker { .. } => return Exit::of_child(framerill_worker::runtime::run()),
         Command::PlatesWorker { .. } => return Exit::of_child(crate::plates::worker()),
+        Command::PlatesProbe { models } => {
+            crate::plates::doctor::probe(&models);
+            Ok(Exit::Done)
+        }
+        Command::PlatesImages => return Exit::of_child(crate::plates::images()),
         Command::PlatesScheduler => return Exit::of_child(crate::plates::scheduler()),
     };
     done.unwrap_or_else(|failure| {

@@ -1,5 +1,11 @@
 //! `framerill plates`.
 
+mod doctor;
+mod image;
+mod machines;
+mod privacy;
+mod serve;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Args, Subcommand};
@@ -10,6 +16,7 @@ use crate::{
     failure::Failure,
     plates::{self, Asked, models, records},
 };
+use privacy::{Erase, Retain};
 
 /// Read number plates off videos: one record for every vehicle with a readable plate.
 ///
@@ -28,7 +35,9 @@ pub(super) struct Plates {
 enum PlatesCommand {
     /// Read videos, and end
     Run(Box<Run>),
-    /// Say how the run in a work directory stands
+    /// Take videos from a queue that machines share, and read them
+    Work(Box<machines::Work>),
+    /// Say how the run in a work directory, or a queue that machines share, stands
     Status(Status),
     /// Find vehicles by plate
     Search(Search),
@@ -36,6 +45,14 @@ enum PlatesCommand {
     Export(Export),
     /// Take a plate out of the database, for good
     Erase(Erase),
+    /// Take out of the database what is older than an age
+    Retain(Retain),
+    /// Say whether a run would work here, and what to do where it would not
+    Doctor(Box<doctor::Doctor>),
+    /// Read number plates off pictures
+    Image(image::Image),
+    /// Serve plates, tracks, pictures and clips over HTTP until Ctrl-C
+    Serve(serve::Serve),
     /// Name models, and say whether they are there
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -74,6 +91,9 @@ struct Models {
 /// Which database.
 #[derive(Debug, Args)]
 struct Place {
+    /// Key file of hashed plates [env: FRAMERILL_PLATE_KEY]
+    #[arg(long, value_name = "FILE")]
+    plate_key: Option<String>,
     /// File of SQLite's or postgres:// URL [default: plates.db in the work directory] [env: FRAMERILL_DB]
     #[arg(long, value_name = "URL")]
     db: Option<String>,
@@ -131,32 +151,11 @@ struct Export {
     place: Place,
 }
 
-/// Take a plate out of the database, for good.
-#[derive(Debug, Args)]
-struct Erase {
-    /// Whole; case and separators do not count
-    plate: String,
-    /// One JSON object on stdout
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    place: Place,
-}
-
 /// Read number plates off videos, and end.
 #[derive(Debug, Args)]
 struct Run {
     /// Videos, folders with videos, or patterns such as 'trips/2025*.mp4' [default: inputs]
     paths: Vec<PathBuf>,
-    /// File of SQLite's or postgres:// URL for records [default: plates.db in the work directory] [env: FRAMERILL_DB]
-    #[arg(long, value_name = "URL")]
-    db: Option<String>,
-    /// Folder with model files; `framerill plates models list` names them [env: FRAMERILL_MODELS]
-    #[arg(long, value_name = "DIR")]
-    models: Option<String>,
-    /// The run's own folder: lock, logs, checkpoints [default: framerill-plates] [env: FRAMERILL_WORK_DIR]
-    #[arg(long, value_name = "DIR")]
-    work_dir: Option<String>,
     /// Read what is done once more, and replace its records
     #[arg(long)]
     force: bool,
@@ -169,6 +168,43 @@ struct Run {
     /// Read so many videos at most
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// With `--queue`: put the videos into the queue's own store, for machines that share no folder
+    #[arg(long)]
+    upload: bool,
+    #[command(flatten)]
+    tuning: Tuning,
+    /// Configuration file [default: framerill.toml in this folder, where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Pass over `.env` in this folder
+    #[arg(long, hide = true)]
+    no_dotenv: bool,
+    /// Keep how the run stands in this file, as JSON, anew each second
+    #[arg(long, value_name = "FILE")]
+    status_json: Option<PathBuf>,
+    /// IP address and port at which `/status`, `/metrics` and `/health` say how the run stands; port 0 is any free one
+    #[arg(long, value_name = "ADDR", env = "FRAMERILL_PLATES_HTTP")]
+    http: Option<std::net::SocketAddr>,
+    /// End with one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+    /// Show nothing but warnings and errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Settings, each with its twins.
+#[derive(Debug, Args)]
+struct Tuning {
+    /// File of SQLite's or postgres:// URL for records [default: plates.db in the work directory] [env: FRAMERILL_DB]
+    #[arg(long, value_name = "URL")]
+    db: Option<String>,
+    /// Folder with model files; `framerill plates models list` names them [env: FRAMERILL_MODELS]
+    #[arg(long, value_name = "DIR")]
+    models: Option<String>,
+    /// The run's own folder: lock, logs, checkpoints [default: framerill-plates] [env: FRAMERILL_WORK_DIR]
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<String>,
     /// Readings that a record needs [default: 2] [env: FRAMERILL_MIN_SAMPLES]
     #[arg(long, value_name = "N")]
     min_samples: Option<String>,
@@ -218,6 +254,20 @@ struct Run {
     /// Tasks of one kind at which more of them are refused [default: 128] [env: FRAMERILL_QUEUE_HARD_LIMIT, QUEUE_HARD_LIMIT]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     queue_hard_limit: Option<String>,
+    /// Part of the soft limit at or below which a kind of task is backed up no longer [default: 0.8]
+    /// [env: FRAMERILL_QUEUE_RECOVER_RATIO]
+    #[arg(long, value_name = "PART", allow_hyphen_values = true)]
+    queue_recover_ratio: Option<String>,
+    /// Seconds after which a task that waits goes before those of a busier kind [default: 2] [env: FRAMERILL_STARVATION_TIME]
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
+    starvation_time: Option<String>,
+    /// Store plates as hashes with the key in this file, not in clear [env: FRAMERILL_PLATE_KEY]
+    #[arg(long, value_name = "FILE")]
+    plate_key: Option<String>,
+    /// Store plates of this list alone in clear, a plate a line; others are hashed with the key, or left out without one
+    /// [env: FRAMERILL_PLATE_LIST]
+    #[arg(long, value_name = "FILE")]
+    plate_list: Option<String>,
     /// PostgreSQL's host [default: localhost] [env: FRAMERILL_POSTGRES_HOST, POSTGRES_HOST]
     #[arg(long, value_name = "HOST")]
     postgres_host: Option<String>,
@@ -233,6 +283,22 @@ struct Run {
     /// PostgreSQL's password; better in `.env` [env: FRAMERILL_POSTGRES_PASSWORD, POSTGRES_PASSWORD]
     #[arg(long, value_name = "WORD", hide = true)]
     postgres_password: Option<String>,
+    /// Share the work with other machines over NATS JetStream: nats://HOST:PORT or tls://HOST:PORT, with a login before
+    /// HOST [env: FRAMERILL_QUEUE]
+    #[arg(long, value_name = "URL")]
+    queue: Option<String>,
+    /// Credentials file of NATS [env: FRAMERILL_QUEUE_CREDS]
+    #[arg(long, value_name = "FILE")]
+    queue_creds: Option<String>,
+    /// Certificates of authorities for TLS, besides the system's [env: FRAMERILL_QUEUE_CA]
+    #[arg(long, value_name = "FILE")]
+    queue_ca: Option<String>,
+    /// Seconds that the queue's server may be away [default: 300] [env: FRAMERILL_QUEUE_PATIENCE]
+    #[arg(long, value_name = "S")]
+    queue_patience: Option<String>,
+    /// The folder with videos that all machines see, wherever it is here [env: FRAMERILL_SHARE]
+    #[arg(long, value_name = "DIR")]
+    share: Option<String>,
     /// Where `serve` looks for videos [default: inputs] [env: FRAMERILL_VIDEO_ROOT, VIDEO_ROOT]
     #[arg(long, value_name = "DIR", hide = true)]
     video_root: Option<String>,
@@ -257,21 +323,6 @@ struct Run {
     /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_DEBUG_SAVE, PLATE_DENOISE_DEBUG_SAVE]
     #[arg(long, value_name = "DIR", hide = true)]
     plate_denoise_debug_save: Option<String>,
-    /// Configuration file [default: framerill.toml in this folder, where there is one]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Pass over `.env` in this folder
-    #[arg(long, hide = true)]
-    no_dotenv: bool,
-    /// Keep how the run stands in this file, as JSON, anew each second
-    #[arg(long, value_name = "FILE")]
-    status_json: Option<PathBuf>,
-    /// End with one JSON object on stdout
-    #[arg(long)]
-    json: bool,
-    /// Show nothing but warnings and errors
-    #[arg(short, long)]
-    quiet: bool,
 }
 
 /// Say how the run in a work directory stands.
@@ -285,6 +336,8 @@ struct Status {
         default_value = "framerill-plates"
     )]
     work_dir: PathBuf,
+    #[command(flatten)]
+    queue: machines::Where,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -292,7 +345,12 @@ struct Status {
 
 impl From<Place> for records::Place {
     fn from(it: Place) -> Self {
-        let flags = [("--db", it.db), ("--work-dir", it.work_dir)].into_iter();
+        let flags = [
+            ("--db", it.db),
+            ("--work-dir", it.work_dir),
+            ("--plate-key", it.plate_key),
+        ];
+        let flags = flags.into_iter();
         Self {
             flags: flags
                 .filter_map(|(flag, value)| Some((flag, value?)))
@@ -306,7 +364,12 @@ impl Plates {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self.command {
             Some(PlatesCommand::Run(run)) => run.run(),
-            Some(PlatesCommand::Status(status)) => plates::status(&status.work_dir, status.json),
+            Some(PlatesCommand::Work(work)) => work.run(),
+            Some(PlatesCommand::Doctor(doctor)) => doctor.run(),
+            Some(PlatesCommand::Status(status)) => match status.queue.address() {
+                Some(queue) => plates::machines::status(&queue, status.json),
+                None => plates::status(&status.work_dir, status.json),
+            },
             Some(PlatesCommand::Search(it)) => {
                 let search = framerill_plates::store::search::Search {
                     text: it.plate,
@@ -325,7 +388,10 @@ impl Plates {
                 };
                 records::export(it.place.into(), &selection, it.format, it.output.as_deref())
             }
-            Some(PlatesCommand::Erase(it)) => records::erase(it.place.into(), &it.plate, it.json),
+            Some(PlatesCommand::Erase(it)) => it.run(),
+            Some(PlatesCommand::Retain(it)) => it.run(),
+            Some(PlatesCommand::Image(image)) => image.run(),
+            Some(PlatesCommand::Serve(serve)) => serve.run(),
             Some(PlatesCommand::Models(ModelsCommand::List(it))) => {
                 models::list(it.models.as_deref(), it.json)
             }
@@ -348,15 +414,19 @@ impl Run {
             strict: self.strict,
             recursive: self.recursive,
             limit: self.limit,
+            upload: self.upload,
             config: self.config.clone(),
             dotenv: !self.no_dotenv,
             status_json: self.status_json.clone(),
+            http: self.http,
             json: self.json,
             quiet: self.quiet,
-            flags: self.flags(),
+            flags: self.tuning.flags(),
         })
     }
+}
 
+impl Tuning {
     /// Settings by the names of their flags.
     fn flags(self) -> BTreeMap<&'static str, String> {
         let yes = |it: bool| it.then(|| "true".to_owned());
@@ -380,11 +450,20 @@ impl Run {
             ("--max-cpu-backlog", self.max_cpu_backlog),
             ("--queue-soft-limit", self.queue_soft_limit),
             ("--queue-hard-limit", self.queue_hard_limit),
+            ("--queue-recover-ratio", self.queue_recover_ratio),
+            ("--starvation-time", self.starvation_time),
+            ("--plate-key", self.plate_key),
+            ("--plate-list", self.plate_list),
             ("--postgres-host", self.postgres_host),
             ("--postgres-port", self.postgres_port),
             ("--postgres-db", self.postgres_db),
             ("--postgres-user", self.postgres_user),
             ("--postgres-password", self.postgres_password),
+            ("--queue", self.queue),
+            ("--queue-creds", self.queue_creds),
+            ("--queue-ca", self.queue_ca),
+            ("--queue-patience", self.queue_patience),
+            ("--share", self.share),
             ("--video-root", self.video_root),
             ("--snippet-root", self.snippet_root),
             ("--ocr-debug-results", self.ocr_debug_results),

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -21,10 +22,12 @@ use io::IsTerminal;
 use serde_json::{Map, Value, json};
 
 use super::{
+    board::Board,
     config,
     driver::{Driver, Plan},
     inputs::{self, Inputs, Video},
     logs::Level,
+    machines,
     models::FOLDER,
     prepare::Looks,
     settings::Settings,
@@ -37,7 +40,7 @@ use crate::{exit::Exit, failure::Failure, serve, terminal};
 /// Workers of the CPU class have ids from this one on.
 const FIRST_CPU_WORKER: u32 = 100;
 /// Where rows wait while the database is away.
-const OUTBOX: &str = "outbox";
+pub(super) const OUTBOX: &str = "outbox";
 /// What a run's end waits for a database to take the last rows.
 const FLUSH: Duration = Duration::from_secs(3);
 /// Rows that the database did not take, shown at the end of a run.
@@ -53,21 +56,58 @@ pub(crate) struct Asked {
     pub(crate) strict: bool,
     pub(crate) recursive: bool,
     pub(crate) limit: Option<usize>,
+    /// Put videos into the queue's own store.
+    pub(crate) upload: bool,
     pub(crate) config: Option<PathBuf>,
     /// Whether `.env` in this folder counts.
     pub(crate) dotenv: bool,
     pub(crate) status_json: Option<PathBuf>,
+    /// Where `/status` and the like are answered.
+    pub(crate) http: Option<SocketAddr>,
     pub(crate) json: bool,
     pub(crate) quiet: bool,
     /// Settings by the names of their flags.
     pub(crate) flags: BTreeMap<&'static str, String>,
 }
 
-/// Reads the videos that are asked for.
-pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
+impl Asked {
+    /// Nothing but settings.
+    pub(crate) fn of(flags: BTreeMap<&'static str, String>) -> Self {
+        Self {
+            paths: Vec::new(),
+            force: false,
+            strict: false,
+            recursive: false,
+            limit: None,
+            upload: false,
+            config: None,
+            dotenv: true,
+            status_json: None,
+            http: None,
+            json: false,
+            quiet: false,
+            flags,
+        }
+    }
+}
+
+/// All settings of a command.
+pub(super) fn settings(asked: &mut Asked) -> Result<Settings, Failure> {
     let mut sources = serve::sources(std::mem::take(&mut asked.flags), asked.dotenv)?;
     sources.file = config::read(asked.config.as_deref())?;
-    let settings = Settings::load(sources)?;
+    Settings::load(sources)
+}
+
+/// Reads the videos that are asked for, here or, with a queue, on other machines.
+pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
+    let settings = settings(&mut asked)?;
+    if settings.queue.url.is_some() {
+        return machines::submit(asked, &settings);
+    }
+    if asked.upload {
+        return Err(Failure::usage("setting", "`--upload` needs `--queue`")
+            .hint("name the queue, or leave `--upload` out"));
+    }
     if asked.paths.is_empty() {
         asked.paths.push(settings.input.clone());
     }
@@ -97,7 +137,12 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Done);
     }
-    let plan = plan(&asked, &settings, &work_dir, videos.clone())?;
+    let mut plan = plan(&asked, &settings, &work_dir, videos.clone())?;
+    plan.board = asked.http.map(Board::start).transpose()?;
+    if let Some(board) = &plan.board {
+        let line = format!("the run's state is at http://{}/status", board.addr);
+        voice.say(Level::Info, &line);
+    }
     let store = plan.looks.store.clone();
     if let Some(Err(error)) = store.as_ref().map(|it| it.now()) {
         let line = format!("rows wait in the work directory for now: {error}");
@@ -112,7 +157,8 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     report(&asked, &videos, &end, &snapshot, &mut voice)
 }
 
-fn plan(
+/// What is run, by whom. The models are there, and the database is open.
+pub(super) fn plan(
     asked: &Asked,
     settings: &Settings,
     work_dir: &WorkDir,
@@ -121,24 +167,11 @@ fn plan(
     // Without it nothing can be read.
     crate::program::media()?;
     let models = models(settings)?;
-    let usual = FlowSettings::of(settings.mode);
-    let flow = FlowSettings {
-        every: settings.every.unwrap_or(usual.every),
-        ..usual
-    };
-    let stages = stages(settings);
-    let hashes = [Role::Vehicle, Role::Plate, Role::Ocr].map(|role| {
-        let entry = models.entry(role).ok();
-        let hash = entry.and_then(|it| match &it.sha256 {
-            Some(hash) => Some(hash.clone()),
-            None => sha256_of(&models.dir().join(&it.file)).ok(),
-        });
-        (role.to_string(), hash.unwrap_or_default())
-    });
-    let told = stages
-        .iter()
-        .map(|(name, it)| (name.clone(), it.to_string()));
-    let settings_hash = flow.hash(&hashes.into_iter().chain(told).collect::<Vec<_>>());
+    let Identity {
+        flow,
+        stages,
+        settings_hash,
+    } = identity(settings, &models);
 
     let checkpoints = work_dir.checkpoints();
     fs::create_dir_all(&checkpoints).map_err(|error| {
@@ -147,6 +180,7 @@ fn plan(
     })?;
     let store = Store::open(Options {
         outbox: Some(work_dir.path().join(OUTBOX)),
+        privacy: settings.privacy()?,
         ..Options::new(settings.database.clone())
     });
     let store = store.map_err(|error| {
@@ -169,18 +203,55 @@ fn plan(
             force: asked.force,
             checkpoints,
             store: Some(Arc::new(store)),
+            wanted: None,
             begun: Mutex::default(),
         },
         every,
         reader_bytes: settings.frame_bytes / u64::from(settings.video_readers.max(1)),
         shows: !asked.quiet,
         status_json: asked.status_json.clone(),
+        observer: None,
+        board: None,
         videos,
     })
 }
 
+/// Everything that can change a record, and its hash.
+pub(super) struct Identity {
+    pub(super) flow: FlowSettings,
+    pub(super) stages: Map<String, Value>,
+    pub(super) settings_hash: String,
+}
+
+/// Of a run with these settings and models.
+pub(super) fn identity(settings: &Settings, models: &Models) -> Identity {
+    let usual = FlowSettings::of(settings.mode);
+    let flow = FlowSettings {
+        every: settings.every.unwrap_or(usual.every),
+        ..usual
+    };
+    let stages = stages(settings);
+    let hashes = [Role::Vehicle, Role::Plate, Role::Ocr].map(|role| {
+        let entry = models.entry(role).ok();
+        let hash = entry.and_then(|it| match &it.sha256 {
+            Some(hash) => Some(hash.clone()),
+            None => sha256_of(&models.dir().join(&it.file)).ok(),
+        });
+        (role.to_string(), hash.unwrap_or_default())
+    });
+    let told = stages
+        .iter()
+        .map(|(name, it)| (name.clone(), it.to_string()));
+    let settings_hash = flow.hash(&hashes.into_iter().chain(told).collect::<Vec<_>>());
+    Identity {
+        flow,
+        stages,
+        settings_hash,
+    }
+}
+
 /// The models, all of which are there.
-fn models(settings: &Settings) -> Result<Models, Failure> {
+pub(super) fn models(settings: &Settings) -> Result<Models, Failure> {
     let refused = |error: framerill_plates::models::ModelError| {
         Failure::cannot_start("models", error.to_string())
     };
@@ -235,6 +306,8 @@ fn crew(
         models: Some(models.dir().to_owned()),
         registry: None,
         database: settings.database_text(),
+        plate_key: settings.plate_key.clone(),
+        plate_list: settings.plate_list.clone(),
         work_dir: work_dir.to_owned(),
         stages: stages.clone(),
     };

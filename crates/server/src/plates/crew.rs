@@ -400,6 +400,7 @@ fn did(done: Done) -> WorkerSaid {
     WorkerSaid::Did {
         lease: LeaseId(done.lease),
         outcomes: outcomes.collect(),
+        stage_us: done.stage_us,
     }
 }
 

@@ -20,11 +20,13 @@ use framerill_plates::{
 use framerill_worker::message::ReaderPlan;
 
 use super::{
+    board::Board,
     crew::{self, Crew, CrewEvent},
     inbox::{Incoming, WAITING},
     inputs::Video,
     logs::Level,
-    prepare::{Flow, Looks},
+    prepare::{self, Flow, Looks},
+    reader::Files,
     readers::{Readers, ReadersEvent},
     scheduler::Ask,
     shown::{Speed, shown},
@@ -41,6 +43,7 @@ const BATCH: usize = 256;
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Videos that wait for a look; the machine asks for a few ahead.
 const LOOKS: usize = 1024;
+const LOOKER_LEAVES: Duration = Duration::from_secs(5);
 const SCHEDULER_LEAVES: Duration = Duration::from_secs(2);
 
 /// What a run is made of, before it begins.
@@ -54,7 +57,13 @@ pub(super) struct Plan {
     pub(super) reader_bytes: u64,
     pub(super) shows: bool,
     pub(super) status_json: Option<std::path::PathBuf>,
+    /// Sees each look; once it says no, the run stops, and if it says so again, at once.
+    pub(super) observer: Option<Observer>,
+    pub(super) board: Option<Board>,
 }
+
+/// Looks at a run from outside and says whether it is to go on.
+pub(super) type Observer = Box<dyn FnMut(&Snapshot) -> bool + Send>;
 
 /// A run at work.
 pub(super) struct Driver<'a> {
@@ -63,7 +72,7 @@ pub(super) struct Driver<'a> {
     /// Each video's file while it is read, and its content.
     files: BTreeMap<VideoNo, (OwnedFd, String)>,
     looks: Arc<Looks>,
-    looker: SyncSender<(VideoNo, Video)>,
+    looker: Looker,
     settings: run::Settings,
     every: u32,
     reader_bytes: u64,
@@ -78,6 +87,8 @@ pub(super) struct Driver<'a> {
     speed: Speed,
     latest: Snapshot,
     status_json: Option<std::path::PathBuf>,
+    observer: Option<Observer>,
+    board: Option<Board>,
     letters: Option<File>,
     ended: Option<RunEnd>,
     cannot_start: Option<String>,
@@ -129,6 +140,8 @@ impl<'a> Driver<'a> {
             speed: Speed::default(),
             latest: Snapshot::default(),
             status_json: plan.status_json,
+            observer: plan.observer,
+            board: plan.board,
             letters: None,
             ended: None,
             cannot_start: None,
@@ -148,6 +161,8 @@ impl<'a> Driver<'a> {
             }
             self.look(self.ended.is_some());
             if let Some(end) = self.ended.take() {
+                drop(self.looks);
+                self.looker.end();
                 return Ok((end, self.latest));
             }
             self.wait()?;
@@ -256,7 +271,7 @@ impl<'a> Driver<'a> {
 
     fn prepare(&mut self, video: VideoNo) {
         let found = self.videos.get(video.0 as usize).cloned();
-        let asked = found.map(|it| self.looker.try_send((video, it)));
+        let asked = found.map(|it| self.looker.ask.try_send((video, it)));
         if !matches!(asked, Some(Ok(()))) {
             let prepared = Prepared::Failed("it cannot be looked at".into());
             self.pending.push_back(Input::Prepared { video, prepared });
@@ -267,6 +282,7 @@ impl<'a> Driver<'a> {
         let name = self.videos.get(video.0 as usize);
         let name = name.map(|it| it.filename.clone()).unwrap_or_default();
         let file = self.files.get(&video).map(|(file, _)| file.try_clone());
+        let path = self.videos.get(video.0 as usize).map(|it| it.path.clone());
         match file {
             Some(Ok(file)) => {
                 let plan = ReaderPlan {
@@ -274,9 +290,14 @@ impl<'a> Driver<'a> {
                     from,
                     slots: slots.min(framerill_frames::MAX_SLOTS),
                     max_bytes: self.reader_bytes,
+                    taken: true,
                     ..ReaderPlan::default()
                 };
-                self.readers.start(reader, &name, file, plan);
+                let files = Files {
+                    video: file,
+                    beside: path.and_then(|it| prepare::beside(&it)),
+                };
+                self.readers.start(reader, &name, files, plan);
             }
             Some(Err(error)) => self.readers.fail(reader, &error.to_string()),
             None => self.readers.fail(reader, "the file is not open"),
@@ -445,6 +466,15 @@ impl<'a> Driver<'a> {
         if let Some(path) = &self.status_json {
             drop(workdir::replace(path, &json));
         }
+        if let Some(board) = &self.board {
+            board.show(&self.latest);
+        }
+        if let Some(observer) = &mut self.observer
+            && !observer(&self.latest)
+            && !is_over
+        {
+            self.pending.push_back(Input::Stop(Signal::Terminate));
+        }
     }
 
     #[expect(
@@ -463,23 +493,40 @@ impl<'a> Driver<'a> {
     }
 }
 
+/// The thread that looks at videos.
+struct Looker {
+    ask: SyncSender<(VideoNo, Video)>,
+    /// Closed at its end.
+    over: Receiver<()>,
+}
+
+impl Looker {
+    /// Waits until it has let go of the database, unless it is in the middle of a large file.
+    fn end(self) {
+        drop(self.ask);
+        // Nothing is ever sent: it is closed, or it takes too long.
+        let _closed = self.over.recv_timeout(LOOKER_LEAVES);
+    }
+}
+
 /// Looks at videos on a thread of its own, one after the other: of two with one content the first one is read.
-fn look_elsewhere(
-    looks: Arc<Looks>,
-    owner: SyncSender<Incoming>,
-) -> Result<SyncSender<(VideoNo, Video)>, Failure> {
-    let (looker, asked) = sync_channel::<(VideoNo, Video)>(LOOKS);
+fn look_elsewhere(looks: Arc<Looks>, owner: SyncSender<Incoming>) -> Result<Looker, Failure> {
+    let (ask, asked) = sync_channel::<(VideoNo, Video)>(LOOKS);
+    let (tell, over) = sync_channel::<()>(1);
     let look = move || {
         for (video, found) in asked {
             let looked = Box::new(looks.look(&found));
             if owner.send(Incoming::Prepared { video, looked }).is_err() {
-                return;
+                break;
             }
         }
+        // The database is closed before the end is told.
+        drop(looks);
+        drop(tell);
     };
     let thread = thread::Builder::new().name("look".into());
     let started = thread.spawn(look);
     started
-        .map(|_| looker)
+        .map(|_| Looker { ask, over })
         .map_err(|error| Failure::cannot_start("thread", format!("cannot start a thread: {error}")))
 }

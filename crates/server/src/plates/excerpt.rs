@@ -37,21 +37,32 @@ pub struct Excerpt {
 /// Has `plan` made of the file at `path`; the plan's own descriptors are filled in here. Waits for it, `within` at most: no
 /// event loop calls it.
 pub fn take(path: &Path, plan: ExcerptPlan, within: Duration) -> Result<Excerpt, Failure> {
-    take_with(media_command(&program::media()?), path, plan, within)
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    take_of(open(path)?, &name.to_string_lossy(), plan, within)
+}
+
+/// The same of a file that is open, and is read by place; its name is for messages, and a hint of the format. It blocks.
+pub(super) fn take_of(
+    source: OwnedFd,
+    name: &str,
+    plan: ExcerptPlan,
+    within: Duration,
+) -> Result<Excerpt, Failure> {
+    let command = media_command(&program::media()?);
+    take_with(command, source, name, plan, within)
 }
 
 #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 fn take_with(
     command: Command,
-    path: &Path,
+    source: OwnedFd,
+    name: &str,
     plan: ExcerptPlan,
     within: Duration,
 ) -> Result<Excerpt, Failure> {
     let until = Instant::now() + within;
-    let source = open(path)?;
-    let name = path.file_name().unwrap_or(path.as_os_str());
     let mut files = Some(Files::new(source)?);
-    let mut load = Some(media_plan(&name.to_string_lossy(), plan));
+    let mut load = Some(media_plan(name, plan));
     let config = Config {
         max_restarts: 0,
         ..Config::default()
@@ -173,7 +184,7 @@ mod tests {
                 max_side: None,
             });
             let command = media_command(&media).launcher(&launcher);
-            take_with(command, path, plan, Duration::from_secs(30))
+            take_with(command, open(path)?, "a.mp4", plan, Duration::from_secs(30))
         };
         let mut made = still(&path).unwrap();
         assert_eq!((made.stats.width, made.stats.height), (160, 96));

@@ -38,6 +38,30 @@ pub(crate) fn find(
     recursive: bool,
     limit: Option<usize>,
 ) -> Result<Inputs, Failure> {
+    let found = named(paths, recursive, &EXTENSIONS)?;
+    let same = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+    let keyed = found.into_iter().map(|path| (same(&path), path));
+    Ok(name(keyed.collect(), limit))
+}
+
+/// Files that paths name, with one of these ends where a folder is named; each once, in the order of the paths, those of a
+/// folder or a pattern by name.
+pub(super) fn files(
+    paths: &[PathBuf],
+    recursive: bool,
+    extensions: &[&str],
+) -> Result<Vec<PathBuf>, Failure> {
+    let mut all: Vec<PathBuf> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        let mut found = named(std::slice::from_ref(path), recursive, extensions)?;
+        found.sort();
+        all.extend(found.into_iter().filter(|it| seen.insert(it.clone())));
+    }
+    Ok(all)
+}
+
+fn named(paths: &[PathBuf], recursive: bool, extensions: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for path in paths {
         if path.to_string_lossy().contains("://") {
@@ -45,7 +69,7 @@ pub(crate) fn find(
             return Err(Failure::usage("input", text).hint("save the stream as a file first"));
         }
         match fs::metadata(path) {
-            Ok(it) if it.is_dir() => folder(path, recursive, 0, &mut found)?,
+            Ok(it) if it.is_dir() => folder(path, recursive, 0, extensions, &mut found)?,
             Ok(_) => found.push(path.clone()),
             Err(error) => match matches(path)? {
                 Some(more) => found.extend(more),
@@ -53,9 +77,7 @@ pub(crate) fn find(
             },
         }
     }
-    let same = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-    let keyed = found.into_iter().map(|path| (same(&path), path));
-    Ok(name(keyed.collect(), limit))
+    Ok(found)
 }
 
 fn not_there(path: &Path, error: &io::Error) -> Failure {
@@ -67,6 +89,7 @@ fn folder(
     path: &Path,
     recursive: bool,
     depth: usize,
+    extensions: &[&str],
     found: &mut Vec<PathBuf>,
 ) -> Result<(), Failure> {
     let broken = |error: io::Error| {
@@ -81,18 +104,23 @@ fn folder(
         };
         if kind.is_dir() {
             if recursive && depth < DEEPEST {
-                folder(&path, recursive, depth + 1, found)?;
+                folder(&path, recursive, depth + 1, extensions, found)?;
             }
-        } else if is_video(&path) {
+        } else if ends_with(&path, extensions) {
             found.push(path);
         }
     }
     Ok(())
 }
 
-fn is_video(path: &Path) -> bool {
+/// Whether a file is called as videos are.
+pub(super) fn is_video(path: &Path) -> bool {
+    ends_with(path, &EXTENSIONS)
+}
+
+fn ends_with(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().and_then(OsStr::to_str);
-    extension.is_some_and(|it| EXTENSIONS.contains(&it.to_ascii_lowercase().as_str()))
+    extension.is_some_and(|it| extensions.contains(&it.to_ascii_lowercase().as_str()))
 }
 
 /// The files that a pattern in a path's last part names; none if it is no pattern.
@@ -205,7 +233,7 @@ mod tests {
     use super::*;
     use crate::exit::Exit;
 
-    fn named(paths: &[&str]) -> Inputs {
+    fn inputs(paths: &[&str]) -> Inputs {
         let paths = paths.iter().map(PathBuf::from);
         name(paths.map(|it| (it.clone(), it)).collect(), None)
     }
@@ -220,7 +248,7 @@ mod tests {
 
     #[test]
     fn videos_of_one_stem_have_ids_of_their_own_in_sorted_order() {
-        let it = named(&["b/a.mp4", "a/a.mkv", "a/a.mp4", "z/0.mp4"]);
+        let it = inputs(&["b/a.mp4", "a/a.mkv", "a/a.mp4", "z/0.mp4"]);
         assert_eq!(ids(&it), ["0", "a", "a~2", "a~3"]);
         let paths: Vec<_> = it
             .videos
@@ -234,14 +262,14 @@ mod tests {
     #[test]
     fn a_number_never_takes_another_videos_own_name() {
         assert_eq!(
-            ids(&named(&["a/a.mp4", "b/a.mp4", "a/a~2.mp4"])),
+            ids(&inputs(&["a/a.mp4", "b/a.mp4", "a/a~2.mp4"])),
             ["a", "a~3", "a~2"]
         );
     }
 
     #[test]
     fn names_are_kept_exactly() {
-        let it = named(&["x/name with spaces & ünïcode: 1.MP4"]);
+        let it = inputs(&["x/name with spaces & ünïcode: 1.MP4"]);
         assert_eq!(ids(&it), ["name with spaces & ünïcode: 1"]);
         assert_eq!(it.videos[0].filename, "name with spaces & ünïcode: 1.MP4");
     }
@@ -279,7 +307,7 @@ mod tests {
         #[test]
         fn ids_are_unique_whatever_the_names(names in proptest::collection::vec("[ab~23]{1,4}/[ab]{1,2}(~[234])?[.]mp4", 0..12)) {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let it = named(&names);
+            let it = inputs(&names);
             let unique: BTreeSet<_> = ids(&it).into_iter().collect();
             prop_assert_eq!(unique.len(), it.videos.len());
         }

@@ -6,17 +6,23 @@
 //!
 //! Read in this order: `settings` and `config` (what it is told), `inputs` (which videos), `workdir` and `logs` (its own
 //! folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over `crew`, `readers` and `watcher` (its
-//! children), `command` (the wiring); `records` and `models` (what else is asked for), [`excerpt`] (stills and clips).
+//! children), `command` (the wiring), `board` (the same over HTTP); `records` and `models` (what else is asked for),
+//! [`excerpt`] (stills and clips), `api` (`plates serve`), `image` (`plates image`), `machines` (the same on many machines).
 
+pub(crate) mod api;
+mod board;
 mod command;
 mod config;
 mod crew;
+pub(crate) mod doctor;
 mod driver;
 pub mod excerpt;
 mod hud;
+pub(crate) mod image;
 mod inbox;
 mod inputs;
 mod logs;
+pub(crate) mod machines;
 pub(crate) mod models;
 mod prepare;
 pub mod reader;
@@ -49,6 +55,12 @@ pub(crate) fn settings() -> &'static [Name] {
 pub(crate) fn worker() -> u8 {
     heed_no_signal();
     framerill_plates::worker::run()
+}
+
+/// The process that reads plates off pictures. Returns its exit code.
+pub(crate) fn images() -> u8 {
+    heed_no_signal();
+    image::run()
 }
 
 /// The scheduler's process. Returns its exit code.

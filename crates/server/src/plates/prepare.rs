@@ -6,16 +6,22 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use framerill_plates::{
-    flow::{self, FlowSettings, VideoFacts},
+    flow::{self, FileTimes, FlowSettings, VideoFacts},
     run::Prepared,
     store::Store,
 };
+use rustix::fs::fstat;
 use serde_json::Value;
 
-use super::{inputs::Video, reader::look, workdir};
+use super::{
+    inputs::Video,
+    reader::{look, open},
+    workdir,
+};
 
 /// What decides about a video.
 pub(super) type Flow = flow::Flow;
@@ -34,6 +40,8 @@ pub(super) struct Looks {
     pub(super) checkpoints: PathBuf,
     /// None where the database cannot be asked.
     pub(super) store: Option<Arc<Store>>,
+    /// The content that videos must have, where a queue says it.
+    pub(super) wanted: Option<String>,
     /// Contents that this run has begun.
     pub(super) begun: Mutex<BTreeSet<String>>,
 }
@@ -61,6 +69,10 @@ impl Looks {
             Err(failure) => return of(Prepared::Failed(failure.to_string()), notes),
         };
         let content = looked.content_sha256;
+        if self.wanted.as_ref().is_some_and(|it| *it != content) {
+            let what = "it is not the file that was submitted: it changed since";
+            return of(Prepared::Failed(what.into()), notes);
+        }
         let is_new = {
             let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
             begun.insert(content.clone())
@@ -98,6 +110,7 @@ impl Looks {
             content_sha256: content.clone(),
             settings_hash: self.settings_hash.clone(),
             run_id: self.run_id.clone(),
+            times: times(&looked.file),
         };
         let resumed = read(&checkpoint).and_then(|state| {
             let resumed = Flow::resume(facts.clone(), Arc::clone(&self.flow), &state);
@@ -146,6 +159,42 @@ impl Looks {
     pub(super) fn drop_checkpoint(&self, content: &str) {
         // There may be none.
         drop(fs::remove_file(self.checkpoint(content)));
+    }
+}
+
+/// Endings of files beside a video that say where it was taken, as cameras and users write them, and whether they are
+/// subtitles.
+const BESIDE: [(&str, bool); 4] = [
+    ("nmea", false),
+    ("NMEA", false),
+    ("srt", true),
+    ("SRT", true),
+];
+
+/// The file beside a video that says where it was taken; whether it is subtitles.
+pub(super) fn beside(video: &Path) -> Option<(OwnedFd, bool)> {
+    let mut files = BESIDE.into_iter().map(|(ending, is_subtitles)| {
+        let file = open(&video.with_extension(ending)).ok()?;
+        Some((file, is_subtitles))
+    });
+    files.find_map(|it| it)
+}
+
+/// Of the file, and of now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "driver: says when, for records; decides nothing by it"
+)]
+fn times(file: &OwnedFd) -> FileTimes {
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH);
+    let begun_ms = i64::try_from(begun.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
+    let modified_ms = fstat(file).ok().and_then(|it| {
+        let ms = it.st_mtime.checked_mul(1000)?;
+        ms.checked_add(i64::try_from(it.st_mtime_nsec).ok()? / 1_000_000)
+    });
+    FileTimes {
+        begun_ms,
+        modified_ms,
     }
 }
 

@@ -11,6 +11,7 @@ mod content;
 mod said;
 
 use std::{
+    iter,
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, mpsc::SyncSender},
     thread,
@@ -21,14 +22,14 @@ use framerill_frames::{DeliveredFrame, FromReader, Geometry, Link, LinkError, Re
 use framerill_media::Caps;
 use framerill_supervisor::{ChildId, Command, Config, Limits, Notice, Supervised, Update};
 use framerill_worker::message::{
-    EgressMode, FromChild, Level, LinkPolicy, MediaPlan, ReaderPlan, ReaderStats, SoundPlan,
-    Source, SourceInfo, ToChild, VideoPlan,
+    Beside, EgressMode, FromChild, Level, LinkPolicy, MediaPlan, ReaderPlan, ReaderStats,
+    SoundPlan, Source, SourceInfo, ToChild, VideoPlan,
 };
 
 use crate::{failure::Failure, program, run::media_command};
 
-pub(super) use content::open;
 pub use content::{Looked, look, look_elsewhere};
+pub(super) use content::{hashed, open};
 use said::Said;
 
 /// The one stream of a reader.
@@ -86,36 +87,61 @@ enum LinkSaid {
     Closed(Option<String>),
 }
 
+/// What a reader is given.
+#[derive(Debug)]
+pub struct Files {
+    /// The video.
+    pub video: OwnedFd,
+    /// A text that says where it was taken: subtitles (SRT), if the second is true, else NMEA 0183.
+    pub beside: Option<(OwnedFd, bool)>,
+}
+
+impl From<OwnedFd> for Files {
+    fn from(video: OwnedFd) -> Self {
+        Self {
+            video,
+            beside: None,
+        }
+    }
+}
+
 /// One reader at work. Dropping it kills the process; its frames' memory lives on in whoever has it.
 #[derive(Debug)]
 pub struct ReaderProcess<M> {
     id: ChildId,
     media: Supervised<M>,
     owner: SyncSender<M>,
-    load: Option<(MediaPlan, OwnedFd)>,
+    load: Option<(MediaPlan, Files)>,
     link: Option<Arc<ReaderLink>>,
     said: Said,
 }
 
 impl<M: From<Notice> + From<LinkNotice> + Send + 'static> ReaderProcess<M> {
-    /// Starts a process that reads `file`; `name` is for its messages, and a hint of the format.
+    /// Starts a process that reads `files`; `name` is for its messages, and a hint of the format.
     pub fn start(
         id: ChildId,
         name: &str,
-        file: OwnedFd,
+        files: impl Into<Files>,
         plan: ReaderPlan,
         owner: SyncSender<M>,
     ) -> Result<Self, Failure> {
         let command = media_command(&program::media()?);
-        Ok(Self::start_command(id, command, name, file, plan, owner))
+        Ok(Self::start_command(
+            id,
+            command,
+            name,
+            files.into(),
+            plan,
+            owner,
+        ))
     }
 
     fn start_command(
         id: ChildId,
         command: Command,
         name: &str,
-        file: OwnedFd,
-        plan: ReaderPlan,
+        files: Files,
+        mut plan: ReaderPlan,
         owner: SyncSender<M>,
     ) -> Self {
         // Whoever reads a video knows where to go on after a death; a process that begins anew would not.
@@ -128,6 +154,10 @@ impl<M: From<Notice> + From<LinkNotice> + Send + 'static> ReaderProcess<M> {
             processes: None,
         };
         let command = command.limits(limits);
+        plan.beside = files.beside.as_ref().map(|(_, is_subtitles)| Beside {
+            fd: 1,
+            is_subtitles: *is_subtitles,
+        });
         let media_plan = MediaPlan {
             reader: Some(Box::new(plan)),
             ..plan_of_file(name)
@@ -136,7 +166,7 @@ impl<M: From<Notice> + From<LinkNotice> + Send + 'static> ReaderProcess<M> {
             id,
             media: Supervised::start(config, command, id, owner.clone()),
             owner,
-            load: Some((media_plan, file)),
+            load: Some((media_plan, files)),
             link: None,
             said: Said::default(),
         }
@@ -209,9 +239,12 @@ impl<M: From<Notice> + From<LinkNotice> + Send + 'static> ReaderProcess<M> {
         while let Some(update) = self.media.next_update() {
             match update {
                 Update::Load { id } => {
-                    if let Some((plan, file)) = self.load.take() {
-                        let load = ToChild::load_media(id, plan, 1);
-                        self.media.post(&load, &[file.as_fd()]);
+                    if let Some((plan, files)) = self.load.take() {
+                        let beside = files.beside.as_ref().map(|(file, _)| file.as_fd());
+                        let all: Vec<_> = iter::once(files.video.as_fd()).chain(beside).collect();
+                        let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+                        let load = ToChild::load_media(id, plan, count);
+                        self.media.post(&load, &all);
                     }
                 }
                 Update::LogLine(line) => self.said.log(Level::Info, line),

@@ -1,4 +1,6 @@
-//! The readers: which of them reads which video, and the memory that workers are lent.
+//! The readers: which of them reads which video, and the memory that workers are lent. `heard` has their words.
+
+mod heard;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,19 +10,16 @@ use std::{
 };
 
 use framerill_frames::Geometry;
-use framerill_media::Caps;
-use framerill_plates::{
-    flow::{SourceEnd, SourceStatus},
-    run::{ReaderId, ReaderSaid},
-};
+use framerill_plates::run::{ReaderId, ReaderSaid};
 use framerill_supervisor::{ChildId, Notice};
-use framerill_worker::message::{Level as Grade, ReaderPlan, ReaderStats, ReaderStatus};
+use framerill_worker::message::ReaderPlan;
 
 use super::{
     inbox::Incoming,
     logs::Level,
-    reader::{LinkNotice, ReaderEvent, ReaderProcess},
+    reader::{Files, LinkNotice, ReaderEvent, ReaderProcess},
 };
+use heard::Heard;
 
 /// Readers' ids among all children of a run.
 const FIRST_CHILD: u32 = 1_000_000;
@@ -51,9 +50,7 @@ pub(super) struct Readers {
 #[derive(Debug)]
 struct Live {
     process: ReaderProcess<Incoming>,
-    fps: Option<f64>,
-    frames: Option<u64>,
-    caps: Option<Caps>,
+    heard: Heard,
 }
 
 impl Readers {
@@ -67,15 +64,13 @@ impl Readers {
     }
 
     /// Starts one.
-    pub(super) fn start(&mut self, id: ReaderId, name: &str, file: OwnedFd, plan: ReaderPlan) {
+    pub(super) fn start(&mut self, id: ReaderId, name: &str, files: Files, plan: ReaderPlan) {
         let child = ChildId(FIRST_CHILD + id.0);
-        match ReaderProcess::start(child, name, file, plan, self.owner.clone()) {
+        match ReaderProcess::start(child, name, files, plan, self.owner.clone()) {
             Ok(process) => {
                 let live = Live {
                     process,
-                    fps: None,
-                    frames: None,
-                    caps: None,
+                    heard: Heard::default(),
                 };
                 self.live.insert(id, live);
                 self.events_of(id);
@@ -179,82 +174,22 @@ impl Readers {
 
     fn said(&mut self, id: ReaderId, event: ReaderEvent) -> Option<ReaderSaid> {
         let live = self.live.get_mut(&id)?;
-        Some(match event {
-            ReaderEvent::Opened(source) => {
-                live.fps = rate(source.fps);
-                live.frames = source.frames;
-                return None;
-            }
+        let event = match event {
             ReaderEvent::Pool {
                 memory,
                 geometry,
                 caps,
             } => {
-                live.caps = Some(caps);
-                let opened = ReaderSaid::Opened {
-                    slots: geometry.slots,
-                    slot_bytes: geometry.slot_bytes.into(),
-                    fps: live.fps,
-                    frames: live.frames,
-                };
+                let opened = live.heard.pool(geometry, caps);
                 self.pools.insert(id, Memory { memory, geometry });
-                opened
+                return Some(opened);
             }
-            ReaderEvent::Frame(frame) => {
-                let size = live.caps?.size;
-                ReaderSaid::Frame {
-                    frame_idx: frame.index,
-                    ts_ms: frame.seconds().map(|it| it * 1000.0),
-                    slot: frame.slot,
-                    width: size.width(),
-                    height: size.height(),
-                }
-            }
-            ReaderEvent::Alive(stats) => ReaderSaid::Alive {
-                decoded: stats.decoded,
-            },
-            ReaderEvent::Ended(stats) if stats.status == ReaderStatus::NoMemory => {
-                ReaderSaid::NoStore(stats.reason.unwrap_or_default())
-            }
-            ReaderEvent::Ended(stats) => ReaderSaid::Ended(end(*stats)),
-            ReaderEvent::Gone(why) => ReaderSaid::Gone(why),
-            ReaderEvent::Lost { index } => {
-                let line = format!("frame {index} could not be read");
-                self.events
-                    .push_back(ReadersEvent::Log(id, Level::Warning, line));
-                return None;
-            }
-            ReaderEvent::Log(level, line) => {
-                let level = match level {
-                    Grade::Error => Level::Error,
-                    Grade::Warn => Level::Warning,
-                    Grade::Info | Grade::Debug => Level::Info,
-                };
-                self.events.push_back(ReadersEvent::Log(id, level, line));
-                return None;
-            }
-        })
-    }
-}
-
-fn rate([num, den]: [u32; 2]) -> Option<f64> {
-    (num > 0 && den > 0).then(|| f64::from(num) / f64::from(den))
-}
-
-fn end(stats: ReaderStats) -> SourceEnd {
-    SourceEnd {
-        status: match stats.status {
-            ReaderStatus::Complete => SourceStatus::Complete,
-            ReaderStatus::Partial => SourceStatus::Partial,
-            ReaderStatus::Stopped => SourceStatus::Stopped,
-            ReaderStatus::Reading | ReaderStatus::Failed | ReaderStatus::NoMemory => {
-                SourceStatus::Failed
-            }
-        },
-        reason: stats.reason,
-        decoded: stats.decoded,
-        failed: stats.failed,
-        fps: rate(stats.fps),
-        duration_ms: stats.duration.map(|it| it * 1000.0),
+            event => event,
+        };
+        let (said, line) = live.heard.said(event);
+        if let Some((level, line)) = line {
+            self.events.push_back(ReadersEvent::Log(id, level, line));
+        }
+        said
     }
 }

@@ -5,12 +5,13 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use framerill_plates::{
     export::{self, Format},
     store::{
-        Options, Selection, Store, StoreError,
+        Erased, Options, Selection, Store, StoreError,
         search::{Hit, How, Search},
     },
 };
@@ -20,6 +21,8 @@ use super::{config, settings::Settings};
 use crate::{exit::Exit, failure::Failure, serve, terminal};
 
 const OUTBOX: &str = "outbox";
+/// A thousand years, in seconds.
+const MOST_AGE: u64 = 1000 * 366 * 86_400;
 
 /// Which database.
 #[derive(Debug)]
@@ -38,6 +41,7 @@ impl Place {
         let outbox = settings.work_dir.join(OUTBOX);
         let options = Options {
             outbox: outbox.is_dir().then_some(outbox),
+            privacy: settings.privacy()?,
             ..Options::new(settings.database.clone())
         };
         if let framerill_plates::store::Address::Sqlite(file) = &settings.database
@@ -143,19 +147,109 @@ pub(crate) fn export(
     Ok(Exit::Done)
 }
 
-/// Takes a plate out.
+/// Takes a plate out, for good, and keeps it out.
 pub(crate) fn erase(place: Place, plate: &str, as_json: bool) -> Result<Exit, Failure> {
     let done = place.open()?.erase(plate).map_err(|it| failed(&it))?;
     if as_json {
-        terminal::answer(json!({
-            "vehicles": done.vehicles, "tracks": done.tracks,
-            "readings": done.readings, "waiting": done.waiting,
-        }));
+        terminal::answer(erased(done));
     } else {
         terminal::answer(format_args!(
-            "erased {} vehicles, {} rows of tracks, {} readings, {} rows that waited",
+            "erased {} vehicles, {} rows of tracks, {} readings, {} rows that waited; it stays out",
             done.vehicles, done.tracks, done.readings, done.waiting
         ));
     }
     Ok(Exit::Done)
+}
+
+fn erased(done: Erased) -> Value {
+    json!({
+        "vehicles": done.vehicles, "tracks": done.tracks,
+        "readings": done.readings, "waiting": done.waiting,
+    })
+}
+
+/// Lets an erased plate in again.
+pub(crate) fn let_in(place: Place, plate: &str, as_json: bool) -> Result<Exit, Failure> {
+    let was_out = place.open()?.let_in(plate).map_err(|it| failed(&it))?;
+    if as_json {
+        terminal::answer(json!({ "was_out": was_out }));
+    } else if was_out {
+        terminal::answer("it is stored again, from the next run on that finds it");
+    } else {
+        terminal::answer("it was not kept out");
+    }
+    Ok(Exit::Done)
+}
+
+/// Takes out what is older than `age`, or says what that would be.
+pub(crate) fn retain(
+    place: Place,
+    age: Duration,
+    is_trial: bool,
+    as_json: bool,
+) -> Result<Exit, Failure> {
+    let store = place.open()?;
+    let done = if is_trial {
+        store.would_expire(age)
+    } else {
+        store.expire(age)
+    };
+    let done = done.map_err(|it| failed(&it))?;
+    if as_json {
+        let mut answer = erased(done);
+        answer["dry_run"] = is_trial.into();
+        answer["older_than_seconds"] = age.as_secs().into();
+        terminal::answer(answer);
+    } else {
+        let verb = if is_trial { "would erase" } else { "erased" };
+        terminal::answer(format_args!(
+            "{verb} {} vehicles and {} rows of tracks",
+            done.vehicles, done.tracks
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// An age such as `30d`, `12h`, `2w` or `90m`.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || "say how old, as 30d, 12h, 2w or 90m".to_owned();
+    let digits = text.trim_end_matches(|it: char| it.is_ascii_alphabetic());
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let unit = match &text[digits.len()..] {
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return Err(wrong()),
+    };
+    let seconds = count.checked_mul(unit).filter(|it| *it <= MOST_AGE);
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_a_number_and_a_unit() {
+        let days = |it: u64| Ok(Duration::from_secs(it * 86_400));
+        assert_eq!(age("30d"), days(30));
+        assert_eq!(age("2w"), days(14));
+        assert_eq!(age("12h"), Ok(Duration::from_secs(43_200)));
+        assert_eq!(age("0d"), days(0));
+        for wrong in [
+            "",
+            "d",
+            "30",
+            "-1d",
+            "1.5d",
+            "30 d",
+            "1y",
+            "99999999999999999999d",
+            "9999999w",
+            "ä",
+        ] {
+            assert!(age(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -5,10 +5,15 @@ use std::{
     time::Duration,
 };
 
-use framerill_plates::{flow::Mode, queue, run, store::Address};
+use framerill_plates::{
+    flow::Mode,
+    queue, run,
+    store::{Address, privacy::Privacy},
+};
 
 use serde_json::{Value, json};
 
+use super::machines::QueueSettings;
 use crate::{
     failure::Failure,
     serve::source::{Name, Sources},
@@ -28,7 +33,15 @@ pub(crate) struct Settings {
     pub(crate) max_cpu_backlog: usize,
     pub(crate) queue_soft_limit: usize,
     pub(crate) queue_hard_limit: usize,
+    /// A kind of task is no longer backed up at this part of the soft limit.
+    pub(crate) queue_recover_ratio: f64,
+    /// A task that waited longer goes before those of a busier kind.
+    pub(crate) starvation_time: Duration,
     pub(crate) database: Address,
+    /// The key of plates' hashes: plates are not stored in clear.
+    pub(crate) plate_key: Option<PathBuf>,
+    /// Plates that may be stored in clear.
+    pub(crate) plate_list: Option<PathBuf>,
     /// Where videos are looked for when no path is given.
     pub(crate) input: PathBuf,
     pub(crate) models: Option<PathBuf>,
@@ -46,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) max_task_time: Duration,
     /// Bytes of frames that readers hold together.
     pub(crate) frame_bytes: u64,
+    /// Other machines that share the work.
+    pub(crate) queue: QueueSettings,
     pub(crate) video_root: PathBuf,
     pub(crate) snippet_root: PathBuf,
     /// What whoever starts it should know, a line each.
@@ -54,7 +69,7 @@ pub(crate) struct Settings {
 
 macro_rules! names {
     ($($constant:ident: $flag:literal, $twin:literal, $contract:expr;)*) => {
-        $(const $constant: Name = Name::new($flag, $twin, $contract);)*
+        $(pub(super) const $constant: Name = Name::new($flag, $twin, $contract);)*
 
         /// All settings.
         pub(crate) const ALL: &[Name] = &[$($constant),*];
@@ -69,6 +84,10 @@ names! {
     MAX_CPU: "--max-cpu-backlog", "FRAMERILL_MAX_CPU_BACKLOG", Some("MAX_CPU_BACKLOG");
     SOFT: "--queue-soft-limit", "FRAMERILL_QUEUE_SOFT_LIMIT", Some("QUEUE_SOFT_LIMIT");
     HARD: "--queue-hard-limit", "FRAMERILL_QUEUE_HARD_LIMIT", Some("QUEUE_HARD_LIMIT");
+    RECOVER: "--queue-recover-ratio", "FRAMERILL_QUEUE_RECOVER_RATIO", None;
+    STARVATION: "--starvation-time", "FRAMERILL_STARVATION_TIME", None;
+    PLATE_KEY: "--plate-key", "FRAMERILL_PLATE_KEY", None;
+    PLATE_LIST: "--plate-list", "FRAMERILL_PLATE_LIST", None;
     DATABASE: "--db", "FRAMERILL_DB", None;
     PG_HOST: "--postgres-host", "FRAMERILL_POSTGRES_HOST", Some("POSTGRES_HOST");
     PG_PORT: "--postgres-port", "FRAMERILL_POSTGRES_PORT", Some("POSTGRES_PORT");
@@ -86,6 +105,11 @@ names! {
     FRAME_MEMORY: "--frame-memory", "FRAMERILL_FRAME_MEMORY", None;
     SINGLE: "--single-process", "FRAMERILL_SINGLE_PROCESS", None;
     BOTH: "--workers-take-both", "FRAMERILL_WORKERS_TAKE_BOTH", None;
+    QUEUE: "--queue", "FRAMERILL_QUEUE", None;
+    QUEUE_CREDS: "--queue-creds", "FRAMERILL_QUEUE_CREDS", None;
+    QUEUE_CA: "--queue-ca", "FRAMERILL_QUEUE_CA", None;
+    QUEUE_PATIENCE: "--queue-patience", "FRAMERILL_QUEUE_PATIENCE", None;
+    SHARE: "--share", "FRAMERILL_SHARE", None;
     VIDEO_ROOT: "--video-root", "FRAMERILL_VIDEO_ROOT", Some("VIDEO_ROOT");
     SNIPPET_ROOT: "--snippet-root", "FRAMERILL_SNIPPET_ROOT", Some("SNIPPET_ROOT");
     OCR_DEBUG: "--ocr-debug-results", "FRAMERILL_OCR_DEBUG_RESULTS", Some("OCR_DEBUG_RESULTS");
@@ -109,6 +133,7 @@ impl Settings {
         let takes_both = single_process || flag(from, BOTH)?;
         let gpu_workers = workers(from, GPU_WORKERS, 2)?;
         let cpu_workers = workers(from, CPU_WORKERS, 4)?;
+        let usual = queue::Limits::default();
         let settings = Self {
             gpu_workers,
             cpu_workers,
@@ -119,6 +144,10 @@ impl Settings {
             max_cpu_backlog: tasks(from, MAX_CPU, 0)?.unwrap_or(16),
             queue_soft_limit: tasks(from, SOFT, 1)?.unwrap_or(64),
             queue_hard_limit: tasks(from, HARD, 1)?.unwrap_or(128),
+            queue_recover_ratio: ratio(from, RECOVER)?.unwrap_or(usual.recover_ratio),
+            starvation_time: seconds(from, STARVATION, usual.starved_after.as_secs())?,
+            plate_key: file(from, PLATE_KEY),
+            plate_list: file(from, PLATE_LIST),
             models: from.find(MODELS).map(|it| it.value.into()),
             work_dir: from
                 .find(WORK_DIR)
@@ -142,6 +171,7 @@ impl Settings {
                     crate::memory_size::memory_limit(text).ok()
                 })?
                 .unwrap_or(512 << 20),
+            queue: QueueSettings::load(from)?,
             video_root: from
                 .find(VIDEO_ROOT)
                 .map_or_else(|| "inputs".into(), |it| it.value.into()),
@@ -210,7 +240,8 @@ impl Settings {
             queue: queue::Limits {
                 soft: self.queue_soft_limit,
                 hard: self.queue_hard_limit,
-                ..old.queue
+                recover_ratio: self.queue_recover_ratio,
+                starved_after: self.starvation_time,
             },
             takes_over: self.takes_both,
             timing: run::Timing {
@@ -220,6 +251,14 @@ impl Settings {
             },
             ..old
         }
+    }
+
+    /// Which plates are stored in clear.
+    pub(crate) fn privacy(&self) -> Result<Privacy, Failure> {
+        Privacy::of(self.plate_key.as_deref(), self.plate_list.as_deref()).map_err(|error| {
+            Failure::cannot_start("privacy", error.to_string())
+                .hint("correct the file of `--plate-key` or `--plate-list`")
+        })
     }
 
     /// The database as the store takes it.
@@ -245,7 +284,11 @@ impl Settings {
             "max_cpu_backlog": self.max_cpu_backlog,
             "queue_soft_limit": self.queue_soft_limit,
             "queue_hard_limit": self.queue_hard_limit,
+            "queue_recover_ratio": self.queue_recover_ratio,
+            "starvation_time": self.starvation_time.as_secs_f64(),
             "db": self.database.to_string(),
+            "plate_key": self.plate_key,
+            "plate_list": self.plate_list,
             "models": self.models,
             "work_dir": self.work_dir,
             "mode": self.mode,
@@ -255,8 +298,23 @@ impl Settings {
             "drain_timeout": self.drain_timeout.as_secs_f64(),
             "max_task_time": self.max_task_time.as_secs_f64(),
             "frame_memory": self.frame_bytes,
+            "queue": self.queue.shown(),
         })
     }
+}
+
+fn ratio(from: &mut Sources, name: Name) -> Result<Option<f64>, Failure> {
+    let parse = |text: &str| {
+        let ratio = text.parse::<f64>().ok();
+        ratio.filter(|it| (0.0..=1.0).contains(it))
+    };
+    from.parse(name, "a number from 0 to 1", parse)
+}
+
+/// A file that other processes find from wherever they run.
+fn file(from: &mut Sources, name: Name) -> Option<PathBuf> {
+    let file = PathBuf::from(from.find(name)?.value);
+    Some(std::path::absolute(&file).unwrap_or(file))
 }
 
 fn flag(from: &mut Sources, name: Name) -> Result<bool, Failure> {
@@ -292,7 +350,7 @@ fn tasks(from: &mut Sources, name: Name, least: usize) -> Result<Option<usize>, 
     from.parse(name, &wanted, parse)
 }
 
-fn seconds(from: &mut Sources, name: Name, default: u64) -> Result<Duration, Failure> {
+pub(super) fn seconds(from: &mut Sources, name: Name, default: u64) -> Result<Duration, Failure> {
     let parse = |text: &str| {
         let seconds = text.parse::<f64>().ok()?;
         (0.0..=86_400.0)
@@ -347,6 +405,12 @@ mod tests {
         assert_eq!((it.max_gpu_backlog, it.max_cpu_backlog), (8, 16));
         assert_eq!((it.queue_soft_limit, it.queue_hard_limit), (64, 128));
         assert_eq!(it.drain_timeout, Duration::from_secs(60));
+        let queue = it.to_run().queue;
+        assert_eq!(queue, queue::Limits::default());
+        assert_eq!(
+            (queue.recover_ratio, queue.starved_after.as_secs()),
+            (0.8, 2)
+        );
         assert_eq!(
             it.database,
             Address::Sqlite("framerill-plates/plates.db".into())
@@ -364,6 +428,8 @@ mod tests {
             ("MAX_CPU_BACKLOG", "9"),
             ("QUEUE_SOFT_LIMIT", "1"),
             ("QUEUE_HARD_LIMIT", "1"),
+            ("FRAMERILL_QUEUE_RECOVER_RATIO", "0.5"),
+            ("FRAMERILL_STARVATION_TIME", "0.25"),
         ])
         .unwrap();
         assert_eq!(
@@ -372,6 +438,31 @@ mod tests {
         );
         assert_eq!((it.max_gpu_backlog, it.max_cpu_backlog), (0, 9));
         assert_eq!((it.queue_soft_limit, it.queue_hard_limit), (1, 1));
+        let queue = it.to_run().queue;
+        assert_eq!(
+            (queue.recover_ratio, queue.starved_after),
+            (0.5, Duration::from_millis(250))
+        );
+    }
+
+    #[test]
+    fn files_of_privacy_are_found_from_anywhere_and_wrong_ones_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        std::fs::write(&key, "too short").unwrap();
+        let it = load(&[
+            ("FRAMERILL_PLATE_KEY", key.to_str().unwrap()),
+            ("FRAMERILL_PLATE_LIST", "plates.txt"),
+        ])
+        .unwrap();
+        assert!(it.plate_list.as_ref().unwrap().is_absolute());
+        let failure = it.privacy().unwrap_err();
+        assert_eq!(failure.exit, Exit::CannotStart);
+        assert!(
+            failure.to_string().contains(key.to_str().unwrap()),
+            "{failure}"
+        );
+        assert_eq!(load(&[]).unwrap().privacy().unwrap().mode(), "clear");
     }
 
     #[test]
@@ -386,6 +477,9 @@ mod tests {
             [("FRAMERILL_DRAIN_TIMEOUT", "inf")],
             [("QUEUE_HARD_LIMIT", "0")],
             [("QUEUE_SOFT_LIMIT", "129")],
+            [("FRAMERILL_QUEUE_RECOVER_RATIO", "1.5")],
+            [("FRAMERILL_QUEUE_RECOVER_RATIO", "nan")],
+            [("FRAMERILL_STARVATION_TIME", "-1")],
             [("POSTGRES_PORT", "x")],
             [("NUM_CPU_WORKERS", "0")],
         ] {

@@ -55,6 +55,8 @@ pub enum StillFormat {
     Jpeg,
     /// Lossless.
     Png,
+    /// Not packed: `rgb24`, rows without gaps.
+    Rgb,
 }
 
 /// A rectangle.

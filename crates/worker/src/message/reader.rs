@@ -17,6 +17,20 @@ pub struct ReaderPlan {
     pub max_bytes: u64,
     /// Decoding threads. Each holds pictures of its own.
     pub threads: u32,
+    /// `ready` is to say when and where the recording was taken.
+    pub taken: bool,
+    /// A text that says where, used if the recording says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+}
+
+/// A text beside a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Beside {
+    /// Which of the descriptors that come with the request.
+    pub fd: u32,
+    /// Subtitles (SRT); else sentences of NMEA 0183.
+    pub is_subtitles: bool,
 }
 
 impl Default for ReaderPlan {
@@ -27,6 +41,8 @@ impl Default for ReaderPlan {
             slots: 16,
             max_bytes: 256 << 20,
             threads: 1,
+            taken: false,
+            beside: None,
         }
     }
 }

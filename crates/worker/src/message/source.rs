@@ -33,6 +33,25 @@ pub struct SourceInfo {
     /// FFmpeg's name of the pictures' codec, where it is known.
     #[serde(default)]
     pub video: Option<String>,
+    /// When and where it was taken, where a reader was asked for it and the file says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Box<Taken>>,
+}
+
+/// The most places that a `ready` tells: they fit into one message.
+pub const MAX_PLACES: usize = 8000;
+
+/// Ms from the video's beginning, degrees north and east (WGS 84), metres a second over ground, degrees clockwise from north.
+pub type TakenAt = (f64, f64, f64, Option<f64>, Option<f64>);
+
+/// When and where a recording was taken, by its own word.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Taken {
+    /// The container's time of creation as it is written there, at most 64 bytes.
+    pub created: Option<String>,
+    /// Where the camera was, in the order of the video, at most 8000.
+    pub places: Vec<TakenAt>,
 }
 
 /// The sound of a source.

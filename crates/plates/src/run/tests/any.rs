@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{fake_flow::FakeFlow, world::ms};
 use crate::{
-    flow::{SourceEnd, SourceStatus},
+    flow::{SourceEnd, SourceStatus, Taken},
     run::{
         Input, LeaseId, Machine, Outcome, Output, Prepared, ReaderId, ReaderSaid, Settings, Signal,
         VideoNo, WorkerId, WorkerSaid, WorkerState,
@@ -31,6 +31,7 @@ fn any_reader_said() -> impl Strategy<Value = ReaderSaid> {
             slot_bytes: 24,
             fps: Some(f64::NAN),
             frames: Some(0),
+            taken: Taken::default(),
         }),
         6 => frame.prop_map(|(frame_idx, slot, width)| ReaderSaid::Frame {
             frame_idx: if frame_idx == 5 { u64::MAX } else { frame_idx },
@@ -79,6 +80,7 @@ fn any_worker_said() -> impl Strategy<Value = WorkerSaid> {
         4 => (0..9u64, outcomes).prop_map(|(lease, outcomes)| WorkerSaid::Did {
             lease: LeaseId(lease),
             outcomes,
+            stage_us: u64::MAX,
         }),
         1 => Just(WorkerSaid::Alive(WorkerState::Loading)),
         1 => Just(WorkerSaid::Alive(WorkerState::Dead)),

@@ -13,7 +13,7 @@ use crate::{
     category::Category,
     detection::{Plate, Thumbnail},
     flow::{
-        Count, FlowOutput, FrameArrived, Key, NewTask, SourceEnd, SourceStatus, VideoEnd,
+        Count, FlowOutput, FrameArrived, Key, NewTask, SourceEnd, SourceStatus, Taken, VideoEnd,
         VideoFlow, VideoStatus,
     },
     task::{Failure, FrameSlot, Output, Payload},
@@ -245,6 +245,10 @@ impl FakeFlow {
 }
 
 impl VideoFlow for FakeFlow {
+    fn opened(&mut self, _: Taken) {}
+
+    fn spent(&mut self, _: Category, _: u64) {}
+
     fn frame(&mut self, frame: FrameArrived) {
         assert!(self.end.is_none() && !self.is_over);
         let k = frame.frame_idx;

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     category::Category,
     detection::Vehicles,
+    flow::Taken,
     run::{
         DeadLetter, Event, Input, LeaseId, LetterKind, Machine, Outcome, Output, Prepared,
         ReaderId, ReaderSaid, Settings, Takes, VideoNo, Why, WorkerId, WorkerSaid, WorkerState,
@@ -37,6 +38,14 @@ struct Given {
     attempt: u32,
 }
 
+fn did(lease: LeaseId, outcomes: Vec<Outcome>) -> WorkerSaid {
+    WorkerSaid::Did {
+        lease,
+        outcomes,
+        stage_us: 0,
+    }
+}
+
 impl Hand {
     /// A run over one video, whose reader is open, with one worker of each class.
     fn new() -> Self {
@@ -59,6 +68,7 @@ impl Hand {
             slot_bytes: 24,
             fps: None,
             frames: Some(10),
+            taken: Taken::default(),
         });
         for worker in [GPU, CPU] {
             it.worker(worker, WorkerSaid::Joined { pid: 1 });
@@ -103,7 +113,7 @@ impl Hand {
             result: Ok(output),
         }];
         let lease = given.lease;
-        let mut out = self.worker(worker, WorkerSaid::Did { lease, outcomes });
+        let mut out = self.worker(worker, did(lease, outcomes));
         out.extend(self.worker(worker, WorkerSaid::Takes { max: 1 }));
         out
     }
@@ -172,7 +182,7 @@ fn what_a_dead_worker_said_of_its_lease_is_left_alone_once_another_has_the_task(
     let second = given(&hand.worker(GPU, WorkerSaid::Takes { max: 1 })).unwrap();
     assert_eq!((&second.tasks, second.attempt), (&first.tasks, 1));
     let (lease, outcomes) = (first.lease, Vec::new());
-    let out = hand.worker(GPU, WorkerSaid::Did { lease, outcomes });
+    let out = hand.worker(GPU, did(lease, outcomes));
     assert!(
         matches!(&out[..], [Output::Log(Event::Odd { .. })]),
         "{out:?}"
@@ -246,7 +256,7 @@ fn a_task_that_nothing_is_said_of_is_tried_again() {
     let mut hand = Hand::new();
     let first = given(&hand.frame(0, 0)).unwrap();
     let (lease, outcomes) = (first.lease, Vec::new());
-    let out = hand.worker(GPU, WorkerSaid::Did { lease, outcomes });
+    let out = hand.worker(GPU, did(lease, outcomes));
     assert!(matches!(&out[0], Output::Log(Event::TaskRetried { .. })));
     hand.worker(GPU, WorkerSaid::Takes { max: 1 });
     hand.now += ms(500);

@@ -21,7 +21,7 @@ use crate::{
     bbox::BBox,
     category::Category,
     detection::{Plate, Reading, Thumbnail, Vehicle, VehicleClass, Vehicles},
-    flow::{SourceEnd, SourceStatus},
+    flow::{SourceEnd, SourceStatus, Taken},
     task::{self, Failure, Payload, Task, TaskId},
     track::TrackStep,
 };
@@ -296,6 +296,7 @@ impl World {
                     slot_bytes: 24,
                     fps: Some(25.0),
                     frames: Some(self.plan.videos[reader.video.0 as usize]),
+                    taken: Taken::default(),
                 };
                 self.reader(id, said);
                 self.soon(2, Happens::ReaderReads(id));
@@ -410,7 +411,14 @@ impl World {
             self.worker(id, WorkerSaid::LoadFailed { lease, reason });
         } else {
             let outcomes = tasks.iter().map(|it| self.do_task(it)).collect();
-            self.worker(id, WorkerSaid::Did { lease, outcomes });
+            self.worker(
+                id,
+                WorkerSaid::Did {
+                    lease,
+                    outcomes,
+                    stage_us: 0,
+                },
+            );
         }
         if self.workers[&id].is_leaving {
             return self.kill_worker(id, "exit 0");

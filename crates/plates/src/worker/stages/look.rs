@@ -7,10 +7,10 @@ use crate::{
     bbox::BBox,
     category::{Category, Class},
     detect::{PlateDetector, PlateSettings, VehicleDetector, VehicleSettings},
-    detection::Plate,
+    detection::{Plate, Vehicles},
     models::{Choice, ModelError, Models},
     onnx::NetError,
-    picture::Picture,
+    picture::{Picture, thumbnail},
     read::{ReadSettings, Reader},
     task::{Failure, Output, Payload, Task},
     worker::{Frames, LoadError, Setup, Stage, StageKind},
@@ -34,7 +34,7 @@ impl StageKind for VehicleDetect {
 
     fn load(&self, setup: &Setup) -> Result<Box<dyn Stage>, LoadError> {
         let detector = models(setup)?.vehicle_detector(VehicleSettings::default());
-        Ok(Box::new(Vehicles(detector.map_err(|it| wrong(&it))?)))
+        Ok(Box::new(Finder(detector.map_err(|it| wrong(&it))?)))
     }
 
     fn memory(&self) -> u64 {
@@ -91,17 +91,34 @@ fn wrong(error: &ModelError) -> LoadError {
     LoadError::permanent(chain(error))
 }
 
-struct Vehicles(VehicleDetector);
+struct Finder(VehicleDetector);
 struct Plates(PlateDetector);
 struct Texts(Reader);
 
-impl Stage for Vehicles {
+impl Stage for Finder {
     fn process(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
-        let ask = |task: &Task| matches!(task.payload, Payload::VehicleDetect).then_some(());
+        let ask = |task: &Task| match task.payload {
+            Payload::VehicleDetect => Some(true),
+            Payload::Look => Some(false),
+            _ => None,
+        };
         over(tasks, frames, ask, |asked| {
-            let pictures: Vec<_> = asked.iter().map(|(picture, ())| *picture).collect();
-            let found = self.0.detect(&pictures)?;
-            Ok(found.into_iter().map(Output::VehicleDetect).collect())
+            let wanted = asked.iter().filter(|(_, wants_vehicles)| *wants_vehicles);
+            let pictures: Vec<_> = wanted.map(|(picture, _)| *picture).collect();
+            let found = if pictures.is_empty() {
+                Vec::new()
+            } else {
+                self.0.detect(&pictures)?
+            };
+            let mut found = found.into_iter();
+            let outputs = asked.iter().map(|(picture, wants_vehicles)| {
+                let seen = if *wants_vehicles { found.next() } else { None };
+                Output::VehicleDetect(seen.unwrap_or_else(|| Vehicles {
+                    vehicles: Vec::new(),
+                    thumbnail: thumbnail(picture),
+                }))
+            });
+            Ok(outputs.collect())
         })
     }
 }

@@ -6,7 +6,10 @@ use framerill_trickle::{
     http::client::{self, Publisher, PublisherOptions},
     publisher::Backpressure,
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 
 use super::{Shared, outlet::Outlet, told};
 use crate::{
@@ -19,6 +22,8 @@ use crate::{
 const DRAIN_WITHIN: Duration = Duration::from_millis(750);
 /// Events that wait for the channel; the oldest give way.
 const WAITING: usize = 64;
+/// An error that was the stream's end can be asked for so long: whoever reads one event after the other finds no channel afterwards.
+const READ_WITHIN: Duration = Duration::from_millis(250);
 
 pub(super) fn outlet(url: &str, tls: &client::Transport) -> Outlet {
     let mut options = PublisherOptions {
@@ -49,12 +54,13 @@ pub(super) async fn run(outlet: Outlet, queue: mpsc::Receiver<Event>, shared: Sh
 }
 
 async fn run_to_end(mut publisher: Publisher, mut queue: mpsc::Receiver<Event>, shared: &Shared) {
-    let mut is_over = false;
+    let (mut is_over, mut error_sent) = (false, None);
     loop {
         tokio::select! {
             biased;
             event = queue.recv() => {
                 let Some(event) = event else { break };
+                error_sent = moment_of_error(&event).or(error_sent);
                 if !is_over && send(&mut publisher, &event).await.is_err() {
                     is_over = true;
                     log_stream(Level::Warning, &shared.ids, "the events channel is over; the stream goes on without it");
@@ -66,14 +72,22 @@ async fn run_to_end(mut publisher: Publisher, mut queue: mpsc::Receiver<Event>, 
     }
     queue.close();
     while let Ok(event) = queue.try_recv() {
+        error_sent = moment_of_error(&event).or(error_sent);
         if is_over || send(&mut publisher, &event).await.is_err() {
             break;
         }
+    }
+    if let Some(at) = error_sent.filter(|_| !is_over) {
+        sleep_until(at + READ_WITHIN).await;
     }
     if let Err(error) = publisher.close().await {
         let what = format_args!("the events channel: {}", told(&error));
         log_stream(Level::Warning, &shared.ids, what);
     }
+}
+
+fn moment_of_error(event: &Event) -> Option<Instant> {
+    matches!(event, Event::Error { .. }).then(Instant::now)
 }
 
 async fn send(publisher: &mut Publisher, event: &Event) -> Result<(), client::PublishError> {

@@ -45,7 +45,11 @@ pub(in crate::plates) fn open(path: &Path) -> Result<OwnedFd, Failure> {
 
 /// Opens a file and reads all of it. Takes as long as that takes: no event loop calls it.
 pub fn look(path: &Path) -> Result<Looked, Failure> {
-    let file = open(path)?;
+    hashed(open(path)?, path)
+}
+
+/// Reads all of an open file; its path is for messages. It blocks.
+pub(in crate::plates) fn hashed(file: OwnedFd, path: &Path) -> Result<Looked, Failure> {
     // Advice only: where it is not taken, reading is slower.
     let _advised = fadvise(&file, 0, None, Advice::Sequential);
     let mut hash = Sha256::new();

@@ -67,10 +67,10 @@ impl Owner {
     fn start(programs: &[PathBuf; 2], path: &Path, plan: ReaderPlan) -> Self {
         let [launcher, media] = programs;
         let (owner, incoming) = sync_channel(64);
-        let file = File::open(path).unwrap().into();
+        let file: OwnedFd = File::open(path).unwrap().into();
         let command = media_command(media).launcher(launcher);
         let name = path.file_name().unwrap().to_str().unwrap();
-        let reader = ReaderProcess::start_command(ID, command, name, file, plan, owner);
+        let reader = ReaderProcess::start_command(ID, command, name, file.into(), plan, owner);
         Self { reader, incoming }
     }
 

@@ -7,16 +7,17 @@ use std::{
 
 /// Numbers that are the same for the same seed.
 #[derive(Debug)]
-pub(crate) struct Dice {
+pub struct Dice {
     state: u64,
     /// What repeats the run.
-    pub(crate) seed: u64,
+    pub seed: u64,
 }
 
 impl Dice {
     /// Thrown by `FRAMERILL_SEED`, or by chance; says by which seed.
     #[expect(clippy::print_stderr, reason = "whoever reads a failure repeats it")]
-    pub(crate) fn of_this_run() -> Self {
+    #[must_use]
+    pub fn of_this_run() -> Self {
         let said = env::var("FRAMERILL_SEED")
             .ok()
             .and_then(|it| it.parse().ok());
@@ -29,7 +30,8 @@ impl Dice {
     }
 
     /// Below `sides`.
-    pub(crate) fn throw(&mut self, sides: u64) -> u64 {
+    #[must_use]
+    pub fn throw(&mut self, sides: u64) -> u64 {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
@@ -37,7 +39,8 @@ impl Dice {
     }
 
     /// All of them, in an order of chance.
-    pub(crate) fn shuffled<T: Copy>(&mut self, all: &[T]) -> Vec<T> {
+    #[must_use]
+    pub fn shuffled<T: Copy>(&mut self, all: &[T]) -> Vec<T> {
         let mut shuffled = all.to_vec();
         for left in (2..=shuffled.len()).rev() {
             let other = self.throw(left as u64);
