@@ -17,6 +17,8 @@ mod commands;
 )]
 #[path = "../../crates/plates/tests/inference/scene.rs"]
 mod drawn;
+#[path = "plates/edges.rs"]
+mod edges;
 #[path = "plates/faults.rs"]
 mod faults;
 #[path = "plates/films.rs"]

@@ -10,8 +10,8 @@ use std::{
         unix::net::UnixStream,
     },
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicU8, Ordering},
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU8, AtomicU64, Ordering},
         mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
@@ -58,6 +58,8 @@ struct Shared {
     channel: Channel,
     exit: AtomicU8,
     busy: Mutex<Option<String>>,
+    /// Heartbeats so far.
+    beats: AtomicU64,
 }
 
 impl Parent {
@@ -93,21 +95,22 @@ impl Parent {
 
     /// Declares long work, or that it is over: a heartbeat says so at once.
     pub fn set_busy(&self, what: Option<&str>) {
-        *self
-            .0
-            .busy
-            .lock()
-            .unwrap_or_else(|poison| poison.into_inner()) = what.map(str::to_owned);
+        *self.busy() = what.map(str::to_owned);
+        self.heartbeat();
     }
 
-    fn heartbeat(&self, seq: u64) {
-        let busy = self
-            .0
-            .busy
-            .lock()
-            .unwrap_or_else(|poison| poison.into_inner())
-            .clone();
-        self.say(&FromChild::Heartbeat { seq, busy });
+    fn busy(&self) -> MutexGuard<'_, Option<String>> {
+        let busy = self.0.busy.lock();
+        busy.unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    fn heartbeat(&self) {
+        // Held while it is said: of two heartbeats the later one is how things are.
+        let busy = self.busy();
+        self.say(&FromChild::Heartbeat {
+            seq: self.0.beats.fetch_add(1, Ordering::Relaxed),
+            busy: busy.clone(),
+        });
     }
 }
 
@@ -133,6 +136,7 @@ pub fn run<H: Handler>(
         channel: Channel::of_child(socket),
         exit: AtomicU8::new(0),
         busy: Mutex::new(None),
+        beats: AtomicU64::new(0),
     }));
     parent.say(&FromChild::Hello {
         protocol: PROTOCOL,
@@ -175,10 +179,8 @@ fn serve(parent: &Parent, handler: &mut impl Handler) {
 
 fn beat(parent: Parent, stopped: std::sync::mpsc::Receiver<()>) -> Option<thread::JoinHandle<()>> {
     let beats = move || {
-        let mut seq = 0;
         loop {
-            parent.heartbeat(seq);
-            seq += 1;
+            parent.heartbeat();
             if stopped.recv_timeout(HEARTBEAT) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
@@ -229,5 +231,28 @@ impl ErrorReport {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_work_and_its_end_are_told_at_once() {
+        let (ours, its) = Channel::pair().unwrap();
+        let parent = Parent(Arc::new(Shared {
+            channel: Channel::of_child(its),
+            exit: AtomicU8::new(0),
+            busy: Mutex::new(None),
+            beats: AtomicU64::new(0),
+        }));
+        let ours = Channel::new(ours);
+        for (seq, what) in [(0, Some("load")), (1, None)] {
+            parent.set_busy(what);
+            let (said, _) = ours.recv::<FromChild>(Some(HEARTBEAT)).unwrap();
+            let busy = what.map(str::to_owned);
+            assert_eq!(said, FromChild::Heartbeat { seq, busy });
+        }
     }
 }

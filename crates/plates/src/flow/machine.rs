@@ -135,8 +135,10 @@ impl Flow {
     }
 
     pub(super) fn write(&mut self, writes: Vec<Write>) {
+        let fps = self.settled.fps.unwrap_or(DEFAULT_FPS);
         for mut write in writes {
             for row in &mut write.records {
+                rows::timed(row, fps);
                 self.when_where.fill(&write.table, row);
             }
             let payload = Payload::FinalWrite {

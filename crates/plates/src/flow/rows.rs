@@ -44,6 +44,21 @@ fn number(it: f64) -> Value {
     json!((it * 1e6).round() / 1e6)
 }
 
+/// Fills the times of a row that its container does not say: those of its frames at `fps` frames a second.
+pub(super) fn timed(row: &mut Record, fps: f64) {
+    for (time, frame) in [
+        ("video_ts_ms", "frame_idx"),
+        ("first_ts_ms", "first_frame_idx"),
+        ("last_ts_ms", "last_frame_idx"),
+    ] {
+        let is_open = row.get(time).is_some_and(Value::is_null);
+        let frame = row.get(frame).and_then(Value::as_f64);
+        if let (true, Some(frame)) = (is_open, frame) {
+            row.insert(time.into(), number(frame * 1000.0 / fps));
+        }
+    }
+}
+
 fn corners(it: &BBox) -> Value {
     let it: [f32; 4] = (*it).into();
     Value::Array(it.into_iter().map(px).collect())

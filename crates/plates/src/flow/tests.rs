@@ -326,6 +326,49 @@ fn a_video_without_vehicles_has_a_summary_and_nothing_else() {
 }
 
 #[test]
+fn a_plate_that_cannot_be_read_is_counted_and_its_track_stays() {
+    let mut car = Car::new("AAA1111", 0, 80, LEFT);
+    car.clear = 0.0;
+    let world = World {
+        cars: vec![car],
+        frames: 100,
+        ..World::default()
+    };
+    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(4));
+    assert!(run.store.rows("vehicles").is_empty());
+    assert_eq!(run.store.rows("tracks").len(), 1);
+    let summary = run.store.summary();
+    let counts = ["plates", "unreadable_plates", "tracks", "vehicles"];
+    let counts = counts.map(|it| summary[it].as_u64().unwrap());
+    assert_eq!(counts, [0, 1, 1, 1]);
+    assert_eq!(run.end.unwrap().status, VideoStatus::Complete);
+}
+
+#[test]
+fn without_times_in_the_container_rows_have_those_of_their_frames() {
+    let world = World {
+        is_untimed: true,
+        ..busy_road()
+    };
+    let run = Run::new(&world, &FlowSettings::default()).finish(&mut Dice(1));
+    let columns = [
+        ("vehicles", "video_ts_ms", "frame_idx"),
+        ("vehicles", "first_ts_ms", "first_frame_idx"),
+        ("vehicles", "last_ts_ms", "last_frame_idx"),
+        ("tracks", "video_ts_ms", "frame_idx"),
+        ("track_motion", "video_ts_ms", "frame_idx"),
+    ];
+    for (table, time, frame) in columns {
+        let rows = run.store.rows(table);
+        assert!(!rows.is_empty());
+        for row in rows {
+            let expected = row[frame].as_f64().unwrap() * 40.0;
+            assert_eq!(row[time].as_f64(), Some(expected), "{table}.{time}");
+        }
+    }
+}
+
+#[test]
 fn a_video_of_which_nothing_can_be_read_says_so_and_has_no_records() {
     let world = World::default();
     let mut run = Run::new(&world, &FlowSettings::default());

@@ -84,6 +84,8 @@ pub(super) struct World {
     pub lost: Vec<u64>,
     /// The tracker is blind to readings: what it mixes is the vote's to tell apart.
     pub is_tracker_blind: bool,
+    /// The container says no times.
+    pub is_untimed: bool,
     /// The table of which the store takes no row.
     pub refused: Option<&'static str>,
 }
@@ -343,6 +345,22 @@ pub(super) struct Run<'a> {
     is_ended: bool,
 }
 
+/// What every descendant of a frame carries (contract §4): names, and never pixels.
+fn assert_carries(task: &NewTask) {
+    assert_eq!(task.meta["video_path"], "/in/clip.mp4");
+    assert_eq!(task.meta["video_filename"], "clip.mp4");
+    if let Some(frame) = task.frame_idx {
+        assert_eq!(task.meta["video_ts_frame"], frame);
+    }
+    if let (Some(_), Some(frame)) = (task.frame, task.frame_idx) {
+        let reference = format!("clip:{frame}");
+        assert_eq!(task.meta["payload_ref"], *reference);
+        assert_eq!(task.meta["dependencies"], serde_json::json!([reference]));
+    }
+    let bytes = serde_json::to_string(&task.payload).unwrap().len();
+    assert!(bytes < 256 << 10, "{} of {bytes} bytes", task.category);
+}
+
 /// Frames that the store holds at once.
 const SLOTS: usize = 6;
 
@@ -398,6 +416,7 @@ impl<'a> Run<'a> {
                     if task.frame.is_some() {
                         assert!(self.held.contains(&task.frame_idx.unwrap()), "{task:?}");
                     }
+                    assert_carries(&task);
                     assert!(self.open.iter().all(|(it, _)| *it != key));
                     *self.tasks.entry(task.category.name()).or_default() += 1;
                     self.open.push((key, task));
@@ -433,7 +452,7 @@ impl<'a> Run<'a> {
         } else {
             self.held.push(frame_idx);
             #[expect(clippy::cast_precision_loss, reason = "short videos")]
-            let ts_ms = Some(frame_idx as f64 * 1000.0 / fps);
+            let ts_ms = (!self.world.is_untimed).then_some(frame_idx as f64 * 1000.0 / fps);
             let slot = FrameSlot {
                 pool: 1,
                 slot: u32::try_from(frame_idx % 64).unwrap(),

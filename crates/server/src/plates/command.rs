@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use framerill_plates::{
@@ -41,6 +42,10 @@ use crate::{exit::Exit, failure::Failure, serve, terminal};
 const FIRST_CPU_WORKER: u32 = 100;
 /// Where rows wait while the database is away.
 pub(super) const OUTBOX: &str = "outbox";
+/// What a run's end waits for a database to take the last rows.
+const FLUSH: Duration = Duration::from_secs(3);
+/// Rows that the database did not take, shown at the end of a run.
+const REFUSALS: u32 = 10;
 
 /// A run that is asked for.
 #[derive(Debug)]
@@ -139,8 +144,16 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
         let line = format!("the run's state is at http://{}/status", board.addr);
         voice.say(Level::Info, &line);
     }
+    let store = plan.looks.store.clone();
+    if let Some(Err(error)) = store.as_ref().map(|it| it.now()) {
+        let line = format!("rows wait in the work directory for now: {error}");
+        voice.say(Level::Warning, &line);
+    }
     let ended = Driver::start(plan, &work_dir, &mut voice).and_then(Driver::run);
     voice.undraw();
+    if let Some(store) = store {
+        tell_what_waits(&store, &mut voice);
+    }
     let (end, snapshot) = ended?;
     report(&asked, &videos, &end, &snapshot, &mut voice)
 }
@@ -161,7 +174,7 @@ pub(super) fn plan(
         settings_hash,
     } = identity(settings, &models);
 
-    let checkpoints = work_dir.path().join("checkpoints");
+    let checkpoints = work_dir.checkpoints();
     fs::create_dir_all(&checkpoints).map_err(|error| {
         let text = format!("cannot make `{}`: {error}", checkpoints.display());
         Failure::cannot_start("work_dir", text).hint("name another folder with `--work-dir`")
@@ -190,7 +203,7 @@ pub(super) fn plan(
             run_id,
             force: asked.force,
             checkpoints,
-            store: Some(store),
+            store: Some(Arc::new(store)),
             wanted: None,
             begun: Mutex::default(),
         },
@@ -323,6 +336,25 @@ fn crew(
         (id, job)
     });
     usual.chain(own).collect()
+}
+
+/// Gives rows that the database has not taken yet a last chance, and tells of those that it has not.
+fn tell_what_waits(store: &Store, voice: &mut Voice) {
+    // An outbox that cannot be read is told by whoever reads it next.
+    let waiting = store
+        .waiting()
+        .and_then(|it| if it > 0 { store.flush(FLUSH) } else { Ok(0) });
+    if let Ok(waiting @ 1..) = waiting {
+        let line = format!(
+            "{waiting} rows wait for {}: the next command with this work directory delivers them",
+            store.address()
+        );
+        voice.say(Level::Warning, &line);
+    }
+    for it in store.refused(REFUSALS).unwrap_or_default() {
+        let line = format!("{} did not take a row: {}", it.table, it.reason);
+        voice.say(Level::Error, &line);
+    }
 }
 
 fn report(

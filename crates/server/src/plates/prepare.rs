@@ -39,7 +39,7 @@ pub(super) struct Looks {
     pub(super) force: bool,
     pub(super) checkpoints: PathBuf,
     /// None where the database cannot be asked.
-    pub(super) store: Option<Store>,
+    pub(super) store: Option<Arc<Store>>,
     /// The content that videos must have, where a queue says it.
     pub(super) wanted: Option<String>,
     /// Contents that this run has begun.

@@ -13,6 +13,9 @@ use crate::failure::Failure;
 /// Held while a run is on; the kernel lets go of it with the process.
 const LOCK: &str = "run.lock";
 const STATUS: &str = "status.json";
+const CHECKPOINTS: &str = "checkpoints";
+/// Names of files that are being written begin so.
+const UNFINISHED: &str = ".unfinished-";
 
 /// A run's own folder, locked.
 #[derive(Debug)]
@@ -51,7 +54,26 @@ impl WorkDir {
         it.lock.set_len(0).map_err(broken)?;
         let pid = format!("{}\n", std::process::id());
         (&it.lock).write_all(pid.as_bytes()).map_err(broken)?;
+        it.sweep();
         Ok(it)
+    }
+
+    /// Removes what a run that was killed was writing.
+    fn sweep(&self) {
+        for folder in [self.path.clone(), self.path.join(CHECKPOINTS)] {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                if name.to_string_lossy().starts_with(UNFINISHED) {
+                    // One that stays costs its bytes, not the run.
+                    drop(fs::remove_file(entry.path()));
+                }
+            }
+        }
+    }
+
+    /// Where it is kept at which frame a video goes on.
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS)
     }
 
     /// Where it is, as the kernel names it.
@@ -93,7 +115,9 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(it) if it != Path::new("") => it,
         _ => Path::new("."),
     };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.persist(path).map(drop).map_err(|it| it.error)
 }
@@ -115,6 +139,29 @@ mod tests {
         drop(first);
         assert!(!status(folder.path()).unwrap().1);
         WorkDir::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_run_was_writing_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = WorkDir::open(folder.path()).unwrap();
+        fs::create_dir(first.checkpoints()).unwrap();
+        for within in [first.path(), &first.checkpoints()] {
+            let half = tempfile::Builder::new()
+                .prefix(UNFINISHED)
+                .tempfile_in(within);
+            half.unwrap().keep().unwrap();
+            replace(&within.join("whole.json"), b"{}").unwrap();
+        }
+        // A second one that is refused leaves the first one's files alone.
+        WorkDir::open(folder.path()).unwrap_err();
+        let count = |path: &Path| fs::read_dir(path).unwrap().count();
+        assert_eq!(count(&first.checkpoints()), 2);
+        drop(first);
+        let next = WorkDir::open(folder.path()).unwrap();
+        assert_eq!(count(&next.checkpoints()), 1);
+        // The lock, the logs, the checkpoints, and what is whole.
+        assert_eq!(count(next.path()), 4);
     }
 
     #[test]

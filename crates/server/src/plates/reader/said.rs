@@ -141,6 +141,11 @@ impl Said {
         if !self.has_ended && self.stats.as_deref().is_some_and(is_whole) {
             self.has_ended = true;
             if let Some(stats) = self.stats.clone() {
+                if stats.video_streams > 1 {
+                    let count = stats.video_streams;
+                    let line = format!("of its {count} video streams the first one is read");
+                    self.log(Level::Info, line);
+                }
                 self.say(ReaderEvent::Ended(stats));
             }
         }
@@ -223,6 +228,34 @@ mod tests {
             _ => "other",
         };
         std::iter::from_fn(|| said.next()).map(name).collect()
+    }
+
+    #[test]
+    fn more_than_one_video_stream_is_told_before_the_end() {
+        let mut said = opened();
+        let reader = ReaderStats {
+            status: ReaderStatus::Complete,
+            video_streams: 2,
+            ..ReaderStats::default()
+        };
+        let stats = MediaStats {
+            reader: Some(Box::new(reader)),
+            ..MediaStats::default()
+        };
+        said.message(FromChild::Done {
+            stats: Box::new(stats),
+        });
+        said.frames(FromReader::End);
+        let all: Vec<_> = std::iter::from_fn(|| said.next()).collect();
+        let [
+            _,
+            ReaderEvent::Log(Level::Info, line),
+            ReaderEvent::Ended(_),
+        ] = &all[..]
+        else {
+            panic!("{all:?}");
+        };
+        assert_eq!(line, "of its 2 video streams the first one is read");
     }
 
     #[test]
