@@ -12,5 +12,6 @@ mod demo;
 mod inner;
 #[path = "stream/rig.rs"]
 mod rig;
+#[expect(dead_code, reason = "shared with the tests of serve")]
 #[path = "serve/schema.rs"]
 mod schema;

@@ -16,7 +16,7 @@ use crate::{
 
 const TABLES: [&str; 3] = ["vehicles", "tracks", "track_motion"];
 /// More than there is of one class at a time, in queues and in hands.
-const TASKS_BETWEEN: u64 = 40;
+const TASKS_BETWEEN: u64 = 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Victim {
@@ -86,8 +86,8 @@ impl<'a> Run<'a> {
     fn done(&self) -> Option<u64> {
         let text = fs::read(self.scene.path(&status(self.begun - 1))).ok()?;
         let snapshot: Value = serde_json::from_slice(&text).ok()?;
-        let categories = snapshot["categories"].as_array()?;
-        categories.iter().map(|it| it["done"].as_u64()).sum()
+        let workers = snapshot["workers"].as_array()?;
+        workers.iter().map(|it| it["done"].as_u64()).sum()
     }
 
     fn is_over(&mut self) -> bool {
@@ -167,8 +167,9 @@ fn kills_at_random_change_no_record(kills: usize, clips: &[&str]) {
     let mut run = Run::begin(&scene, &material, server.url());
     let mut killed = BTreeMap::new();
     for _ in 0..kills {
-        let tasks = TASKS_BETWEEN + dice.throw(40);
-        assert!(run.goes_on(tasks), "too little work: {killed:?}");
+        let tasks = TASKS_BETWEEN + dice.throw(20);
+        let goes_on = run.goes_on(tasks);
+        assert!(goes_on, "over after {killed:?}: {}", run.running.said());
         let victim = dice.shuffled(&Victim::ALL)[0];
         match victim {
             Victim::Orchestrator => run.again(),
