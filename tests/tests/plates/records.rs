@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::scene::{SOON, Scene, ended, everything};
+use crate::scene::{Scene, ended, everything};
 
 /// A place every second: north by 0.001 degrees each.
 fn subtitles() -> String {
