@@ -162,7 +162,7 @@ fn of_one_stem_there_are_two_videos_and_of_one_content_one() {
 /// The plate's box in a frame of `approach_a.mp4`, from which clips of `edge/` are made.
 fn truth(material: &Path, frame: u64) -> BBox {
     let lines = fs::read_to_string(material.join("video/approach_a.jsonl")).expect("the truth");
-    let lines = lines.lines().map(|it| serde_json::from_str::<Value>(it));
+    let lines = lines.lines().map(serde_json::from_str::<Value>);
     let line = lines.flatten().find(|it| it["frame"] == frame);
     let line = line.expect("a line a frame");
     let sides = line["plates"][0]["bbox"].clone();
