@@ -32,7 +32,7 @@ def test_params_bring_pydantic_and_nothing_else():
 
 @pytest.mark.parametrize("name", ["framerill", "framerill.testing", "framerill.errors", "framerill.frames",
                                   "framerill.pipelines", "framerill.worker",
-                                  "framerill.decoupled", "framerill.discovery"])  # fmt: skip
+                                  "framerill.decoupled", "framerill.discovery", "framerill.plates"])  # fmt: skip
 def test_all_is_what_is_there(name):
     module = importlib.import_module(name)
     assert sorted(module.__all__) == sorted(set(module.__all__))
@@ -48,7 +48,7 @@ def test_all_is_what_is_there(name):
 
 def test_every_other_module_is_underscored():
     public = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")}
-    assert public == {"decoupled", "discovery", "testing", "errors", "frames", "pipelines", "worker"}
+    assert public == {"decoupled", "discovery", "testing", "errors", "frames", "pipelines", "plates", "worker"}
     assert (PACKAGE / "py.typed").is_file()
 
 
