@@ -87,15 +87,7 @@ impl Handler for Media {
                     Some(reader) => one(fds).and_then(|it| reader.attach(format, it, parent)),
                     None => self.attach(&stream, worker, fds, parent),
                 };
-                let answer = match attached {
-                    Ok(()) => FromChild::Attached {
-                        id,
-                        stream,
-                        incarnation,
-                    },
-                    Err(what) => FromChild::Error(ErrorReport::of_request(id, "link", what)),
-                };
-                parent.say(&answer);
+                parent.attached(id, stream, incarnation, attached);
             }
             ToChild::Detach { id, stream, keep } => match &self.reader {
                 Some(reader) => {

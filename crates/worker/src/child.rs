@@ -70,6 +70,33 @@ impl Parent {
         }
     }
 
+    /// Answers a `load` that described nothing.
+    pub fn ready(&self, id: u64) {
+        self.say(&FromChild::Ready {
+            id,
+            description: None,
+            source: None,
+        });
+    }
+
+    /// Answers an `attach`: the stream is attached, or why it is not.
+    pub fn attached(
+        &self,
+        id: u64,
+        stream: String,
+        incarnation: u32,
+        outcome: Result<(), impl Into<String>>,
+    ) {
+        self.say(&match outcome {
+            Ok(()) => FromChild::Attached {
+                id,
+                stream,
+                incarnation,
+            },
+            Err(what) => FromChild::Error(ErrorReport::of_request(id, "link", what)),
+        });
+    }
+
     /// A line for the log.
     pub fn log(&self, level: Level, message: impl Into<String>) {
         self.say(&FromChild::Log {

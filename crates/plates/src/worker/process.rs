@@ -61,7 +61,7 @@ impl Handler for Worker {
                 stream,
                 incarnation,
                 ..
-            } => self.attach(id, stream, incarnation, fds, parent),
+            } => parent.attached(id, stream, incarnation, self.attach(fds, parent)),
             ToChild::Drain { id } => {
                 self.leave();
                 parent.say(&FromChild::Drained { id, stats: None });
@@ -89,11 +89,7 @@ impl Worker {
         match serde_json::from_value::<Setup>(Value::Object(params)) {
             Ok(setup) => {
                 self.setup = Some(Arc::new(setup));
-                parent.say(&FromChild::Ready {
-                    id,
-                    description: None,
-                    source: None,
-                });
+                parent.ready(id);
                 Handled::Done
             }
             Err(error) => {
@@ -106,23 +102,13 @@ impl Worker {
         }
     }
 
-    fn attach(
-        &mut self,
-        id: u64,
-        stream: String,
-        incarnation: u32,
-        mut fds: Vec<OwnedFd>,
-        parent: &Parent,
-    ) {
-        let refuse = |what: &str| {
-            parent.say(&FromChild::Error(ErrorReport::of_request(id, "link", what)));
-        };
+    fn attach(&mut self, mut fds: Vec<OwnedFd>, parent: &Parent) -> Result<(), String> {
         let (Some(setup), Some(socket), true) = (self.setup.clone(), fds.pop(), fds.is_empty())
         else {
-            return refuse("`attach` carries one descriptor");
+            return Err("`attach` carries one descriptor".into());
         };
         if self.joined.is_some() {
-            return refuse("a plates worker has one work link");
+            return Err("a plates worker has one work link".into());
         }
         let link = Arc::new(WorkLink::new(UnixStream::from(socket)));
         let (stages, stop, teller) = (Arc::clone(&self.stages), self.stop.clone(), parent.clone());
@@ -130,17 +116,10 @@ impl Worker {
         let work = move || work(&ours, &setup, &stages, stop, &teller);
         // Inference has deep frames.
         let thread = thread::Builder::new().name("tasks".into());
-        match thread.stack_size(16 << 20).spawn(work) {
-            Ok(thread) => {
-                self.joined = Some(Joined { link, thread });
-                parent.say(&FromChild::Attached {
-                    id,
-                    stream,
-                    incarnation,
-                });
-            }
-            Err(error) => refuse(&format!("cannot start a thread: {error}")),
-        }
+        let thread = thread.stack_size(16 << 20).spawn(work);
+        let thread = thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+        self.joined = Some(Joined { link, thread });
+        Ok(())
     }
 
     /// Finishes what is under way.

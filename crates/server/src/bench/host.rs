@@ -16,6 +16,7 @@ use framerill_worker::{
 };
 use serde_json::Map;
 
+use super::broken;
 use crate::failure::Failure;
 
 const WITHIN: Duration = Duration::from_secs(30);
@@ -32,10 +33,6 @@ pub(super) struct Host {
     next: u64,
     /// From spawn to `ready`.
     pub(super) ready_after: Duration,
-}
-
-fn broken(what: impl std::fmt::Display) -> Failure {
-    Failure::failed("bench", what.to_string())
 }
 
 impl Host {
@@ -64,7 +61,7 @@ impl Host {
             fds: 0,
         };
         control.send(&load, &[], WITHIN).map_err(broken)?;
-        wait_for(&control, |message| {
+        wait_for(&control, WITHIN, |message| {
             matches!(message, FromChild::Ready { .. })
         })?;
         let ready_after = Duration::from_nanos(monotonic_ns() - began);
@@ -87,7 +84,7 @@ impl Host {
             slot_bytes: answer.bytes,
         };
         let peer = PeerPool::open(&memory, geometry).map_err(broken)?;
-        wait_for(&control, |message| {
+        wait_for(&control, WITHIN, |message| {
             matches!(message, FromChild::Attached { .. })
         })?;
         Ok(Self {
@@ -156,9 +153,14 @@ impl Drop for Host {
     }
 }
 
-fn wait_for(control: &Channel, wanted: impl Fn(&FromChild) -> bool) -> Result<(), Failure> {
+/// Reads what a child says until it is that, or an error of its own; each message comes `within`.
+pub(crate) fn wait_for(
+    control: &Channel,
+    within: Duration,
+    wanted: impl Fn(&FromChild) -> bool,
+) -> Result<(), Failure> {
     loop {
-        let (message, _) = control.recv::<FromChild>(Some(WITHIN)).map_err(broken)?;
+        let (message, _) = control.recv::<FromChild>(Some(within)).map_err(broken)?;
         if let FromChild::Error(report) = &message {
             return Err(Failure::of_child(report));
         }

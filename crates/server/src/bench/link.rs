@@ -5,7 +5,7 @@ use std::path::Path;
 use framerill_media::{Caps, PixelFormat, Size};
 use serde::Serialize;
 
-use super::{host::Host, pingpong::PingPong};
+use super::{broken, host::Host, pingpong::PingPong};
 use crate::{exit::Exit, failure::Failure, program};
 
 /// Turns that each peer has.
@@ -90,9 +90,8 @@ pub(crate) fn link(
     json: bool,
 ) -> Result<Exit, Failure> {
     let a_slice = (frames / SLICES).max(100);
-    let size = Size::new(512, 512).map_err(|error| Failure::failed("bench", error.to_string()))?;
-    let caps = Caps::new(PixelFormat::Rgb24, size)
-        .map_err(|error| Failure::failed("bench", error.to_string()))?;
+    let size = Size::new(512, 512).map_err(broken)?;
+    let caps = Caps::new(PixelFormat::Rgb24, size).map_err(broken)?;
     let script = Script::write()?;
     let one_core = !any_core && stay_on_one_core();
     let mut contenders = start(caps, &program::python(python), &script)?;
@@ -251,14 +250,12 @@ class Invert(Pipeline):
 
 impl Script {
     fn write() -> Result<Self, Failure> {
-        let broken = |error: std::io::Error| {
-            Failure::failed("bench", format!("cannot write a file: {error}"))
-        };
+        let unwritten = |error: std::io::Error| broken(format!("cannot write a file: {error}"));
         let file = tempfile::Builder::new()
             .suffix(".py")
             .tempfile()
-            .map_err(broken)?;
-        std::fs::write(file.path(), PIPELINES).map_err(broken)?;
+            .map_err(unwritten)?;
+        std::fs::write(file.path(), PIPELINES).map_err(unwritten)?;
         Ok(Self(file))
     }
 

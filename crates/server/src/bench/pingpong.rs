@@ -9,6 +9,7 @@ use std::{
 use framerill_frames::{Descriptor, Link};
 use framerill_worker::runtime::monotonic_ns;
 
+use super::broken;
 use crate::{failure::Failure, program};
 
 /// A round trip that takes longer has failed.
@@ -84,8 +85,4 @@ impl Drop for PingPong {
         // The echo ends with its link; that it ended is all there is to know.
         drop(self.child.wait());
     }
-}
-
-fn broken(what: impl std::fmt::Display) -> Failure {
-    Failure::failed("bench", what.to_string())
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use framerill_media::{Caps, PixelFormat, Size};
 
 use super::{
+    broken,
     host::Host,
     live::{self, Report, Row},
 };
@@ -97,12 +98,11 @@ pub(crate) fn python(
 }
 
 fn forms(frames: u32, python: &Path, skipped: &mut Vec<String>) -> Result<Vec<Row>, Failure> {
-    let broken = |error: &dyn std::fmt::Display| Failure::failed("bench", error.to_string());
-    let size = Size::new(512, 512).map_err(|error| broken(&error))?;
-    let caps = Caps::new(PixelFormat::Rgb24, size).map_err(|error| broken(&error))?;
+    let size = Size::new(512, 512).map_err(broken)?;
+    let caps = Caps::new(PixelFormat::Rgb24, size).map_err(broken)?;
     let script = tempfile::Builder::new().suffix(".py").tempfile();
-    let script = script.map_err(|error| broken(&error))?;
-    std::fs::write(script.path(), PIPELINES).map_err(|error| broken(&error))?;
+    let script = script.map_err(broken)?;
+    std::fs::write(script.path(), PIPELINES).map_err(broken)?;
     let mut contenders = Vec::new();
     for form in &FORMS {
         let target = format!("{}:{}", script.path().display(), form.class);
@@ -129,7 +129,7 @@ fn forms(frames: u32, python: &Path, skipped: &mut Vec<String>) -> Result<Vec<Ro
     }
     let (noop, others) = contenders
         .split_first()
-        .ok_or_else(|| broken(&"no worker"))?;
+        .ok_or_else(|| broken("no worker"))?;
     let mut rows = vec![Row::told(noop.form.what, median(noop), "µs")];
     for it in others {
         rows.push(Row::told(it.form.what, median(it), "µs"));

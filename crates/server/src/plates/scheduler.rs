@@ -15,7 +15,7 @@ use std::{
 use framerill_worker::{
     Channel, ChannelError,
     child::{Handled, Handler, Parent, run as speak, take_control_socket},
-    message::{ErrorReport, FromChild, Role, ToChild},
+    message::{FromChild, Role, ToChild},
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,26 +56,13 @@ struct Scheduler {
 impl Handler for Scheduler {
     fn handle(&mut self, request: ToChild, fds: Vec<OwnedFd>, parent: &Parent) -> Handled {
         match request {
-            ToChild::Load { id, .. } => parent.say(&FromChild::Ready {
-                id,
-                description: None,
-                source: None,
-            }),
+            ToChild::Load { id, .. } => parent.ready(id),
             ToChild::Attach {
                 id,
                 stream,
                 incarnation,
                 ..
-            } => match self.attach(fds) {
-                Ok(()) => parent.say(&FromChild::Attached {
-                    id,
-                    stream,
-                    incarnation,
-                }),
-                Err(what) => {
-                    parent.say(&FromChild::Error(ErrorReport::of_request(id, "link", what)));
-                }
-            },
+            } => parent.attached(id, stream, incarnation, self.attach(fds)),
             ToChild::Drain { id } => {
                 if let Some((link, thread)) = self.link.take() {
                     link.shutdown();

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::Resource;
+
+use super::limit::lower;
 
 /// Mapped to write and never touched: stacks of threads, arenas, what runtimes of GPUs set aside.
 const UNTOUCHED: u64 = 16 << 30;
@@ -18,12 +20,5 @@ pub(super) fn bound(memory: u64) -> io::Result<()> {
     if memory == 0 {
         return Ok(());
     }
-    let now = getrlimit(Resource::Data);
-    let most = hard_bound(memory);
-    let lower = |it: Option<u64>| Some(it.map_or(most, |it| it.min(most)));
-    let bounded = Rlimit {
-        current: lower(now.current),
-        maximum: lower(now.maximum),
-    };
-    Ok(setrlimit(Resource::Data, bounded)?)
+    lower(Resource::Data, hard_bound(memory))
 }

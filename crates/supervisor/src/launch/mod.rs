@@ -28,6 +28,7 @@
 
 mod data;
 mod init;
+mod limit;
 mod oom;
 mod parcel;
 pub(crate) mod record;

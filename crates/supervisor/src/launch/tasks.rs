@@ -5,8 +5,9 @@
 
 use std::{fs, io, num::NonZero, thread::available_parallelism};
 
-use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
+use rustix::process::{Resource, geteuid};
 
+use super::limit::lower;
 use crate::isolation::Namespace;
 
 /// Numbers of processes that a namespace gives out. One of its own per namespace since Linux 6.14; before, the machine's.
@@ -14,7 +15,7 @@ const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 const OWN_PID_MAX_SINCE: (u32, u32) = (6, 14);
 /// `RLIMIT_NPROC` counts a user's processes per user namespace since then; before, everywhere.
 const OWN_COUNT_SINCE: (u32, u32) = (5, 14);
-/// The kernel takes no smaller `pid_max`.
+/// The kernel takes no `pid_max` below 301, nor below eight for each CPU.
 const LEAST: u64 = 512;
 
 /// How many tasks a child may have that may have `processes`: each with a thread for every CPU, and two more.
@@ -36,7 +37,7 @@ pub(super) fn bound(namespace: Namespace, processes: usize) -> io::Result<()> {
         Namespace::UserPidProc | Namespace::UserPid
             if is_since(OWN_COUNT_SINCE) && !geteuid().is_root() =>
         {
-            bound_count(most)
+            lower(Resource::Nproc, most)
         }
         _ => Ok(()),
     }
@@ -51,16 +52,6 @@ fn bound_numbers(most: u64) -> io::Result<()> {
         fs::write(PID_MAX, most.to_string())?;
     }
     Ok(())
-}
-
-fn bound_count(most: u64) -> io::Result<()> {
-    let now = getrlimit(Resource::Nproc);
-    let lower = |it: Option<u64>| Some(it.map_or(most, |it| it.min(most)));
-    let bounded = Rlimit {
-        current: lower(now.current),
-        maximum: lower(now.maximum),
-    };
-    Ok(setrlimit(Resource::Nproc, bounded)?)
 }
 
 fn is_since(version: (u32, u32)) -> bool {

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::broken;
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -133,10 +134,6 @@ impl Report {
 
 /// A measurement's name, and how it is taken.
 const PARTS: [&str; 5] = ["noop", "python", "answers", "many", "starts"];
-
-fn broken(error: impl std::fmt::Display) -> Failure {
-    Failure::failed("bench", error.to_string())
-}
 
 /// Measures and prints.
 pub(crate) fn live(asked: &Asked) -> Result<Exit, Failure> {

@@ -21,6 +21,7 @@ use generator::{Dialect, Seen, Target, generate};
 use load::{LOADS, Load};
 use serde::Serialize;
 
+use super::broken;
 use crate::{exit::Exit, failure::Failure, program, runtime};
 
 /// Turns that each server has with each load.
@@ -76,10 +77,6 @@ impl Figures {
             late_writes: seen.late,
         }
     }
-}
-
-fn broken(error: impl std::fmt::Display) -> Failure {
-    Failure::failed("bench", error.to_string())
 }
 
 /// Measures and prints. `only` picks the loads whose names contain it.

@@ -14,8 +14,12 @@ use std::{
 use framerill_plates::store::{Address, Options, Selection, Store};
 use serde_json::Value;
 
-use super::{broken, material::Clip, report::Row, score::ClipScore};
-use crate::{bench::usage, failure::Failure, program};
+use super::{material::Clip, report::Row, score::ClipScore};
+use crate::{
+    bench::{broken, usage},
+    failure::Failure,
+    program,
+};
 
 /// Between two looks at memory.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -37,10 +37,6 @@ const PARTS: [&str; 2] = ["stills", "clips"];
 /// The second one is the faster way, without vehicles.
 const MODES: [&str; 2] = ["cascade", "frame"];
 
-fn broken(error: impl std::fmt::Display) -> Failure {
-    Failure::failed("bench", error.to_string())
-}
-
 /// Measures and prints.
 pub(crate) fn bench(asked: &Asked) -> Result<Exit, Failure> {
     let wanted = |part: &str| asked.only.as_ref().is_none_or(|only| only == part);

@@ -4,8 +4,8 @@ use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
 
-use super::{broken, report::Row};
-use crate::failure::Failure;
+use super::report::Row;
+use crate::{bench::broken, failure::Failure};
 
 const REFERENCE: &str = include_str!("../../../../../benches/plates_reference.py");
 

@@ -63,7 +63,7 @@ pub(super) fn pass(
             .collect();
         let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
         ended
-            .map(|it| it.unwrap_or_else(|_| Err(super::broken("a thread panicked"))))
+            .map(|it| it.unwrap_or_else(|_| Err(crate::bench::broken("a thread panicked"))))
             .collect()
     });
     let wall = began.elapsed();

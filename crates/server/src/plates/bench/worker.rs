@@ -25,8 +25,13 @@ use framerill_worker::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{broken, score::Found};
-use crate::{bench::usage, failure::Failure, plates::album::Album, program};
+use super::score::Found;
+use crate::{
+    bench::{broken, usage, wait_for},
+    failure::Failure,
+    plates::album::Album,
+    program,
+};
 
 /// A start on a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -107,14 +112,16 @@ impl Worker {
             fds: 0,
         };
         control.send(&load, &[], WITHIN).map_err(broken)?;
-        wait_for(&control, |it| matches!(it, FromChild::Ready { .. }))?;
+        wait_for(&control, WITHIN, |it| matches!(it, FromChild::Ready { .. }))?;
         let (near, far): (UnixStream, UnixStream) = WorkLink::pair().map_err(broken)?;
         let attach = ToChild::attach(2, "bench", 1, 1);
         control
             .send(&attach, &[far.as_fd()], WITHIN)
             .map_err(broken)?;
         drop(far);
-        wait_for(&control, |it| matches!(it, FromChild::Attached { .. }))?;
+        wait_for(&control, WITHIN, |it| {
+            matches!(it, FromChild::Attached { .. })
+        })?;
         let said = listen(&control);
         let link = WorkLink::new(near);
         if let Err(error) = takes(&link) {
@@ -212,18 +219,6 @@ fn takes(link: &WorkLink) -> Result<Option<framerill_plates::link::Done>, Failur
             FromWorker::Take { done, .. } => return Ok(done),
             FromWorker::LoadFailed { reason, .. } => return Err(broken(reason)),
             FromWorker::Loading { .. } | FromWorker::Loaded { .. } => {}
-        }
-    }
-}
-
-fn wait_for(control: &Channel, wanted: impl Fn(&FromChild) -> bool) -> Result<(), Failure> {
-    loop {
-        let (message, _) = control.recv::<FromChild>(Some(WITHIN)).map_err(broken)?;
-        if let FromChild::Error(report) = &message {
-            return Err(Failure::of_child(report));
-        }
-        if wanted(&message) {
-            return Ok(());
         }
     }
 }

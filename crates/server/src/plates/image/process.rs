@@ -68,27 +68,14 @@ impl Handler for Images {
                         return Handled::LoadFailed;
                     }
                 }
-                parent.say(&FromChild::Ready {
-                    id,
-                    description: None,
-                    source: None,
-                });
+                parent.ready(id);
             }
             ToChild::Attach {
                 id,
                 stream,
                 incarnation,
                 ..
-            } => match self.attach(fds.pop()) {
-                Ok(()) => parent.say(&FromChild::Attached {
-                    id,
-                    stream,
-                    incarnation,
-                }),
-                Err(what) => {
-                    parent.say(&FromChild::Error(ErrorReport::of_request(id, "link", what)));
-                }
-            },
+            } => parent.attached(id, stream, incarnation, self.attach(fds.pop())),
             ToChild::Drain { id } => {
                 if let Some((link, thread)) = self.link.take() {
                     link.shutdown();
