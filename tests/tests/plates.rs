@@ -40,5 +40,7 @@ mod postgres;
 mod records;
 #[path = "plates/scene.rs"]
 mod scene;
+#[path = "plates/truth.rs"]
+mod truth;
 #[path = "plates/videos.rs"]
 mod videos;

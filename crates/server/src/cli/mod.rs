@@ -19,7 +19,12 @@ use clap::{
     error::{ContextKind, ErrorKind},
 };
 
-use crate::{exit::Exit, failure::Failure, init, terminal::LastLines};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    init,
+    terminal::{self, LastLines},
+};
 
 /// Runs AI on live and recorded video, each model in its own supervised process.
 #[derive(Debug, Parser)]
@@ -96,7 +101,11 @@ pub fn main() -> ExitCode {
         return framerill_supervisor::launch::main(args);
     }
     let _last_lines = LastLines;
-    command().into()
+    match command() {
+        Exit::Done if terminal::is_cut_off() => Exit::Failed,
+        exit => exit,
+    }
+    .into()
 }
 
 fn command() -> Exit {
@@ -174,11 +183,11 @@ fn print_failure(failure: &Failure) {
         "status": "failed",
         "error": {"code": failure.code, "message": failure.to_string()},
     });
-    crate::terminal::answer(object);
+    terminal::answer(object);
 }
 
 /// Prints the one line that says what is wrong and what to do.
 fn tell(failure: &Failure) -> Exit {
-    crate::terminal::tell(format_args!("framerill: {failure}"));
+    terminal::tell(format_args!("framerill: {failure}"));
     failure.exit
 }

@@ -27,6 +27,7 @@ mod inputs;
 mod logs;
 pub(crate) mod machines;
 pub(crate) mod models;
+mod out;
 mod prepare;
 pub mod reader;
 mod readers;

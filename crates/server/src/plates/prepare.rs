@@ -96,7 +96,7 @@ impl Looks {
                     "the rows of `{shown}` stay until they are replaced: {error}"
                 ));
             }
-        } else if self.is_done(&content) {
+        } else if self.is_done(&content, looked.size_bytes) {
             notes.push(format!(
                 "`{shown}` is done and unchanged: `--force` reads it again"
             ));
@@ -127,7 +127,9 @@ impl Looks {
         }
     }
 
-    fn is_done(&self, content: &str) -> bool {
+    /// Whether all of this content was read: a file that was cut off while it was read, or was still being written, had another
+    /// size in the end than it has when it is whole.
+    fn is_done(&self, content: &str, size_bytes: u64) -> bool {
         let rows = self
             .store
             .as_ref()
@@ -138,7 +140,8 @@ impl Looks {
         };
         let is_done = |row: &serde_json::Map<String, Value>| {
             let status = row.get("status").and_then(Value::as_str);
-            status.is_some_and(|it| DONE.contains(&it))
+            let size = row.get("size").and_then(Value::as_u64);
+            status.is_some_and(|it| DONE.contains(&it)) && size.is_none_or(|it| it == size_bytes)
         };
         rows.iter().any(is_done)
     }
