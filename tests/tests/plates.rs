@@ -1,5 +1,7 @@
 //! `framerill plates` as users meet it: real files, real processes, real kills.
 
+#[path = "plates/addresses.rs"]
+mod addresses;
 #[path = "plates/api.rs"]
 mod api;
 #[path = "plates/bench.rs"]

@@ -11,6 +11,7 @@ pub mod category;
 pub mod detect;
 pub mod detection;
 pub mod export;
+pub mod fetch;
 pub mod flow;
 pub mod gps;
 pub mod ledger;

@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path};
 
-use framerill_tests::{ffmpeg_is_here, material, repository, skip};
+use framerill_tests::{ffmpeg_is_here, material, process, repository, skip};
 use serde_json::Value;
 
 use crate::{
     drawn::{self, YELLOW},
     films::{blue, picture},
-    scene::{Scene, everything, has_onnxruntime},
+    scene::{Scene, ended, everything, has_onnxruntime},
 };
 
 /// The tiny models, if ONNX Runtime and ffmpeg are there.
@@ -109,6 +109,30 @@ fn a_file_that_is_no_picture_fails_alone() {
     let lines = scene.plates(&["image", "in/a.jpg", "--models", &models]);
     assert_eq!(lines.code, Some(1));
     assert!(lines.stderr.contains("in/a.jpg"), "{}", lines.stderr);
+}
+
+#[test]
+fn a_decoder_that_dies_costs_only_the_picture_that_it_was_at() {
+    let Some(models) = tiny() else { return };
+    let scene = Scene::new();
+    // Each takes long enough that the decoder is at one of them when it is found.
+    let large = drawn::Scene::new(3840, 2160);
+    picture(&scene.path("in/0.png"), (3840, 2160), large.picture().rgb());
+    for it in 1..8 {
+        fs::copy(scene.path("in/0.png"), scene.path(&format!("in/{it}.png"))).expect("room");
+    }
+    plate(&scene.path("in/last.png"), "AB12");
+    let running = scene.start(&["image", "in", "--models", &models, "--json"]);
+    let decoder = running.child_called("framerill-media");
+    process::kill_9(decoder).expect("it runs");
+    let ended = ended(running);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let all = lines(&ended.stdout);
+    assert_eq!(all.len(), 9);
+    let failed: Vec<_> = all.iter().filter(|it| !it["error"].is_null()).collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(failed[0]["error"]["code"], "media_lost");
+    assert_eq!(all[8]["plates"][0]["text"], "AB12");
 }
 
 #[test]

@@ -78,9 +78,6 @@ enum Command {
         #[arg(num_args = 0..)]
         name: Vec<String>,
     },
-    /// Be what reads plates off pictures (started by framerill, not by hand)
-    #[command(hide = true)]
-    PlatesImages,
     /// Be the scheduler of a run of plates (started by framerill, not by hand)
     #[command(hide = true)]
     PlatesScheduler,
@@ -142,7 +139,6 @@ fn command() -> Exit {
             crate::plates::doctor::probe(&models);
             Ok(Exit::Done)
         }
-        Command::PlatesImages => return Exit::of_child(crate::plates::images()),
         Command::PlatesScheduler => return Exit::of_child(crate::plates::scheduler()),
     };
     done.unwrap_or_else(|failure| {
