@@ -12,6 +12,7 @@ mod peer;
 mod report;
 mod score;
 mod stills;
+mod within;
 mod worker;
 
 use std::path::{Path, PathBuf};

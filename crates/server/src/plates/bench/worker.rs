@@ -88,12 +88,11 @@ impl Worker {
         let control = Arc::new(Channel::new(ours));
         let setup = Setup {
             class: Class::Gpu,
-            worker: 0,
             load_first: vec![STILL.to_owned()],
             batch: 1,
             memory: 4 << 30,
             models: Some(models.to_owned()),
-            registry: None,
+            choice: framerill_plates::models::Choice::default(),
             database: String::new(),
             plate_key: None,
             plate_list: None,
