@@ -1,6 +1,7 @@
 //! `framerill plates`.
 
 mod bench;
+mod chosen;
 mod doctor;
 mod image;
 mod machines;
@@ -86,6 +87,8 @@ struct Models {
     /// Folder with model files
     #[arg(long, value_name = "DIR", env = "FRAMERILL_MODELS")]
     models: Option<PathBuf>,
+    #[command(flatten)]
+    named: chosen::Named,
     /// One JSON array on stdout
     #[arg(long)]
     json: bool,
@@ -157,7 +160,8 @@ struct Export {
 /// Read number plates off videos, and end.
 #[derive(Debug, Args)]
 struct Run {
-    /// Videos, folders with videos, or patterns such as 'trips/2025*.mp4' [default: inputs]
+    /// Videos, folders with videos, patterns such as 'trips/2025*.mp4', or addresses such as https://host/a.mp4
+    /// [default: inputs]
     paths: Vec<PathBuf>,
     /// Read what is done once more, and replace its records
     #[arg(long)]
@@ -175,6 +179,19 @@ struct Run {
     #[arg(long)]
     upload: bool,
     #[command(flatten)]
+    common: Common,
+    /// Keep how the run stands in this file, as JSON, anew each second
+    #[arg(long, value_name = "FILE")]
+    status_json: Option<PathBuf>,
+    /// IP address and port at which `/status`, `/metrics` and `/health` say how the run stands; port 0 is any free one
+    #[arg(long, value_name = "ADDR", env = "FRAMERILL_PLATES_HTTP")]
+    http: Option<std::net::SocketAddr>,
+}
+
+/// What whoever reads videos is told, here or for other machines.
+#[derive(Debug, Args)]
+struct Common {
+    #[command(flatten)]
     tuning: Tuning,
     /// Configuration file [default: framerill.toml in this folder, where there is one]
     #[arg(long, value_name = "FILE")]
@@ -182,18 +199,24 @@ struct Run {
     /// Pass over `.env` in this folder
     #[arg(long, hide = true)]
     no_dotenv: bool,
-    /// Keep how the run stands in this file, as JSON, anew each second
-    #[arg(long, value_name = "FILE")]
-    status_json: Option<PathBuf>,
-    /// IP address and port at which `/status`, `/metrics` and `/health` say how the run stands; port 0 is any free one
-    #[arg(long, value_name = "ADDR", env = "FRAMERILL_PLATES_HTTP")]
-    http: Option<std::net::SocketAddr>,
     /// End with one JSON object on stdout
     #[arg(long)]
     json: bool,
     /// Show nothing but warnings and errors
     #[arg(short, long)]
     quiet: bool,
+}
+
+impl Common {
+    fn asked(self) -> Asked {
+        Asked {
+            config: self.config,
+            dotenv: !self.no_dotenv,
+            json: self.json,
+            quiet: self.quiet,
+            ..Asked::of(self.tuning.flags())
+        }
+    }
 }
 
 /// Settings, each with its twins.
@@ -255,6 +278,13 @@ struct Tuning {
     /// Memory that frames may take together, such as 512M [default: 512M] [env: FRAMERILL_FRAME_MEMORY]
     #[arg(long, value_name = "SIZE")]
     frame_memory: Option<String>,
+    /// Bytes of a video at an address that is downloaded, at most; 0 is no limit [default: 20G]
+    /// [env: FRAMERILL_MAX_DOWNLOAD]
+    #[arg(long, value_name = "SIZE")]
+    max_download: Option<String>,
+    /// Keep downloaded videos in the work directory when they are read [env: FRAMERILL_KEEP_DOWNLOADS]
+    #[arg(long)]
+    keep_downloads: bool,
     /// Worker processes for inference [default: 2] [env: FRAMERILL_NUM_GPU_WORKERS, NUM_GPU_WORKERS]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     num_gpu_workers: Option<String>,
@@ -416,13 +446,14 @@ impl Plates {
             Some(PlatesCommand::Image(image)) => image.run(),
             Some(PlatesCommand::Serve(serve)) => serve.run(),
             Some(PlatesCommand::Models(ModelsCommand::List(it))) => {
-                models::list(it.models.as_deref(), it.json)
+                models::list(it.models.as_deref(), it.named.into(), it.json)
             }
             Some(PlatesCommand::Models(ModelsCommand::Check(it))) => {
-                models::check(it.models.as_deref(), it.json)
+                models::check(it.models.as_deref(), it.named.into(), it.json)
             }
             Some(PlatesCommand::Models(ModelsCommand::Pull(it))) => {
-                models::pull(it.of.models.as_deref(), &it.names, it.of.json)
+                let of = it.of;
+                models::pull(of.models.as_deref(), of.named.into(), &it.names, of.json)
             }
             Some(PlatesCommand::Bench(it)) => it.run(),
             None => self.run.run(),
@@ -433,19 +464,15 @@ impl Plates {
 impl Run {
     fn run(self) -> Result<Exit, Failure> {
         plates::run(Asked {
-            paths: self.paths.clone(),
+            paths: self.paths,
             force: self.force,
             strict: self.strict,
             recursive: self.recursive,
             limit: self.limit,
             upload: self.upload,
-            config: self.config.clone(),
-            dotenv: !self.no_dotenv,
-            status_json: self.status_json.clone(),
+            status_json: self.status_json,
             http: self.http,
-            json: self.json,
-            quiet: self.quiet,
-            flags: self.tuning.flags(),
+            ..self.common.asked()
         })
     }
 }
@@ -473,6 +500,8 @@ impl Tuning {
             ("--drain-timeout", self.drain_timeout),
             ("--max-task-time", self.max_task_time),
             ("--frame-memory", self.frame_memory),
+            ("--max-download", self.max_download),
+            ("--keep-downloads", yes(self.keep_downloads)),
             ("--num-gpu-workers", self.num_gpu_workers),
             ("--num-cpu-workers", self.num_cpu_workers),
             ("--num-video-readers", self.num_video_readers),

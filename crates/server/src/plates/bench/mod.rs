@@ -13,7 +13,6 @@ mod report;
 mod score;
 mod stills;
 mod within;
-mod worker;
 
 use std::path::{Path, PathBuf};
 
