@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     VideoFacts,
+    event::{EventKind, EventOutcome, Happened, Spoken, Told},
     lineage::LineageId,
     rows::{self, Record, Sighting, Stamp},
 };
@@ -42,6 +43,26 @@ struct Identity {
     first: Stamp,
     last: Stamp,
     rows: u32,
+    #[serde(default)]
+    told: Told,
+}
+
+impl Identity {
+    /// The next event of this vehicle.
+    fn happens(&mut self, kind: EventKind, plate: Option<Spoken>) -> Happened {
+        let count = self.told.count;
+        self.told.count += 1;
+        self.told.plate.clone_from(&plate);
+        Happened {
+            kind,
+            track_id: self.track_id,
+            count,
+            seen: [self.first, self.last],
+            plate,
+            outcome: None,
+            record: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +96,9 @@ pub(super) struct Ledger {
     tracks: Vec<Record>,
     motion: Vec<Record>,
     vehicles: Vec<Record>,
+    /// What is to be told; all of it is told before the next checkpoint.
+    #[serde(skip)]
+    happened: Vec<Happened>,
 }
 
 impl Ledger {
@@ -106,7 +130,34 @@ impl Ledger {
                 }
             }
         }
-        self.identities.remove(&from);
+        if let Some(mut gone) = self.identities.remove(&from) {
+            self.happened.push(Happened {
+                outcome: Some(EventOutcome::Joined),
+                ..gone.happens(EventKind::End, None)
+            });
+        }
+    }
+
+    /// An open vehicle's plate as it is known now. It is told where it is not what was told last, of a vehicle that has its
+    /// number.
+    pub(super) fn hear(&mut self, lineage: LineageId, plate: Option<Spoken>) {
+        let Some(identity) = self.identities.get_mut(&lineage) else {
+            return;
+        };
+        let is_same = match (&identity.told.plate, &plate) {
+            (None, None) => true,
+            (Some(told), Some(plate)) => told.says_the_same(plate),
+            _ => false,
+        };
+        if !is_same {
+            self.happened
+                .push(identity.happens(EventKind::Update, plate));
+        }
+    }
+
+    /// What is to be told, in the order in which it happened.
+    pub(super) fn happened(&mut self) -> Vec<Happened> {
+        std::mem::take(&mut self.happened)
     }
 
     /// A vehicle is over: no row of it comes any more.
@@ -159,16 +210,20 @@ impl Ledger {
         counted: &mut Advanced,
     ) -> &mut Identity {
         let (last_id, tracks) = (&mut self.last_id, &mut self.tracks);
+        let happened = &mut self.happened;
         self.identities.entry(lineage).or_insert_with(|| {
             *last_id += 1;
             counted.tracks += 1;
             tracks.push(rows::track(video, *last_id, at));
-            Identity {
+            let mut identity = Identity {
                 track_id: *last_id,
                 first: at,
                 last: at,
                 rows: 0,
-            }
+                told: Told::default(),
+            };
+            happened.push(identity.happens(EventKind::New, None));
+            identity
         })
     }
 
@@ -183,7 +238,7 @@ impl Ledger {
             let [first, last] = it.seen;
             self.identity(video, lineage, first, counted).last = last;
         }
-        let Some(identity) = self.identities.remove(&lineage) else {
+        let Some(mut identity) = self.identities.remove(&lineage) else {
             return;
         };
         counted.vehicles += u64::from(it.is_vehicle);
@@ -197,6 +252,20 @@ impl Ledger {
         let seen = [first, last];
         let sighting = it.sighting.as_ref();
         let record = sighting.and_then(|it| rows::vehicle(video, identity.track_id, seen, it));
+        let plate = sighting
+            .filter(|_| record.is_some())
+            .map(|it| Spoken::of(&it.plate, true));
+        let outcome = match &record {
+            Some(_) => EventOutcome::Plate,
+            None if it.is_plate_seen => EventOutcome::Unreadable,
+            None => EventOutcome::NoPlate,
+        };
+        self.happened.push(Happened {
+            seen,
+            outcome: Some(outcome),
+            record: record.clone(),
+            ..identity.happens(EventKind::End, plate)
+        });
         match record {
             Some(record) => {
                 counted.plates += 1;
@@ -332,6 +401,34 @@ mod tests {
         let told = it.advance(&facts(), Some(10));
         assert_eq!((told.tracks, told.vehicles, told.unreadable), (1, 1, 1));
         assert_eq!(it.advance(&facts(), None), Advanced::default());
+    }
+
+    #[test]
+    fn a_fragment_that_has_its_number_is_told_as_joined_and_the_other_one_goes_on() {
+        let mut it = Ledger::default();
+        let (first, second) = (LineageId(1), LineageId(2));
+        it.hold(first, row(0));
+        it.hold(second, row(4));
+        it.advance(&facts(), Some(4));
+        it.join(second, first);
+        it.hold(first, row(8));
+        it.close(first, closing());
+        it.advance(&facts(), None);
+        let happened = it.happened();
+        let told: Vec<_> = happened
+            .iter()
+            .map(|it| (it.track_id, it.count, it.kind, it.outcome))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (1, 0, EventKind::New, None),
+                (2, 0, EventKind::New, None),
+                (2, 1, EventKind::End, Some(EventOutcome::Joined)),
+                (1, 1, EventKind::End, Some(EventOutcome::Unreadable)),
+            ]
+        );
+        assert!(it.happened().is_empty());
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Frames a second of a video that does not say.
-const DEFAULT_FPS: f64 = 30.0;
+pub(super) const DEFAULT_FPS: f64 = 30.0;
 /// Frames after which a checkpoint is wanted, whatever the time.
 const CHECKPOINT_FRAMES: u64 = 250;
 
@@ -135,11 +135,9 @@ impl Flow {
     }
 
     pub(super) fn write(&mut self, writes: Vec<Write>) {
-        let fps = self.settled.fps.unwrap_or(DEFAULT_FPS);
         for mut write in writes {
             for row in &mut write.records {
-                rows::timed(row, fps);
-                self.when_where.fill(&write.table, row);
+                self.fill(&write.table, row);
             }
             let payload = Payload::FinalWrite {
                 table: write.table.clone(),
@@ -147,6 +145,12 @@ impl Flow {
             };
             self.spawn_plain(Job::Write { write }, Category::FinalWrite, payload);
         }
+    }
+
+    /// Fills the time and the place of a row.
+    pub(super) fn fill(&self, table: &str, row: &mut rows::Record) {
+        rows::timed(row, self.settled.fps.unwrap_or(DEFAULT_FPS));
+        self.when_where.fill(table, row);
     }
 
     /// Rows that no store has taken yet.

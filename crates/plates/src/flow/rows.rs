@@ -44,6 +44,12 @@ fn number(it: f64) -> Value {
     json!((it * 1e6).round() / 1e6)
 }
 
+/// When a frame is shown, in ms, at `fps` frames a second.
+#[expect(clippy::cast_precision_loss, reason = "no video has 2^52 frames")]
+pub(super) fn frame_ms(frame_idx: u64, fps: f64) -> f64 {
+    frame_idx as f64 * 1000.0 / fps
+}
+
 /// Fills the times of a row that its container does not say: those of its frames at `fps` frames a second.
 pub(super) fn timed(row: &mut Record, fps: f64) {
     for (time, frame) in [

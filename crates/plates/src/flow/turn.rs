@@ -2,9 +2,10 @@
 
 use super::{
     Count, FlowOutput,
+    event::Spoken,
     frame::Stage,
-    machine::{Flow, Job},
-    rows::Stamp,
+    machine::{DEFAULT_FPS, Flow, Job},
+    rows::{self, Stamp},
     spawn,
     view::Moment,
     voting::Voting,
@@ -167,8 +168,32 @@ impl Flow {
                 self.say(FlowOutput::Counted { what, by });
             }
         }
+        self.tell();
         let writes = self.settled.ledger.take(margin.is_none());
         self.write(writes);
+    }
+
+    /// Tells what happened to vehicles. It comes before any row that follows from it, and before the next checkpoint.
+    fn tell(&mut self) {
+        let Some(at) = self.settled.last else {
+            return;
+        };
+        for (id, lineage) in self.settled.lineages.iter() {
+            let plate = lineage.plate.as_ref();
+            let plate = plate.map(|it| Spoken::of(it, lineage.is_certain));
+            self.settled.ledger.hear(id, plate);
+        }
+        let fps = self.settled.fps.unwrap_or(DEFAULT_FPS);
+        for mut it in self.settled.ledger.happened() {
+            if let Some(row) = &mut it.record {
+                self.fill("vehicles", row);
+            }
+            let ts_ms = at
+                .ts_ms
+                .unwrap_or_else(|| rows::frame_ms(at.frame_idx, fps));
+            let event = it.into_event(&self.video, at.frame_idx, ts_ms);
+            self.say(FlowOutput::Vehicle(Box::new(event)));
+        }
     }
 }
 

@@ -185,6 +185,9 @@ struct Run {
     /// Keep how the run stands in this file, as JSON, anew each second
     #[arg(long, value_name = "FILE")]
     status_json: Option<PathBuf>,
+    /// Write what happens to vehicles to the end of this file, as JSON Lines, while it is read: new, update, end; - is stdout
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// IP address and port at which `/status`, `/metrics` and `/health` say how the run stands; port 0 is any free one
     #[arg(long, value_name = "ADDR", env = "FRAMERILL_PLATES_HTTP")]
     http: Option<std::net::SocketAddr>,
@@ -428,6 +431,7 @@ impl Run {
             config: self.config.clone(),
             dotenv: !self.no_dotenv,
             status_json: self.status_json.clone(),
+            events: self.events.clone(),
             http: self.http,
             json: self.json,
             quiet: self.quiet,

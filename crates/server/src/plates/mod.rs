@@ -6,7 +6,7 @@
 //!
 //! Read in this order: `settings` and `config` (what it is told), `inputs` (which videos), `workdir` and `logs` (its own
 //! folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over `crew`, `readers` and `watcher` (its
-//! children), `command` (the wiring), `board` (the same over HTTP); `records` and `models` (what else is asked for),
+//! children) and `teller` (who listens), `command` (the wiring), `board` (the same over HTTP); `records` and `models` (what else is asked for),
 //! [`excerpt`] (stills and clips), `album` (picture files), `api` (`plates serve`), `image` (`plates image`), `machines` (the
 //! same on many machines), `bench`.
 
@@ -36,6 +36,7 @@ mod settings;
 mod shown;
 mod snapshot;
 mod status;
+mod teller;
 mod voice;
 mod watcher;
 mod workdir;
