@@ -45,6 +45,9 @@ struct Identity {
     rows: u32,
     #[serde(default)]
     told: Told,
+    /// It has a row of `vehicles` before its end.
+    #[serde(default)]
+    is_shown: bool,
 }
 
 impl Identity {
@@ -96,6 +99,9 @@ pub(super) struct Ledger {
     tracks: Vec<Record>,
     motion: Vec<Record>,
     vehicles: Vec<Record>,
+    /// Numbers of vehicles whose rows are to be taken out: they turned out to have no plate of their own.
+    #[serde(default)]
+    withdrawn: Vec<u32>,
     /// What is to be told; all of it is told before the next checkpoint.
     #[serde(skip)]
     happened: Vec<Happened>,
@@ -135,14 +141,17 @@ impl Ledger {
                 outcome: Some(EventOutcome::Joined),
                 ..gone.happens(EventKind::End, None)
             });
+            if gone.is_shown {
+                self.withdrawn.push(gone.track_id);
+            }
         }
     }
 
     /// An open vehicle's plate as it is known now. It is told where it is not what was told last, of a vehicle that has its
-    /// number.
-    pub(super) fn hear(&mut self, lineage: LineageId, plate: Option<Spoken>) {
+    /// number. Says whether it was.
+    pub(super) fn hear(&mut self, lineage: LineageId, plate: Option<Spoken>) -> bool {
         let Some(identity) = self.identities.get_mut(&lineage) else {
-            return;
+            return false;
         };
         let is_same = match (&identity.told.plate, &plate) {
             (None, None) => true,
@@ -153,6 +162,44 @@ impl Ledger {
             self.happened
                 .push(identity.happens(EventKind::Update, plate));
         }
+        !is_same
+    }
+
+    /// Writes the row of a vehicle that is not over, as it is known now: from the first stable plate on.
+    pub(super) fn show(
+        &mut self,
+        video: &VideoFacts,
+        lineage: LineageId,
+        sighting: Option<&Sighting>,
+        is_stable: bool,
+    ) {
+        let Some(identity) = self.identities.get_mut(&lineage) else {
+            return;
+        };
+        let seen = [identity.first, identity.last];
+        let row = sighting.and_then(|it| rows::vehicle(video, identity.track_id, seen, it));
+        match row {
+            Some(row) if is_stable || identity.is_shown => {
+                identity.is_shown = true;
+                self.vehicles.push(rows::whole(row));
+            }
+            None if identity.is_shown => {
+                identity.is_shown = false;
+                self.withdrawn.push(identity.track_id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Rows of `vehicles` that are to be taken out.
+    pub(super) fn withdrawn(&mut self, video: &VideoFacts) -> Option<Write> {
+        let gone = std::mem::take(&mut self.withdrawn);
+        let records: Vec<_> = gone
+            .into_iter()
+            .map(|it| rows::withdrawn(video, it))
+            .collect();
+        let table = "vehicles".to_owned();
+        (!records.is_empty()).then_some(Write { table, records })
     }
 
     /// What is to be told, in the order in which it happened.
@@ -221,6 +268,7 @@ impl Ledger {
                 last: at,
                 rows: 0,
                 told: Told::default(),
+                is_shown: false,
             };
             happened.push(identity.happens(EventKind::New, None));
             identity
@@ -269,9 +317,20 @@ impl Ledger {
         match record {
             Some(record) => {
                 counted.plates += 1;
+                let is_shown = identity.is_shown;
+                let record = if is_shown {
+                    rows::whole(record)
+                } else {
+                    record
+                };
                 self.vehicles.push(record);
             }
-            None => counted.unreadable += u64::from(it.is_plate_seen),
+            None => {
+                counted.unreadable += u64::from(it.is_plate_seen);
+                if identity.is_shown {
+                    self.withdrawn.push(identity.track_id);
+                }
+            }
         }
     }
 
@@ -297,7 +356,12 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bbox::BBox, flow::FileTimes};
+    use crate::{
+        bbox::BBox,
+        detection::Reading,
+        flow::FileTimes,
+        vote::{Final, Sample},
+    };
 
     fn facts() -> VideoFacts {
         VideoFacts {
@@ -429,6 +493,62 @@ mod tests {
             ]
         );
         assert!(it.happened().is_empty());
+    }
+
+    fn sighting() -> Sighting {
+        let best = Sample {
+            frame_idx: 0,
+            ts_ms: None,
+            car_bbox: BBox::from([0.0, 0.0, 10.0, 10.0]),
+            plate_bbox: BBox::from([1.0, 1.0, 3.0, 2.0]),
+            plate_conf: 0.8,
+            reading: Reading::default(),
+        };
+        let plate = Final {
+            text: "AB123".into(),
+            raw_text: "AB123".into(),
+            conf: 0.9,
+            is_uncertain: false,
+            samples: 2,
+            frames: [0, 0],
+            best,
+            readings: Vec::new(),
+        };
+        Sighting {
+            plate,
+            best: None,
+            crop: None,
+            samples: 2,
+            class: None,
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_shown_is_taken_out_where_the_vehicle_ends_without_a_plate_of_its_own() {
+        for is_joined in [false, true] {
+            let mut it = Ledger::default();
+            let lineage = LineageId(1);
+            it.hold(lineage, row(0));
+            it.advance(&facts(), Some(0));
+            it.show(&facts(), lineage, Some(&sighting()), false);
+            assert!(it.vehicles.is_empty(), "not stable");
+            it.show(&facts(), lineage, Some(&sighting()), true);
+            it.show(&facts(), lineage, Some(&sighting()), false);
+            assert_eq!(it.vehicles.len(), 2, "from then on whatever it is");
+            assert_eq!(it.withdrawn(&facts()), None);
+            if is_joined {
+                it.join(lineage, LineageId(2));
+            } else {
+                it.close(lineage, closing());
+                it.advance(&facts(), None);
+            }
+            let gone = it.withdrawn(&facts()).unwrap();
+            assert_eq!(
+                (gone.records.len(), &gone.records[0]["track_id"]),
+                (1, &1.into())
+            );
+            assert_eq!(it.withdrawn(&facts()), None);
+        }
     }
 
     #[test]

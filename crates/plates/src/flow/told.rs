@@ -97,6 +97,23 @@ fn every_track_is_told_of_from_its_first_row_to_its_final_record() {
     assert!(updates.count() > 0);
 }
 
+#[test]
+fn a_live_run_has_a_row_before_the_end_and_the_same_rows_in_the_end() {
+    let world = road();
+    let plain = Run::new(&world, &settings(5)).finish(&mut Dice(0));
+    let mut run = Run::new(&world, &settings(5));
+    run.flow.is_live = true;
+    let mut dice = Dice(3);
+    while run.store.rows("vehicles").is_empty() {
+        assert!(run.end.is_none() && run.step(&mut dice), "no row");
+    }
+    let is_over = |it: &VehicleEvent| it.event == EventKind::End;
+    assert!(!run.events.iter().any(is_over), "a track is still open");
+    let run = run.finish(&mut dice);
+    assert_eq!(run.store, plain.store);
+    assert_eq!((run.events, run.end), (plain.events, plain.end));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -109,6 +126,42 @@ proptest! {
         let many = many.finish(&mut Dice(seed));
         judge(&many.events, &many.store);
         prop_assert_eq!(one.events, many.events);
+    }
+
+    #[test]
+    fn live_rows_end_as_those_of_a_run_without(seed: u64, kills in prop::collection::vec(1usize..500, 0..3), hold in prop_oneof![Just(0u32), Just(5), Just(48)], is_double: bool) {
+        let mut world = road();
+        world.cars[0].is_double = is_double;
+        let plain = Run::new(&world, &settings(hold)).finish(&mut Dice(0));
+        let mut dice = Dice(seed);
+        let mut run = Run::new(&world, &settings(hold));
+        run.flow.is_live = true;
+        let mut last = None;
+        for steps in kills {
+            for _ in 0..steps {
+                if run.end.is_none() {
+                    run.step(&mut dice);
+                }
+                if dice.below(15) == 0 {
+                    run.flow.want_checkpoint();
+                    run.step(&mut dice);
+                }
+            }
+            last = run.checkpoint.or(last);
+            let store = run.store;
+            run = match &last {
+                Some((_, state)) => Run::resume(&world, &settings(hold), state, store),
+                None => {
+                    let mut fresh = Run::new(&world, &settings(hold));
+                    fresh.store = store;
+                    fresh
+                }
+            };
+            run.flow.is_live = true;
+        }
+        let run = run.finish(&mut dice);
+        prop_assert_eq!(plain.store, run.store);
+        prop_assert_eq!(plain.end, run.end);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     rows::{self, Stamp},
     spawn,
     view::Moment,
-    voting::Voting,
+    voting::{Voting, sighting},
 };
 use crate::{category::Category, task::Payload, track::TrackStep};
 
@@ -169,7 +169,8 @@ impl Flow {
             }
         }
         self.tell();
-        let writes = self.settled.ledger.take(margin.is_none());
+        let mut writes = self.settled.ledger.take(margin.is_none());
+        writes.extend(self.settled.ledger.withdrawn(&self.video));
         self.write(writes);
     }
 
@@ -180,8 +181,13 @@ impl Flow {
         };
         for (id, lineage) in self.settled.lineages.iter() {
             let plate = lineage.plate.as_ref();
-            let plate = plate.map(|it| Spoken::of(it, lineage.is_certain));
-            self.settled.ledger.hear(id, plate);
+            let spoken = plate.map(|it| Spoken::of(it, lineage.is_certain));
+            if self.settled.ledger.hear(id, spoken) && self.is_live {
+                let sighting = plate.map(|it| sighting(it.clone(), lineage));
+                let is_stable = lineage.is_certain || plate.is_some_and(|it| !it.is_uncertain);
+                let ledger = &mut self.settled.ledger;
+                ledger.show(&self.video, id, sighting.as_ref(), is_stable);
+            }
         }
         let fps = self.settled.fps.unwrap_or(DEFAULT_FPS);
         for mut it in self.settled.ledger.happened() {

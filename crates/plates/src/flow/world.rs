@@ -263,7 +263,13 @@ impl Store {
             0
         };
         let key = (table.to_owned(), number("track_id"), frame);
-        self.0.insert(key, record.clone());
+        let mut record = record.clone();
+        record.remove(crate::store::WHOLE);
+        if record.contains_key(crate::store::WITHDRAWN) {
+            self.0.remove(&key);
+        } else {
+            self.0.insert(key, record);
+        }
     }
 
     pub(super) fn rows(&self, table: &str) -> Vec<&Map<String, Value>> {

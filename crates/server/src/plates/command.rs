@@ -221,6 +221,7 @@ pub(super) fn plan(
             settings_hash,
             run_id,
             force: asked.force,
+            is_live: settings.live,
             checkpoints,
             store: Some(Arc::new(store)),
             wanted: None,

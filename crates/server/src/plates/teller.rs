@@ -227,3 +227,103 @@ fn veiled(privacy: &Privacy, mut event: VehicleEvent) -> VehicleEvent {
     }
     event
 }
+
+#[cfg(test)]
+mod tests {
+    use framerill_plates::{flow::EventKind, store::privacy::HashKey};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn event(n: u32) -> VehicleEvent {
+        let record =
+            json!({"final_plate": "AB123", "readings": [], "crop": "anBn", "frame_idx": 3});
+        VehicleEvent {
+            id: format!("c-s-1-{n}"),
+            event: EventKind::End,
+            content_sha256: "c".into(),
+            video_id: "v".into(),
+            track_id: 1,
+            global_id: "v:1".into(),
+            frame_idx: 9,
+            ts_ms: 360.0,
+            seen: [3, 9],
+            text: Some("AB123".into()),
+            conf: Some(0.9),
+            is_uncertain: false,
+            is_certain: true,
+            outcome: None,
+            record: record.as_object().cloned(),
+        }
+    }
+
+    #[test]
+    fn lines_come_after_what_is_there_and_one_that_was_cut_short_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events");
+        std::fs::write(&path, "{}\n{\"id").unwrap();
+        for n in 0..2 {
+            let mut it = Teller::new(&path, Privacy::default());
+            it.tell(event(n));
+            it.finish();
+            assert_eq!((it.counts(), it.warning()), ([1, 0], None));
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<Option<Value>> =
+            (text.lines().map(|it| serde_json::from_str(it).ok())).collect();
+        let [Some(_), None, Some(first), Some(second)] = lines.as_slice() else {
+            panic!("{text}");
+        };
+        assert_eq!(
+            (&first["id"], &second["id"]),
+            (&"c-s-1-0".into(), &"c-s-1-1".into())
+        );
+        assert_eq!(
+            (&first["text"], first["record"].get("crop")),
+            (&"AB123".into(), None)
+        );
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_nobody_up_and_takes_no_memory_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        let mut it = Teller::new(&path, Privacy::default());
+        for n in 0..30_000 {
+            it.tell(event(n));
+            assert!(it.bytes <= MOST_WAITING);
+        }
+        assert!(it.warning().is_some_and(|it| it.contains("fast enough")));
+        assert_eq!(it.warning(), None, "once");
+        it.finish();
+        let [written, lost] = it.counts();
+        assert_eq!(written + lost, 30_000);
+        assert!(written > 0 && lost > 0, "{written} {lost}");
+    }
+
+    #[test]
+    fn a_plate_is_told_as_it_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "0123456789abcdef").unwrap();
+        let key = Some(HashKey::read(&file).unwrap());
+        let allowed = Some(["OTHER1".to_owned()].into());
+        let hashed = veiled(&Privacy { key, allowed: None }, event(0));
+        assert!(hashed.text.is_some_and(|it| it.starts_with("hmac-sha256:")));
+        let told = serde_json::to_string(&hashed.record).unwrap();
+        assert!(
+            told.contains("hmac-sha256:") && !told.contains("AB123"),
+            "{told}"
+        );
+        let unlisted = veiled(&Privacy { key: None, allowed }, event(0));
+        assert_eq!((unlisted.text, unlisted.record), (None, None));
+    }
+}
