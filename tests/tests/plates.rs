@@ -1,5 +1,7 @@
 //! `framerill plates` as users meet it: real files, real processes, real kills.
 
+#[path = "plates/addresses.rs"]
+mod addresses;
 #[path = "plates/api.rs"]
 mod api;
 #[path = "plates/bench.rs"]
@@ -44,5 +46,7 @@ mod postgres;
 mod records;
 #[path = "plates/scene.rs"]
 mod scene;
+#[path = "plates/truth.rs"]
+mod truth;
 #[path = "plates/videos.rs"]
 mod videos;

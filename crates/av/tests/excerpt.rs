@@ -170,6 +170,42 @@ fn a_still_of_a_still_picture_is_that_picture() {
 }
 
 #[test]
+fn picture_files_are_decoded_into_their_slots_until_there_is_no_more_room() {
+    let folder = folder();
+    let made = ["a.png", "b.jpg"].map(|name| {
+        let graph = "testsrc2=size=160x96:rate=10:duration=1";
+        let args = ["-f", "lavfi", "-i", graph, "-frames:v", "1", "-update", "1"];
+        make(&folder.path().join(name), &args)
+    });
+    let noise = vec![0x5a; 900];
+    let [a, b] = made.each_ref().map(|it| std::fs::read(it).unwrap());
+    let all = folder.path().join("all");
+    std::fs::write(&all, [&a[..], &noise, &b].concat()).unwrap();
+    let file = |name: &str, bytes: &[u8]| json!({"name": name, "length": bytes.len()});
+    let slot = 160 * 96 * 3;
+    let plan = |most: u64| {
+        json!({"kind": "pictures", "fd": 1, "slot_bytes": slot, "most_bytes": most,
+            "files": [file("a.png", &a), file("noise", &noise), file("b.jpg", &b)]})
+    };
+    let into = folder.path().join("pool");
+    let stats = take(&all, &plan(1 << 30), &into).unwrap();
+    let sizes: Vec<_> = stats
+        .pictures
+        .iter()
+        .map(|it| (it.width, it.height))
+        .collect();
+    assert_eq!(sizes, [(160, 96), (0, 0), (160, 96)]);
+    let error = stats.pictures[1].error.as_ref().unwrap();
+    assert_eq!(error.code, "source_open");
+    assert!(error.message.contains("noise"), "{}", error.message);
+    let pool = std::fs::read(&into).unwrap();
+    assert!(pool[..slot] == rgb(&made[0]));
+    assert!(difference(&pool[2 * slot..], &rgb(&made[1])) < 3.0);
+    let stats = take(&all, &plan(1), &into).unwrap();
+    assert_eq!(stats.pictures.len(), 1);
+}
+
+#[test]
 fn a_clip_is_copied_from_the_keyframe_before_it_and_every_picture_stays_what_it_was() {
     let folder = folder();
     for (name, args) in [

@@ -11,6 +11,7 @@ pub mod category;
 pub mod detect;
 pub mod detection;
 pub mod export;
+pub mod fetch;
 pub mod flow;
 pub mod gps;
 pub mod ledger;
@@ -28,3 +29,7 @@ pub mod text;
 pub mod track;
 pub mod vote;
 pub mod worker;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -53,6 +53,7 @@ impl Stop {
 }
 
 /// The same for a loop that has no runtime: each one is told. Dropped, it listens no more.
+#[derive(Debug)]
 pub(crate) struct Told(Handle);
 
 impl Told {

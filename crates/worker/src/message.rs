@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 
 pub use base::BaseValues;
 pub use excerpt::{
-    ClipPlan, DrawnBox, ExcerptPlan, ExcerptStats, PictureStats, PicturesPlan, Place, StillFormat,
-    StillPlan,
+    ClipPlan, DrawnBox, ExcerptPlan, ExcerptStats, PictureFile, PictureStats, PicturesPlan, Place,
+    StillFormat, StillPlan,
 };
 pub use latencies::Latencies;
 pub use live::{LivePlan, Resume};

@@ -91,6 +91,40 @@ fn an_interrupt_ends_the_run_in_order_and_the_next_one_completes_it() {
 }
 
 #[test]
+fn a_signal_before_the_first_worker_is_ready_ends_the_run_in_order_and_leaves_nothing() {
+    let Some(material) = everything() else { return };
+    let cases = [
+        ("run.lock", Signal::TERM, 143),
+        ("plates.db", Signal::INT, 130),
+        ("plates.db-wal", Signal::TERM, 143),
+    ];
+    for (sign, signal, code) in cases {
+        let scene = Scene::new();
+        scene.clip(&material, CLIP, CLIP);
+        let mut running = scene.begin(&material, &[]);
+        let sign = scene.path("work").join(sign);
+        // It is looked for without a pause: it may be there for moments.
+        while !sign.exists() {
+            let status = running.child.try_wait().expect("it is ours");
+            assert!(status.is_none(), "{status:?}: {}", running.said());
+        }
+        running.signal(signal);
+        let children = process::descendants(running.pid());
+        let ended = ended(running);
+        assert_eq!(ended.code, Some(code), "{sign:?}: {}", ended.stderr);
+        assert_eq!(ended.json()["status"], "interrupted");
+        assert_eq!(ended.json()["not_begun"], 1, "{}", ended.stdout);
+        let said = &ended.stderr;
+        assert!(said.contains("Shutdown complete"), "{sign:?}: {said}");
+        for gone in ["run.lock", "plates.db-wal", "plates.db-shm"] {
+            assert!(!scene.path("work").join(gone).exists(), "{gone}: {said}");
+        }
+        let is_gone = || children.iter().all(|it| !process::is_running(it.pid));
+        assert!(wait_until(SOON, is_gone), "{children:?}");
+    }
+}
+
+#[test]
 fn workers_heed_no_signal_but_the_orchestrators_word() {
     let Some(material) = everything() else { return };
     let scene = Scene::new();

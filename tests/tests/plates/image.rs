@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path};
 
-use framerill_tests::{ffmpeg_is_here, material, repository, skip};
+use framerill_tests::{ffmpeg_is_here, material, process, repository, skip};
 use serde_json::Value;
 
 use crate::{
     drawn::{self, YELLOW},
     films::{blue, picture},
-    scene::{Scene, everything, has_onnxruntime},
+    scene::{Scene, ended, everything, has_onnxruntime},
 };
 
 /// The tiny models, if ONNX Runtime and ffmpeg are there.
@@ -89,21 +89,50 @@ fn a_file_that_is_no_picture_fails_alone() {
     let scene = Scene::new();
     fs::write(scene.path("in/a.jpg"), [0x5a; 9000]).expect("room");
     fs::write(scene.path("in/b.jpg"), "").expect("room");
+    // Half of a picture: what a decoder makes of the rest is no picture.
+    plate(&scene.path("whole.jpg"), "AB12");
+    let whole = fs::read(scene.path("whole.jpg")).expect("it was made");
+    fs::write(scene.path("in/b2.jpg"), &whole[..whole.len() * 2 / 3]).expect("room");
     plate(&scene.path("in/c.png"), "AB12");
     let ended = scene.plates(&["image", "in", "--models", &models, "--json"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let all = lines(&ended.stdout);
-    assert_eq!(all.len(), 3);
-    for it in &all[..2] {
+    assert_eq!(all.len(), 4);
+    assert_eq!(all[2]["error"]["code"], "source_truncated", "{}", all[2]);
+    for it in &all[..3] {
         assert!(
             it["error"]["code"].is_string() && it["plates"].is_null(),
             "{it}"
         );
     }
-    assert_eq!(all[2]["plates"][0]["text"], "AB12");
+    assert_eq!(all[3]["plates"][0]["text"], "AB12");
     let lines = scene.plates(&["image", "in/a.jpg", "--models", &models]);
     assert_eq!(lines.code, Some(1));
     assert!(lines.stderr.contains("in/a.jpg"), "{}", lines.stderr);
+}
+
+#[test]
+fn a_decoder_that_dies_costs_only_the_picture_that_it_was_at() {
+    let Some(models) = tiny() else { return };
+    let scene = Scene::new();
+    // Each takes long enough that the decoder is at one of them when it is found.
+    let large = drawn::Scene::new(3840, 2160);
+    picture(&scene.path("in/0.png"), (3840, 2160), large.picture().rgb());
+    for it in 1..8 {
+        fs::copy(scene.path("in/0.png"), scene.path(&format!("in/{it}.png"))).expect("room");
+    }
+    plate(&scene.path("in/last.png"), "AB12");
+    let running = scene.start(&["image", "in", "--models", &models, "--json"]);
+    let decoder = running.child_called("framerill-media");
+    process::kill_9(decoder).expect("it runs");
+    let ended = ended(running);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let all = lines(&ended.stdout);
+    assert_eq!(all.len(), 9);
+    let failed: Vec<_> = all.iter().filter(|it| !it["error"].is_null()).collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(failed[0]["error"]["code"], "media_lost");
+    assert_eq!(all[8]["plates"][0]["text"], "AB12");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #[path = "machines/fleet.rs"]
 mod fleet;
+#[path = "machines/logins.rs"]
+mod logins;
 #[path = "machines/nats.rs"]
 mod nats;
 

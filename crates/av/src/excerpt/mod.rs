@@ -7,6 +7,7 @@
 mod copied;
 mod drawn;
 mod find;
+mod jpeg;
 mod paint;
 mod photo;
 mod pictures;
@@ -117,22 +118,26 @@ impl Ready {
     /// Makes it in a thread of its own, and says `done`.
     pub(crate) fn begin(self, parent: &Parent) {
         let to_parent = parent.clone();
-        let work = move || match self.make() {
-            Ok(stats) => to_parent.say(&FromChild::Done {
-                stats: Box::new(MediaStats {
-                    finished: true,
-                    excerpt: Some(Box::new(stats)),
-                    ..MediaStats::default()
+        let work = move || {
+            let so_far = |excerpt: &ExcerptStats| {
+                let stats = serde_json::to_value(stats(excerpt.clone(), false));
+                to_parent.say(&FromChild::Stats {
+                    stats: stats.unwrap_or_default(),
+                });
+            };
+            match self.make(&so_far) {
+                Ok(done) => to_parent.say(&FromChild::Done {
+                    stats: Box::new(stats(done, true)),
                 }),
-            }),
-            Err(error) => to_parent.fail(report(&error)),
+                Err(error) => to_parent.fail(report(&error)),
+            }
         };
         start("excerpt", work, parent);
     }
 
-    fn make(self) -> Result<ExcerptStats, AvError> {
+    fn make(self, so_far: &dyn Fn(&ExcerptStats)) -> Result<ExcerptStats, AvError> {
         let One { job, excerpt, plan } = match self {
-            Self::Album(album) => return album.make(),
+            Self::Album(album) => return album.make(so_far),
             Self::One(one) => *one,
         };
         match &excerpt {
@@ -141,6 +146,15 @@ impl Ready {
             ExcerptPlan::Clip(clip) => drawn::make(job, clip, &plan),
             ExcerptPlan::Pictures(_) => Err(AvError::Plan("pictures are no video".to_owned())),
         }
+    }
+}
+
+/// What media says of an excerpt.
+fn stats(excerpt: ExcerptStats, finished: bool) -> MediaStats {
+    MediaStats {
+        finished,
+        excerpt: Some(Box::new(excerpt)),
+        ..MediaStats::default()
     }
 }
 

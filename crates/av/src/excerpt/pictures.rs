@@ -1,9 +1,10 @@
-//! Many picture files, each decoded into a slot of a pool. One that cannot be decoded is said, and the others go on.
+//! Many picture files, each decoded into a slot of a pool. One that cannot be decoded is said, and the others go on. After
+//! each one it is said how far it is.
 
 use std::{fs::File, io::Write, os::fd::OwnedFd};
 
 use framerill_media::Size;
-use framerill_worker::message::{ExcerptStats, PictureStats, PicturesPlan, Place};
+use framerill_worker::message::{ExcerptStats, PictureFile, PictureStats, PicturesPlan, Place};
 use rustix::{
     fs::{MemfdFlags, memfd_create},
     io::{Errno, pread, pwrite, retry_on_intr},
@@ -14,12 +15,13 @@ use crate::{
     demux::{FileSource, Opening},
     error::AvError,
     ffi::Interrupt,
+    ingress::report,
     source::Traits,
 };
 
-/// No picture file is longer.
+/// No picture file among others is longer.
 const LONGEST: u64 = 256 << 20;
-/// More slots than a pool has.
+/// Pictures of one plan at most; a pool has no more slots.
 const MOST: usize = 64;
 
 /// Picture files that are to be decoded.
@@ -39,9 +41,8 @@ impl Album {
         into: OwnedFd,
         interrupt: &Interrupt,
     ) -> Result<Self, AvError> {
-        let is_possible =
-            plan.lengths.len() <= MOST && plan.lengths.iter().all(|it| *it <= LONGEST);
-        if !is_possible {
+        let is_possible = plan.files.len() <= 1 || plan.files.iter().all(|it| it.length <= LONGEST);
+        if !is_possible || plan.files.len() > MOST {
             let what = format!("up to {MOST} pictures of up to {} MiB", LONGEST >> 20);
             return Err(AvError::Plan(what));
         }
@@ -53,19 +54,23 @@ impl Album {
         })
     }
 
-    /// Decodes all of them.
-    pub(super) fn make(self) -> Result<ExcerptStats, AvError> {
+    /// Decodes all of them, or those that have room.
+    pub(super) fn make(self, so_far: &dyn Fn(&ExcerptStats)) -> Result<ExcerptStats, AvError> {
         let mut stats = ExcerptStats::default();
-        let mut from = 0;
-        for (slot, &length) in self.plan.lengths.iter().enumerate() {
+        let (mut from, mut bytes) = (0_u64, 0);
+        for (slot, file) in self.plan.files.iter().enumerate() {
             if self.interrupt.is_triggered() {
                 return Err(AvError::Interrupted);
             }
-            let made = self.picture(slot, from, length);
-            from += length;
+            if bytes >= self.plan.most_bytes {
+                break;
+            }
+            let made = self.picture(slot, from, file);
+            from = from.saturating_add(file.length);
             stats.pictures.push(match made {
                 Ok(size) => {
                     stats.frames += 1;
+                    bytes += u64::from(size.width()) * u64::from(size.height()) * 3;
                     PictureStats {
                         width: size.width(),
                         height: size.height(),
@@ -73,24 +78,37 @@ impl Album {
                     }
                 }
                 Err(error) => PictureStats {
-                    error: Some(error.to_string()),
+                    error: Some(Box::new(report(&error))),
                     ..PictureStats::default()
                 },
             });
+            so_far(&stats);
         }
         Ok(stats)
     }
 
-    fn picture(&self, slot: usize, from: u64, length: u64) -> Result<Size, AvError> {
-        let name = format!("picture {slot}");
+    fn picture(&self, slot: usize, from: u64, file: &PictureFile) -> Result<Size, AvError> {
+        let name = &*file.name;
         let read = |errno: Errno| AvError::SourceRead {
-            name: name.clone(),
+            name: name.to_owned(),
             fault: crate::sink::errno(&errno.into()),
         };
-        let bytes = self.part(from, length).map_err(read)?;
-        let (size, pixels) = match photo::frame_of(&bytes, &name) {
-            Some(frame) => photo::upright(&frame?, &name)?,
-            None => self.of_file(file_of(&bytes).map_err(read)?, &name)?,
+        let (size, pixels) = if file.length > LONGEST {
+            // It is alone, and no photo.
+            let whole = self
+                .source
+                .try_clone()
+                .map_err(|error| AvError::SourceRead {
+                    name: name.to_owned(),
+                    fault: crate::sink::errno(&error),
+                })?;
+            self.of_file(whole, name)?
+        } else {
+            let bytes = self.part(from, file.length).map_err(read)?;
+            match photo::frame_of(&bytes, name) {
+                Some(frame) => photo::upright(&frame?, name)?,
+                None => self.of_file(file_of(&bytes).map_err(read)?, name)?,
+            }
         };
         if pixels.len() > self.plan.slot_bytes as usize {
             return Err(AvError::Plan(format!(

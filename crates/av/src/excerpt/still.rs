@@ -37,17 +37,12 @@ pub(super) fn make(mut job: Job, plan: &StillPlan) -> Result<ExcerptStats, AvErr
         size = part.size();
     }
     let wanted = scaled(size, plan.max_side);
-    let mut into = File::from(into);
-    let written = if plan.format == StillFormat::Rgb && wanted == size {
-        into.write_all(&pixels)
-    } else {
-        let failed = |fault: Fault| AvError::Encode {
-            name: codec(plan.format).to_owned(),
-            what: fault.to_string(),
-        };
-        let packed = pack(&pixels, size, wanted, plan.format).map_err(failed)?;
-        into.write_all(packed.as_bytes())
+    let failed = |fault: Fault| AvError::Encode {
+        name: codec(plan.format).to_owned(),
+        what: fault.to_string(),
     };
+    let packed = pack(&pixels, size, wanted, plan.format).map_err(failed)?;
+    let written = File::from(into).write_all(packed.as_bytes());
     written.map_err(|error| AvError::SinkWrite {
         name: "the still".to_owned(),
         fault: crate::sink::errno(&error),
@@ -94,7 +89,6 @@ fn codec(format: StillFormat) -> &'static str {
     match format {
         StillFormat::Jpeg => "mjpeg",
         StillFormat::Png => "png",
-        StillFormat::Rgb => "rawvideo",
     }
 }
 
@@ -104,7 +98,7 @@ fn pack(pixels: &[u8], from: Size, size: Size, format: StillFormat) -> Result<Pa
             Format::YUVJ420P,
             &[("flags", "+qscale"), ("global_quality", JPEG_QUALITY)],
         ),
-        StillFormat::Png | StillFormat::Rgb => (Format::RGB24, &[]),
+        StillFormat::Png => (Format::RGB24, &[]),
     };
     let to = Side {
         format: layout,

@@ -432,6 +432,7 @@ impl VideoFlow for Flow {
 
     fn ended(&mut self, end: SourceEnd) {
         if self.end.is_none() {
+            self.video.size_bytes = end.size_bytes.unwrap_or(self.video.size_bytes);
             self.end = Some(end);
             self.advance();
         }

@@ -493,6 +493,7 @@ impl<'a> Run<'a> {
             failed: 0,
             fps: Some(25.0),
             duration_ms: None,
+            size_bytes: None,
         });
         self.drain();
     }

@@ -5,23 +5,15 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
 };
 
-use rustls::crypto::ring;
 use sha2::{Digest, Sha256};
-use ureq::{
-    Agent,
-    tls::{Certificate, RootCerts, TlsConfig, TlsProvider},
-};
 
 use super::{entry::Entry, files::hex};
+use crate::fetch::{self, Answer, Came};
 
 /// The most bytes of a model.
 const MOST_BYTES: u64 = 2 << 30;
-/// A server that says nothing for this long is left.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a model was not got.
 #[derive(Debug, thiserror::Error)]
@@ -137,11 +129,11 @@ fn came(url: &str, into: &mut File, tell: &mut dyn FnMut(Progress)) -> Result<St
             (Box::new(file), Some(total))
         }
         None => {
-            let response = agent().get(url).call().map_err(|it| there(&it))?;
-            let body = response.into_body();
-            let total = body.content_length();
-            let body = body.into_with_config().limit(MOST_BYTES).reader();
-            (Box::new(body), total)
+            let answer = fetch::get(url, None, MOST_BYTES).map_err(|it| there(&it))?;
+            let Answer::Came(Came { body, total, .. }) = answer else {
+                return Err(Trouble::There("it does not come".to_owned()));
+            };
+            (body, total)
         }
     };
     let (mut hash, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 16], 0);
@@ -158,24 +150,4 @@ fn came(url: &str, into: &mut File, tell: &mut dyn FnMut(Progress)) -> Result<St
         into.write_all(&buffer[..read]).map_err(Trouble::Here)?;
         tell(Progress { bytes, total });
     }
-}
-
-fn agent() -> Agent {
-    let roots = rustls_native_certs::load_native_certs().certs;
-    let roots: Vec<_> = roots
-        .iter()
-        .map(|it| Certificate::from_der(it).to_owned())
-        .collect();
-    let tls = TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-        .build();
-    Agent::config_builder()
-        .tls_config(tls)
-        .timeout_connect(Some(PATIENCE))
-        .timeout_recv_response(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE))
-        .build()
-        .new_agent()
 }

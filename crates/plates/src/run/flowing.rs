@@ -238,5 +238,6 @@ pub(super) fn source_end(status: SourceStatus, reason: String, decoded: u64) -> 
         failed: 0,
         fps: None,
         duration_ms: None,
+        size_bytes: None,
     }
 }

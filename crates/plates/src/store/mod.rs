@@ -1,6 +1,6 @@
 //! Where records are kept: a SQLite file by default, or PostgreSQL. Both hold the same tables and answer the same way.
 //!
-//! Read in this order: [`table`] (what there is), [`record`] (forms in which rows come), [`Store`], [`search`], [`privacy`].
+//! Read in this order: [`table`] (what there is), [`Store`], [`search`], [`privacy`].
 //!
 //! Invariants: a row is stored once however often it is written; text from outside is a value of a statement, never a part
 //! of it; with an outbox, what [`Store::write`] took is on disk whatever happens to the database or to this process.
@@ -13,7 +13,6 @@ mod outbox;
 pub mod plate;
 pub mod privacy;
 mod read;
-pub mod record;
 mod row;
 mod schema;
 pub mod search;

@@ -154,7 +154,7 @@ impl Drop for Host {
 }
 
 /// Reads what a child says until it is that, or an error of its own; each message comes `within`.
-pub(crate) fn wait_for(
+fn wait_for(
     control: &Channel,
     within: Duration,
     wanted: impl Fn(&FromChild) -> bool,

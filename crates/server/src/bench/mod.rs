@@ -7,7 +7,6 @@ mod pingpong;
 mod python;
 mod trickle;
 
-pub(crate) use host::wait_for;
 pub(crate) use link::link;
 pub(crate) use live::{Asked as Live, live, usage};
 pub(crate) use pingpong::echo;

@@ -19,7 +19,12 @@ use clap::{
     error::{ContextKind, ErrorKind},
 };
 
-use crate::{exit::Exit, failure::Failure, init, terminal::LastLines};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    init,
+    terminal::{self, LastLines},
+};
 
 /// Runs AI on live and recorded video, each model in its own supervised process.
 #[derive(Debug, Parser)]
@@ -73,9 +78,6 @@ enum Command {
         #[arg(num_args = 0..)]
         name: Vec<String>,
     },
-    /// Be what reads plates off pictures (started by framerill, not by hand)
-    #[command(hide = true)]
-    PlatesImages,
     /// Be the scheduler of a run of plates (started by framerill, not by hand)
     #[command(hide = true)]
     PlatesScheduler,
@@ -96,7 +98,11 @@ pub fn main() -> ExitCode {
         return framerill_supervisor::launch::main(args);
     }
     let _last_lines = LastLines;
-    command().into()
+    match command() {
+        Exit::Done if terminal::is_cut_off() => Exit::Failed,
+        exit => exit,
+    }
+    .into()
 }
 
 fn command() -> Exit {
@@ -133,7 +139,6 @@ fn command() -> Exit {
             crate::plates::doctor::probe(&models);
             Ok(Exit::Done)
         }
-        Command::PlatesImages => return Exit::of_child(crate::plates::images()),
         Command::PlatesScheduler => return Exit::of_child(crate::plates::scheduler()),
     };
     done.unwrap_or_else(|failure| {
@@ -174,11 +179,11 @@ fn print_failure(failure: &Failure) {
         "status": "failed",
         "error": {"code": failure.code, "message": failure.to_string()},
     });
-    crate::terminal::answer(object);
+    terminal::answer(object);
 }
 
 /// Prints the one line that says what is wrong and what to do.
 fn tell(failure: &Failure) -> Exit {
-    crate::terminal::tell(format_args!("framerill: {failure}"));
+    terminal::tell(format_args!("framerill: {failure}"));
     failure.exit
 }

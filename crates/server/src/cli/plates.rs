@@ -157,7 +157,8 @@ struct Export {
 /// Read number plates off videos, and end.
 #[derive(Debug, Args)]
 struct Run {
-    /// Videos, folders with videos, or patterns such as 'trips/2025*.mp4' [default: inputs]
+    /// Videos, folders with videos, patterns such as 'trips/2025*.mp4', or addresses such as https://host/a.mp4
+    /// [default: inputs]
     paths: Vec<PathBuf>,
     /// Read what is done once more, and replace its records
     #[arg(long)]
@@ -175,13 +176,7 @@ struct Run {
     #[arg(long)]
     upload: bool,
     #[command(flatten)]
-    tuning: Tuning,
-    /// Configuration file [default: framerill.toml in this folder, where there is one]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Pass over `.env` in this folder
-    #[arg(long, hide = true)]
-    no_dotenv: bool,
+    common: Common,
     /// Keep how the run stands in this file, as JSON, anew each second
     #[arg(long, value_name = "FILE")]
     status_json: Option<PathBuf>,
@@ -191,12 +186,37 @@ struct Run {
     /// IP address and port at which `/status`, `/metrics` and `/health` say how the run stands; port 0 is any free one
     #[arg(long, value_name = "ADDR", env = "FRAMERILL_PLATES_HTTP")]
     http: Option<std::net::SocketAddr>,
+}
+
+/// What whoever reads videos is told, here or for other machines.
+#[derive(Debug, Args)]
+struct Common {
+    #[command(flatten)]
+    tuning: Tuning,
+    /// Configuration file [default: framerill.toml in this folder, where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Pass over `.env` in this folder
+    #[arg(long, hide = true)]
+    no_dotenv: bool,
     /// End with one JSON object on stdout
     #[arg(long)]
     json: bool,
     /// Show nothing but warnings and errors
     #[arg(short, long)]
     quiet: bool,
+}
+
+impl Common {
+    fn asked(self) -> Asked {
+        Asked {
+            config: self.config,
+            dotenv: !self.no_dotenv,
+            json: self.json,
+            quiet: self.quiet,
+            ..Asked::of(self.tuning.flags())
+        }
+    }
 }
 
 /// Settings, each with its twins.
@@ -248,6 +268,13 @@ struct Tuning {
     /// Memory that frames may take together, such as 512M [default: 512M] [env: FRAMERILL_FRAME_MEMORY]
     #[arg(long, value_name = "SIZE")]
     frame_memory: Option<String>,
+    /// Bytes of a video at an address that is downloaded, at most; 0 is no limit [default: 20G]
+    /// [env: FRAMERILL_MAX_DOWNLOAD]
+    #[arg(long, value_name = "SIZE")]
+    max_download: Option<String>,
+    /// Keep downloaded videos in the work directory when they are read [env: FRAMERILL_KEEP_DOWNLOADS]
+    #[arg(long)]
+    keep_downloads: bool,
     /// Worker processes for inference [default: 2] [env: FRAMERILL_NUM_GPU_WORKERS, NUM_GPU_WORKERS]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     num_gpu_workers: Option<String>,
@@ -426,20 +453,16 @@ impl Plates {
 impl Run {
     fn run(self) -> Result<Exit, Failure> {
         plates::run(Asked {
-            paths: self.paths.clone(),
+            paths: self.paths,
             force: self.force,
             strict: self.strict,
             recursive: self.recursive,
             limit: self.limit,
             upload: self.upload,
-            config: self.config.clone(),
-            dotenv: !self.no_dotenv,
-            status_json: self.status_json.clone(),
-            events: self.events.clone(),
+            status_json: self.status_json,
+            events: self.events,
             http: self.http,
-            json: self.json,
-            quiet: self.quiet,
-            flags: self.tuning.flags(),
+            ..self.common.asked()
         })
     }
 }
@@ -467,6 +490,8 @@ impl Tuning {
             ("--drain-timeout", self.drain_timeout),
             ("--max-task-time", self.max_task_time),
             ("--frame-memory", self.frame_memory),
+            ("--max-download", self.max_download),
+            ("--keep-downloads", yes(self.keep_downloads)),
             ("--num-gpu-workers", self.num_gpu_workers),
             ("--num-cpu-workers", self.num_cpu_workers),
             ("--num-video-readers", self.num_video_readers),

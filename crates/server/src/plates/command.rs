@@ -25,7 +25,9 @@ use super::{
     board::Board,
     config,
     crew::Job,
-    driver::{Driver, Plan},
+    download::Downloads,
+    driver::{self, Driver, Plan},
+    inbox::Inbox,
     inputs::{self, Inputs, Video},
     logs::Level,
     machines,
@@ -114,6 +116,8 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
         return Err(Failure::usage("setting", "`--upload` needs `--queue`")
             .hint("name the queue, or leave `--upload` out"));
     }
+    // A signal is heard from here on: whatever is open is closed in order.
+    let inbox = Inbox::listen()?;
     if asked.paths.is_empty() {
         asked.paths.push(settings.input.clone());
     }
@@ -124,11 +128,7 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     for note in settings.notes.iter().chain(&notes) {
         voice.say(Level::Warning, note);
     }
-    let shown: Vec<_> = asked
-        .paths
-        .iter()
-        .map(|it| it.display().to_string())
-        .collect();
+    let shown: Vec<_> = asked.paths.iter().map(|it| inputs::shown(it)).collect();
     let said = format!(
         "{} videos in {}; settings {}",
         videos.len(),
@@ -154,7 +154,13 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
         let line = format!("rows wait in the work directory for now: {error}");
         voice.say(Level::Warning, &line);
     }
-    let ended = Driver::start(plan, &work_dir, &mut voice).and_then(Driver::run);
+    let ended = match inbox.stopped() {
+        Some(exit) => {
+            voice.say(Level::Info, "Shutdown complete: no video was begun");
+            Ok((not_begun(exit, &videos), Snapshot::default()))
+        }
+        None => Driver::start(plan, inbox, &work_dir, &mut voice).and_then(Driver::run),
+    };
     voice.undraw();
     if let Some(store) = store {
         tell_what_waits(&store, &mut voice);
@@ -175,6 +181,17 @@ fn check_events(asked: &Asked, settings: &Settings) -> Result<(), Failure> {
         return Err(Failure::usage("setting", text).hint("leave one of the two out"));
     }
     Ok(())
+}
+
+/// The end of a run that was stopped before it began.
+fn not_begun(exit: Exit, videos: &[Video]) -> RunEnd {
+    RunEnd {
+        why: Why::Stopped(driver::signal(exit)),
+        videos: Vec::new(),
+        not_begun: videos.len() as u64,
+        dead_letters: 0,
+        unfinished: Vec::new(),
+    }
 }
 
 /// What is run, by whom. The models are there, and the database is open.
@@ -226,6 +243,11 @@ pub(super) fn plan(
             store: Some(Arc::new(store)),
             wanted: None,
             begun: Mutex::default(),
+            downloads: Downloads::new(
+                &work_dir.downloads(),
+                settings.max_download,
+                settings.keep_downloads,
+            ),
         },
         every,
         reader_bytes: settings.frame_bytes / u64::from(settings.video_readers.max(1)),

@@ -18,7 +18,7 @@ use framerill_plates::{
     worker::Setup,
 };
 use framerill_supervisor::{
-    ChildId, Command, Config, Notice, Supervised, Update,
+    ChildId, Command, Config, Notice, Supervised, Update, isolation,
     lifecycle::{Event, Reason},
 };
 use framerill_worker::message::{FromChild, Level as Grade, ToChild};
@@ -64,6 +64,7 @@ pub(super) enum Job {
 impl Job {
     fn command(&self, id: WorkerId) -> Result<Command, Failure> {
         let command = match self {
+            // It starts nothing.
             Self::Stages(setup) => {
                 let class = match setup.class {
                     Class::Gpu => "gpu",
@@ -75,7 +76,9 @@ impl Job {
             Self::Own { python, target, .. } => Command::new(python.clone())
                 .args(["-m", "framerill._plates_worker", target])
                 // What lies in the current folder is no part of Python's library.
-                .env("PYTHONSAFEPATH", "1"),
+                .env("PYTHONSAFEPATH", "1")
+                // What it starts dies with it.
+                .namespace(isolation::probe().namespace),
         };
         Ok(command.oom_raise(OOM_RAISE))
     }

@@ -22,7 +22,7 @@ use framerill_worker::message::ReaderPlan;
 use super::{
     board::Board,
     crew::{self, Crew, CrewEvent},
-    inbox::{Incoming, WAITING},
+    inbox::{Inbox, Incoming},
     inputs::Video,
     logs::Level,
     prepare::{self, Flow, Looks},
@@ -107,12 +107,11 @@ impl<'a> Driver<'a> {
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
     pub(super) fn start(
         plan: Plan,
+        inbox: Inbox,
         work_dir: &'a WorkDir,
         voice: &'a mut Voice,
     ) -> Result<Self, Failure> {
-        let (owner, incoming) = sync_channel(WAITING);
-        let tell = owner.clone();
-        let told = Told::listen(move |exit| tell.send(Incoming::Signal(exit)).is_ok())?;
+        let (owner, incoming, told) = inbox.begin();
         let mut crew = Crew::new(owner.clone());
         for (id, job) in plan.crew {
             crew.start(id, job)?;
@@ -255,6 +254,13 @@ impl<'a> Driver<'a> {
                 {
                     self.looks.drop_checkpoint(&content);
                 }
+                let url = self
+                    .videos
+                    .get(video.0 as usize)
+                    .and_then(|it| it.url.as_ref());
+                if let Some(url) = url.filter(|_| end.status != VideoStatus::Stopped) {
+                    self.looks.downloads.finished(url);
+                }
             }
             Output::Vehicle { event, .. } => {
                 if let Some(teller) = &mut self.teller {
@@ -282,8 +288,8 @@ impl<'a> Driver<'a> {
 
     fn prepare(&mut self, video: VideoNo) {
         let found = self.videos.get(video.0 as usize).cloned();
-        let asked = found.map(|it| self.looker.ask.try_send((video, it)));
-        if !matches!(asked, Some(Ok(()))) {
+        let is_asked = found.is_some_and(|it| self.looker.ask.try_send((video, it)).is_ok());
+        if !is_asked {
             let prepared = Prepared::Failed("it cannot be looked at".into());
             self.pending.push_back(Input::Prepared { video, prepared });
         }
@@ -293,7 +299,9 @@ impl<'a> Driver<'a> {
         let name = self.videos.get(video.0 as usize);
         let name = name.map(|it| it.filename.clone()).unwrap_or_default();
         let file = self.files.get(&video).map(|(file, _)| file.try_clone());
-        let path = self.videos.get(video.0 as usize).map(|it| it.path.clone());
+        let local = self.videos.get(video.0 as usize);
+        let local = local.filter(|it| it.url.is_none());
+        let path = local.map(|it| it.path.clone());
         match file {
             Some(Ok(file)) => {
                 let plan = ReaderPlan {
@@ -389,6 +397,7 @@ impl<'a> Driver<'a> {
                 said,
             } => self.crew.said(worker, incarnation, said),
             Incoming::Asked { incarnation, ask } => self.asked(incarnation, ask),
+            Incoming::Line(level, line) => self.voice.say(level, &line),
             Incoming::Prepared { video, looked } => {
                 let looked = *looked;
                 for note in &looked.notes {
@@ -401,11 +410,8 @@ impl<'a> Driver<'a> {
                 self.pending.push_back(Input::Prepared { video, prepared });
             }
             Incoming::Signal(exit) => {
-                let signal = match exit {
-                    Exit::Interrupted => Signal::Interrupt,
-                    _ => Signal::Terminate,
-                };
-                self.pending.push_back(Input::Stop(signal));
+                self.looks.downloads.stop();
+                self.pending.push_back(Input::Stop(signal(exit)));
             }
         }
         self.events();
@@ -498,6 +504,7 @@ impl<'a> Driver<'a> {
             && !observer(&self.latest)
             && !is_over
         {
+            self.looks.downloads.stop();
             self.pending.push_back(Input::Stop(Signal::Terminate));
         }
     }
@@ -517,6 +524,14 @@ impl<'a> Driver<'a> {
 
     fn now(&self) -> Duration {
         self.began.elapsed()
+    }
+}
+
+/// The run machine's word for it.
+pub(super) fn signal(exit: Exit) -> Signal {
+    match exit {
+        Exit::Interrupted => Signal::Interrupt,
+        _ => Signal::Terminate,
     }
 }
 
@@ -542,7 +557,12 @@ fn look_elsewhere(looks: Arc<Looks>, owner: SyncSender<Incoming>) -> Result<Look
     let (tell, over) = sync_channel::<()>(1);
     let look = move || {
         for (video, found) in asked {
-            let looked = Box::new(looks.look(&found));
+            let tell = |level, line| drop(owner.send(Incoming::Line(level, line)));
+            // Without an answer it is not begun.
+            let Some(looked) = looks.look(&found, &tell) else {
+                break;
+            };
+            let looked = Box::new(looked);
             if owner.send(Incoming::Prepared { video, looked }).is_err() {
                 break;
             }

@@ -12,7 +12,9 @@ use std::{
 use framerill_supervisor::{
     ChildId, Command, Config, Limits, Notice, Supervised, Update, lifecycle::Event,
 };
-use framerill_worker::message::{ExcerptPlan, ExcerptStats, FromChild, MediaPlan, ToChild};
+use framerill_worker::message::{
+    ExcerptPlan, ExcerptStats, FromChild, MediaPlan, MediaStats, ToChild,
+};
 
 use super::reader::{open, plan_of_file};
 use crate::{failure::Failure, program, run::media_command};
@@ -61,22 +63,24 @@ fn take_with(
 ) -> Result<Excerpt, Failure> {
     let files = Files::new(source)?;
     let fds = [&files.source, &files.into, &files.part].map(AsFd::as_fd);
-    let stats = made(command, media_plan(name, plan), &fds, within)?;
+    let stats = made(command, media_plan(name, plan), &fds, within, |_| {})?;
     let mut file = File::from(files.into);
     file.seek(SeekFrom::Start(0))
         .map_err(|error| lost(&error.to_string()))?;
     Ok(Excerpt { file, stats })
 }
 
-/// Has a process do what a plan with an excerpt says with these descriptors.
+/// Has a process do what a plan with an excerpt says with these descriptors. What it says on the way goes to `so_far`, and
+/// gives it time anew.
 #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 pub(super) fn made(
     command: Command,
     plan: MediaPlan,
     fds: &[BorrowedFd<'_>],
     within: Duration,
+    mut so_far: impl FnMut(ExcerptStats),
 ) -> Result<ExcerptStats, Failure> {
-    let until = Instant::now() + within;
+    let mut until = Instant::now() + within;
     let mut load = Some(plan);
     let config = Config {
         max_restarts: 0,
@@ -100,6 +104,13 @@ pub(super) fn made(
                 Update::Message(FromChild::Done { stats }, _) => {
                     let done = stats.excerpt.map(|it| *it);
                     return done.ok_or_else(|| lost("it said nothing of it"));
+                }
+                Update::Message(FromChild::Stats { stats }, _) => {
+                    let stats = serde_json::from_value::<MediaStats>(stats).ok();
+                    if let Some(excerpt) = stats.and_then(|it| it.excerpt) {
+                        until = Instant::now() + within;
+                        so_far(*excerpt);
+                    }
                 }
                 Update::Message(FromChild::Error(report), _) => {
                     return Err(Failure::of_child(&report));

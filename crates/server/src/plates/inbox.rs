@@ -1,16 +1,24 @@
 //! What comes to the loop of a run.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+    mpsc::{Receiver, SyncSender, sync_channel},
+};
+
 use framerill_plates::{
     link::FromWorker,
     run::{VideoNo, WorkerId},
 };
 use framerill_supervisor::Notice;
 
-use super::{prepare::Looked, reader::LinkNotice, scheduler::Ask};
-use crate::exit::Exit;
+use super::{logs::Level, prepare::Looked, reader::LinkNotice, scheduler::Ask};
+use crate::{exit::Exit, failure::Failure, signals::Told};
 
 /// What processes say waits here; while it is full, they wait.
-pub(super) const WAITING: usize = 1024;
+const WAITING: usize = 1024;
+/// So many signals before the loop begins end the process at once: what it waits for may not be there.
+const INSISTS: u32 = 3;
 
 /// What comes to the loop of a run.
 #[derive(Debug)]
@@ -27,6 +35,8 @@ pub(super) enum Incoming {
     },
     /// The scheduler's link.
     Asked { incarnation: u32, ask: Ask },
+    /// A line for the log.
+    Line(Level, String),
     /// A video was looked at.
     Prepared { video: VideoNo, looked: Box<Looked> },
     /// Someone wants an end.
@@ -42,5 +52,55 @@ impl From<Notice> for Incoming {
 impl From<LinkNotice> for Incoming {
     fn from(notice: LinkNotice) -> Self {
         Self::Frames(notice)
+    }
+}
+
+/// Where it comes, before there is a loop: from the first moment on a signal ends the run in order.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    owner: SyncSender<Incoming>,
+    incoming: Receiver<Incoming>,
+    /// Whether the loop takes what comes.
+    is_begun: Arc<AtomicBool>,
+    /// Listens to signals for as long as it lives.
+    told: Told,
+}
+
+impl Inbox {
+    /// Listens from now on.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let (owner, incoming) = sync_channel(WAITING);
+        let is_begun = Arc::new(AtomicBool::new(false));
+        let (tell, begun, early) = (owner.clone(), Arc::clone(&is_begun), AtomicU32::new(0));
+        let told = Told::listen(move |exit| {
+            if !begun.load(Ordering::Relaxed)
+                && early.fetch_add(1, Ordering::Relaxed) + 1 >= INSISTS
+            {
+                std::process::exit(exit.code().into());
+            }
+            tell.send(Incoming::Signal(exit)).is_ok()
+        })?;
+        Ok(Self {
+            owner,
+            incoming,
+            is_begun,
+            told,
+        })
+    }
+
+    /// How to end, if someone wanted an end before the loop began.
+    pub(super) fn stopped(&self) -> Option<Exit> {
+        let mut came = self.incoming.try_iter();
+        came.find_map(|it| match it {
+            Incoming::Signal(exit) => Some(exit),
+            // Nothing is started yet.
+            _ => None,
+        })
+    }
+
+    /// The loop begins: its two ends, and what listens to signals while it lives.
+    pub(super) fn begin(self) -> (SyncSender<Incoming>, Receiver<Incoming>, Told) {
+        self.is_begun.store(true, Ordering::Relaxed);
+        (self.owner, self.incoming, self.told)
     }
 }

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::address::Address;
 use crate::failure::Failure;
 
 /// Names of videos in a folder end so, in any case.
@@ -17,12 +18,22 @@ const DEEPEST: usize = 32;
 /// A video of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Video {
-    /// As it was found.
+    /// As it was found; of an address what may be shown of it.
     pub(crate) path: PathBuf,
     /// The last part of it.
     pub(crate) filename: String,
     /// Unique in a run.
     pub(crate) video_id: String,
+    /// Where it is downloaded from, unless it is a file of this machine.
+    pub(crate) url: Option<Address>,
+}
+
+/// A path for people: one that is an address without its secrets.
+pub(super) fn shown(path: &Path) -> String {
+    match Address::of(&path.to_string_lossy()) {
+        Some(Ok(url)) => url.shown().to_owned(),
+        _ => path.display().to_string(),
+    }
 }
 
 /// The videos of a run, and what whoever starts it should know.
@@ -32,16 +43,24 @@ pub(crate) struct Inputs {
     pub(crate) notes: Vec<String>,
 }
 
-/// Looks for the videos at `paths`: files, folders, patterns such as `trips/2025*.mp4`.
+/// Looks for the videos at `paths`: files, folders, patterns such as `trips/2025*.mp4`, addresses.
 pub(crate) fn find(
     paths: &[PathBuf],
     recursive: bool,
     limit: Option<usize>,
 ) -> Result<Inputs, Failure> {
-    let found = named(paths, recursive, &EXTENSIONS)?;
-    let same = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-    let keyed = found.into_iter().map(|path| (same(&path), path));
-    Ok(name(keyed.collect(), limit))
+    let mut found = Vec::new();
+    for path in paths {
+        if let Some(url) = Address::of(&path.to_string_lossy()) {
+            let url = url?;
+            found.push((url.key().into(), url.shown().into(), Some(url)));
+            continue;
+        }
+        let same = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        let named = named(std::slice::from_ref(path), recursive, &EXTENSIONS)?;
+        found.extend(named.into_iter().map(|path| (same(&path), path, None)));
+    }
+    Ok(name(found, limit))
 }
 
 /// Files that paths name, with one of these ends where a folder is named; each once, in the order of the paths, those of a
@@ -65,8 +84,8 @@ fn named(paths: &[PathBuf], recursive: bool, extensions: &[&str]) -> Result<Vec<
     let mut found = Vec::new();
     for path in paths {
         if path.to_string_lossy().contains("://") {
-            let text = format!("`{}` is no file: only files are read yet", path.display());
-            return Err(Failure::usage("input", text).hint("save the stream as a file first"));
+            let text = format!("`{}` is no file: pictures are read off files", shown(path));
+            return Err(Failure::usage("input", text).hint("download it first"));
         }
         match fs::metadata(path) {
             Ok(it) if it.is_dir() => folder(path, recursive, 0, extensions, &mut found)?,
@@ -169,39 +188,45 @@ fn fits(pattern: &str, name: &str) -> bool {
     pattern[p..].iter().all(|it| *it == '*')
 }
 
+/// Where a video really is, as it was found, and its address if it has one.
+type Found = (PathBuf, PathBuf, Option<Address>);
+
 /// Sorts videos by their names and gives each an id of its own. A file that was named twice is one video.
-fn name(found: Vec<(PathBuf, PathBuf)>, limit: Option<usize>) -> Inputs {
+fn name(found: Vec<Found>, limit: Option<usize>) -> Inputs {
     let mut inputs = Inputs::default();
     // Where it really is, and as it was first found.
-    let mut first: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
-    for (real, path) in found {
-        if let Some(other) = first.get(&real) {
+    let mut first: BTreeMap<PathBuf, (PathBuf, Option<Address>)> = BTreeMap::new();
+    for (real, path, url) in found {
+        if let Some((other, _)) = first.get(&real) {
             inputs.notes.push(format!(
                 "`{}` is `{}` once more: it is read once",
                 path.display(),
                 other.display()
             ));
         } else {
-            first.insert(real, path);
+            first.insert(real, (path, url));
         }
     }
-    let last = |path: &Path| {
-        path.file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
+    let last = |path: &Path, url: Option<&Address>| match url {
+        Some(url) => url.filename().to_owned(),
+        None => {
+            let last = path.file_name().unwrap_or_default();
+            last.to_string_lossy().into_owned()
+        }
     };
-    let mut sorted: Vec<_> = first.into_values().map(|it| (last(&it), it)).collect();
-    sorted.sort();
+    let all = first.into_values();
+    let named = all.map(|(path, url)| (last(&path, url.as_ref()), path, url));
+    let mut sorted: Vec<_> = named.collect();
+    sorted.sort_by(|(a, b, _), (c, d, _)| (a, b).cmp(&(c, d)));
     sorted.truncate(limit.unwrap_or(usize::MAX));
     let stem = |filename: &str| {
         let stem = Path::new(filename).file_stem().unwrap_or_default();
         stem.to_string_lossy().into_owned()
     };
     // An id with a number never takes another video's own name.
-    let stems: BTreeSet<String> = sorted.iter().map(|(it, _)| stem(it)).collect();
+    let stems: BTreeSet<String> = sorted.iter().map(|(it, ..)| stem(it)).collect();
     let mut taken = BTreeSet::new();
-    for (filename, path) in sorted {
+    for (filename, path, url) in sorted {
         let own = stem(&filename);
         let numbered = (2_u32..).map(|n| format!("{own}~{n}"));
         let free = |it: &String| !taken.contains(it);
@@ -221,6 +246,7 @@ fn name(found: Vec<(PathBuf, PathBuf)>, limit: Option<usize>) -> Inputs {
             path,
             filename,
             video_id,
+            url,
         });
     }
     inputs
@@ -235,7 +261,7 @@ mod tests {
 
     fn inputs(paths: &[&str]) -> Inputs {
         let paths = paths.iter().map(PathBuf::from);
-        name(paths.map(|it| (it.clone(), it)).collect(), None)
+        name(paths.map(|it| (it.clone(), it, None)).collect(), None)
     }
 
     fn ids(inputs: &Inputs) -> Vec<&str> {
@@ -301,6 +327,22 @@ mod tests {
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.to_string().contains("no/such/folder"));
         assert!(find(&["rtsp://camera/1".into()], false, None).is_err());
+        assert!(files(&["https://host/a.jpg".into()], false, &["jpg"]).is_err());
+    }
+
+    #[test]
+    fn an_address_is_a_video_like_any_other_and_its_login_stays_with_it() {
+        let paths = [
+            "http://me:secret@h/trip/b.mp4?x=1",
+            "https://h/a.mp4",
+            "http://h/trip/b.mp4?x=1",
+        ];
+        let it = find(&paths.map(PathBuf::from), false, None).unwrap();
+        assert_eq!(ids(&it), ["a", "b"]);
+        assert_eq!(it.videos[1].path, Path::new("http://h/trip/b.mp4"));
+        assert_eq!(it.videos[1].filename, "b.mp4");
+        assert_eq!(it.notes.len(), 1);
+        assert!(!format!("{it:?}").contains("secret"));
     }
 
     proptest! {

@@ -4,12 +4,13 @@
 //! starts readers (`framerill-media`), workers (`framerill plates-worker`) and the scheduler, and does what
 //! [`framerill_plates::run`] decides.
 //!
-//! Read in this order: `settings` and `config` (what it is told), `inputs` (which videos), `workdir` and `logs` (its own
-//! folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over `crew`, `readers` and `watcher` (its
-//! children) and `teller` (who listens), `command` (the wiring), `board` (the same over HTTP); `records` and `models` (what else is asked for),
-//! [`excerpt`] (stills and clips), `album` (picture files), `api` (`plates serve`), `image` (`plates image`), `machines` (the
-//! same on many machines), `bench`.
+//! Read in this order: `settings` and `config` (what it is told), `inputs`, `address` and `download` (which videos, and where
+//! from), `workdir` and `logs` (its own folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over
+//! `crew`, `readers` and `watcher` (its children) and `teller` (who listens), `command` (the wiring), `board` (the same over HTTP); `records` and `models` (what else is asked for),
+//! [`excerpt`] (stills and clips), `album` and `still_reader` (picture files), `api` (`plates serve`), `image` (`plates image`),
+//! `machines` (the same on many machines), `bench`.
 
+mod address;
 mod album;
 pub(crate) mod api;
 pub(crate) mod bench;
@@ -18,6 +19,7 @@ mod command;
 mod config;
 mod crew;
 pub(crate) mod doctor;
+mod download;
 mod driver;
 pub mod excerpt;
 mod hud;
@@ -27,6 +29,7 @@ mod inputs;
 mod logs;
 pub(crate) mod machines;
 pub(crate) mod models;
+mod out;
 mod prepare;
 pub mod reader;
 mod readers;
@@ -36,6 +39,7 @@ mod settings;
 mod shown;
 mod snapshot;
 mod status;
+mod still_reader;
 mod teller;
 mod voice;
 mod watcher;
@@ -59,12 +63,6 @@ pub(crate) fn settings() -> &'static [Name] {
 pub(crate) fn worker() -> u8 {
     heed_no_signal();
     framerill_plates::worker::run()
-}
-
-/// The process that reads plates off pictures. Returns its exit code.
-pub(crate) fn images() -> u8 {
-    heed_no_signal();
-    image::run()
 }
 
 /// The scheduler's process. Returns its exit code.

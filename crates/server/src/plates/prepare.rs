@@ -18,7 +18,9 @@ use rustix::fs::fstat;
 use serde_json::Value;
 
 use super::{
+    download::{Downloads, Got},
     inputs::Video,
+    logs::Level,
     reader::{look, open},
     workdir,
 };
@@ -44,6 +46,8 @@ pub(super) struct Looks {
     pub(super) store: Option<Arc<Store>>,
     /// The content that videos must have, where a queue says it.
     pub(super) wanted: Option<String>,
+    /// Videos at addresses.
+    pub(super) downloads: Downloads,
     /// Contents that this run has begun.
     pub(super) begun: Mutex<BTreeSet<String>>,
 }
@@ -58,15 +62,38 @@ pub(super) struct Looked {
 }
 
 impl Looks {
-    /// Reads the file for its hash and asks the database. Takes as long as that takes.
-    pub(super) fn look(&self, video: &Video) -> Looked {
+    /// Downloads the video where it is at an address, reads the file for its hash and asks the database. Takes as long as
+    /// that takes; none where the run was stopped meanwhile.
+    pub(super) fn look(&self, video: &Video, tell: &dyn Fn(Level, String)) -> Option<Looked> {
+        let of = |prepared, notes| {
+            let file = None;
+            Some(Looked {
+                prepared,
+                file,
+                notes,
+            })
+        };
+        let Some(url) = &video.url else {
+            return Some(self.look_at(video, &video.path));
+        };
+        let is_done = |content: &str| !self.force && self.is_done(content, None);
+        match self.downloads.get(url, is_done, self.force, tell) {
+            Ok(Got::File(path)) => Some(self.look_at(video, &path)),
+            Ok(Got::Done(note)) => of(Prepared::Skip, vec![note]),
+            Err(_) if self.downloads.is_stopped() => None,
+            Err(error) => of(Prepared::Failed(error.to_string()), Vec::new()),
+        }
+    }
+
+    /// The same of a file of this machine.
+    fn look_at(&self, video: &Video, path: &Path) -> Looked {
         let mut notes = Vec::new();
         let of = |prepared, notes| Looked {
             prepared,
             file: None,
             notes,
         };
-        let looked = match look(&video.path) {
+        let looked = match look(path) {
             Ok(looked) => looked,
             Err(failure) => return of(Prepared::Failed(failure.to_string()), notes),
         };
@@ -98,7 +125,7 @@ impl Looks {
                     "the rows of `{shown}` stay until they are replaced: {error}"
                 ));
             }
-        } else if self.is_done(&content) {
+        } else if self.is_done(&content, Some(looked.size_bytes)) {
             notes.push(format!(
                 "`{shown}` is done and unchanged: `--force` reads it again"
             ));
@@ -130,7 +157,9 @@ impl Looks {
         }
     }
 
-    fn is_done(&self, content: &str) -> bool {
+    /// Whether all of this content was read: a file that was cut off while it was read, or was still being written, had another
+    /// size in the end than it has when it is whole.
+    fn is_done(&self, content: &str, size_bytes: Option<u64>) -> bool {
         let rows = self
             .store
             .as_ref()
@@ -141,7 +170,9 @@ impl Looks {
         };
         let is_done = |row: &serde_json::Map<String, Value>| {
             let status = row.get("status").and_then(Value::as_str);
-            status.is_some_and(|it| DONE.contains(&it))
+            let size = row.get("size").and_then(Value::as_u64);
+            let is_whole = size.is_none() || size_bytes.is_none() || size == size_bytes;
+            is_whole && status.is_some_and(|it| DONE.contains(&it))
         };
         rows.iter().any(is_done)
     }

@@ -61,6 +61,10 @@ pub(crate) struct Settings {
     pub(crate) max_task_time: Duration,
     /// Bytes of frames that readers hold together.
     pub(crate) frame_bytes: u64,
+    /// Bytes of a video that is downloaded, at most.
+    pub(crate) max_download: u64,
+    /// Downloaded videos stay when they are read.
+    pub(crate) keep_downloads: bool,
     /// Stages of a user's own, FILE.py:CLASS or module:CLASS, in place of the built-in ones.
     pub(crate) own_stages: BTreeMap<Category, String>,
     /// Processes of each of them.
@@ -113,6 +117,8 @@ names! {
     DRAIN: "--drain-timeout", "FRAMERILL_DRAIN_TIMEOUT", None;
     TASK_TIME: "--max-task-time", "FRAMERILL_MAX_TASK_TIME", None;
     FRAME_MEMORY: "--frame-memory", "FRAMERILL_FRAME_MEMORY", None;
+    MAX_DOWNLOAD: "--max-download", "FRAMERILL_MAX_DOWNLOAD", None;
+    KEEP_DOWNLOADS: "--keep-downloads", "FRAMERILL_KEEP_DOWNLOADS", None;
     STAGE: "--stage", "FRAMERILL_STAGE", None;
     STAGE_WORKERS: "--stage-workers", "FRAMERILL_STAGE_WORKERS", None;
     LIVE: "--live", "FRAMERILL_LIVE", None;
@@ -186,6 +192,12 @@ impl Settings {
                     crate::memory_size::memory_limit(text).ok()
                 })?
                 .unwrap_or(512 << 20),
+            max_download: from
+                .parse(MAX_DOWNLOAD, "a size such as 20G", |text| {
+                    crate::memory_size::memory_limit(text).ok()
+                })?
+                .unwrap_or(20 << 30),
+            keep_downloads: flag(from, KEEP_DOWNLOADS)?,
             own_stages: from
                 .parse(
                     STAGE,
@@ -326,6 +338,8 @@ impl Settings {
             "drain_timeout": self.drain_timeout.as_secs_f64(),
             "max_task_time": self.max_task_time.as_secs_f64(),
             "frame_memory": self.frame_bytes,
+            "max_download": self.max_download,
+            "keep_downloads": self.keep_downloads,
             "queue": self.queue.shown(),
         })
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Snapshot {
-    /// `running`, `stopping`, `draining`, `terminating`, `closing`, `done`.
+    /// `running`, `stopping`, `draining`, `terminating`, `finished`; `starting` before the first look.
     pub(crate) state: String,
     /// Seconds since it began.
     pub(crate) seconds: f64,

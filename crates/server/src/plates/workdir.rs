@@ -14,8 +14,9 @@ use crate::failure::Failure;
 const LOCK: &str = "run.lock";
 const STATUS: &str = "status.json";
 const CHECKPOINTS: &str = "checkpoints";
+const DOWNLOADS: &str = "downloads";
 /// Names of files that are being written begin so.
-const UNFINISHED: &str = ".unfinished-";
+pub(super) const UNFINISHED: &str = ".unfinished-";
 
 /// A run's own folder, locked.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl WorkDir {
 
     /// Removes what a run that was killed was writing.
     fn sweep(&self) {
-        for folder in [self.path.clone(), self.path.join(CHECKPOINTS)] {
+        for folder in [self.path.clone(), self.checkpoints(), self.downloads()] {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 if name.to_string_lossy().starts_with(UNFINISHED) {
@@ -74,6 +75,11 @@ impl WorkDir {
     /// Where it is kept at which frame a video goes on.
     pub(crate) fn checkpoints(&self) -> PathBuf {
         self.path.join(CHECKPOINTS)
+    }
+
+    /// Where videos lie that were named by their address.
+    pub(crate) fn downloads(&self) -> PathBuf {
+        self.path.join(DOWNLOADS)
     }
 
     /// Where it is, as the kernel names it.

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ErrorReport;
+
 /// What is taken out of a file. Media begins with the `load`, attaches to nobody, and says `done` when it is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -15,15 +17,27 @@ pub enum ExcerptPlan {
     Pictures(PicturesPlan),
 }
 
-/// Picture files, each decoded into a slot of a pool: what one process decodes costs one start.
+/// Picture files, each decoded into a slot of a pool: what one process decodes costs one start. After each one media says
+/// `stats`, so that whoever loses the process knows how far it came.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PicturesPlan {
-    /// How many bytes each file has. The source is all of them, one after the other.
-    pub lengths: Vec<u64>,
+    /// The source is all of them, one after the other.
+    pub files: Vec<PictureFile>,
     /// Index of the descriptor that is written: the memory of the pool. Picture n lies in slot n as rgb24, rows without gaps.
     pub fd: u32,
     /// Bytes of a slot.
     pub slot_bytes: u32,
+    /// Bytes of decoded pictures after which the rest of the files is left alone.
+    pub most_bytes: u64,
+}
+
+/// One of many picture files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PictureFile {
+    /// For messages.
+    pub name: String,
+    /// In bytes.
+    pub length: u64,
 }
 
 /// Which frame.
@@ -68,8 +82,6 @@ pub enum StillFormat {
     Jpeg,
     /// Lossless.
     Png,
-    /// Not packed: `rgb24`, rows without gaps.
-    Rgb,
 }
 
 /// A rectangle.
@@ -127,7 +139,7 @@ pub struct ExcerptStats {
     pub fps: [u32; 2],
     /// Nothing was encoded anew.
     pub is_copied: bool,
-    /// Of `pictures`: one a file, in their order.
+    /// Of `pictures`: one a file, in their order, as far as they were looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pictures: Vec<PictureStats>,
 }
@@ -140,9 +152,9 @@ pub struct PictureStats {
     pub width: u32,
     /// Pixels; 0 when it could not be decoded.
     pub height: u32,
-    /// Why it could not be decoded: one sentence.
+    /// Why it could not be decoded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub error: Option<Box<ErrorReport>>,
 }
 
 fn default_colour() -> [u8; 3] {

@@ -356,6 +356,7 @@ impl World {
                 failed: 0,
                 fps: Some(25.0),
                 duration_ms: None,
+                size_bytes: None,
             };
             self.reader(id, ReaderSaid::Ended(end));
             return;

@@ -8,7 +8,8 @@ use crate::{exit::Exit, failure::Failure, plates::image};
 
 /// Read number plates off pictures.
 ///
-/// Boxes are in pixels of the picture as it stands upright. One line a picture, in the order in which they were named.
+/// Boxes are in pixels of the picture as it stands upright. One line a plate, in the order in which the pictures were named; a
+/// picture without a plate has a line, too.
 #[derive(Debug, Args)]
 pub(super) struct Image {
     /// Pictures, folders with pictures, or patterns such as 'trip/*.jpg'

@@ -4,14 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::Tuning;
+use super::Common;
 use crate::{
     exit::Exit,
     failure::Failure,
-    plates::{
-        Asked,
-        machines::{self, QueueSettings, Working},
-    },
+    plates::machines::{self, QueueSettings, Working},
 };
 
 /// Take videos from a queue that machines share, and read them.
@@ -35,19 +32,7 @@ pub(super) struct Work {
     #[arg(long, value_name = "SIZE", default_value = "20G", value_parser = crate::memory_size::memory_limit)]
     max_file: u64,
     #[command(flatten)]
-    tuning: Tuning,
-    /// Configuration file [default: framerill.toml in this folder, where there is one]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Pass over `.env` in this folder
-    #[arg(long, hide = true)]
-    no_dotenv: bool,
-    /// End with one JSON object on stdout
-    #[arg(long)]
-    json: bool,
-    /// Show nothing but warnings and errors
-    #[arg(short, long)]
-    quiet: bool,
+    common: Common,
 }
 
 impl Work {
@@ -59,14 +44,7 @@ impl Work {
             most_tries: self.max_deliveries.into(),
             largest: self.max_file,
         };
-        let asked = Asked {
-            config: self.config,
-            dotenv: !self.no_dotenv,
-            json: self.json,
-            quiet: self.quiet,
-            ..Asked::of(self.tuning.flags())
-        };
-        machines::work(asked, working)
+        machines::work(self.common.asked(), working)
     }
 }
 

@@ -18,3 +18,12 @@ mod source;
 mod turns;
 
 pub(crate) use command::{Serve, serve};
+
+/// What a database has of a vehicle, for tests.
+#[cfg(test)]
+fn record(value: serde_json::Value) -> framerill_plates::store::Record {
+    match value {
+        serde_json::Value::Object(it) => it,
+        _ => panic!("no record"),
+    }
+}

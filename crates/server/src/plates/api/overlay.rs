@@ -154,14 +154,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::*;
-
-    fn record(value: Value) -> Record {
-        match value {
-            Value::Object(it) => it,
-            _ => panic!("no record"),
-        }
-    }
+    use super::{super::record, *};
 
     fn vehicle() -> Record {
         record(json!({

@@ -18,7 +18,7 @@ use std::{
 
 use framerill_plates::store::Record;
 
-use crate::plates::{inputs::is_video, reader};
+use crate::plates::{address::Address, inputs::is_video, reader};
 
 /// Files whose hash is known.
 const MOST_KNOWN: usize = 256;
@@ -152,8 +152,11 @@ impl Sources {
 /// Where a video is looked for, in the contract's order; its id comes after them.
 fn candidates(path: Option<&str>, filename: Option<&str>, root: &Path) -> Vec<PathBuf> {
     let below = filename.map(|it| root.join(it));
+    // One of an address lies where it was downloaded to.
+    let address = path.and_then(Address::of).and_then(Result::ok);
+    let stored = address.map(|it| root.join(it.stored()));
     let named = [path, filename].into_iter().flatten().map(PathBuf::from);
-    named.chain(below).collect()
+    named.chain(stored).chain(below).collect()
 }
 
 /// Where an open file really lies, and which one it is.
@@ -178,14 +181,7 @@ mod tests {
     use sha2::{Digest, Sha256};
     use tempfile::TempDir;
 
-    use super::*;
-
-    fn record(value: Value) -> Record {
-        match value {
-            Value::Object(it) => it,
-            _ => panic!("no record"),
-        }
-    }
+    use super::{super::record, *};
 
     fn hash(bytes: &[u8]) -> String {
         let digest = Sha256::digest(bytes);
@@ -232,6 +228,19 @@ mod tests {
         it.insert("video_filename".into(), Value::Null);
         assert_eq!(name_of(sources.find(&it)), Ok("id.MKV".into()));
         it.insert("video_id".into(), json!("nobody"));
+        assert_eq!(name_of(sources.find(&it)), Err(Missing::Nowhere));
+    }
+
+    #[test]
+    fn a_download_that_was_kept_is_the_video_of_its_address() {
+        let (folder, sources) = scene();
+        let url = "https://host/trip/a.mp4";
+        let stored = Address::of(url).unwrap().unwrap().stored();
+        put(&folder, &format!("root/{stored}"));
+        put(&folder, "root/a.mp4");
+        let it = record(json!({"video_path": url}));
+        assert_eq!(name_of(sources.find(&it)), Ok(stored));
+        let it = record(json!({"video_path": "https://other/trip/a.mp4"}));
         assert_eq!(name_of(sources.find(&it)), Err(Missing::Nowhere));
     }
 

@@ -12,7 +12,6 @@ mod peer;
 mod report;
 mod score;
 mod stills;
-mod worker;
 
 use std::path::{Path, PathBuf};
 

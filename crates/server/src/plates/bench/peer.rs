@@ -9,7 +9,7 @@ use crate::{bench::broken, failure::Failure};
 
 const REFERENCE: &str = include_str!("../../../../../benches/plates_reference.py");
 
-/// What the peer says of `--stills` or `--clips`; with `Err(Ok(…))` this Python lacks what it needs.
+/// The peer, and what it runs on.
 pub(super) struct Peer<'a> {
     pub(super) python: &'a Path,
     pub(super) models: &'a Path,

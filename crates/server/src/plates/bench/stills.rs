@@ -1,7 +1,7 @@
 //! Pictures: a media process decodes them, a worker reads them, as one does for `plates image`.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -10,17 +10,15 @@ use super::{
     material::Still,
     report::Row,
     score::{Found, StillScore},
-    worker::{Seen, Worker},
 };
 use crate::{
     bench::usage,
     failure::Failure,
-    plates::album::{self, Album},
+    plates::{
+        album,
+        still_reader::{Seen, StillReader},
+    },
 };
-
-/// Pictures of one media process.
-const AT_ONCE: usize = 48;
-const WITHIN: Duration = Duration::from_secs(300);
 
 /// What a pass over all pictures came to.
 pub(super) struct Pass {
@@ -50,16 +48,17 @@ pub(super) fn pass(
     measure: bool,
 ) -> Result<Pass, Failure> {
     let before = usage::cpu_of_children();
-    let started: Result<Vec<Worker>, Failure> =
-        (0..workers).map(|_| Worker::start(models)).collect();
+    let started: Result<Vec<StillReader>, Failure> =
+        (0..workers).map(|_| start(models.to_owned())).collect();
     let started = started?;
-    let loading: Duration = started.iter().map(|it| it.loading).sum();
+    let pids = started.iter().filter_map(StillReader::pid);
+    let loading: Duration = pids.map(usage::cpu).sum();
     let share = stills.len().div_ceil(workers.max(1)).max(1);
     let began = Instant::now();
     let seen: Vec<Result<Vec<Option<Seen>>, Failure>> = thread::scope(|scope| {
         let shares = stills.chunks(share).zip(started);
         let threads: Vec<_> = shares
-            .map(|(stills, mut worker)| scope.spawn(move || read(&mut worker, stills, measure)))
+            .map(|(stills, reader)| scope.spawn(move || read(reader, stills, measure)))
             .collect();
         let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
         ended
@@ -82,7 +81,7 @@ pub(super) fn pass(
     let mut stills = stills.iter();
     for seen in seen {
         for (seen, still) in seen?.into_iter().zip(stills.by_ref()) {
-            let found: Vec<Found> = seen.as_ref().map(Seen::found).unwrap_or_default();
+            let found = seen.as_ref().map(found).unwrap_or_default();
             pass.score.add(&still.truth, &found);
             if let Some(seen) = seen {
                 pass.stage += Duration::from_nanos(seen.stage_ns);
@@ -94,18 +93,40 @@ pub(super) fn pass(
     Ok(pass)
 }
 
+/// One that has its models loaded.
+fn start(models: PathBuf) -> Result<StillReader, Failure> {
+    let (mut reader, _) = StillReader::new(models);
+    reader.ready()?;
+    Ok(reader)
+}
+
+/// What is on each picture; none where one could not be decoded.
 fn read(
-    worker: &mut Worker,
+    mut reader: StillReader,
     stills: &[Still],
     measure: bool,
 ) -> Result<Vec<Option<Seen>>, Failure> {
     let mut seen = Vec::with_capacity(stills.len());
-    for stills in stills.chunks(AT_ONCE.min(album::MOST)) {
-        let paths: Vec<&Path> = stills.iter().map(|it| &*it.path).collect();
-        let album: Album = album::decode(&paths, WITHIN)?;
-        seen.extend(worker.read(&album, measure)?);
+    let paths: Vec<&Path> = stills.iter().map(|it| &*it.path).collect();
+    while let Some(rest) = paths.get(seen.len()..).filter(|it| !it.is_empty()) {
+        let album = album::decode(rest)?;
+        for picture in &album.pictures {
+            let picture = picture.as_ref().ok();
+            let it = picture.map(|it| reader.read(&album, *it, measure));
+            seen.push(it.transpose()?);
+        }
     }
+    reader.close();
     Ok(seen)
+}
+
+fn found(seen: &Seen) -> Vec<Found> {
+    let plates = seen.plates.iter();
+    let found = plates.map(|it| Found {
+        bbox: it.plate.bbox,
+        text: it.reading.text.clone(),
+    });
+    found.collect()
 }
 
 /// The rows of passes with one worker, with one that measures, and with two.

@@ -1,27 +1,27 @@
-//! Every picture in its turn: the next ones are unpacked while one is read.
+//! Every picture in its turn: the next album is decoded while one is read.
 
 use std::{
     path::{Path, PathBuf},
-    sync::mpsc::sync_channel,
+    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
     thread,
     time::Duration,
 };
 
-use framerill_plates::models::{Choice, ModelError, Models};
-use framerill_worker::message::{ExcerptPlan, Place, StillFormat, StillPlan};
+use framerill_plates::{
+    bbox::BBox,
+    models::{Choice, ModelError, Models},
+};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    Look, Read, Seen,
-    reader::{Incoming, NotRead, Reader},
-};
 use crate::{
     exit::Exit,
     failure::Failure,
     plates::{
-        excerpt::{self, Excerpt},
+        album::{self, Album, Picture},
         inputs,
         models::FOLDER,
+        still_reader::{Incoming, NotRead, Seen, SeenPlate, StillReader},
     },
     program,
     signals::Told,
@@ -30,9 +30,8 @@ use crate::{
 
 /// Names of pictures in a folder end so, in any case.
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "jpe", "png", "webp", "bmp"];
-/// Pictures that are unpacked and wait.
-const AHEAD: usize = 1;
-const UNPACKED_WITHIN: Duration = Duration::from_secs(30);
+/// While an album is decoded, signals are looked at so often.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Pictures in a row with which the reading process may die.
 const MOST_DEATHS: u32 = 3;
 
@@ -45,66 +44,81 @@ pub(crate) struct Asked {
     pub(crate) json: bool,
 }
 
+/// A plate of a picture, as it is told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Read {
+    /// Empty where nothing could be read.
+    text: String,
+    /// Of the weakest character, 0 to 1; 0 for an empty text.
+    confidence: f32,
+    /// Of each character.
+    characters: Vec<f32>,
+    /// Left, top, right, bottom in pixels of the upright picture.
+    bbox: BBox,
+    /// From the top left on, clockwise.
+    corners: Option<[[f32; 2]; 4]>,
+    /// That it is a plate at all, 0 to 1.
+    detection_confidence: f32,
+    /// Of text.
+    lines: u8,
+}
+
+impl From<SeenPlate> for Read {
+    fn from(SeenPlate { plate, reading }: SeenPlate) -> Self {
+        Self {
+            text: reading.text,
+            confidence: reading.conf,
+            characters: reading.chars,
+            bbox: plate.bbox,
+            corners: plate.corners,
+            detection_confidence: plate.conf,
+            lines: plate.lines,
+        }
+    }
+}
+
 /// Reads the pictures that are asked for, and prints what is on them.
 pub(crate) fn read(asked: &Asked) -> Result<Exit, Failure> {
     let pictures = inputs::files(&asked.paths, asked.recursive, &EXTENSIONS)?;
     program::media()?;
-    let models = models(asked.models.as_deref())?;
-    let (mut reader, owner) = Reader::new(models);
+    let (mut reader, owner) = StillReader::new(models(asked.models.as_deref())?);
     let _told = Told::listen(move |exit| owner.send(Incoming::Signal(exit)).is_ok())?;
-    let (unpacked, incoming) = sync_channel(AHEAD);
-    let paths = pictures.clone();
-    let unpack = move || {
-        for path in paths {
-            if unpacked.send(unpack(&path)).is_err() {
-                return;
-            }
-        }
-    };
-    let thread = thread::Builder::new().name("unpack".into());
-    thread.spawn(unpack).map_err(|error| {
-        Failure::cannot_start("no_thread", format!("cannot start a thread: {error}"))
-    })?;
-    let (mut failed, mut deaths) = (0_u64, 0);
+    let albums = decode_ahead(pictures.clone())?;
     // What is missing is told before the first picture.
-    stopped(reader.ready())?;
-    for path in &pictures {
-        let Ok(picture) = incoming.recv() else {
-            return Err(Failure::failed(
-                "internal",
-                "no picture is unpacked any more",
-            ));
-        };
-        let seen = match picture {
-            Ok(picture) => {
-                let look = Look {
-                    width: picture.stats.width,
-                    height: picture.stats.height,
-                    fds: 1,
-                };
-                match reader.read(look, &picture.file) {
-                    Ok(Seen::Plates(plates)) => Ok((look, plates)),
-                    Ok(Seen::Failed(why)) => Err(Failure::failed("read", why)),
-                    Err(NotRead::Failed(why)) => {
-                        deaths += 1;
-                        let lost = Failure::failed("worker_lost", why);
-                        if deaths > MOST_DEATHS {
-                            return Err(lost);
-                        }
-                        Err(lost)
-                    }
-                    Err(NotRead::Stopped(exit)) => return Ok(exit),
-                    Err(NotRead::CannotStart(failure)) => return Err(failure),
-                }
+    reader.ready()?;
+    let (mut failed, mut deaths) = (0_u64, 0);
+    let mut rest = pictures.iter();
+    while !rest.as_slice().is_empty() {
+        let album = match albums.recv_timeout(LOOK_AGAIN) {
+            Ok(album) => album?,
+            Err(RecvTimeoutError::Timeout) => match reader.look() {
+                Some(exit) => return Ok(exit),
+                None => continue,
+            },
+            Err(RecvTimeoutError::Disconnected) => {
+                let text = "no picture is decoded any more";
+                return Err(Failure::failed("internal", text));
             }
-            Err(failure) => Err(failure),
         };
-        if seen.is_ok() {
-            deaths = 0;
-        } else {
-            failed += 1;
+        for (picture, path) in album.pictures.iter().zip(rest.by_ref()) {
+            let seen = match one(&mut reader, &album, picture) {
+                Ok(seen) => {
+                    deaths = 0;
+                    Ok(seen)
+                }
+                Err(NotRead::Failed(failure)) => {
+                    deaths += u32::from(failure.code == "worker_lost");
+                    if deaths > MOST_DEATHS {
+                        return Err(failure);
+                    }
+                    failed += 1;
+                    Err(failure)
+                }
+                Err(NotRead::Stopped(exit)) => return Ok(exit),
+                Err(NotRead::CannotStart(failure)) => return Err(failure),
+            };
+            tell(path, seen, asked.json);
         }
-        tell(path, seen, asked.json);
     }
     if pictures.is_empty() {
         terminal::tell("framerill: there is no picture: nothing to do");
@@ -116,16 +130,38 @@ pub(crate) fn read(asked: &Asked) -> Result<Exit, Failure> {
     })
 }
 
-fn stopped(ready: Result<(), NotRead>) -> Result<(), Failure> {
-    match ready {
-        Ok(()) => Ok(()),
-        Err(NotRead::CannotStart(failure)) => Err(failure),
-        Err(NotRead::Failed(why)) => Err(Failure::failed("worker_lost", why)),
-        Err(NotRead::Stopped(exit)) => Err(Failure {
-            exit,
-            ..Failure::failed("interrupted", "stopped before the first picture")
-        }),
-    }
+/// What is on a picture of an album.
+fn one(
+    reader: &mut StillReader,
+    album: &Album,
+    picture: &Result<Picture, Failure>,
+) -> Result<(Picture, Vec<Read>), NotRead> {
+    let picture = *picture
+        .as_ref()
+        .map_err(|failure| NotRead::Failed(failure.clone()))?;
+    let Seen { plates, .. } = reader.read(album, picture, false)?;
+    Ok((picture, plates.into_iter().map(Read::from).collect()))
+}
+
+/// Decodes album after album on a thread of its own, one ahead of whoever takes them.
+fn decode_ahead(paths: Vec<PathBuf>) -> Result<Receiver<Result<Album, Failure>>, Failure> {
+    let (decoded, albums) = sync_channel(0);
+    let decode = move || {
+        let mut paths: &[&Path] = &paths.iter().map(PathBuf::as_path).collect::<Vec<_>>();
+        while !paths.is_empty() {
+            let album = album::decode(paths);
+            let pictures = album.as_ref().map_or(paths.len(), |it| it.pictures.len());
+            paths = paths.get(pictures..).unwrap_or_default();
+            if decoded.send(album).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("decode".into());
+    let started = thread.spawn(decode);
+    started.map(|_| albums).map_err(|error| {
+        Failure::cannot_start("no_thread", format!("cannot start a thread: {error}"))
+    })
 }
 
 /// The folder with models, all of which are there.
@@ -141,20 +177,7 @@ fn models(folder: Option<&Path>) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-/// Has a media process unpack a picture.
-fn unpack(path: &Path) -> Result<Excerpt, Failure> {
-    let plan = ExcerptPlan::Still(StillPlan {
-        at: Place::default(),
-        fd: 0,
-        format: StillFormat::Rgb,
-        boxes: Vec::new(),
-        crop: None,
-        max_side: None,
-    });
-    excerpt::take(path, plan, UNPACKED_WITHIN)
-}
-
-fn tell(path: &Path, seen: Result<(Look, Vec<Read>), Failure>, as_json: bool) {
+fn tell(path: &Path, seen: Result<(Picture, Vec<Read>), Failure>, as_json: bool) {
     let file = path.to_string_lossy();
     if as_json {
         return terminal::answer(object(&file, seen));
@@ -170,10 +193,10 @@ fn tell(path: &Path, seen: Result<(Look, Vec<Read>), Failure>, as_json: bool) {
     }
 }
 
-fn object(file: &str, seen: Result<(Look, Vec<Read>), Failure>) -> Value {
+fn object(file: &str, seen: Result<(Picture, Vec<Read>), Failure>) -> Value {
     match seen {
-        Ok((look, plates)) => json!({
-            "file": file, "width": look.width, "height": look.height, "plates": plates,
+        Ok((picture, plates)) => json!({
+            "file": file, "width": picture.width, "height": picture.height, "plates": plates,
         }),
         Err(failure) => json!({
             "file": file, "error": {"code": failure.code, "message": failure.to_string()},

@@ -24,6 +24,7 @@ use super::{
     super::{
         command::{self, OUTBOX},
         driver::Driver,
+        inbox::Inbox,
         inputs::Video,
         logs::Level,
         settings::Settings,
@@ -289,6 +290,7 @@ impl<'a> Slot<'a> {
             path,
             filename: item.filename.clone(),
             video_id: item.video_id.clone(),
+            url: None,
         };
         let asked = command::Asked {
             force: item.force,
@@ -357,7 +359,9 @@ impl<'a> Slot<'a> {
             // A signal reaches the run itself; what another slot met does not.
             !watched.is_lost() && !all.has_given_up()
         }));
-        let driver = Driver::start(plan, &self.work_dir, &mut self.voice).map_err(Ended::Fatal)?;
+        let inbox = Inbox::listen().map_err(Ended::Fatal)?;
+        let driver = Driver::start(plan, inbox, &self.work_dir, &mut self.voice);
+        let driver = driver.map_err(Ended::Fatal)?;
         driver.run().map_err(Ended::Fatal)
     }
 

@@ -73,6 +73,10 @@ pub(crate) fn submit(mut asked: Asked, settings: &Settings) -> Result<Exit, Fail
         asked.paths.push(settings.input.clone());
     }
     let Inputs { videos, notes } = inputs::find(&asked.paths, asked.recursive, asked.limit)?;
+    if let Some(video) = videos.iter().find(|it| it.url.is_some()) {
+        let text = format!("`{}`: a queue takes files alone", video.path.display());
+        return Err(Failure::usage("input", text).hint("download it first, and submit the file"));
+    }
     for note in settings.notes.iter().chain(&notes) {
         terminal::tell(format_args!("framerill: {note}"));
     }
