@@ -201,6 +201,9 @@ pub enum Event {
     ShutdownComplete,
 }
 
+/// What [`Event::Odd`] begins with when it is told.
+pub const ODD: &str = "odd: ";
+
 impl Event {
     /// How much it matters.
     #[must_use]
@@ -383,7 +386,7 @@ impl fmt::Display for Event {
             Self::DrainCut { reason, unfinished } => {
                 write!(f, "{unfinished} tasks stay undone: {reason}")
             }
-            Self::Odd { what } => f.write_str(what),
+            Self::Odd { what } => write!(f, "{ODD}{what}"),
             Self::ShutdownComplete => f.write_str("Shutdown complete"),
         }
     }

@@ -467,7 +467,7 @@ fn any_plates_are_found_as_a_plain_loop_finds_them(place: &Place) {
         let mut wanted: Vec<_> = plates
             .iter()
             .enumerate()
-            .map(|(at, it)| (plate::similarity(asked, it), at, it))
+            .map(|(at, it)| (plate::trigram_similarity(asked, it), at, it))
             .filter(|(alike, _, it)| f64::from(*alike) >= 0.3 || it.contains(asked.as_str()))
             .collect();
         wanted.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));

@@ -86,6 +86,8 @@ enum Command {
     PlatesProbe {
         /// Folder with model files
         models: std::path::PathBuf,
+        /// Which of them, and what computes, as JSON
+        choice: String,
     },
 }
 
@@ -135,8 +137,10 @@ fn command() -> Exit {
         Command::Bench(bench) => bench.run(),
         Command::Worker { .. } => return Exit::of_child(framerill_worker::runtime::run()),
         Command::PlatesWorker { .. } => return Exit::of_child(crate::plates::worker()),
-        Command::PlatesProbe { models } => {
-            crate::plates::doctor::probe(&models);
+        Command::PlatesProbe { models, choice } => {
+            // Its parent wrote it.
+            let choice = serde_json::from_str(&choice).unwrap_or_default();
+            crate::plates::doctor::probe(&models, choice);
             Ok(Exit::Done)
         }
         Command::PlatesScheduler => return Exit::of_child(crate::plates::scheduler()),

@@ -52,8 +52,10 @@ pub(super) enum CrewEvent {
 pub(super) enum Job {
     /// The built-in stages.
     Stages(Setup),
+    /// A stage of a user's own, in a program of theirs that speaks as our workers do.
+    Program { program: PathBuf, setup: Setup },
     /// A stage of a user's own, in a Python.
-    Own {
+    Python {
         python: PathBuf,
         category: Category,
         /// FILE.py:CLASS or module:CLASS.
@@ -73,7 +75,8 @@ impl Job {
                 let command = Command::new(crate::program::this()?).args(["plates-worker", class]);
                 command.arg(id.0.to_string())
             }
-            Self::Own { python, target, .. } => Command::new(python.clone())
+            Self::Program { program, .. } => Command::new(program.clone()),
+            Self::Python { python, target, .. } => Command::new(python.clone())
                 .args(["-m", "framerill._plates_worker", target])
                 // What lies in the current folder is no part of Python's library.
                 .env("PYTHONSAFEPATH", "1")
@@ -86,11 +89,13 @@ impl Job {
     /// What its `load` says: a target, and parameters.
     fn load(&self) -> (Option<String>, Map<String, Value>) {
         match self {
-            Self::Stages(setup) => match serde_json::to_value(setup) {
-                Ok(Value::Object(params)) => (None, params),
-                _ => (None, Map::new()),
-            },
-            Self::Own {
+            Self::Stages(setup) | Self::Program { setup, .. } => {
+                match serde_json::to_value(setup) {
+                    Ok(Value::Object(params)) => (None, params),
+                    _ => (None, Map::new()),
+                }
+            }
+            Self::Python {
                 category, target, ..
             } => {
                 let category = Value::from(category.name());

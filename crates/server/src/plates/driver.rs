@@ -2,8 +2,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs::{File, OpenOptions},
-    io::Write,
     os::fd::OwnedFd,
     sync::{
         Arc,
@@ -24,7 +22,7 @@ use super::{
     crew::{self, Crew, CrewEvent},
     inbox::{Inbox, Incoming},
     inputs::Video,
-    logs::Level,
+    logs::{Level, Rotated},
     prepare::{self, Flow, Looks},
     reader::Files,
     readers::{Readers, ReadersEvent},
@@ -58,7 +56,7 @@ pub(super) struct Plan {
     pub(super) reader_bytes: u64,
     pub(super) shows: bool,
     pub(super) status_json: Option<std::path::PathBuf>,
-    /// Sees each look; once it says no, the run stops, and if it says so again, at once.
+    /// Sees each look; once it says no, the run stops, as by a signal.
     pub(super) observer: Option<Observer>,
     pub(super) board: Option<Board>,
     /// Hears what happens to vehicles.
@@ -93,7 +91,7 @@ pub(super) struct Driver<'a> {
     observer: Option<Observer>,
     board: Option<Board>,
     teller: Option<Teller>,
-    letters: Option<File>,
+    letters: Option<Rotated>,
     ended: Option<RunEnd>,
     cannot_start: Option<String>,
     work_dir: &'a WorkDir,
@@ -324,17 +322,21 @@ impl<'a> Driver<'a> {
     }
 
     fn letter(&mut self, letter: &run::DeadLetter) {
-        let path = self.work_dir.path().join("dead-letters.jsonl");
-        if self.letters.is_none() {
-            self.letters = OpenOptions::new().create(true).append(true).open(path).ok();
-        }
         let line = serde_json::to_string(letter).unwrap_or_default();
-        let written = self.letters.as_mut().map(|it| writeln!(it, "{line}"));
-        if !matches!(written, Some(Ok(()))) {
-            self.voice.say(
-                Level::Error,
-                &format!("a dead letter cannot be kept: {line}"),
-            );
+        let opened = match self.letters.take() {
+            Some(it) => Ok(it),
+            None => Rotated::open(self.work_dir.path(), "dead-letters.jsonl"),
+        };
+        let written = opened.and_then(|mut it| {
+            it.write(format!("{line}\n").as_bytes())?;
+            Ok(it)
+        });
+        match written {
+            Ok(it) => self.letters = Some(it),
+            Err(error) => {
+                let line = format!("a dead letter cannot be kept: {error}: {line}");
+                self.voice.say(Level::Error, &line);
+            }
         }
     }
 
@@ -504,6 +506,11 @@ impl<'a> Driver<'a> {
             && !observer(&self.latest)
             && !is_over
         {
+            // A second stop would end what is begun at once.
+            self.observer = None;
+            let drain = self.settings.timing.drain.as_secs();
+            let line = format!("the run is told to stop: what is begun has {drain} s");
+            self.voice.say(Level::Warning, &line);
             self.looks.downloads.stop();
             self.pending.push_back(Input::Stop(Signal::Terminate));
         }

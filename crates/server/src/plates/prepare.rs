@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -184,8 +184,12 @@ impl Looks {
     }
 
     /// Keeps where a later run goes on.
-    pub(super) fn keep(&self, content: &str, state: &Value) -> std::io::Result<()> {
-        let bytes = serde_json::to_vec(state).unwrap_or_default();
+    pub(super) fn keep(&self, content: &str, state: &Value) -> io::Result<()> {
+        // What cannot be written as JSON comes as null: the last checkpoint stays.
+        if state.is_null() {
+            return Err(io::Error::other("its state cannot be written as JSON"));
+        }
+        let bytes = serde_json::to_vec(state).map_err(io::Error::other)?;
         workdir::replace(&self.checkpoint(content), &bytes)
     }
 

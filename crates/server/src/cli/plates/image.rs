@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::chosen::Chosen;
 use crate::{exit::Exit, failure::Failure, plates::image};
 
 /// Read number plates off pictures.
@@ -18,6 +19,8 @@ pub(super) struct Image {
     /// Folder with model files; `framerill plates models list` names them [default: models]
     #[arg(long, value_name = "DIR", env = "FRAMERILL_MODELS")]
     models: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Look into folders of folders, too
     #[arg(short, long)]
     recursive: bool,
@@ -31,6 +34,7 @@ impl Image {
         image::read(&image::Asked {
             paths: self.paths,
             models: self.models,
+            choice: self.chosen.into(),
             recursive: self.recursive,
             json: self.json,
         })
