@@ -226,6 +226,10 @@ pub(super) fn plan(
         Failure::cannot_start("database", error.to_string())
             .hint("name another database with `--db`")
     })?;
+    let teller = match asked.events.as_deref() {
+        Some(to) => Some(Teller::new(to, settings.privacy()?)),
+        None => None,
+    };
     let every = flow.every;
     let run_id = format!(
         "{}-{}",
@@ -257,11 +261,7 @@ pub(super) fn plan(
         status_json: asked.status_json.clone(),
         observer: None,
         board: None,
-        teller: (asked
-            .events
-            .as_deref()
-            .map(|it| Ok::<_, Failure>(Teller::new(it, settings.privacy()?))))
-        .transpose()?,
+        teller,
         videos,
     })
 }
