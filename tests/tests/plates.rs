@@ -21,12 +21,16 @@ mod commands;
 mod drawn;
 #[path = "plates/edges.rs"]
 mod edges;
+#[path = "plates/events.rs"]
+mod events;
 #[path = "plates/faults.rs"]
 mod faults;
 #[path = "plates/films.rs"]
 mod films;
 #[path = "plates/image.rs"]
 mod image;
+#[path = "plates/live.rs"]
+mod live;
 #[path = "plates/machines.rs"]
 mod machines;
 #[path = "plates/own_stage.rs"]

@@ -139,6 +139,10 @@ impl<F: VideoFlow> Machine<F> {
                         state,
                     });
                 }
+                FlowOutput::Vehicle(event) => {
+                    *self.counters.vehicles.entry(event.event).or_default() += 1;
+                    self.say(Output::Vehicle { video, event });
+                }
                 FlowOutput::Counted { what, by } => {
                     if what == Count::Settled {
                         open.unsaved += by;

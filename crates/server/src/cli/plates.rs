@@ -183,6 +183,9 @@ struct Run {
     /// Keep how the run stands in this file, as JSON, anew each second
     #[arg(long, value_name = "FILE")]
     status_json: Option<PathBuf>,
+    /// Write what happens to vehicles to the end of this file, as JSON Lines, while it is read: new, update, end; - is stdout
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// IP address and port at which `/status`, `/metrics` and `/health` say how the run stands; port 0 is any free one
     #[arg(long, value_name = "ADDR", env = "FRAMERILL_PLATES_HTTP")]
     http: Option<std::net::SocketAddr>,
@@ -263,6 +266,10 @@ struct Tuning {
     /// Worker processes for each stage of your own [default: 1] [env: FRAMERILL_STAGE_WORKERS]
     #[arg(long, value_name = "N")]
     stage_workers: Option<String>,
+    /// Write a vehicle's row as soon as its plate is stable, and again when that changes, not at the vehicle's end alone
+    /// [env: FRAMERILL_LIVE]
+    #[arg(long)]
+    live: bool,
     /// One worker process, which does all work [env: FRAMERILL_SINGLE_PROCESS]
     #[arg(long)]
     single_process: bool,
@@ -358,11 +365,11 @@ struct Tuning {
     /// Where previews and clips go [env: FRAMERILL_SNIPPET_ROOT, SNIPPET_ROOT]
     #[arg(long, value_name = "DIR", hide = true)]
     snippet_root: Option<String>,
-    /// Log raw results of OCR [env: FRAMERILL_OCR_DEBUG_RESULTS, OCR_DEBUG_RESULTS]
-    #[arg(long, value_name = "0|1", hide = true)]
+    /// Log what OCR says of the first plates [default: 0] [env: FRAMERILL_OCR_DEBUG_RESULTS, OCR_DEBUG_RESULTS]
+    #[arg(long, value_name = "0|1")]
     ocr_debug_results: Option<String>,
-    /// So many of them [env: FRAMERILL_OCR_DEBUG_MAX, OCR_DEBUG_MAX]
-    #[arg(long, value_name = "N", hide = true)]
+    /// Log so many results of each video and worker [default: 5] [env: FRAMERILL_OCR_DEBUG_MAX, OCR_DEBUG_MAX]
+    #[arg(long, value_name = "N")]
     ocr_debug_max: Option<String>,
     /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_H, PLATE_DENOISE_H]
     #[arg(long, value_name = "N", hide = true)]
@@ -471,6 +478,7 @@ impl Run {
             limit: self.limit,
             upload: self.upload,
             status_json: self.status_json,
+            events: self.events,
             http: self.http,
             ..self.common.asked()
         })
@@ -495,6 +503,7 @@ impl Tuning {
             ("--plate-format", all(self.plate_format)),
             ("--stage", all(self.stage)),
             ("--stage-workers", self.stage_workers),
+            ("--live", yes(self.live)),
             ("--single-process", yes(self.single_process)),
             ("--workers-take-both", yes(self.workers_take_both)),
             ("--drain-timeout", self.drain_timeout),

@@ -36,6 +36,7 @@ use super::{
     prepare::Looks,
     settings::{Settings, is_program},
     snapshot::Snapshot,
+    teller::Teller,
     voice::Voice,
     workdir::WorkDir,
 };
@@ -66,6 +67,8 @@ pub(crate) struct Asked {
     /// Whether `.env` in this folder counts.
     pub(crate) dotenv: bool,
     pub(crate) status_json: Option<PathBuf>,
+    /// Where it is written what happens to vehicles; `-` is stdout.
+    pub(crate) events: Option<PathBuf>,
     /// Where `/status` and the like are answered.
     pub(crate) http: Option<SocketAddr>,
     pub(crate) json: bool,
@@ -87,6 +90,7 @@ impl Asked {
             config: None,
             dotenv: true,
             status_json: None,
+            events: None,
             http: None,
             json: false,
             quiet: false,
@@ -105,6 +109,7 @@ pub(super) fn settings(asked: &mut Asked) -> Result<Settings, Failure> {
 /// Reads the videos that are asked for, here or, with a queue, on other machines.
 pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     let settings = settings(&mut asked)?;
+    check_events(&asked, &settings)?;
     if settings.queue.url.is_some() {
         return machines::submit(asked, &settings);
     }
@@ -165,6 +170,20 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     report(&asked, &videos, &end, &snapshot, &mut voice)
 }
 
+/// Events have stdout for themselves, and are of videos that are read here.
+fn check_events(asked: &Asked, settings: &Settings) -> Result<(), Failure> {
+    let is_stdout = asked.events.as_deref() == Some(Path::new("-"));
+    if is_stdout && asked.json {
+        let text = "`--events -` and `--json` both write to stdout";
+        return Err(Failure::usage("setting", text).hint("name a file: `--events events.jsonl`"));
+    }
+    if asked.events.is_some() && settings.queue.url.is_some() {
+        let text = "`--events` is of videos that are read here, and `--queue` gives them to others";
+        return Err(Failure::usage("setting", text).hint("leave one of the two out"));
+    }
+    Ok(())
+}
+
 /// The end of a run that was stopped before it began.
 fn not_begun(exit: Exit, videos: &[Video]) -> RunEnd {
     RunEnd {
@@ -221,6 +240,7 @@ pub(super) fn plan(
             settings_hash,
             run_id,
             force: asked.force,
+            is_live: settings.live,
             checkpoints,
             store: Some(Arc::new(store)),
             wanted: None,
@@ -237,6 +257,11 @@ pub(super) fn plan(
         status_json: asked.status_json.clone(),
         observer: None,
         board: None,
+        teller: (asked
+            .events
+            .as_deref()
+            .map(|it| Ok::<_, Failure>(Teller::new(it, settings.privacy()?))))
+        .transpose()?,
         videos,
     })
 }
@@ -463,6 +488,15 @@ fn report(
         end.dead_letters
     );
     voice.say(Level::Info, &line);
+    let events = snapshot.events;
+    if asked.events.is_some() {
+        let line = format!("{} events written, {} lost", events.written, events.lost);
+        let level = match events.lost {
+            0 => Level::Info,
+            _ => Level::Warning,
+        };
+        voice.say(level, &line);
+    }
     if asked.json {
         let of = |(no, it): &(VideoNo, VideoEnd)| video(videos.get(no.0 as usize), it);
         terminal::answer(json!({
@@ -478,6 +512,10 @@ fn report(
             "unfinished": end.unfinished,
             "seconds": snapshot.seconds,
             "frames": snapshot.frames,
+            "events": asked.events.as_ref().map(|_| json!({
+                "written": events.written,
+                "lost": events.lost,
+            })),
         }));
     }
     if let Why::CannotGoOn(why) = &end.why {

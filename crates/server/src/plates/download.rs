@@ -192,7 +192,7 @@ impl Downloads {
         let shown = || url.shown().to_owned();
         let size = came
             .total
-            .map_or("of unknown size".into(), |it| mebibytes(it).to_string());
+            .map_or_else(|| "of unknown size".to_owned(), mebibytes);
         tell(Level::Info, format!("downloads `{}`, {size}", shown()));
         self.has_room(url, came.total.unwrap_or(0))?;
         let (mut hash, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 18], 0_u64);

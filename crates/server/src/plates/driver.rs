@@ -29,6 +29,7 @@ use super::{
     scheduler::Ask,
     shown::{Speed, shown},
     snapshot::Snapshot,
+    teller::Teller,
     voice::Voice,
     watcher::{self, Watcher},
     workdir::{self, WorkDir},
@@ -58,6 +59,8 @@ pub(super) struct Plan {
     /// Sees each look; once it says no, the run stops, as by a signal.
     pub(super) observer: Option<Observer>,
     pub(super) board: Option<Board>,
+    /// Hears what happens to vehicles.
+    pub(super) teller: Option<Teller>,
 }
 
 /// Looks at a run from outside and says whether it is to go on.
@@ -87,6 +90,7 @@ pub(super) struct Driver<'a> {
     status_json: Option<std::path::PathBuf>,
     observer: Option<Observer>,
     board: Option<Board>,
+    teller: Option<Teller>,
     letters: Option<Rotated>,
     ended: Option<RunEnd>,
     cannot_start: Option<String>,
@@ -139,6 +143,7 @@ impl<'a> Driver<'a> {
             status_json: plan.status_json,
             observer: plan.observer,
             board: plan.board,
+            teller: plan.teller,
             letters: None,
             ended: None,
             cannot_start: None,
@@ -253,6 +258,12 @@ impl<'a> Driver<'a> {
                     .and_then(|it| it.url.as_ref());
                 if let Some(url) = url.filter(|_| end.status != VideoStatus::Stopped) {
                     self.looks.downloads.finished(url);
+                }
+            }
+            Output::Vehicle { event, .. } => {
+                if let Some(teller) = &mut self.teller {
+                    teller.tell(*event);
+                    self.heed_teller();
                 }
             }
             Output::DeadLetter(letter) => self.letter(&letter),
@@ -460,6 +471,12 @@ impl<'a> Driver<'a> {
         }
     }
 
+    fn heed_teller(&mut self) {
+        if let Some(warning) = self.teller.as_mut().and_then(Teller::warning) {
+            self.voice.say(Level::Warning, &warning);
+        }
+    }
+
     /// Writes how the run stands once a second, and at its end.
     fn look(&mut self, is_over: bool) {
         let now = self.now();
@@ -467,6 +484,14 @@ impl<'a> Driver<'a> {
             return;
         }
         self.status_at = now + STATUS_EVERY;
+        if let Some(teller) = &mut self.teller {
+            if is_over {
+                teller.finish();
+            } else {
+                teller.flush();
+            }
+            self.heed_teller();
+        }
         self.refresh();
         let json = serde_json::to_vec(&self.latest).unwrap_or_default();
         // A disk that is full costs the look, not the run.
@@ -499,7 +524,9 @@ impl<'a> Driver<'a> {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix = unix.unwrap_or_default().as_secs_f64();
         let snapshot = self.machine.snapshot(self.now());
-        self.latest = shown(&snapshot, &mut self.speed, unix, self.voice.newest());
+        let told = self.teller.as_ref().map_or([0; 2], Teller::counts);
+        let said = self.voice.newest();
+        self.latest = shown(&snapshot, &mut self.speed, unix, said, told);
     }
 
     fn now(&self) -> Duration {

@@ -39,6 +39,8 @@ pub(super) struct Looks {
     pub(super) run_id: String,
     /// Read what is done once more.
     pub(super) force: bool,
+    /// Vehicles have rows before they are over.
+    pub(super) is_live: bool,
     pub(super) checkpoints: PathBuf,
     /// None where the database cannot be asked.
     pub(super) store: Option<Arc<Store>>,
@@ -144,6 +146,7 @@ impl Looks {
             resumed.map_err(|error| notes.push(error.to_string())).ok()
         });
         let (flow, from) = resumed.unwrap_or_else(|| (Flow::new(facts, Arc::clone(&self.flow)), 0));
+        let flow = if self.is_live { flow.live() } else { flow };
         if from > 0 {
             notes.push(format!("`{shown}` goes on at frame {from}"));
         }

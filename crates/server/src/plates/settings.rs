@@ -83,6 +83,10 @@ pub(crate) struct Settings {
     pub(crate) own_stages: BTreeMap<Category, String>,
     /// Processes of each of them.
     pub(crate) stage_workers: u32,
+    /// Vehicles have rows before they are over.
+    pub(crate) live: bool,
+    /// Raw readings that are logged of each video and worker, at most; 0 for none.
+    pub(crate) ocr_debug: u32,
     /// Other machines that share the work.
     pub(crate) queue: QueueSettings,
     pub(crate) video_root: PathBuf,
@@ -134,6 +138,7 @@ names! {
     KEEP_DOWNLOADS: "--keep-downloads", "FRAMERILL_KEEP_DOWNLOADS", None;
     STAGE: "--stage", "FRAMERILL_STAGE", None;
     STAGE_WORKERS: "--stage-workers", "FRAMERILL_STAGE_WORKERS", None;
+    LIVE: "--live", "FRAMERILL_LIVE", None;
     SINGLE: "--single-process", "FRAMERILL_SINGLE_PROCESS", None;
     BOTH: "--workers-take-both", "FRAMERILL_WORKERS_TAKE_BOTH", None;
     QUEUE: "--queue", "FRAMERILL_QUEUE", None;
@@ -219,6 +224,8 @@ impl Settings {
                 .unwrap_or_default(),
             stage_workers: number(from, STAGE_WORKERS, "a number from 1 to 16", 1..=16)?
                 .unwrap_or(1),
+            live: flag(from, LIVE)?,
+            ocr_debug: ocr_debug(from)?,
             queue: QueueSettings::load(from)?,
             video_root: from
                 .find(VIDEO_ROOT)
@@ -237,14 +244,7 @@ impl Settings {
             })
         })?;
         let database = database(from, &settings.work_dir)?;
-        for name in [
-            OCR_DEBUG,
-            OCR_DEBUG_MAX,
-            DENOISE_H,
-            DENOISE_HCOLOR,
-            DENOISE_ENHANCE,
-            DENOISE_SAVE,
-        ] {
+        for name in [DENOISE_H, DENOISE_HCOLOR, DENOISE_ENHANCE, DENOISE_SAVE] {
             if let Some(found) = from.find(name) {
                 let layer = found.layer;
                 from.notes
@@ -292,6 +292,7 @@ impl Settings {
                 starved_after: self.starvation_time,
             },
             takes_over: self.takes_both,
+            ocr_debug: self.ocr_debug,
             own_stages: self
                 .own_stages
                 .keys()
@@ -351,6 +352,8 @@ impl Settings {
             "min_samples": self.min_samples,
             "plate_formats": self.formats,
             "stages": self.own_stages,
+            "live": self.live,
+            "ocr_debug": self.ocr_debug,
             "drain_timeout": self.drain_timeout.as_secs_f64(),
             "max_task_time": self.max_task_time.as_secs_f64(),
             "frame_memory": self.frame_bytes,
@@ -425,6 +428,13 @@ fn flag(from: &mut Sources, name: Name) -> Result<bool, Failure> {
         _ => None,
     };
     Ok(from.parse(name, "true or false", yes)?.unwrap_or(false))
+}
+
+/// How many readings are logged; the number alone logs none.
+fn ocr_debug(from: &mut Sources) -> Result<u32, Failure> {
+    let wanted = "a number of results from 0 to 1000000";
+    let most = number(from, OCR_DEBUG_MAX, wanted, 0..=1_000_000)?.unwrap_or(5);
+    Ok(if flag(from, OCR_DEBUG)? { most } else { 0 })
 }
 
 fn number(

@@ -17,8 +17,7 @@ pub enum ExcerptPlan {
     Pictures(PicturesPlan),
 }
 
-/// Picture files, each decoded into a slot of a pool: what one process decodes costs one start. After each one media says
-/// `stats`, so that whoever loses the process knows how far it came.
+/// Picture files, each decoded into a slot of a pool, for one start of a process. After each one media says `stats`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PicturesPlan {
     /// The source is all of them, one after the other.
