@@ -277,8 +277,8 @@ impl<'a> Driver<'a> {
 
     fn prepare(&mut self, video: VideoNo) {
         let found = self.videos.get(video.0 as usize).cloned();
-        let asked = found.map(|it| self.looker.ask.try_send((video, it)));
-        if !matches!(asked, Some(Ok(()))) {
+        let is_asked = found.is_some_and(|it| self.looker.ask.try_send((video, it)).is_ok());
+        if !is_asked {
             let prepared = Prepared::Failed("it cannot be looked at".into());
             self.pending.push_back(Input::Prepared { video, prepared });
         }

@@ -68,7 +68,6 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// Listens from now on.
-    #[expect(clippy::exit, reason = "who insists is not kept by what waits")]
     pub(super) fn listen() -> Result<Self, Failure> {
         let (owner, incoming) = sync_channel(WAITING);
         let is_begun = Arc::new(AtomicBool::new(false));
