@@ -21,12 +21,16 @@ mod commands;
 mod drawn;
 #[path = "plates/edges.rs"]
 mod edges;
+#[path = "plates/events.rs"]
+mod events;
 #[path = "plates/faults.rs"]
 mod faults;
 #[path = "plates/films.rs"]
 mod films;
 #[path = "plates/image.rs"]
 mod image;
+#[path = "plates/live.rs"]
+mod live;
 #[path = "plates/machines.rs"]
 mod machines;
 #[path = "plates/own_stage.rs"]
@@ -42,5 +46,7 @@ mod postgres;
 mod records;
 #[path = "plates/scene.rs"]
 mod scene;
+#[path = "plates/truth.rs"]
+mod truth;
 #[path = "plates/videos.rs"]
 mod videos;

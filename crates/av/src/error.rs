@@ -32,6 +32,12 @@ pub enum AvError {
         /// Of the file.
         name: String,
     },
+    /// A picture of which only a part is there.
+    #[error("the picture `{name}` stops before its end")]
+    PictureCutOff {
+        /// Of the file.
+        name: String,
+    },
     /// No bytes, or no pictures.
     #[error("`{name}` {what}")]
     SourceEmpty {
@@ -181,7 +187,7 @@ impl AvError {
             | Self::SourceRead { .. }
             | Self::Generator(_)
             | Self::Generate { .. } => "source_open",
-            Self::SourceNoIndex { .. } => "source_truncated",
+            Self::SourceNoIndex { .. } | Self::PictureCutOff { .. } => "source_truncated",
             Self::SourceEmpty { .. } => "source_empty",
             Self::SourceNoVideo { .. } => "source_no_video",
             Self::SinkOpen { fault, .. }
@@ -204,6 +210,7 @@ impl AvError {
             Self::SourceNoIndex { .. } => {
                 "record it again, or repair it from an intact file of the same camera"
             }
+            Self::PictureCutOff { .. } => "copy it again, whole",
             Self::SourceEmpty { .. } => {
                 "check that the file was copied whole, and that `--start` lies inside it"
             }

@@ -29,3 +29,7 @@ pub mod text;
 pub mod track;
 pub mod vote;
 pub mod worker;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -116,6 +116,18 @@ impl Rig {
         body
     }
 
+    /// An answer that is no JSON, with the type and the headers that are described.
+    fn file(&self, path: &str, described: &str) {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let of = &self.api.json()["paths"][described]["get"]["responses"]["200"];
+        let kind = answer.header("content-type").expect("a type");
+        assert!(of["content"][kind].is_object(), "{path}: {kind}");
+        for (name, _) in of["headers"].as_object().into_iter().flatten() {
+            assert!(answer.header(name).is_some(), "{path}: no {name}");
+        }
+    }
+
     fn snippets(&self) -> Vec<String> {
         let folder = self.folder.path().join("frame_store/snippets");
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -201,9 +213,16 @@ fn every_answer_is_what_the_description_of_plates_says() {
     rig.json(&format!("/vehicles/{id}"), "/vehicles/{id}", 200);
     let tracks = rig.json("/search/global_ids?q=ROAD:4", "/search/global_ids", 200);
     assert_eq!(tracks["items"][0]["global_id"], "road:4");
-    for name in ["motion_url", "preview_url", "clip_url"] {
-        let url = tracks["items"][0][name].as_str().expect("a URL");
-        assert_eq!(rig.get(url).status, 200, "{url}");
+    let motion = tracks["items"][0]["motion_url"].as_str().expect("a URL");
+    assert_eq!(rig.get(motion).status, 200, "{motion}");
+    for (of, described) in [
+        (first, "/vehicles/{id}"),
+        (&tracks["items"][0], "/global_ids/{id}"),
+    ] {
+        for what in ["preview", "clip"] {
+            let url = of[format!("{what}_url")].as_str().expect("a URL");
+            rig.file(url, &format!("{described}/{what}"));
+        }
     }
     rig.json("/global_ids/road:4", "/global_ids/{id}", 200);
     let rows = rig.json("/tracks/road:1/motion?limit=2", "/tracks/{id}/motion", 200);

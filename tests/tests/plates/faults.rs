@@ -51,7 +51,7 @@ fn a_killed_run_leaves_no_process_and_goes_on_when_it_is_started_again() {
     process::kill_9(running.pid()).expect("it runs");
     running.child.wait().expect("it is ours");
     let is_gone = || children.iter().all(|it| !process::is_running(it.pid));
-    assert!(wait_until(Duration::from_secs(5), is_gone), "{children:?}");
+    assert!(wait_until(Duration::from_secs(1), is_gone), "{children:?}");
     let ended = scene.run(&material, &[]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     for table in ["vehicles", "tracks", "track_motion"] {

@@ -89,18 +89,23 @@ fn a_file_that_is_no_picture_fails_alone() {
     let scene = Scene::new();
     fs::write(scene.path("in/a.jpg"), [0x5a; 9000]).expect("room");
     fs::write(scene.path("in/b.jpg"), "").expect("room");
+    // Half of a picture: what a decoder makes of the rest is no picture.
+    plate(&scene.path("whole.jpg"), "AB12");
+    let whole = fs::read(scene.path("whole.jpg")).expect("it was made");
+    fs::write(scene.path("in/b2.jpg"), &whole[..whole.len() * 2 / 3]).expect("room");
     plate(&scene.path("in/c.png"), "AB12");
     let ended = scene.plates(&["image", "in", "--models", &models, "--json"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let all = lines(&ended.stdout);
-    assert_eq!(all.len(), 3);
-    for it in &all[..2] {
+    assert_eq!(all.len(), 4);
+    assert_eq!(all[2]["error"]["code"], "source_truncated", "{}", all[2]);
+    for it in &all[..3] {
         assert!(
             it["error"]["code"].is_string() && it["plates"].is_null(),
             "{it}"
         );
     }
-    assert_eq!(all[2]["plates"][0]["text"], "AB12");
+    assert_eq!(all[3]["plates"][0]["text"], "AB12");
     let lines = scene.plates(&["image", "in/a.jpg", "--models", &models]);
     assert_eq!(lines.code, Some(1));
     assert!(lines.stderr.contains("in/a.jpg"), "{}", lines.stderr);

@@ -2,11 +2,20 @@
 
 #[path = "machines/fleet.rs"]
 mod fleet;
+#[path = "machines/logins.rs"]
+mod logins;
 #[path = "machines/nats.rs"]
 mod nats;
 
 use std::{fs, os::unix::fs::symlink};
 
+use framerill_plates::{
+    flow::Mode,
+    machines::{
+        Asked, Item, MOST_BYTES, Source, VERSION,
+        nats::{FetchError, Options, Queue, QueueError, Submitted},
+    },
+};
 use framerill_tests::{process, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
@@ -143,6 +152,59 @@ fn hostile_items_are_set_aside_with_a_reason_and_harm_nothing() {
         fs::read(fleet.scene.path("secret")).expect("it stays"),
         b"secret"
     );
+}
+
+#[test]
+fn the_server_knows_an_item_by_its_message_and_by_its_subject_and_videos_by_name() {
+    let Some(fleet) = Fleet::start() else { return };
+    let queue = Queue::open(&Options {
+        url: fleet.nats.url(),
+        credentials: None,
+        authority: None,
+        start: SOON,
+        patience: SOON,
+    })
+    .expect("it is there");
+    let mut item = Item {
+        v: VERSION,
+        round: 0,
+        content_sha256: "ab".repeat(32),
+        settings_hash: "cd".repeat(32),
+        size_bytes: 6,
+        video_id: "x".into(),
+        filename: "x.mp4".into(),
+        source: Source::Object,
+        settings: Asked {
+            mode: Mode::Cascade,
+            every: 4,
+            min_samples: 2,
+            formats: vec!["de".into()],
+        },
+        force: false,
+    };
+    let submit = |item: &Item| queue.submit(item).expect("it is taken");
+    assert_eq!(submit(&item), Submitted::New);
+    assert_eq!(submit(&item), Submitted::There, "the same message");
+    item.round = 1;
+    assert_eq!(
+        submit(&item),
+        Submitted::There,
+        "another one of its subject"
+    );
+    item.video_id = "x".repeat(MOST_BYTES);
+    assert!(matches!(queue.submit(&item), Err(QueueError::Item(_))));
+
+    let to = fleet.scene.path("fetched");
+    let none = queue.fetch(&item.key(), 6, &"ab".repeat(32), &to);
+    assert!(matches!(none, Err(FetchError::Gone)), "{none:?}");
+    fs::write(fleet.scene.path("x"), "pixels").expect("a file");
+    let uploaded = queue.upload(&item.key(), &fleet.scene.path("x"), 6);
+    uploaded.expect("it is taken");
+    let other = queue.fetch(&item.key(), 6, &"ab".repeat(32), &to);
+    assert!(matches!(other, Err(FetchError::Other(_))), "{other:?}");
+    queue.drop_object(&item.key());
+    let gone = queue.fetch(&item.key(), 6, &"ab".repeat(32), &to);
+    assert!(matches!(gone, Err(FetchError::Gone)), "{gone:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A stage of a user's own: a Python class that reads plates in place of the built-in reader.
+//! A stage of a user's own: a Python class, or a program in Rust, that reads plates in place of the built-in reader.
 
 use std::{
     fs,
@@ -6,7 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use framerill_tests::{repository, skip};
+use framerill_plates::store::Record;
+use framerill_tests::{bin, repository, skip};
+
+use serde_json::{Value, json};
 
 use crate::scene::{Ended, Scene, ended, has_onnxruntime};
 
@@ -69,9 +72,12 @@ fn scene() -> Option<Scene> {
 }
 
 fn run(scene: &Scene, class: &str) -> Ended {
+    run_with(scene, &format!("ocr=./stage.py:{class}"), &[])
+}
+
+fn run_with(scene: &Scene, stage: &str, more: &[&str]) -> Ended {
     let models: PathBuf = repository().join("crates/plates/tests/models");
-    let stage = format!("ocr=./stage.py:{class}");
-    let args = [
+    let mut args = vec![
         "run",
         "in",
         "--work-dir",
@@ -82,14 +88,16 @@ fn run(scene: &Scene, class: &str) -> Ended {
         "--num-cpu-workers",
         "1",
         "--stage",
-        &stage,
+        stage,
         "--models",
         models.to_str().expect("text"),
     ];
+    args.extend(more);
     fs::create_dir_all(scene.path("seen")).expect("a folder");
     let mut command = scene.command(&args);
     command
         .env("SEEN", scene.path("seen"))
+        .env("FLEET", scene.path("fleet.txt"))
         .env("FRAMERILL_PYTHON", repository().join(".venv/bin/python"));
     ended(scene.start_command(command))
 }
@@ -114,14 +122,81 @@ fn a_python_class_reads_plates_and_its_faults_cost_no_record() {
         troubled.stderr
     );
 
-    let undisturbed = run(&scene, "Reads");
+    let calm = Scene::new();
+    for name in ["stage.py", "in/clip.mp4"] {
+        fs::copy(scene.path(name), calm.path(name)).expect("a copy");
+    }
+    let undisturbed = run(&calm, "Reads");
     assert_eq!(undisturbed.code, Some(0), "{}", undisturbed.stderr);
-    let videos = undisturbed.json();
+    for table in ["vehicles", "tracks", "track_motion"] {
+        assert_eq!(
+            of_any_settings(&scene, table),
+            of_any_settings(&calm, table)
+        );
+    }
+
+    let other = run(&scene, "Reads");
     assert_eq!(
-        videos["videos"][0]["status"], "complete",
+        other.json()["videos"][0]["status"],
+        "complete",
         "another stage is another setting: {}",
-        undisturbed.stderr
+        other.stderr
     );
+}
+
+/// Rows without the hash of the settings, which knows the name of the class.
+fn of_any_settings(scene: &Scene, table: &str) -> Vec<Record> {
+    let mut rows = scene.rows(table);
+    for row in &mut rows {
+        row.remove("settings_hash");
+        row.remove("global_id");
+    }
+    rows
+}
+
+/// Final and raw texts of all records.
+fn texts(scene: &Scene) -> Vec<(Value, Value)> {
+    let rows = scene.rows("vehicles").into_iter();
+    let of = |it: Record| (it["final_plate"].clone(), it["raw_plate"].clone());
+    rows.map(of).collect()
+}
+
+#[test]
+fn a_rust_program_is_a_stage_and_a_plate_format_puts_its_look_alikes_right() {
+    let Some(scene) = scene() else { return };
+    fs::write(scene.path("fleet.txt"), "A812CD\n").expect("a file");
+    let stage = format!("ocr={}", bin("framerill-own-stage").display());
+    let read = run_with(&scene, &stage, &[]);
+    assert_eq!(read.code, Some(0), "{}", read.stderr);
+    let of_fleet = (json!("A812CD"), json!("A812CD"));
+    assert_eq!(texts(&scene), [of_fleet], "{}", read.stderr);
+
+    let formatted = run_with(&scene, &stage, &["--plate-format", "aaddaa"]);
+    assert_eq!(formatted.code, Some(0), "{}", formatted.stderr);
+    let right = (json!("AB12CD"), json!("A812CD"));
+    assert!(texts(&scene).contains(&right), "{:?}", texts(&scene));
+}
+
+#[test]
+fn a_program_that_is_none_ends_the_run_with_its_name() {
+    let Some(scene) = scene() else { return };
+    for wrong in ["./nowhere", "./in/clip.mp4"] {
+        let refused = run_with(&scene, &format!("ocr={wrong}"), &[]);
+        assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+        assert!(refused.stderr.contains(wrong), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn another_model_and_provider_are_named_and_wrong_ones_refused() {
+    let Some(scene) = scene() else { return };
+    let stage = "ocr=./stage.py:Reads";
+    let none = run_with(&scene, stage, &["--model", "plate=atlantis"]);
+    assert_eq!(none.code, Some(3), "{}", none.stderr);
+    assert!(none.stderr.contains("atlantis"), "{}", none.stderr);
+    let named = ["--model", "plate=tiny_plate", "--provider", "cpu"];
+    let named = run_with(&scene, stage, &named);
+    assert_eq!(named.code, Some(0), "{}", named.stderr);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
+use framerill_plates::run::ODD;
 use framerill_tests::process;
 use serde_json::Value;
 
@@ -88,7 +89,7 @@ fn what_is_no_video_fails_alone_and_what_is_broken_is_read_as_far_as_it_goes() {
         assert_eq!(it["status"], expected, "{it}");
         assert!(expected == "complete" || it["reason"].is_string(), "{it}");
     }
-    assert!(!ended.stderr.contains("Odd"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains(ODD), "{}", ended.stderr);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod copied;
 mod drawn;
 mod find;
+mod jpeg;
 mod paint;
 mod photo;
 mod pictures;

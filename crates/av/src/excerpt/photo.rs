@@ -2,6 +2,7 @@
 
 use framerill_media::{Caps, PixelFormat, Size};
 
+use super::jpeg::ends_early;
 use crate::{
     error::AvError,
     ffi::{Colour, Decoder, Fault, Format, Frame, Packet, Parameters},
@@ -12,6 +13,10 @@ use crate::{
 
 /// What it shows; none for a file that begins neither as a JPEG nor as a PNG.
 pub(super) fn frame_of(bytes: &[u8], name: &str) -> Option<Result<Frame, AvError>> {
+    if ends_early(bytes) {
+        let name = name.to_owned();
+        return Some(Err(AvError::PictureCutOff { name }));
+    }
     let parameters = Parameters::of_picture_file(bytes)?;
     let codec = parameters.codec_name();
     let decoded = decoded(&parameters, bytes).map_err(|fault| AvError::Decoder {

@@ -21,7 +21,7 @@ use crate::{
 
 /// No picture file among others is longer.
 const LONGEST: u64 = 256 << 20;
-/// More slots than a pool has.
+/// Pictures of one plan at most; a pool has no more slots.
 const MOST: usize = 64;
 
 /// Picture files that are to be decoded.

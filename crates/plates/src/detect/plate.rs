@@ -28,15 +28,6 @@ pub struct PlateSettings {
 }
 
 impl PlateSettings {
-    /// For a whole picture.
-    #[must_use]
-    pub fn of_whole() -> Self {
-        Self {
-            pad: 0.0,
-            ..Self::default()
-        }
-    }
-
     /// For a picture that is looked at once, where every plate counts.
     #[must_use]
     pub fn of_still() -> Self {

@@ -16,6 +16,7 @@ use super::{
     lineage::Lineages,
     machine::Flow,
     plan::Planner,
+    rows::Record,
     settings::FlowSettings,
     view::{Moment, View},
 };
@@ -39,6 +40,9 @@ pub(super) struct Settled {
     /// The tracks after each of the last frames, newest last.
     views: VecDeque<Vec<View>>,
     pub planner: Planner,
+    /// Rows of `vehicles` that wait for an older one of theirs, by vehicle: the newest of each.
+    #[serde(default)]
+    pub behind: BTreeMap<u32, Record>,
     pub ledger: Ledger,
     pub counts: Counts,
     /// When the first run began with it, in ms since 1970.
@@ -147,6 +151,7 @@ impl Flow {
             .map_or(0, |it| it.frame_idx.saturating_add(1));
         let mut flow = Self::of(video, settings, it.settled);
         flow.write(it.unwritten);
+        flow.write_behind();
         Ok((flow, wanted))
     }
 }

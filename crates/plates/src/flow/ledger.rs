@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     VideoFacts,
+    event::{EventKind, EventOutcome, Happened, Spoken, Told},
     lineage::LineageId,
     rows::{self, Record, Sighting, Stamp},
 };
@@ -42,6 +43,29 @@ struct Identity {
     first: Stamp,
     last: Stamp,
     rows: u32,
+    #[serde(default)]
+    told: Told,
+    /// It has a row of `vehicles` before its end.
+    #[serde(default)]
+    is_shown: bool,
+}
+
+impl Identity {
+    /// The next event of this vehicle.
+    fn happens(&mut self, kind: EventKind, plate: Option<Spoken>) -> Happened {
+        let count = self.told.count;
+        self.told.count += 1;
+        self.told.plate.clone_from(&plate);
+        Happened {
+            kind,
+            track_id: self.track_id,
+            count,
+            seen: [self.first, self.last],
+            plate,
+            outcome: None,
+            record: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +99,12 @@ pub(super) struct Ledger {
     tracks: Vec<Record>,
     motion: Vec<Record>,
     vehicles: Vec<Record>,
+    /// Numbers of vehicles whose rows are to be taken out: they turned out to have no plate of their own.
+    #[serde(default)]
+    withdrawn: Vec<u32>,
+    /// What is to be told; all of it is told before the next checkpoint.
+    #[serde(skip)]
+    happened: Vec<Happened>,
 }
 
 impl Ledger {
@@ -106,7 +136,75 @@ impl Ledger {
                 }
             }
         }
-        self.identities.remove(&from);
+        if let Some(mut gone) = self.identities.remove(&from) {
+            self.happened.push(Happened {
+                outcome: Some(EventOutcome::Joined),
+                ..gone.happens(EventKind::End, None)
+            });
+            if gone.is_shown {
+                self.withdrawn.push(gone.track_id);
+            }
+        }
+    }
+
+    /// An open vehicle's plate as it is known now. It is told where it is not what was told last, of a vehicle that has its
+    /// number. Says whether it was.
+    pub(super) fn hear(&mut self, lineage: LineageId, plate: Option<Spoken>) -> bool {
+        let Some(identity) = self.identities.get_mut(&lineage) else {
+            return false;
+        };
+        let is_same = match (&identity.told.plate, &plate) {
+            (None, None) => true,
+            (Some(told), Some(plate)) => told.says_the_same(plate),
+            _ => false,
+        };
+        if !is_same {
+            self.happened
+                .push(identity.happens(EventKind::Update, plate));
+        }
+        !is_same
+    }
+
+    /// Writes the row of a vehicle that is not over, as it is known now: from the first stable plate on.
+    pub(super) fn show(
+        &mut self,
+        video: &VideoFacts,
+        lineage: LineageId,
+        sighting: Option<&Sighting>,
+        is_stable: bool,
+    ) {
+        let Some(identity) = self.identities.get_mut(&lineage) else {
+            return;
+        };
+        let seen = [identity.first, identity.last];
+        let row = sighting.and_then(|it| rows::vehicle(video, identity.track_id, seen, it));
+        match row {
+            Some(row) if is_stable || identity.is_shown => {
+                identity.is_shown = true;
+                self.vehicles.push(rows::whole(row));
+            }
+            None if identity.is_shown => {
+                identity.is_shown = false;
+                self.withdrawn.push(identity.track_id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Rows of `vehicles` that are to be taken out.
+    pub(super) fn withdrawn(&mut self, video: &VideoFacts) -> Option<Write> {
+        let gone = std::mem::take(&mut self.withdrawn);
+        let records: Vec<_> = gone
+            .into_iter()
+            .map(|it| rows::withdrawn(video, it))
+            .collect();
+        let table = "vehicles".to_owned();
+        (!records.is_empty()).then_some(Write { table, records })
+    }
+
+    /// What is to be told, in the order in which it happened.
+    pub(super) fn happened(&mut self) -> Vec<Happened> {
+        std::mem::take(&mut self.happened)
     }
 
     /// A vehicle is over: no row of it comes any more.
@@ -159,16 +257,21 @@ impl Ledger {
         counted: &mut Advanced,
     ) -> &mut Identity {
         let (last_id, tracks) = (&mut self.last_id, &mut self.tracks);
+        let happened = &mut self.happened;
         self.identities.entry(lineage).or_insert_with(|| {
             *last_id += 1;
             counted.tracks += 1;
             tracks.push(rows::track(video, *last_id, at));
-            Identity {
+            let mut identity = Identity {
                 track_id: *last_id,
                 first: at,
                 last: at,
                 rows: 0,
-            }
+                told: Told::default(),
+                is_shown: false,
+            };
+            happened.push(identity.happens(EventKind::New, None));
+            identity
         })
     }
 
@@ -183,7 +286,7 @@ impl Ledger {
             let [first, last] = it.seen;
             self.identity(video, lineage, first, counted).last = last;
         }
-        let Some(identity) = self.identities.remove(&lineage) else {
+        let Some(mut identity) = self.identities.remove(&lineage) else {
             return;
         };
         counted.vehicles += u64::from(it.is_vehicle);
@@ -197,12 +300,37 @@ impl Ledger {
         let seen = [first, last];
         let sighting = it.sighting.as_ref();
         let record = sighting.and_then(|it| rows::vehicle(video, identity.track_id, seen, it));
+        let plate = sighting
+            .filter(|_| record.is_some())
+            .map(|it| Spoken::of(&it.plate, true));
+        let outcome = match &record {
+            Some(_) => EventOutcome::Plate,
+            None if it.is_plate_seen => EventOutcome::Unreadable,
+            None => EventOutcome::NoPlate,
+        };
+        self.happened.push(Happened {
+            seen,
+            outcome: Some(outcome),
+            record: record.clone(),
+            ..identity.happens(EventKind::End, plate)
+        });
         match record {
             Some(record) => {
                 counted.plates += 1;
+                let is_shown = identity.is_shown;
+                let record = if is_shown {
+                    rows::whole(record)
+                } else {
+                    record
+                };
                 self.vehicles.push(record);
             }
-            None => counted.unreadable += u64::from(it.is_plate_seen),
+            None => {
+                counted.unreadable += u64::from(it.is_plate_seen);
+                if identity.is_shown {
+                    self.withdrawn.push(identity.track_id);
+                }
+            }
         }
     }
 
@@ -228,7 +356,12 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bbox::BBox, flow::FileTimes};
+    use crate::{
+        bbox::BBox,
+        detection::Reading,
+        flow::FileTimes,
+        vote::{Final, Sample},
+    };
 
     fn facts() -> VideoFacts {
         VideoFacts {
@@ -332,6 +465,90 @@ mod tests {
         let told = it.advance(&facts(), Some(10));
         assert_eq!((told.tracks, told.vehicles, told.unreadable), (1, 1, 1));
         assert_eq!(it.advance(&facts(), None), Advanced::default());
+    }
+
+    #[test]
+    fn a_fragment_that_has_its_number_is_told_as_joined_and_the_other_one_goes_on() {
+        let mut it = Ledger::default();
+        let (first, second) = (LineageId(1), LineageId(2));
+        it.hold(first, row(0));
+        it.hold(second, row(4));
+        it.advance(&facts(), Some(4));
+        it.join(second, first);
+        it.hold(first, row(8));
+        it.close(first, closing());
+        it.advance(&facts(), None);
+        let happened = it.happened();
+        let told: Vec<_> = happened
+            .iter()
+            .map(|it| (it.track_id, it.count, it.kind, it.outcome))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (1, 0, EventKind::New, None),
+                (2, 0, EventKind::New, None),
+                (2, 1, EventKind::End, Some(EventOutcome::Joined)),
+                (1, 1, EventKind::End, Some(EventOutcome::Unreadable)),
+            ]
+        );
+        assert!(it.happened().is_empty());
+    }
+
+    fn sighting() -> Sighting {
+        let best = Sample {
+            frame_idx: 0,
+            ts_ms: None,
+            car_bbox: BBox::from([0.0, 0.0, 10.0, 10.0]),
+            plate_bbox: BBox::from([1.0, 1.0, 3.0, 2.0]),
+            plate_conf: 0.8,
+            reading: Reading::default(),
+        };
+        let plate = Final {
+            text: "AB123".into(),
+            raw_text: "AB123".into(),
+            conf: 0.9,
+            is_uncertain: false,
+            samples: 2,
+            frames: [0, 0],
+            best,
+            readings: Vec::new(),
+        };
+        Sighting {
+            plate,
+            best: None,
+            crop: None,
+            samples: 2,
+            class: None,
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_shown_is_taken_out_where_the_vehicle_ends_without_a_plate_of_its_own() {
+        for is_joined in [false, true] {
+            let mut it = Ledger::default();
+            let lineage = LineageId(1);
+            it.hold(lineage, row(0));
+            it.advance(&facts(), Some(0));
+            it.show(&facts(), lineage, Some(&sighting()), false);
+            assert!(it.vehicles.is_empty(), "not stable");
+            it.show(&facts(), lineage, Some(&sighting()), true);
+            it.show(&facts(), lineage, Some(&sighting()), false);
+            assert_eq!(it.vehicles.len(), 2, "from then on whatever it is");
+            assert_eq!(it.withdrawn(&facts()), None);
+            if is_joined {
+                it.join(lineage, LineageId(2));
+            } else {
+                it.close(lineage, closing());
+                it.advance(&facts(), None);
+            }
+            let gone = it.withdrawn(&facts()).unwrap();
+            assert_eq!(
+                (gone.records.len(), &gone.records[0]["track_id"]),
+                (1, &1.into())
+            );
+            assert_eq!(it.withdrawn(&facts()), None);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The flow of one video.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Frames a second of a video that does not say.
-const DEFAULT_FPS: f64 = 30.0;
+pub(super) const DEFAULT_FPS: f64 = 30.0;
 /// Frames after which a checkpoint is wanted, whatever the time.
 const CHECKPOINT_FRAMES: u64 = 250;
 
@@ -65,6 +65,8 @@ pub struct Flow {
     pub(super) voting: Option<Voting>,
     pub(super) ending: Ending,
     pub(super) end: Option<SourceEnd>,
+    /// Vehicles have rows before they are over.
+    pub(super) is_live: bool,
     /// Sampled frames that never came since the last one that did.
     pub(super) lost: u64,
     when_where: WhenWhere,
@@ -82,6 +84,14 @@ impl Flow {
     #[must_use]
     pub fn new(video: VideoFacts, settings: Arc<FlowSettings>) -> Self {
         Self::of(video, settings, Settled::default())
+    }
+
+    /// Writes the row of a vehicle at its first stable plate, and again whenever that changes, instead of at its end alone. The
+    /// rows in the end are the same.
+    #[must_use]
+    pub fn live(mut self) -> Self {
+        self.is_live = true;
+        self
     }
 
     pub(super) fn of(
@@ -103,6 +113,7 @@ impl Flow {
             voting: None,
             ending: Ending::Running,
             end: None,
+            is_live: false,
             lost: 0,
             jobs: BTreeMap::new(),
             next_key: 0,
@@ -135,11 +146,12 @@ impl Flow {
     }
 
     pub(super) fn write(&mut self, writes: Vec<Write>) {
-        let fps = self.settled.fps.unwrap_or(DEFAULT_FPS);
         for mut write in writes {
+            if !self.falls_in(&mut write) {
+                continue;
+            }
             for row in &mut write.records {
-                rows::timed(row, fps);
-                self.when_where.fill(&write.table, row);
+                self.fill(&write.table, row);
             }
             let payload = Payload::FinalWrite {
                 table: write.table.clone(),
@@ -147,6 +159,45 @@ impl Flow {
             };
             self.spawn_plain(Job::Write { write }, Category::FinalWrite, payload);
         }
+    }
+
+    /// Workers write in any order: of one vehicle one row is under way at a time, and the newest waits for it. Says whether
+    /// anything is left to write now.
+    fn falls_in(&mut self, write: &mut Write) -> bool {
+        if write.table != "vehicles" {
+            return true;
+        }
+        let number = |it: &rows::Record| it.get("track_id")?.as_u64()?.try_into().ok();
+        let of_vehicles = self.unwritten().filter(|it| it.table == "vehicles");
+        let under_way: BTreeSet<u32> = of_vehicles
+            .flat_map(|it| it.records.iter().filter_map(number))
+            .collect();
+        let behind = &mut self.settled.behind;
+        write.records.retain(|row| match number(row) {
+            Some(it) if under_way.contains(&it) => {
+                behind.insert(it, row.clone());
+                false
+            }
+            _ => true,
+        });
+        !write.records.is_empty()
+    }
+
+    /// Writes rows whose older ones are written.
+    pub(super) fn write_behind(&mut self) {
+        let records: Vec<_> = std::mem::take(&mut self.settled.behind)
+            .into_values()
+            .collect();
+        if !records.is_empty() {
+            let table = "vehicles".to_owned();
+            self.write(vec![Write { table, records }]);
+        }
+    }
+
+    /// Fills the time and the place of a row.
+    pub(super) fn fill(&self, table: &str, row: &mut rows::Record) {
+        rows::timed(row, self.settled.fps.unwrap_or(DEFAULT_FPS));
+        self.when_where.fill(table, row);
     }
 
     /// Rows that no store has taken yet.
@@ -242,7 +293,8 @@ impl Flow {
     }
 
     fn settle_done(&mut self, job: Job, output: Option<Output>) {
-        if output.is_none() && !matches!(job, Job::Write { .. }) {
+        let is_write = matches!(job, Job::Write { .. });
+        if output.is_none() && !is_write {
             self.settled.counts.failed_tasks += 1;
         }
         match (job, output) {
@@ -277,6 +329,9 @@ impl Flow {
             (Job::Summary, Some(Output::Summary { record })) => self.summed_up(record),
             (Job::Summary, _) => self.summed_up(rows::Record::new()),
             _ => {}
+        }
+        if is_write {
+            self.write_behind();
         }
     }
 
@@ -377,6 +432,7 @@ impl VideoFlow for Flow {
 
     fn ended(&mut self, end: SourceEnd) {
         if self.end.is_none() {
+            self.video.size_bytes = end.size_bytes.unwrap_or(self.video.size_bytes);
             self.end = Some(end);
             self.advance();
         }

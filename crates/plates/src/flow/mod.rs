@@ -2,12 +2,14 @@
 //!
 //! [`VideoFlow`] is all that the run machine knows of it: what happened goes in, [`FlowOutput`]s come out. [`Flow`] is the one
 //! there is. Read on in this order: `frame` (a frame up to the tracker), `plan` and `credit` (what is searched and read in it),
-//! `lineage`, `voting` and `join` (what becomes of readings), `ledger` and `rows` (what is written), `checkpoint`.
+//! `lineage`, `voting` and `join` (what becomes of readings), `ledger` and `rows` (what is written), `event` (what is told),
+//! `checkpoint`.
 
 mod checkpoint;
 mod counts;
 mod credit;
 mod ending;
+mod event;
 mod frame;
 mod join;
 mod ledger;
@@ -28,10 +30,13 @@ mod voting;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod world;
 
 pub use checkpoint::CheckpointError;
 pub use counts::Counts;
+pub use event::{EventKind, EventOutcome, VehicleEvent};
 pub use machine::Flow;
 pub use output::{Count, FlowOutput, Key, NewTask, VideoEnd, VideoStatus};
 pub use settings::{FlowSettings, Mode};

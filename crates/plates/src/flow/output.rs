@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::VehicleEvent;
 use crate::{
     category::Category,
     task::{FrameSlot, Payload, Task, TaskId},
@@ -75,6 +76,8 @@ pub enum FlowOutput {
         /// The flow's state.
         state: Value,
     },
+    /// Something happened to a vehicle. It comes before the checkpoint that knows of it, and before the video's end.
+    Vehicle(Box<VehicleEvent>),
     /// Something for the counters.
     Counted {
         /// What.

@@ -6,7 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::{Counts, SourceEnd, VideoFacts, VideoStatus, samples::Kept, taken};
 use crate::{
-    bbox::BBox, category::Category, detection::VehicleClass, track::MotionRow, vote::Final,
+    bbox::BBox,
+    category::Category,
+    detection::VehicleClass,
+    store::{WHOLE, WITHDRAWN},
+    track::MotionRow,
+    vote::Final,
 };
 
 /// A record: columns by name.
@@ -42,6 +47,12 @@ fn px(it: f32) -> Value {
 /// To six places.
 fn number(it: f64) -> Value {
     json!((it * 1e6).round() / 1e6)
+}
+
+/// When a frame is shown, in ms, at `fps` frames a second.
+#[expect(clippy::cast_precision_loss, reason = "no video has 2^52 frames")]
+pub(super) fn frame_ms(frame_idx: u64, fps: f64) -> f64 {
+    frame_idx as f64 * 1000.0 / fps
 }
 
 /// Fills the times of a row that its container does not say: those of its frames at `fps` frames a second.
@@ -194,6 +205,22 @@ pub(super) fn vehicle(
     it.insert("crop".into(), json!(sighting.crop));
     it.insert("vehicle_class".into(), json!(sighting.class));
     Some(it)
+}
+
+/// The row, in place of all that is there with its key.
+#[must_use]
+pub(super) fn whole(mut row: Record) -> Record {
+    row.insert(WHOLE.into(), json!(true));
+    row
+}
+
+/// What takes a row of `vehicles` out again.
+#[must_use]
+pub(super) fn withdrawn(video: &VideoFacts, track_id: u32) -> Record {
+    let mut it = fields(video);
+    it.insert("track_id".into(), json!(track_id));
+    it.insert(WITHDRAWN.into(), json!(true));
+    it
 }
 
 /// A row of `videos`. Without an end: it is being read.

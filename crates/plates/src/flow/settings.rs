@@ -104,22 +104,6 @@ impl FlowSettings {
         }
     }
 
-    /// Nothing is ever skipped: every frame, every vehicle, every plate.
-    #[must_use]
-    pub fn exhaustive() -> Self {
-        Self {
-            every: 1,
-            min_vehicle_width: 0.0,
-            min_vehicle_height: 0.0,
-            min_plate_width: 0.0,
-            recheck_ms: 0.0,
-            unchanged_ms: 0.0,
-            barren_after: u32::MAX,
-            enough_readings: u32::MAX,
-            ..Self::default()
-        }
-    }
-
     /// SHA-256 over these settings and `others`, in hexadecimal: whatever else can change a record, by name (hashes of models,
     /// settings of stages), in any order.
     #[must_use]

@@ -2,12 +2,13 @@
 
 use super::{
     Count, FlowOutput,
+    event::Spoken,
     frame::Stage,
-    machine::{Flow, Job},
-    rows::Stamp,
+    machine::{DEFAULT_FPS, Flow, Job},
+    rows::{self, Stamp},
     spawn,
     view::Moment,
-    voting::Voting,
+    voting::{Voting, sighting},
 };
 use crate::{category::Category, task::Payload, track::TrackStep};
 
@@ -167,8 +168,38 @@ impl Flow {
                 self.say(FlowOutput::Counted { what, by });
             }
         }
-        let writes = self.settled.ledger.take(margin.is_none());
+        self.tell();
+        let mut writes = self.settled.ledger.take(margin.is_none());
+        writes.extend(self.settled.ledger.withdrawn(&self.video));
         self.write(writes);
+    }
+
+    /// Tells what happened to vehicles. It comes before any row that follows from it, and before the next checkpoint.
+    fn tell(&mut self) {
+        let Some(at) = self.settled.last else {
+            return;
+        };
+        for (id, lineage) in self.settled.lineages.iter() {
+            let plate = lineage.plate.as_ref();
+            let spoken = plate.map(|it| Spoken::of(it, lineage.is_certain));
+            if self.settled.ledger.hear(id, spoken) && self.is_live {
+                let sighting = plate.map(|it| sighting(it.clone(), lineage));
+                let is_stable = lineage.is_certain || plate.is_some_and(|it| !it.is_uncertain);
+                let ledger = &mut self.settled.ledger;
+                ledger.show(&self.video, id, sighting.as_ref(), is_stable);
+            }
+        }
+        let fps = self.settled.fps.unwrap_or(DEFAULT_FPS);
+        for mut it in self.settled.ledger.happened() {
+            if let Some(row) = &mut it.record {
+                self.fill("vehicles", row);
+            }
+            let ts_ms = at
+                .ts_ms
+                .unwrap_or_else(|| rows::frame_ms(at.frame_idx, fps));
+            let event = it.into_event(&self.video, at.frame_idx, ts_ms);
+            self.say(FlowOutput::Vehicle(Box::new(event)));
+        }
     }
 }
 

@@ -72,6 +72,9 @@ pub struct SourceEnd {
     pub fps: Option<f64>,
     /// Of the video, as far as known.
     pub duration_ms: Option<f64>,
+    /// Of the file when its reader ended: another one than before, where it was still written or was cut off meanwhile.
+    #[serde(default)]
+    pub size_bytes: Option<u64>,
 }
 
 /// The decisions about one video. Pure: neither clock nor file. What it says depends on the order of frames alone, never on

@@ -152,7 +152,7 @@ pub(super) fn closing(mut lineage: Lineage) -> Closing {
     }
 }
 
-fn sighting(plate: Final, lineage: &Lineage) -> Sighting {
+pub(super) fn sighting(plate: Final, lineage: &Lineage) -> Sighting {
     let samples = &lineage.samples;
     let best = samples.of_frame(plate.best.frame_idx);
     let crop = best.and_then(|it| it.crop.as_deref());

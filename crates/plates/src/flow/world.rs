@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     FileTimes, Flow, FlowOutput, FlowSettings, FrameArrived, Key, NewTask, SourceEnd, SourceStatus,
-    VideoEnd, VideoFacts, VideoFlow,
+    VehicleEvent, VideoEnd, VideoFacts, VideoFlow,
 };
 use crate::{
     bbox::BBox,
@@ -263,7 +263,13 @@ impl Store {
             0
         };
         let key = (table.to_owned(), number("track_id"), frame);
-        self.0.insert(key, record.clone());
+        let mut record = record.clone();
+        record.remove(crate::store::WHOLE);
+        if record.contains_key(crate::store::WITHDRAWN) {
+            self.0.remove(&key);
+        } else {
+            self.0.insert(key, record);
+        }
     }
 
     pub(super) fn rows(&self, table: &str) -> Vec<&Map<String, Value>> {
@@ -335,6 +341,10 @@ pub(super) struct Run<'a> {
     pub checkpoint: Option<(u64, Value)>,
     pub checkpoints: Vec<(u64, usize)>,
     pub end: Option<VideoEnd>,
+    /// What was told of vehicles.
+    pub events: Vec<VehicleEvent>,
+    /// Tasks that are in hand at once.
+    pub workers: usize,
     /// How many tasks there were, by category.
     pub tasks: BTreeMap<&'static str, u64>,
     open: Vec<(Key, NewTask)>,
@@ -396,6 +406,8 @@ impl<'a> Run<'a> {
             checkpoint: None,
             checkpoints: Vec::new(),
             end: None,
+            events: Vec::new(),
+            workers: usize::MAX,
             tasks: BTreeMap::new(),
             open: Vec::new(),
             held: Vec::new(),
@@ -429,6 +441,7 @@ impl<'a> Run<'a> {
                     self.checkpoints.push((frame_idx, state.to_string().len()));
                     self.checkpoint = Some((frame_idx, state));
                 }
+                FlowOutput::Vehicle(event) => self.events.push(*event),
                 FlowOutput::Counted { .. } => {}
                 FlowOutput::Finished(end) => {
                     assert!(self.open.is_empty() && self.held.is_empty());
@@ -480,6 +493,7 @@ impl<'a> Run<'a> {
             failed: 0,
             fps: Some(25.0),
             duration_ms: None,
+            size_bytes: None,
         });
         self.drain();
     }
@@ -493,12 +507,12 @@ impl<'a> Run<'a> {
         if self.open.is_empty() {
             return false;
         }
-        let at = dice.below(self.open.len());
+        let at = dice.below(self.open.len().min(self.workers));
         if dice.below(10) == 0 {
             // A worker died: the task waits for another one.
             return true;
         }
-        let (key, task) = self.open.swap_remove(at);
+        let (key, task) = self.open.remove(at);
         let outcome = self.world.does(&task, &mut self.store);
         if dice.below(20) == 0 && matches!(task.payload, Payload::FinalWrite { .. }) {
             // It died after it wrote, before it said so.

@@ -41,7 +41,8 @@ impl WorkLinkError {
     }
 }
 
-/// One end of a work link. `send…` may be called from any thread, `recv…` belongs to one.
+/// One end of a work link. The orchestrator tells, lends and hears; a worker says and listens. `tell`, `lend` and `say` may be
+/// called from any thread, `hear` and `listen` belong to one.
 #[derive(Debug)]
 pub struct WorkLink(Channel);
 

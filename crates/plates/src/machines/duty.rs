@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use super::{End, Item, ItemError, Note, State};
 
-/// How often an item is tried before it is set aside, unless it is told otherwise.
-pub const MOST_TRIES: u64 = 5;
 /// Between two tries of an item that a machine cannot do.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

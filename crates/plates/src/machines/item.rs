@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_BYTES, SharePath};
-use crate::flow::Mode;
+use crate::{flow::Mode, vote};
 
 /// Of the format.
 pub const VERSION: u32 = 1;
@@ -13,6 +13,8 @@ pub const VERSION: u32 = 1;
 const LONGEST_NAME: usize = 255;
 /// Of a video; larger ones are none.
 const LARGEST: u64 = 1 << 42;
+/// Formats of plates that an item asks for at most.
+pub const MOST_FORMATS: usize = 64;
 /// Digits of the settings hash in a key: as in names of checkpoints.
 const KEY_DIGITS: usize = 16;
 
@@ -76,7 +78,7 @@ pub enum Source {
 }
 
 /// The settings that records depend on. A worker has everything else of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// Where plates are searched.
@@ -85,6 +87,9 @@ pub struct Asked {
     pub every: u32,
     /// Readings that a record needs, 1 to 100.
     pub min_samples: u32,
+    /// How plates are written, at most [`MOST_FORMATS`] presets and patterns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<String>,
 }
 
 /// One video to read.
@@ -151,6 +156,10 @@ impl Item {
             "`every` is out of bounds"
         } else if !(1..=100).contains(&self.settings.min_samples) {
             "`min_samples` is out of bounds"
+        } else if self.settings.formats.len() > MOST_FORMATS
+            || vote::formats(&self.settings.formats).is_err()
+        {
+            "`formats` are too many, or one of them is none"
         } else {
             return Ok(self);
         };

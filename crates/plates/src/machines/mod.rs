@@ -15,7 +15,7 @@ mod note;
 mod share;
 
 pub use board::{Board, Counts, Row};
-pub use item::{Asked, Item, ItemError, Key, Source, VERSION};
+pub use item::{Asked, Item, ItemError, Key, MOST_FORMATS, Source, VERSION};
 pub use note::{End, Note, Presence, State};
 pub use share::{Outside, SharePath};
 

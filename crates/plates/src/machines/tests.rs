@@ -24,6 +24,7 @@ fn item() -> Item {
             mode: Mode::Cascade,
             every: 4,
             min_samples: 2,
+            formats: vec!["de".into()],
         },
         force: false,
     }

@@ -9,6 +9,7 @@ pub(crate) struct Batch {
     spec: InputSpec,
     /// Per channel of the model: what a sample is multiplied with, and what is added then.
     affine: [(f32, f32); 3],
+    /// What was pushed, and behind it what a larger batch left there.
     bytes: Vec<u8>,
     floats: Vec<f32>,
     count: usize,
@@ -39,8 +40,6 @@ impl Batch {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.floats.clear();
         self.count = 0;
     }
 
@@ -53,16 +52,17 @@ impl Batch {
             Colour::Bgr => [2, 1, 0],
         };
         let start = self.count * samples;
+        let end = start + samples;
         self.count += 1;
         match self.spec.element {
             Element::U8 => {
-                self.bytes.resize(start + samples, 0);
-                let to = &mut self.bytes[start..];
+                self.bytes.resize(end.max(self.bytes.len()), 0);
+                let to = &mut self.bytes[start..end];
                 arranged(rgb, to, self.spec.layout, order, |_, it| it);
             }
             Element::F32 => {
-                self.floats.resize(start + samples, 0.0);
-                let (to, affine) = (&mut self.floats[start..], self.affine);
+                self.floats.resize(end.max(self.floats.len()), 0.0);
+                let (to, affine) = (&mut self.floats[start..end], self.affine);
                 arranged(rgb, to, self.spec.layout, order, |channel, it| {
                     let (scale, offset) = affine[channel];
                     f32::from(it) * scale + offset
@@ -82,9 +82,10 @@ impl Batch {
             Layout::Nchw => [self.count, 3, height, width],
             Layout::Nhwc => [self.count, height, width, 3],
         };
+        let samples = self.count * width * height * 3;
         let input = match self.spec.element {
-            Element::U8 => Input::U8(&self.bytes),
-            Element::F32 => Input::F32(&self.floats),
+            Element::U8 => Input::U8(&self.bytes[..samples]),
+            Element::F32 => Input::F32(&self.floats[..samples]),
         };
         net.run(&shape, input, see)
     }

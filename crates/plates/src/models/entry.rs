@@ -27,6 +27,21 @@ impl Role {
     pub const ALL: [Self; 3] = [Self::Vehicle, Self::Plate, Self::Ocr];
 }
 
+impl std::str::FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(name: &str) -> Result<Self, UnknownRole> {
+        let mut all = Self::ALL.into_iter();
+        let found = all.find(|it| it.to_string() == name);
+        found.ok_or_else(|| UnknownRole(name.to_owned()))
+    }
+}
+
+/// There is no such role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("models are for vehicle, plate or ocr, not for `{0}`")]
+pub struct UnknownRole(pub String);
+
 impl std::fmt::Display for Role {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {

@@ -12,7 +12,7 @@ mod pull;
 mod registry;
 
 pub(crate) use batch::Batch;
-pub use entry::{Entry, Role};
+pub use entry::{Entry, Role, UnknownRole};
 pub use error::{Missing, ModelError};
 pub use files::{Check, sha256_of};
 pub use opened::{Choice, Listed, Models};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Check, Missing, ModelError, Progress, PullError, Registry, Role, entry::Entry, files::verified,
@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Which models are used and what computes them. The default: the first of each role, CUDA where it is there.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Choice {
     /// A model for `vehicle`, by name.
     pub vehicle: Option<String>,
@@ -32,12 +33,23 @@ pub struct Choice {
 }
 
 impl Choice {
-    fn of(&self, role: Role) -> Option<&str> {
+    /// The name that is asked for, if one is.
+    #[must_use]
+    pub fn of(&self, role: Role) -> Option<&str> {
         match role {
             Role::Vehicle => self.vehicle.as_deref(),
             Role::Plate => self.plate.as_deref(),
             Role::Ocr => self.ocr.as_deref(),
         }
+    }
+
+    /// Asks for a model by name.
+    pub fn set(&mut self, role: Role, name: String) {
+        *match role {
+            Role::Vehicle => &mut self.vehicle,
+            Role::Plate => &mut self.plate,
+            Role::Ocr => &mut self.ocr,
+        } = Some(name);
     }
 }
 

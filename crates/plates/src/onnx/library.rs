@@ -9,7 +9,7 @@ use std::{
 /// What looks for the library wants to know of its surroundings.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
-    /// `--onnxruntime`, or `ORT_DYLIB_PATH`.
+    /// By whoever asks, or by `ORT_DYLIB_PATH`.
     pub named: Option<PathBuf>,
     /// `VIRTUAL_ENV`.
     pub virtual_env: Option<PathBuf>,

@@ -6,7 +6,7 @@ use ort::{
     session::Session,
     value::{Outlet, Shape, TensorElementType, TensorRef, ValueType},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Provider, Runtime, bare};
 
@@ -119,7 +119,8 @@ pub enum Input<'a> {
 }
 
 /// How many threads compute one model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Threads(pub u16);
 
 impl Default for Threads {

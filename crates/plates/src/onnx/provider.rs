@@ -1,11 +1,13 @@
 //! What computes.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use ort::ep::{CUDA, ExecutionProvider, ExecutionProviderDispatch, TensorRT};
+use serde::{Deserialize, Serialize};
 
 /// What models are computed on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// The processor.
     Cpu,
@@ -13,7 +15,8 @@ pub enum Provider {
     Cuda,
     /// An NVIDIA device through TensorRT, and through CUDA for what that cannot do.
     Tensorrt,
-    /// CUDA if the library has it and a device is there, else the processor.
+    /// CUDA if the library has it and a device is there, else the processor. Never TensorRT, which takes minutes to build its
+    /// engines at each start: whoever wants it asks for it.
     #[default]
     Auto,
 }
@@ -34,6 +37,17 @@ impl FromStr for Provider {
             "auto" => Ok(Self::Auto),
             _ => Err(UnknownProvider(name.to_owned())),
         }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Tensorrt => "tensorrt",
+            Self::Auto => "auto",
+        })
     }
 }
 

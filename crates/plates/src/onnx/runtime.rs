@@ -13,12 +13,12 @@ use super::library::{self, Surroundings};
 pub enum RuntimeError {
     /// Nowhere.
     #[error(
-        "ONNX Runtime is not installed: `pip install onnxruntime` in the active Python environment, or name its library with --onnxruntime FILE (ORT_DYLIB_PATH)"
+        "ONNX Runtime is not installed: `pip install onnxruntime` in the active Python environment, or name its library with ORT_DYLIB_PATH"
     )]
     Missing,
     /// It cannot be loaded.
     #[error(
-        "cannot open ONNX Runtime at {}: {reason}; `pip install onnxruntime` brings one that fits, --onnxruntime FILE names another",
+        "cannot open ONNX Runtime at {}: {reason}; `pip install onnxruntime` brings one that fits, ORT_DYLIB_PATH names another",
         path.display()
     )]
     Unusable {

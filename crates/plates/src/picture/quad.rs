@@ -91,14 +91,16 @@ pub fn warp(
     let Some([a, b, c, d, e, f, g, h]) = homography(quad) else {
         return false;
     };
-    rgb.reserve(width as usize * height as usize * 3);
+    let start = rgb.len();
+    rgb.resize(start + width as usize * height as usize * 3, 0);
+    let mut pixels = rgb[start..].as_chunks_mut::<3>().0.iter_mut();
     for y in 0..height {
         let v = f64::from(y) / f64::from(height);
-        for x in 0..width {
+        for (x, pixel) in (0..width).zip(&mut pixels) {
             let u = f64::from(x) / f64::from(width);
             let w = 1.0 / (g * u + h * v + 1.0);
             let at = [(a * u + b * v + c) * w, (d * u + e * v + f) * w];
-            rgb.extend(sample(picture, at));
+            *pixel = sample(picture, at);
         }
     }
     true
@@ -129,12 +131,13 @@ fn neighbours(at: f64, pixels: u32) -> (usize, usize, i32) {
     let last = f64::from(pixels - 1);
     // `clamp` would keep what is no number.
     let at = at.max(0.0).min(last);
-    let floor = at.floor();
-    let next = (floor + 1.0).min(last);
+    // Nothing is below 0: what a cast cuts off is the fraction.
+    let before = at as u32;
+    let share = (at - f64::from(before)) * 256.0 + 0.5;
     (
-        floor as usize,
-        next as usize,
-        ((at - floor) * 256.0).round() as i32,
+        before as usize,
+        (before + 1).min(pixels - 1) as usize,
+        share as i32,
     )
 }
 

@@ -73,31 +73,44 @@ impl Reader {
         &mut self,
         plates: &[(Picture<'_>, BBox, Plate)],
     ) -> Result<Vec<Option<Looked>>, NetError> {
-        let placed: Vec<Option<Placed>> = plates
+        let mut looked: Vec<Option<Looked>> = plates
             .iter()
-            .map(|(picture, part, plate)| Placed::new(picture, part, plate))
+            .map(|(picture, part, plate)| {
+                let lines = Vec::new();
+                Placed::new(picture, part, plate).map(|placed| Looked { placed, lines })
+            })
             .collect();
+        for nth in 0..self.settings.crops.len() {
+            self.look_at_crop(nth, plates, &mut looked)?;
+        }
+        Ok(looked)
+    }
+
+    /// Reads one crop of each plate that the crops before have not read strongly enough.
+    fn look_at_crop(
+        &mut self,
+        nth: usize,
+        plates: &[(Picture<'_>, BBox, Plate)],
+        looked: &mut [Option<Looked>],
+    ) -> Result<(), NetError> {
+        let crop = [self.settings.crops[nth]];
         let (mut cuts, mut of) = (Vec::new(), Vec::new());
-        for (index, ((picture, ..), placed)) in plates.iter().zip(&placed).enumerate() {
-            let Some(placed) = placed else { continue };
-            self.cuts(*picture, placed, &self.settings.crops, &mut cuts);
+        for (index, ((picture, ..), it)) in plates.iter().zip(&*looked).enumerate() {
+            let Some(it) = it else { continue };
+            if nth > 0 && self.text(it).weakest >= self.settings.enough {
+                continue;
+            }
+            self.cuts(*picture, &it.placed, &crop, &mut cuts);
             of.resize(cuts.len(), index);
         }
         let slots = self.ocr.read(&cuts)?;
         let lines: Vec<Lines> = cuts.iter().map(|it| it.lines).collect();
-        let mut looked: Vec<Option<Looked>> = placed
-            .into_iter()
-            .map(|it| {
-                let lines = Vec::new();
-                it.map(|placed| Looked { placed, lines })
-            })
-            .collect();
         for ((index, lines), slots) in of.into_iter().zip(lines).zip(slots) {
             if let (Some(Some(it)), Some(slots)) = (looked.get_mut(index), slots) {
                 it.lines.push((lines, slots));
             }
         }
-        Ok(looked)
+        Ok(())
     }
 
     /// The second look.

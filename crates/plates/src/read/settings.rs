@@ -86,8 +86,10 @@ impl Default for SecondLook {
 /// How plates are read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadSettings {
-    /// What is read of a plate; at least one.
+    /// What is read of a plate, one after the other; at least one.
     pub crops: Vec<Crop>,
+    /// If the weakest place is this strong after one of these crops, those after it are left out.
+    pub enough: f32,
     /// How that becomes one reading.
     pub pool: Pool,
     /// None: one look is enough.
@@ -102,6 +104,7 @@ impl Default for ReadSettings {
     fn default() -> Self {
         Self {
             crops: vec![BOX, UPRIGHT],
+            enough: 0.95,
             pool: Pool {
                 floor: 0.02,
                 power: 2,
@@ -120,6 +123,7 @@ impl ReadSettings {
         let look = SecondLook {
             from: 0.0,
             least_score: 0.15,
+            crops_anew: vec![BOX, UPRIGHT],
             ..SecondLook::default()
         };
         Self {
@@ -148,7 +152,7 @@ impl Default for StillSettings {
             most_plates: 4,
             least_overlap: 0.3,
             enough: 0.90,
-            enough_at_last: 0.75,
+            enough_at_last: 0.60,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{category::Category, flow::Count};
+use crate::{
+    category::Category,
+    flow::{Count, EventKind},
+};
 
 /// What happened so far; each only grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(super) struct Counters {
     pub(super) reader_deaths: u64,
     pub(super) load_failures: u64,
     pub(super) checkpoints: u64,
+    /// What happened to vehicles.
+    pub(super) vehicles: BTreeMap<EventKind, u64>,
     /// What flows counted.
     pub(super) flows: BTreeMap<Count, u64>,
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     category::{Category, Class},
+    detection::Reading,
     flow::VideoStatus,
     task::TaskId,
 };
@@ -166,6 +167,17 @@ pub enum Event {
         /// One sentence.
         reason: String,
     },
+    /// What OCR said, as it said it.
+    Read {
+        /// Who.
+        worker: WorkerId,
+        /// Of which video, as shown to people.
+        video: String,
+        /// Of which frame.
+        frame_idx: Option<u64>,
+        /// What; without a picture.
+        reading: Reading,
+    },
     /// No new frames any more; work that is begun is done.
     Stopping {
         /// Who asked for it; none at the end of all videos.
@@ -189,6 +201,9 @@ pub enum Event {
     ShutdownComplete,
 }
 
+/// What [`Event::Odd`] begins with when it is told.
+pub const ODD: &str = "odd: ";
+
 impl Event {
     /// How much it matters.
     #[must_use]
@@ -201,6 +216,7 @@ impl Event {
             | Self::PushRefused { .. }
             | Self::PushRecovered { .. }
             | Self::WorkerJoined { .. }
+            | Self::Read { .. }
             | Self::Stopping { .. }
             | Self::ShutdownComplete => Level::Info,
             Self::VideoEnded { status, .. } => match status {
@@ -339,6 +355,23 @@ impl fmt::Display for Event {
                 video,
                 frame(*frame_idx)
             ),
+            Self::Read {
+                worker,
+                video,
+                frame_idx,
+                reading,
+            } => {
+                write!(f, "{worker} read {:?} of {video}", reading.text)?;
+                write!(f, "{}: {:.3}", frame(*frame_idx), reading.conf)?;
+                let chars = reading.chars.iter();
+                let chars: Vec<_> = chars.map(|it| format!("{it:.3}")).collect();
+                write!(
+                    f,
+                    " [{}], sharpness {:.1}",
+                    chars.join(" "),
+                    reading.sharpness
+                )
+            }
             Self::Stopping { signal, backlog } => {
                 let total: usize = backlog.iter().map(|(_, count)| count).sum();
                 match signal {
@@ -353,7 +386,7 @@ impl fmt::Display for Event {
             Self::DrainCut { reason, unfinished } => {
                 write!(f, "{unfinished} tasks stay undone: {reason}")
             }
-            Self::Odd { what } => f.write_str(what),
+            Self::Odd { what } => write!(f, "{ODD}{what}"),
             Self::ShutdownComplete => f.write_str("Shutdown complete"),
         }
     }

@@ -139,6 +139,10 @@ impl<F: VideoFlow> Machine<F> {
                         state,
                     });
                 }
+                FlowOutput::Vehicle(event) => {
+                    *self.counters.vehicles.entry(event.event).or_default() += 1;
+                    self.say(Output::Vehicle { video, event });
+                }
                 FlowOutput::Counted { what, by } => {
                     if what == Count::Settled {
                         open.unsaved += by;
@@ -234,5 +238,6 @@ pub(super) fn source_end(status: SourceStatus, reason: String, decoded: u64) -> 
         failed: 0,
         fps: None,
         duration_ms: None,
+        size_bytes: None,
     }
 }

@@ -10,7 +10,11 @@ use super::{
     event::Event,
     ids::{LeaseId, ReaderId, VideoNo, WorkerId},
 };
-use crate::{category::Category, flow::VideoEnd, task::Task};
+use crate::{
+    category::Category,
+    flow::{VehicleEvent, VideoEnd},
+    task::Task,
+};
 
 /// What to do next. What is asked of a process that is gone is to be dropped without a word.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +102,13 @@ pub enum Output {
         frame_idx: u64,
         /// The flow's state.
         state: Value,
+    },
+    /// Something happened to a vehicle: for whoever listens. It comes before the checkpoint that knows of it.
+    Vehicle {
+        /// In which video.
+        video: VideoNo,
+        /// What.
+        event: Box<VehicleEvent>,
     },
     /// A video is over: its flow is dropped. A complete or partial one needs no checkpoint any more.
     VideoEnded {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub own_stages: BTreeMap<Category, u32>,
     /// Frames in the store for each reader.
     pub frame_slots: u32,
+    /// `OCR_DEBUG_MAX`, where `OCR_DEBUG_RESULTS` is set: raw readings that are logged of each video and worker, at most.
+    pub ocr_debug: u32,
     /// How long things may take.
     pub timing: Timing,
 }
@@ -87,6 +89,7 @@ impl Default for Settings {
             takes_over: false,
             own_stages: BTreeMap::new(),
             frame_slots: 12,
+            ocr_debug: 0,
             timing: Timing::default(),
         }
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     category::Category,
-    flow::{Count, VideoFlow, VideoStatus},
+    flow::{Count, EventKind, VideoFlow, VideoStatus},
     task::TaskId,
 };
 
@@ -286,7 +286,11 @@ impl<F: VideoFlow> Machine<F> {
     fn counters_part(&self) -> BTreeMap<&'static str, u64> {
         let it = &self.counters;
         let flow = |what| it.flows.get(&what).copied().unwrap_or(0);
+        let told = |what| it.vehicles.get(&what).copied().unwrap_or(0);
         BTreeMap::from([
+            ("events_new", told(EventKind::New)),
+            ("events_update", told(EventKind::Update)),
+            ("events_end", told(EventKind::End)),
             ("frames_delivered", it.delivered),
             ("frames_begun", it.begun),
             ("frames_settled", flow(Count::Settled)),

@@ -1,11 +1,11 @@
 //! Videos, from the list to their end.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
-use super::ids::{ReaderId, VideoNo};
+use super::ids::{ReaderId, VideoNo, WorkerId};
 use crate::{
     flow::{SourceEnd, VideoEnd},
     task::FrameSlot,
@@ -56,6 +56,8 @@ pub(super) struct OpenVideo<F> {
     pub(super) unsaved: u64,
     /// When the last checkpoint came, or was asked for.
     pub(super) asked: Duration,
+    /// Raw readings that were logged, by worker.
+    pub(super) readings_logged: BTreeMap<WorkerId, u32>,
 }
 
 impl<F> OpenVideo<F> {
@@ -78,6 +80,7 @@ impl<F> OpenVideo<F> {
             decoded: 0,
             unsaved: 0,
             asked: now,
+            readings_logged: BTreeMap::new(),
         }
     }
 

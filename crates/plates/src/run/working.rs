@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     category::Class,
+    detection::Reading,
     flow::VideoFlow,
     task::{self, Failure, Payload, Task, TaskId},
 };
@@ -216,6 +217,7 @@ impl<F: VideoFlow> Machine<F> {
         match &result {
             Ok(output) => {
                 *self.counters.done.entry(task.category).or_default() += 1;
+                self.log_reading(worker, &task, output);
                 self.set_refused_rows_aside(id, output);
             }
             Err(failure) => {
@@ -225,6 +227,35 @@ impl<F: VideoFlow> Machine<F> {
             }
         }
         self.close_task(now, id, result);
+    }
+
+    /// Logs what OCR said, where that is asked for: the first ones of each worker and video.
+    fn log_reading(&mut self, worker: WorkerId, task: &Task, output: &task::Output) {
+        let task::Output::Ocr(reading) = output else {
+            return;
+        };
+        let most = self.settings.ocr_debug;
+        let video = self.tasks.get_mut(task.id).map(|it| it.video);
+        let Some(open) = video.and_then(|it| self.videos.open_mut(it)) else {
+            return;
+        };
+        if most == 0 {
+            return;
+        }
+        let logged = open.readings_logged.entry(worker).or_default();
+        if *logged < most {
+            *logged += 1;
+            let crop = None;
+            self.log(Event::Read {
+                worker,
+                video: task.video_id.clone(),
+                frame_idx: task.frame_idx,
+                reading: Reading {
+                    crop,
+                    ..reading.clone()
+                },
+            });
+        }
     }
 
     fn count_error(&mut self, id: WorkerId) {

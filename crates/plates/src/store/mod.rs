@@ -41,6 +41,7 @@ pub use address::{Address, BadAddress};
 pub use erase::Erased;
 pub use read::Selection;
 pub use row::{Record, global_id};
+pub(crate) use row::{WHOLE, WITHDRAWN};
 pub use table::{Column, Kind};
 
 use crate::task::Refused;
@@ -284,7 +285,7 @@ impl Store {
             self.note_mode()?;
             self.is_mode_noted.store(true, Ordering::Relaxed);
         }
-        let mut done = Written::default();
+        let (mut done, mut withdrawn) = (Written::default(), 0);
         let now = Timestamp::now();
         let (mut rows, mut sources) = (Vec::new(), Vec::new());
         for record in records {
@@ -294,7 +295,16 @@ impl Store {
                 reason,
             };
             match self.inner.privacy.applied(table, record) {
-                None => done.withheld += 1,
+                None => {
+                    done.withheld += 1;
+                    // While its video was read it may have been stored under another text.
+                    let row = row::checked(table, record, now).ok();
+                    if let Some(row) = row.and_then(|it| it.withdrawal(table)) {
+                        withdrawn += 1;
+                        rows.push(row);
+                        sources.push(record);
+                    }
+                }
                 Some(Err(reason)) => done.refused.push(refused(reason)),
                 Some(Ok(kept)) => match row::checked(table, &kept, now) {
                     Ok(row) => {
@@ -313,7 +323,7 @@ impl Store {
             } = said;
             done.waiting = waiting;
             done.suppressed = suppressed;
-            done.written = (rows.len() - refused.len()) as u64 - suppressed;
+            done.written = (rows.len() - refused.len()) as u64 - suppressed - withdrawn;
             done.refused
                 .extend(refused.into_iter().map(|(at, reason)| Refused {
                     table: table.name.to_owned(),

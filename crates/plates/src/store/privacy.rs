@@ -13,7 +13,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::{plate, row::Record, table::Table};
+use super::{
+    plate,
+    row::Record,
+    table::{self, Table},
+};
 
 /// Shorter keys can be tried out.
 const LEAST_KEY: usize = 16;
@@ -143,6 +147,12 @@ impl Privacy {
             (Some(_), None) => "listed plates, others left out",
             (Some(_), Some(_)) => "listed plates, others hashed",
         }
+    }
+
+    /// A record of `vehicles` as it may be shown: as it is stored. None where its plate is to be left out.
+    #[must_use]
+    pub fn told(&self, record: &Record) -> Option<Record> {
+        self.applied(&table::VEHICLES, record)?.ok()
     }
 
     /// The record as it may be stored; none if it may not.

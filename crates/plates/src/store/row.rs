@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     plate,
-    table::{Column, Kind, Table},
+    table::{self, Column, Kind, Table},
 };
 
 /// A record: columns by name.
@@ -39,6 +39,40 @@ pub(super) struct Row {
 /// 0001-01-01: earlier years are not written in four digits.
 pub(super) const FIRST_SECOND: i64 = -62_135_596_800;
 
+/// In a record of `vehicles`, true: it replaces every column of a row that is there, those that it does not name, too.
+pub(crate) const WHOLE: &str = "is_whole";
+/// In a record of `vehicles`, true: its row is taken out, whatever else it names.
+pub(crate) const WITHDRAWN: &str = "is_withdrawn";
+
+impl Row {
+    /// It takes out what is there with its key.
+    pub(super) fn withdraws(&self, table: &Table) -> bool {
+        let plate = table.columns.iter().position(|it| it.name == "final_plate");
+        plate.is_some_and(|at| matches!(self.cells.get(at), Some(None)))
+    }
+
+    /// The row that takes out what is there with this one's key; none for a vehicle without a track.
+    pub(super) fn withdrawal(&self, table: &Table) -> Option<Self> {
+        let columns = table.columns.iter().zip(&self.cells);
+        let cells: Vec<_> = columns
+            .map(|(it, cell)| cell.clone().filter(|_| KEY.contains(&it.name)))
+            .collect();
+        let known = cells.iter().flatten().count();
+        (known == KEY.len() && table.name == table::VEHICLES.name).then_some(Self {
+            cells,
+            is_ts_made: false,
+        })
+    }
+}
+
+/// What a row of `vehicles` is known by, in a row that takes it out.
+const KEY: [&str; 4] = [
+    "content_sha256",
+    "settings_hash",
+    "untracked_key",
+    "track_id",
+];
+
 /// `video_id:track_id`, unambiguous whatever is in the name: `%`, `:` and `/` are percent-encoded.
 #[must_use]
 pub fn global_id(video_id: &str, track_id: i64) -> String {
@@ -68,6 +102,11 @@ fn base_name(path: &str) -> &str {
 /// # Errors
 /// One sentence that names every column at fault.
 pub(super) fn checked(table: &Table, record: &Record, now: Timestamp) -> Result<Row, String> {
+    let mut record = record.clone();
+    let [is_whole, is_withdrawn] = match table.name == table::VEHICLES.name {
+        true => [WHOLE, WITHDRAWN].map(|it| record.remove(it) == Some(Value::Bool(true))),
+        false => [false; 2],
+    };
     if let Some(name) = record.keys().find(|it| table.column(it).is_none()) {
         return Err(format!(
             "`{}` has no column `{}`: leave it out or correct its name",
@@ -75,8 +114,10 @@ pub(super) fn checked(table: &Table, record: &Record, now: Timestamp) -> Result<
             name.escape_debug()
         ));
     }
-    let mut record = record.clone();
     record.retain(|_, value| !value.is_null() || table.name == "videos");
+    if is_withdrawn {
+        return withdrawn(table, record);
+    }
     let is_ts_made = fill(table, &mut record, now);
     let missing: Vec<_> = table
         .columns
@@ -91,8 +132,24 @@ pub(super) fn checked(table: &Table, record: &Record, now: Timestamp) -> Result<
         .columns
         .iter()
         .map(|it| record.get(it.name).map(|value| cell(it, value)).transpose())
+        .map(|it| it.map(|it| it.or(is_whole.then_some(Cell::Null))))
         .collect::<Result<_, _>>()?;
     Ok(Row { cells, is_ts_made })
+}
+
+/// A row that takes out another one.
+fn withdrawn(table: &Table, mut record: Record) -> Result<Row, String> {
+    record.insert("untracked_key".into(), "".into());
+    let cells = table.columns.iter().map(|it| {
+        let value = record.get(it.name).filter(|_| KEY.contains(&it.name));
+        value.map(|value| cell(it, value)).transpose()
+    });
+    let row = Row {
+        cells: cells.collect::<Result<_, _>>()?,
+        is_ts_made: false,
+    };
+    row.withdrawal(table)
+        .ok_or_else(|| format!("a row that is taken out needs {}", KEY.join(", ")))
 }
 
 /// Says whether it made up the moment.

@@ -207,7 +207,7 @@ fn found(columns: &[Column], mut cells: Vec<Cell>, asked: Option<&Asked>) -> Fou
     let hash = cells.pop().unwrap_or(Cell::Null);
     let normal = cells.pop().unwrap_or(Cell::Null);
     let similarity = match (asked, &normal) {
-        (Some(asked), Cell::Text(it)) => plate::similarity(&asked.normal, it),
+        (Some(asked), Cell::Text(it)) => plate::trigram_similarity(&asked.normal, it),
         _ => 1.0,
     };
     Found {
@@ -343,7 +343,7 @@ async fn scanned(
             after = id;
             let similarity = match (&normal, &hash, &asked.hash) {
                 (Cell::Text(it), ..) => {
-                    let similarity = plate::similarity(&asked.normal, it);
+                    let similarity = plate::trigram_similarity(&asked.normal, it);
                     let is_like = f64::from(similarity) >= LEAST_SIMILARITY;
                     (is_like || it.contains(&asked.normal)).then_some(similarity)
                 }

@@ -27,6 +27,8 @@ pub(super) struct Kept {
     pub(super) rows: Vec<Row>,
     /// Where each of them was.
     pub(super) places: Vec<usize>,
+    /// How many are left out.
+    pub(super) left_out: u64,
 }
 
 /// What holds writers and an erasure apart. SQLite's transactions are one after the other.
@@ -73,14 +75,19 @@ pub(super) async fn applied(
     for (at, row) in rows.iter().enumerate() {
         let hash = text(row, "plate_hash");
         if hash.is_some_and(|it| out.contains(it)) || text(row, "final_plate").is_some_and(is_out) {
+            kept.left_out += 1;
+            // While its video was read it may have been stored under another text.
+            if let Some(row) = row.withdrawal(table) {
+                kept.rows.push(row);
+                kept.places.push(at);
+            }
             continue;
         }
         kept.rows.push(unread(row, is_out));
         kept.places.push(at);
     }
-    let left_out = (rows.len() - kept.rows.len()) as u64;
-    if left_out > 0 {
-        let row = audit_row("suppressed", left_out, Value::Null).map_err(Fault::Broken)?;
+    if kept.left_out > 0 {
+        let row = audit_row("suppressed", kept.left_out, Value::Null).map_err(Fault::Broken)?;
         upsert::within(session, &table::AUDIT, &[row]).await?;
     }
     Ok(Some(kept))

@@ -46,7 +46,7 @@ pub(super) async fn write(
             let placed = refused.filter_map(|(at, why)| Some((*kept.places.get(at)?, why)));
             Done {
                 refused: placed.collect(),
-                suppressed: (rows.len() - kept.rows.len()) as u64,
+                suppressed: kept.left_out,
             }
         }
     };
@@ -133,9 +133,39 @@ async fn statement(session: &mut Session, table: &Table, rows: &[Row]) -> Result
         .flat_map(|row| table.columns.iter().zip(&row.cells))
         .filter_map(|(column, cell): (_, &Option<Cell>)| Some((column.kind, cell.as_ref()?)))
         .collect();
+    if let Some(first) = rows.first().filter(|it| it.withdraws(table)) {
+        return withdraw(session, table, first, &cells).await;
+    }
     session
         .execute(sql(session.dialect(), table, rows), &cells)
         .await
+}
+
+/// Takes out the rows with the keys of rows of which `first` is one; `cells` are those of all of them.
+async fn withdraw(
+    session: &mut Session,
+    table: &Table,
+    first: &Row,
+    cells: &[Bound<'_>],
+) -> Result<u64, Fault> {
+    let columns = table.columns.iter().zip(&first.cells);
+    let named: Vec<_> = columns.filter(|(_, it)| it.is_some()).collect();
+    let dialect = session.dialect();
+    let each = named.iter().enumerate();
+    let each = each.map(|(at, (it, _))| {
+        let value = dialect.parameter(at + 1, it.kind);
+        format!("{} = {value}", it.name)
+    });
+    let sql = format!(
+        "DELETE FROM {} WHERE {}",
+        table.name,
+        each.collect::<Vec<_>>().join(" AND ")
+    );
+    let mut count = 0;
+    for cells in cells.chunks(named.len().max(1)) {
+        count += session.execute(sql.clone(), cells).await?;
+    }
+    Ok(count)
 }
 
 /// Its text.

@@ -20,7 +20,7 @@ pub fn edits(a: &str, b: &str) -> usize {
 /// 1 for the same text, 0 for nothing in common: 1 − edits / length of the longer. Two empty texts are the same.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "texts of plates are short")]
-pub fn similarity(a: &str, b: &str) -> f64 {
+pub fn edit_similarity(a: &str, b: &str) -> f64 {
     let longer = a.len().max(b.len());
     if longer == 0 {
         return 1.0;
@@ -39,8 +39,8 @@ mod tests {
         assert_eq!(edits("AB123", "XAB123"), 1);
         assert_eq!(edits("AB123", "AB193"), 1);
         assert_eq!(edits("", "AB"), 2);
-        assert!((similarity("AB12", "AB13") - 0.75).abs() < 1e-12);
-        assert!((similarity("", "") - 1.0).abs() < 1e-12);
+        assert!((edit_similarity("AB12", "AB13") - 0.75).abs() < 1e-12);
+        assert!((edit_similarity("", "") - 1.0).abs() < 1e-12);
     }
 
     proptest! {
@@ -49,7 +49,7 @@ mod tests {
             prop_assert_eq!(edits(&a, &b) == 0, a == b);
             prop_assert_eq!(edits(&a, &b), edits(&b, &a));
             prop_assert!(edits(&a, &c) <= edits(&a, &b) + edits(&b, &c));
-            prop_assert!((0.0..=1.0).contains(&similarity(&a, &b)));
+            prop_assert!((0.0..=1.0).contains(&edit_similarity(&a, &b)));
         }
     }
 }

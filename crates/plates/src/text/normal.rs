@@ -1,18 +1,25 @@
-//! The one spelling of a plate.
+//! The one spelling of plates.
 
 /// Characters that a plate has at most; what comes after them is cut off.
 pub const MAX_LEN: usize = 16;
 
-/// `A`–`Z` and `0`–`9` alone: lower case is raised, all else (spaces, dashes, dots, other scripts) is left out.
+/// Letters and digits of any script alone, upper case: `ab-123 c` is `AB123C`. What plates are compared by, in stores and in
+/// lists, whoever wrote them.
+#[must_use]
+pub fn spelled(text: &str) -> String {
+    text.chars()
+        .filter(|it| it.is_alphanumeric())
+        .flat_map(char::to_uppercase)
+        .collect()
+}
+
+/// The same of `A`–`Z` and `0`–`9` alone: what a reading comes to. Other scripts are left out.
 ///
 /// At most [`MAX_LEN`] characters come out, however long `text` is.
 #[must_use]
 pub fn normalised(text: &str) -> String {
-    text.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|it| it.to_ascii_uppercase())
-        .take(MAX_LEN)
-        .collect()
+    let ascii = text.chars().filter(char::is_ascii_alphanumeric);
+    spelled(&ascii.take(MAX_LEN).collect::<String>())
 }
 
 #[cfg(test)]
@@ -25,6 +32,8 @@ mod tests {
         assert_eq!(normalised(" ab-12·3.cd"), "AB123CD");
         assert_eq!(normalised("京A·12345"), "A12345");
         assert_eq!(normalised("بغداد"), "");
+        assert_eq!(spelled(" ab-12·3.ä"), "AB123Ä");
+        assert_eq!(spelled(" -·"), "");
     }
 
     proptest! {

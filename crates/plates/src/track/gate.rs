@@ -72,7 +72,7 @@ pub(super) fn fit(
     best
 }
 
-/// The three rounds of association, each over what the ones before left.
+/// The four rounds of association, each over what the ones before left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Round {
     /// Readings agree.

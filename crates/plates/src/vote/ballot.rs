@@ -1,6 +1,6 @@
 //! The vote itself: length by weight, then each place by weight.
 
-use crate::text::{edits, similarity};
+use crate::text::{edit_similarity, edits};
 
 use super::align::align;
 
@@ -105,7 +105,8 @@ fn base(ballots: &[&Ballot]) -> Option<String> {
         .max_by(|a, b| lengths[*a].total_cmp(&lengths[*b]).then(a.cmp(b)))?;
     let likeness = |text: &str| -> f64 {
         let all = ballots.iter();
-        all.map(|it| it.weight * similarity(text, &it.text)).sum()
+        all.map(|it| it.weight * edit_similarity(text, &it.text))
+            .sum()
     };
     let candidates = ballots.iter().filter(|it| it.text.len() == length);
     candidates

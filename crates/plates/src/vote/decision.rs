@@ -29,7 +29,7 @@ pub struct Decision {
 /// # Errors
 /// A format in the settings cannot be read.
 pub fn decide(samples: &[Sample], settings: &Settings) -> Result<Decision, FormatError> {
-    let formats = formats(settings)?;
+    let formats = formats(&settings.formats)?;
     let samples = worth_a_vote(samples, settings);
     let split_at = split_at(&samples, settings);
     if split_at.is_some() {
@@ -74,7 +74,7 @@ pub fn decide(samples: &[Sample], settings: &Settings) -> Result<Decision, Forma
 }
 
 /// Samples that count, with normalised texts and no number that is none, in frame order; of too many the heaviest.
-pub(super) fn worth_a_vote(samples: &[Sample], settings: &Settings) -> Vec<Sample> {
+fn worth_a_vote(samples: &[Sample], settings: &Settings) -> Vec<Sample> {
     let mut all: Vec<Sample> = samples.iter().map(sound).collect();
     all.retain(|it| {
         it.reading.conf >= settings.min_conf && it.plate_bbox.width() >= settings.min_width

@@ -6,7 +6,6 @@
 mod align;
 mod ballot;
 mod decision;
-mod fragments;
 mod groups;
 mod sample;
 mod settings;
@@ -15,8 +14,7 @@ mod weight;
 
 pub use ballot::{Ballot, Tally, vote};
 pub use decision::{Decision, decide};
-pub use fragments::is_same_vehicle;
 pub use groups::split_at;
 pub use sample::{Final, Sample, Variant};
 pub use settings::Settings;
-pub use stage::{FormatError, RunError, run};
+pub use stage::{FormatError, RunError, formats, run};

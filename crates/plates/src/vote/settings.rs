@@ -52,8 +52,6 @@ pub struct Settings {
     pub formats: Vec<String>,
     /// A text that fits no format is no plate. Default off: it is kept as read.
     pub is_strict: bool,
-    /// Milliseconds of video between two tracks of one vehicle at most. Default 2000.
-    pub max_gap_ms: f64,
     /// Samples that are looked at; of more, the heaviest. Default 128.
     pub max_samples: usize,
 }
@@ -83,7 +81,6 @@ impl Default for Settings {
             plausible: Plausible::default(),
             formats: Vec::new(),
             is_strict: false,
-            max_gap_ms: 2000.0,
             max_samples: 128,
         }
     }

@@ -38,10 +38,13 @@ impl From<RunError> for Failure {
     }
 }
 
-/// The formats that the settings name, presets and patterns.
-pub(super) fn formats(settings: &Settings) -> Result<Formats, FormatError> {
+/// The formats that are named, presets and patterns.
+///
+/// # Errors
+/// One of them is neither.
+pub fn formats<T: AsRef<str>>(named: &[T]) -> Result<Formats, FormatError> {
     let mut all = Formats::default();
-    for it in &settings.formats {
+    for it in named.iter().map(AsRef::as_ref) {
         all = match Formats::preset(it) {
             Ok(preset) => all.and(preset),
             // Two or three letters are meant as a preset, unless they are a pattern.

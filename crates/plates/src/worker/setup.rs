@@ -5,15 +5,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::category::Class;
+use crate::{category::Class, models::Choice};
 
 /// The parameters of a worker's `load`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
     /// Which workers it is among.
     pub class: Class,
-    /// Its number: 0, 1, 2… for `gpu`, 100, 101, 102… for `cpu`.
-    pub worker: u32,
     /// Stages to load before it takes tasks, so that what is missing is told at the start.
     #[serde(default)]
     pub load_first: Vec<String>,
@@ -26,9 +24,9 @@ pub struct Setup {
     /// The folder with model files.
     #[serde(default)]
     pub models: Option<PathBuf>,
-    /// A registry of models instead of the built-in one.
+    /// Which of them, and what computes.
     #[serde(default)]
-    pub registry: Option<PathBuf>,
+    pub choice: Choice,
     /// A path of SQLite's or a `postgres://` URL.
     #[serde(default)]
     pub database: String,

@@ -27,6 +27,7 @@ claims!(
     rows_come_back_as_they_were_written,
     the_same_rows_again_change_nothing,
     a_row_replaces_what_it_names_and_a_track_stays_as_it_was,
+    a_whole_row_leaves_nothing_of_the_one_before_and_one_that_is_withdrawn_is_gone,
     a_bad_row_is_set_aside_and_the_others_are_stored,
     a_row_that_only_the_database_refuses_is_set_aside_alone,
     unknown_tables_and_columns_are_named_and_never_run,
@@ -144,6 +145,40 @@ fn a_row_replaces_what_it_names_and_a_track_stays_as_it_was(place: &Place) {
     assert_eq!(
         column(&all(&store, "tracks"), "first_frame_idx"),
         [json!(5)]
+    );
+}
+
+fn a_whole_row_leaves_nothing_of_the_one_before_and_one_that_is_withdrawn_is_gone(place: &Place) {
+    let store = place.open();
+    let mut first = vehicle(1, "AB123", 0);
+    first.extend(record(json!({"raw_plate": "A8123", "lat": 1.5})));
+    let mut last = vehicle(1, "AB124", 0);
+    let id = || store.page("vehicles", 0, 10).unwrap()[0]["id"].clone();
+    store.write("vehicles", &[first.clone()]).unwrap();
+    let before = id();
+    store.write("vehicles", &[last.clone()]).unwrap();
+    assert_eq!(column(&all(&store, "vehicles"), "lat"), [1.5]);
+    last.insert("is_whole".into(), true.into());
+    assert_eq!(store.write("vehicles", &[last]).unwrap().written, 1);
+    let rows = all(&store, "vehicles");
+    assert_eq!(column(&rows, "final_plate"), ["AB124"]);
+    assert_eq!((rows[0].get("lat"), rows[0].get("raw_plate")), (None, None));
+    assert_eq!(id(), before, "the same row");
+
+    let mut second = first.clone();
+    second.insert("track_id".into(), 2.into());
+    second.remove("global_id");
+    store.write("vehicles", &[second]).unwrap();
+    let gone = json!({"content_sha256": "c0ffee", "settings_hash": "s", "track_id": 1, "is_withdrawn": true});
+    for _ in 0..2 {
+        let done = store.write("vehicles", &[record(gone.clone())]).unwrap();
+        assert!(done.refused.is_empty(), "{done:?}");
+        assert_eq!(column(&all(&store, "vehicles"), "track_id"), [2]);
+    }
+    let unknown = record(json!({"video_id": "v", "is_withdrawn": true}));
+    assert_eq!(
+        store.write("vehicles", &[unknown]).unwrap().refused.len(),
+        1
     );
 }
 
@@ -432,7 +467,7 @@ fn any_plates_are_found_as_a_plain_loop_finds_them(place: &Place) {
         let mut wanted: Vec<_> = plates
             .iter()
             .enumerate()
-            .map(|(at, it)| (plate::similarity(asked, it), at, it))
+            .map(|(at, it)| (plate::trigram_similarity(asked, it), at, it))
             .filter(|(alike, _, it)| f64::from(*alike) >= 0.3 || it.contains(asked.as_str()))
             .collect();
         wanted.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));

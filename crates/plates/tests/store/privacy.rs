@@ -28,6 +28,7 @@ fn on(on: On, claim: fn(&Place)) {
 claims!(
     hashed_plates_are_found_by_plate_and_nothing_tells_of_them,
     only_listed_plates_are_stored_in_clear,
+    a_row_whose_plate_turns_out_to_be_another_one_is_as_private_as_that,
     an_erased_plate_leaves_nothing_but_a_count,
     what_is_too_old_goes_with_its_tracks,
     an_erased_plate_stays_out_until_it_is_let_in_again,
@@ -134,6 +135,38 @@ fn only_listed_plates_are_stored_in_clear(place: &Place) {
     assert_eq!(store.write("vehicles", &rows).unwrap().written, 2);
     assert_eq!(found(&store, "CD456", How::Exact), 1);
     assert!(!everything(place, &store).contains("CD456"));
+}
+
+fn a_row_whose_plate_turns_out_to_be_another_one_is_as_private_as_that(place: &Place) {
+    let whole = |plate: &str| {
+        let mut row = telling(1, plate, 0);
+        row.insert("is_whole".into(), true.into());
+        row
+    };
+    for key in [None, Some(key(place))] {
+        let store = place.open_with(Privacy {
+            key: key.clone(),
+            allowed: Some(["AB123".to_owned()].into()),
+        });
+        store.write("vehicles", &[whole("AB123")]).unwrap();
+        assert_eq!(column(&all(&store, "vehicles"), "final_plate"), ["AB123"]);
+        store.write("vehicles", &[whole("CD456")]).unwrap();
+        let rows = all(&store, "vehicles");
+        assert_eq!(rows.len(), usize::from(key.is_some()));
+        let told = serde_json::to_string(&rows).unwrap();
+        assert!(!told.contains("AB123") && !told.contains("CD456"), "{told}");
+    }
+    let store = place.open();
+    store.erase("XY999").unwrap();
+    store.write("vehicles", &[whole("AB123")]).unwrap();
+    assert_eq!(
+        store
+            .write("vehicles", &[whole("XY999")])
+            .unwrap()
+            .suppressed,
+        1
+    );
+    assert!(all(&store, "vehicles").is_empty());
 }
 
 fn an_erased_plate_leaves_nothing_but_a_count(place: &Place) {

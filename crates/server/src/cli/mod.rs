@@ -19,7 +19,12 @@ use clap::{
     error::{ContextKind, ErrorKind},
 };
 
-use crate::{exit::Exit, failure::Failure, init, terminal::LastLines};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    init,
+    terminal::{self, LastLines},
+};
 
 /// Runs AI on live and recorded video, each model in its own supervised process.
 #[derive(Debug, Parser)]
@@ -81,6 +86,8 @@ enum Command {
     PlatesProbe {
         /// Folder with model files
         models: std::path::PathBuf,
+        /// Which of them, and what computes, as JSON
+        choice: String,
     },
 }
 
@@ -93,7 +100,11 @@ pub fn main() -> ExitCode {
         return framerill_supervisor::launch::main(args);
     }
     let _last_lines = LastLines;
-    command().into()
+    match command() {
+        Exit::Done if terminal::is_cut_off() => Exit::Failed,
+        exit => exit,
+    }
+    .into()
 }
 
 fn command() -> Exit {
@@ -126,8 +137,10 @@ fn command() -> Exit {
         Command::Bench(bench) => bench.run(),
         Command::Worker { .. } => return Exit::of_child(framerill_worker::runtime::run()),
         Command::PlatesWorker { .. } => return Exit::of_child(crate::plates::worker()),
-        Command::PlatesProbe { models } => {
-            crate::plates::doctor::probe(&models);
+        Command::PlatesProbe { models, choice } => {
+            // Its parent wrote it.
+            let choice = serde_json::from_str(&choice).unwrap_or_default();
+            crate::plates::doctor::probe(&models, choice);
             Ok(Exit::Done)
         }
         Command::PlatesScheduler => return Exit::of_child(crate::plates::scheduler()),
@@ -170,11 +183,11 @@ fn print_failure(failure: &Failure) {
         "status": "failed",
         "error": {"code": failure.code, "message": failure.to_string()},
     });
-    crate::terminal::answer(object);
+    terminal::answer(object);
 }
 
 /// Prints the one line that says what is wrong and what to do.
 fn tell(failure: &Failure) -> Exit {
-    crate::terminal::tell(format_args!("framerill: {failure}"));
+    terminal::tell(format_args!("framerill: {failure}"));
     failure.exit
 }

@@ -1,6 +1,7 @@
 //! `framerill plates`.
 
 mod bench;
+mod chosen;
 mod doctor;
 mod image;
 mod machines;
@@ -86,6 +87,8 @@ struct Models {
     /// Folder with model files
     #[arg(long, value_name = "DIR", env = "FRAMERILL_MODELS")]
     models: Option<PathBuf>,
+    #[command(flatten)]
+    named: chosen::Named,
     /// One JSON array on stdout
     #[arg(long)]
     json: bool,
@@ -180,6 +183,9 @@ struct Run {
     /// Keep how the run stands in this file, as JSON, anew each second
     #[arg(long, value_name = "FILE")]
     status_json: Option<PathBuf>,
+    /// Write what happens to vehicles to the end of this file, as JSON Lines, while it is read: new, update, end; - is stdout
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// IP address and port at which `/status`, `/metrics` and `/health` say how the run stands; port 0 is any free one
     #[arg(long, value_name = "ADDR", env = "FRAMERILL_PLATES_HTTP")]
     http: Option<std::net::SocketAddr>,
@@ -225,12 +231,25 @@ struct Tuning {
     /// Folder with model files; `framerill plates models list` names them [env: FRAMERILL_MODELS]
     #[arg(long, value_name = "DIR")]
     models: Option<String>,
+    /// Another model than the first one of its role: vehicle=NAME, plate=NAME or ocr=NAME; may be given for each
+    /// [env: FRAMERILL_MODEL]
+    #[arg(long, value_name = "ROLE=NAME")]
+    model: Vec<String>,
+    /// What models are computed on: auto (CUDA where it is there, else cpu), cpu, cuda or tensorrt [default: auto]
+    /// [env: FRAMERILL_PROVIDER]
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
     /// The run's own folder: lock, logs, checkpoints [default: framerill-plates] [env: FRAMERILL_WORK_DIR]
     #[arg(long, value_name = "DIR")]
     work_dir: Option<String>,
     /// Readings that a record needs [default: 2] [env: FRAMERILL_MIN_SAMPLES]
     #[arg(long, value_name = "N")]
     min_samples: Option<String>,
+    /// Put look-alikes (0/O, 1/I, 5/S, 8/B, 2/Z) right by how plates are written: at au be br ca ch cn cz de es eu fr gb in
+    /// it mx nl pl pt us vn, or patterns of a (letter), d (digit) and x (either); several by commas
+    /// [env: FRAMERILL_PLATE_FORMAT]
+    #[arg(long, value_name = "NAME")]
+    plate_format: Vec<String>,
     /// Search plates in vehicles (cascade), or in whole frames (frame) [default: cascade] [env: FRAMERILL_MODE]
     #[arg(long, value_name = "MODE")]
     mode: Option<String>,
@@ -240,12 +259,17 @@ struct Tuning {
     /// Tasks that a worker takes at once [default: 1] [env: FRAMERILL_BATCH]
     #[arg(long, value_name = "N")]
     batch: Option<String>,
-    /// A stage of your own: ocr=FILE.py:CLASS or plate_yolo=module:CLASS; may be given for both [env: FRAMERILL_STAGE]
+    /// A stage of your own: ocr=FILE.py:CLASS, plate_yolo=module:CLASS or ocr=./PROGRAM; may be given for both
+    /// [env: FRAMERILL_STAGE]
     #[arg(long, value_name = "WHAT")]
     stage: Vec<String>,
     /// Worker processes for each stage of your own [default: 1] [env: FRAMERILL_STAGE_WORKERS]
     #[arg(long, value_name = "N")]
     stage_workers: Option<String>,
+    /// Write a vehicle's row as soon as its plate is stable, and again when that changes, not at the vehicle's end alone
+    /// [env: FRAMERILL_LIVE]
+    #[arg(long)]
+    live: bool,
     /// One worker process, which does all work [env: FRAMERILL_SINGLE_PROCESS]
     #[arg(long)]
     single_process: bool,
@@ -341,11 +365,11 @@ struct Tuning {
     /// Where previews and clips go [env: FRAMERILL_SNIPPET_ROOT, SNIPPET_ROOT]
     #[arg(long, value_name = "DIR", hide = true)]
     snippet_root: Option<String>,
-    /// Log raw results of OCR [env: FRAMERILL_OCR_DEBUG_RESULTS, OCR_DEBUG_RESULTS]
-    #[arg(long, value_name = "0|1", hide = true)]
+    /// Log what OCR says of the first plates [default: 0] [env: FRAMERILL_OCR_DEBUG_RESULTS, OCR_DEBUG_RESULTS]
+    #[arg(long, value_name = "0|1")]
     ocr_debug_results: Option<String>,
-    /// So many of them [env: FRAMERILL_OCR_DEBUG_MAX, OCR_DEBUG_MAX]
-    #[arg(long, value_name = "N", hide = true)]
+    /// Log so many results of each video and worker [default: 5] [env: FRAMERILL_OCR_DEBUG_MAX, OCR_DEBUG_MAX]
+    #[arg(long, value_name = "N")]
     ocr_debug_max: Option<String>,
     /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_H, PLATE_DENOISE_H]
     #[arg(long, value_name = "N", hide = true)]
@@ -429,13 +453,14 @@ impl Plates {
             Some(PlatesCommand::Image(image)) => image.run(),
             Some(PlatesCommand::Serve(serve)) => serve.run(),
             Some(PlatesCommand::Models(ModelsCommand::List(it))) => {
-                models::list(it.models.as_deref(), it.json)
+                models::list(it.models.as_deref(), it.named.into(), it.json)
             }
             Some(PlatesCommand::Models(ModelsCommand::Check(it))) => {
-                models::check(it.models.as_deref(), it.json)
+                models::check(it.models.as_deref(), it.named.into(), it.json)
             }
             Some(PlatesCommand::Models(ModelsCommand::Pull(it))) => {
-                models::pull(it.of.models.as_deref(), &it.names, it.of.json)
+                let of = it.of;
+                models::pull(of.models.as_deref(), of.named.into(), &it.names, of.json)
             }
             Some(PlatesCommand::Bench(it)) => it.run(),
             None => self.run.run(),
@@ -453,6 +478,7 @@ impl Run {
             limit: self.limit,
             upload: self.upload,
             status_json: self.status_json,
+            events: self.events,
             http: self.http,
             ..self.common.asked()
         })
@@ -463,19 +489,21 @@ impl Tuning {
     /// Settings by the names of their flags.
     fn flags(self) -> BTreeMap<&'static str, String> {
         let yes = |it: bool| it.then(|| "true".to_owned());
+        let all = |it: Vec<String>| (!it.is_empty()).then(|| it.join(","));
         let flags = [
             ("--db", self.db),
             ("--models", self.models),
+            ("--model", all(self.model)),
+            ("--provider", self.provider),
             ("--work-dir", self.work_dir),
             ("--min-samples", self.min_samples),
             ("--mode", self.mode),
             ("--every", self.every),
             ("--batch", self.batch),
-            (
-                "--stage",
-                (!self.stage.is_empty()).then(|| self.stage.join(",")),
-            ),
+            ("--plate-format", all(self.plate_format)),
+            ("--stage", all(self.stage)),
             ("--stage-workers", self.stage_workers),
+            ("--live", yes(self.live)),
             ("--single-process", yes(self.single_process)),
             ("--workers-take-both", yes(self.workers_take_both)),
             ("--drain-timeout", self.drain_timeout),
@@ -525,6 +553,55 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    /// Long flags of a command and of those below it.
+    fn flags_of(command: &clap::Command, into: &mut BTreeSet<String>) {
+        let own = command.get_arguments().filter_map(clap::Arg::get_long);
+        into.extend(own.map(|it| format!("--{it}")));
+        for below in command.get_subcommands() {
+            flags_of(below, into);
+        }
+    }
+
+    /// All words of a text that look like flags.
+    fn named_in(text: &str) -> impl Iterator<Item = String> {
+        let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '-');
+        let is_flag = |it: &&str| {
+            let name = it.strip_prefix("--").unwrap_or_default();
+            name.starts_with(|it: char| it.is_ascii_lowercase())
+        };
+        words.filter(is_flag).map(str::to_owned)
+    }
+
+    #[test]
+    fn every_flag_that_a_source_of_plates_names_is_there() {
+        /// Of cargo and of other programs of ours.
+        const OTHERS: [&str; 3] = ["--workspace", "--bins", "--version"];
+        let mut flags = BTreeSet::from(OTHERS.map(str::to_owned));
+        flags_of(
+            &Plates::augment_args(clap::Command::new("plates")),
+            &mut flags,
+        );
+        let server = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut folders = vec![server.join("src/plates"), server.join("../plates/src")];
+        let (mut files, mut missing) = (0, Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                // What a bench starts has flags of its own.
+                if path.is_dir() && !path.ends_with("bench") {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|it| it == "rs") {
+                    files += 1;
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let unknown = named_in(&text).filter(|it| !flags.contains(it));
+                    missing.extend(unknown.map(|it| format!("{it} in {}", path.display())));
+                }
+            }
+        }
+        assert!(files > 100, "{files}");
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
 
     #[test]
     fn every_setting_is_a_flag_whose_help_names_its_variables() {

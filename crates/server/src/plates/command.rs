@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -12,7 +13,7 @@ use std::{
 use framerill_plates::{
     category::{Category, Class},
     flow::{FlowSettings, VideoEnd, VideoStatus},
-    models::{Choice, Models, Role, sha256_of},
+    models::{Models, Role, sha256_of},
     run::{self, RunEnd, VideoNo, Why, WorkerId},
     store::{Options, Store},
     track, vote,
@@ -33,8 +34,9 @@ use super::{
     machines,
     models::FOLDER,
     prepare::Looks,
-    settings::Settings,
+    settings::{Settings, is_program},
     snapshot::Snapshot,
+    teller::Teller,
     voice::Voice,
     workdir::WorkDir,
 };
@@ -65,6 +67,8 @@ pub(crate) struct Asked {
     /// Whether `.env` in this folder counts.
     pub(crate) dotenv: bool,
     pub(crate) status_json: Option<PathBuf>,
+    /// Where it is written what happens to vehicles; `-` is stdout.
+    pub(crate) events: Option<PathBuf>,
     /// Where `/status` and the like are answered.
     pub(crate) http: Option<SocketAddr>,
     pub(crate) json: bool,
@@ -86,6 +90,7 @@ impl Asked {
             config: None,
             dotenv: true,
             status_json: None,
+            events: None,
             http: None,
             json: false,
             quiet: false,
@@ -104,6 +109,7 @@ pub(super) fn settings(asked: &mut Asked) -> Result<Settings, Failure> {
 /// Reads the videos that are asked for, here or, with a queue, on other machines.
 pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     let settings = settings(&mut asked)?;
+    check_events(&asked, &settings)?;
     if settings.queue.url.is_some() {
         return machines::submit(asked, &settings);
     }
@@ -164,6 +170,20 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     report(&asked, &videos, &end, &snapshot, &mut voice)
 }
 
+/// Events have stdout for themselves, and are of videos that are read here.
+fn check_events(asked: &Asked, settings: &Settings) -> Result<(), Failure> {
+    let is_stdout = asked.events.as_deref() == Some(Path::new("-"));
+    if is_stdout && asked.json {
+        let text = "`--events -` and `--json` both write to stdout";
+        return Err(Failure::usage("setting", text).hint("name a file: `--events events.jsonl`"));
+    }
+    if asked.events.is_some() && settings.queue.url.is_some() {
+        let text = "`--events` is of videos that are read here, and `--queue` gives them to others";
+        return Err(Failure::usage("setting", text).hint("leave one of the two out"));
+    }
+    Ok(())
+}
+
 /// The end of a run that was stopped before it began.
 fn not_begun(exit: Exit, videos: &[Video]) -> RunEnd {
     RunEnd {
@@ -185,11 +205,12 @@ pub(super) fn plan(
     // Without it nothing can be read.
     crate::program::media()?;
     let models = models(settings)?;
+    programs(settings)?;
     let Identity {
         flow,
         stages,
         settings_hash,
-    } = identity(settings, &models);
+    } = identity(settings, &models)?;
 
     let checkpoints = work_dir.checkpoints();
     fs::create_dir_all(&checkpoints).map_err(|error| {
@@ -219,6 +240,7 @@ pub(super) fn plan(
             settings_hash,
             run_id,
             force: asked.force,
+            is_live: settings.live,
             checkpoints,
             store: Some(Arc::new(store)),
             wanted: None,
@@ -235,6 +257,11 @@ pub(super) fn plan(
         status_json: asked.status_json.clone(),
         observer: None,
         board: None,
+        teller: (asked
+            .events
+            .as_deref()
+            .map(|it| Ok::<_, Failure>(Teller::new(it, settings.privacy()?))))
+        .transpose()?,
         videos,
     })
 }
@@ -246,34 +273,64 @@ pub(super) struct Identity {
     pub(super) settings_hash: String,
 }
 
-/// Of a run with these settings and models.
-pub(super) fn identity(settings: &Settings, models: &Models) -> Identity {
+/// Of a run with these settings and models. What computes the models is no part of it.
+///
+/// # Errors
+/// A model that is declared without a hash cannot be read.
+pub(super) fn identity(settings: &Settings, models: &Models) -> Result<Identity, Failure> {
     let usual = FlowSettings::of(settings.mode);
     let flow = FlowSettings {
         every: settings.every.unwrap_or(usual.every),
         ..usual
     };
     let stages = stages(settings);
-    let hashes = [Role::Vehicle, Role::Plate, Role::Ocr].map(|role| {
-        let entry = models.entry(role).ok();
-        let hash = entry.and_then(|it| match &it.sha256 {
-            Some(hash) => Some(hash.clone()),
-            None => sha256_of(&models.dir().join(&it.file)).ok(),
-        });
-        (role.to_string(), hash.unwrap_or_default())
-    });
+    let mut all = Vec::new();
+    for role in Role::ALL {
+        all.push((role.to_string(), model_hash(models, role)?));
+    }
     let told = stages
         .iter()
         .map(|(name, it)| (name.clone(), it.to_string()));
     let own = settings.own_stages.iter();
     let own = own.map(|(category, target)| (format!("own {category}"), target.clone()));
-    let all: Vec<_> = hashes.into_iter().chain(told).chain(own).collect();
+    all.extend(told.chain(own));
     let settings_hash = flow.hash(&all);
-    Identity {
+    Ok(Identity {
         flow,
         stages,
         settings_hash,
+    })
+}
+
+/// The declared hash of a role's model, else that of its file.
+fn model_hash(models: &Models, role: Role) -> Result<String, Failure> {
+    let refused = |text: String| {
+        Failure::cannot_start("models", text)
+            .hint("name the folder that has it with `--models DIR`")
+    };
+    let entry = models.entry(role).map_err(|it| refused(it.to_string()))?;
+    if let Some(hash) = &entry.sha256 {
+        return Ok(hash.clone());
     }
+    let file = models.dir().join(&entry.file);
+    let shown = file.display().to_string();
+    sha256_of(&file).map_err(|error| refused(format!("`{shown}` cannot be read: {error}")))
+}
+
+/// Programs of `--stage` that could not be started.
+fn programs(settings: &Settings) -> Result<(), Failure> {
+    let programs = settings.own_stages.iter().filter(|(_, it)| is_program(it));
+    for (category, target) in programs {
+        let wrong = match fs::metadata(target) {
+            Ok(it) if it.is_file() && it.permissions().mode() & 0o111 != 0 => continue,
+            Ok(_) => "it is no program".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let text = format!("`--stage {category}={target}`: {wrong}");
+        return Err(Failure::cannot_start("load_failed", text)
+            .hint("build it, and name it by its path; a Python class is named FILE.py:CLASS"));
+    }
+    Ok(())
 }
 
 /// The models, all of which are there.
@@ -283,7 +340,7 @@ pub(super) fn models(settings: &Settings) -> Result<Models, Failure> {
     };
     let folder = settings.models.as_deref().unwrap_or(Path::new(FOLDER));
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let models = Models::open(&folder, Choice::default()).map_err(refused)?;
+    let models = Models::open(&folder, settings.choice.clone()).map_err(refused)?;
     models
         .verify()
         .map_err(refused)
@@ -301,6 +358,7 @@ fn stages(settings: &Settings) -> Map<String, Value> {
     };
     let vote = vote::Settings {
         min_samples: settings.min_samples as usize,
+        formats: settings.formats.clone(),
         ..vote::Settings::default()
     };
     // Numbers and words always are JSON.
@@ -323,37 +381,44 @@ fn crew(
 ) -> Vec<(WorkerId, Job)> {
     let run = settings.to_run();
     let is_ours = |it: &Category| !settings.own_stages.contains_key(it);
-    let names = |takes: run::Takes| {
+    let names = |takes: run::Takes| -> Vec<String> {
         let all = takes.categories().filter(is_ours);
         all.map(|it| it.name().into()).collect()
     };
-    let setup = |class, worker, takes: run::Takes| Setup {
+    let setup = |class, load_first| Setup {
         class,
-        worker,
-        load_first: names(takes),
+        load_first,
         batch: settings.batch,
         memory: 4 << 30,
         models: Some(models.dir().to_owned()),
-        registry: None,
+        choice: settings.choice.clone(),
         database: settings.database_text(),
         plate_key: settings.plate_key.clone(),
         plate_list: settings.plate_list.clone(),
         work_dir: work_dir.to_owned(),
         stages: stages.clone(),
     };
-    let gpu = (0..run.gpu_workers).map(|id| (WorkerId(id), setup(Class::Gpu, id, run.gpu_takes())));
+    let gpu =
+        (0..run.gpu_workers).map(|id| (WorkerId(id), setup(Class::Gpu, names(run.gpu_takes()))));
     let cpu = (0..run.cpu_workers).map(|at| {
         let id = FIRST_CPU_WORKER + at;
-        (WorkerId(id), setup(Class::Cpu, id, run.cpu_takes()))
+        (WorkerId(id), setup(Class::Cpu, names(run.cpu_takes())))
     });
     let usual = gpu.chain(cpu).map(|(id, setup)| (id, Job::Stages(setup)));
     let python = crate::program::python(None);
     let own = run.own_workers().into_iter().map(|(id, category)| {
         let target = settings.own_stages.get(&category).cloned();
-        let job = Job::Own {
-            python: python.clone(),
-            category,
-            target: target.unwrap_or_default(),
+        let target = target.unwrap_or_default();
+        let job = if is_program(&target) {
+            let program = std::path::absolute(&target).unwrap_or_else(|_| target.into());
+            let setup = setup(category.class(), vec![category.name().to_owned()]);
+            Job::Program { program, setup }
+        } else {
+            Job::Python {
+                python: python.clone(),
+                category,
+                target,
+            }
         };
         (id, job)
     });
@@ -423,6 +488,15 @@ fn report(
         end.dead_letters
     );
     voice.say(Level::Info, &line);
+    let events = snapshot.events;
+    if asked.events.is_some() {
+        let line = format!("{} events written, {} lost", events.written, events.lost);
+        let level = match events.lost {
+            0 => Level::Info,
+            _ => Level::Warning,
+        };
+        voice.say(level, &line);
+    }
     if asked.json {
         let of = |(no, it): &(VideoNo, VideoEnd)| video(videos.get(no.0 as usize), it);
         terminal::answer(json!({
@@ -438,6 +512,10 @@ fn report(
             "unfinished": end.unfinished,
             "seconds": snapshot.seconds,
             "frames": snapshot.frames,
+            "events": asked.events.as_ref().map(|_| json!({
+                "written": events.written,
+                "lost": events.lost,
+            })),
         }));
     }
     if let Why::CannotGoOn(why) = &end.why {

@@ -18,7 +18,7 @@ use framerill_plates::{
     worker::Setup,
 };
 use framerill_supervisor::{
-    ChildId, Command, Config, Notice, Supervised, Update,
+    ChildId, Command, Config, Notice, Supervised, Update, isolation,
     lifecycle::{Event, Reason},
 };
 use framerill_worker::message::{FromChild, Level as Grade, ToChild};
@@ -52,8 +52,10 @@ pub(super) enum CrewEvent {
 pub(super) enum Job {
     /// The built-in stages.
     Stages(Setup),
+    /// A stage of a user's own, in a program of theirs that speaks as our workers do.
+    Program { program: PathBuf, setup: Setup },
     /// A stage of a user's own, in a Python.
-    Own {
+    Python {
         python: PathBuf,
         category: Category,
         /// FILE.py:CLASS or module:CLASS.
@@ -64,6 +66,7 @@ pub(super) enum Job {
 impl Job {
     fn command(&self, id: WorkerId) -> Result<Command, Failure> {
         let command = match self {
+            // It starts nothing.
             Self::Stages(setup) => {
                 let class = match setup.class {
                     Class::Gpu => "gpu",
@@ -72,10 +75,13 @@ impl Job {
                 let command = Command::new(crate::program::this()?).args(["plates-worker", class]);
                 command.arg(id.0.to_string())
             }
-            Self::Own { python, target, .. } => Command::new(python.clone())
+            Self::Program { program, .. } => Command::new(program.clone()),
+            Self::Python { python, target, .. } => Command::new(python.clone())
                 .args(["-m", "framerill._plates_worker", target])
                 // What lies in the current folder is no part of Python's library.
-                .env("PYTHONSAFEPATH", "1"),
+                .env("PYTHONSAFEPATH", "1")
+                // What it starts dies with it.
+                .namespace(isolation::probe().namespace),
         };
         Ok(command.oom_raise(OOM_RAISE))
     }
@@ -83,11 +89,13 @@ impl Job {
     /// What its `load` says: a target, and parameters.
     fn load(&self) -> (Option<String>, Map<String, Value>) {
         match self {
-            Self::Stages(setup) => match serde_json::to_value(setup) {
-                Ok(Value::Object(params)) => (None, params),
-                _ => (None, Map::new()),
-            },
-            Self::Own {
+            Self::Stages(setup) | Self::Program { setup, .. } => {
+                match serde_json::to_value(setup) {
+                    Ok(Value::Object(params)) => (None, params),
+                    _ => (None, Map::new()),
+                }
+            }
+            Self::Python {
                 category, target, ..
             } => {
                 let category = Value::from(category.name());

@@ -47,7 +47,7 @@ struct Probed {
 }
 
 /// Opens ONNX Runtime and every model, and tells of it on stdout.
-pub(crate) fn probe(folder: &Path) {
+pub(crate) fn probe(folder: &Path, choice: Choice) {
     let mut probed = Probed {
         library: None,
         wrong: None,
@@ -63,7 +63,7 @@ pub(crate) fn probe(folder: &Path) {
         Err(error) => probed.wrong = Some(error.to_string()),
     }
     if probed.library.is_some()
-        && let Ok(models) = Models::open(folder, Choice::default())
+        && let Ok(models) = Models::open(folder, choice)
     {
         for role in Role::ALL {
             let Ok(entry) = models.entry(role) else {
@@ -84,9 +84,9 @@ pub(crate) fn doctor(mut asked: Asked) -> Result<Exit, Failure> {
     let folder = settings.models.as_deref().unwrap_or(Path::new(FOLDER));
     let mut findings = vec![processors(&settings)];
     findings.extend(media());
-    let probed = probed(folder);
+    let probed = probed(folder, &settings.choice);
     findings.extend(runtime(&probed));
-    findings.extend(models(folder, probed.as_ref().ok()));
+    findings.extend(models(folder, &settings.choice, probed.as_ref().ok()));
     findings.push(work_dir(&settings.work_dir));
     findings.push(database(&settings.database));
     findings.extend(queue(&settings));
@@ -144,10 +144,11 @@ fn media() -> Vec<Finding> {
     findings
 }
 
-fn probed(folder: &Path) -> Result<Probed, String> {
+fn probed(folder: &Path, choice: &Choice) -> Result<Probed, String> {
     let own = std::env::current_exe().map_err(|it| it.to_string())?;
     let mut command = Command::new(own);
-    command.arg("plates-probe").arg(folder);
+    let choice = serde_json::to_string(choice).map_err(|it| it.to_string())?;
+    command.arg("plates-probe").arg(folder).arg(choice);
     let answer = ask_command(&mut command, PROBE).map_err(|it| it.message)?;
     let last = answer.err.lines().last().unwrap_or("it ended").to_owned();
     serde_json::from_str(&answer.out).map_err(|_| last)
@@ -179,15 +180,15 @@ fn runtime(probed: &Result<Probed, String>) -> Vec<Finding> {
 }
 
 /// The model of each role: its file, and whether it opens.
-fn models(folder: &Path, probed: Option<&Probed>) -> Vec<Finding> {
+fn models(folder: &Path, choice: &Choice, probed: Option<&Probed>) -> Vec<Finding> {
     let shown = folder.display();
     let pull = format!(
         "`framerill plates models pull --models {shown}`, or name the folder that has it with `--models`"
     );
-    let models = match Models::open(folder, Choice::default()) {
+    let models = match Models::open(folder, choice.clone()) {
         Ok(it) => it,
         Err(error) => {
-            let remedy = "mend `models.toml` in that folder";
+            let remedy = "mend `models.toml` in that folder, or `--model`";
             return vec![Finding::new(
                 "models",
                 State::Broken,
@@ -355,7 +356,7 @@ mod tests {
     #[test]
     fn a_missing_model_is_named_with_its_licence_and_the_command_that_gets_it() {
         let folder = tempfile::tempdir().unwrap();
-        let found = models(folder.path(), None);
+        let found = models(folder.path(), &Choice::default(), None);
         assert_eq!(found.len(), 3);
         for it in found {
             assert_eq!(it.state, State::Missing);

@@ -2,8 +2,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs::{File, OpenOptions},
-    io::Write,
     os::fd::OwnedFd,
     sync::{
         Arc,
@@ -24,13 +22,14 @@ use super::{
     crew::{self, Crew, CrewEvent},
     inbox::{Inbox, Incoming},
     inputs::Video,
-    logs::Level,
+    logs::{Level, Rotated},
     prepare::{self, Flow, Looks},
     reader::Files,
     readers::{Readers, ReadersEvent},
     scheduler::Ask,
     shown::{Speed, shown},
     snapshot::Snapshot,
+    teller::Teller,
     voice::Voice,
     watcher::{self, Watcher},
     workdir::{self, WorkDir},
@@ -57,9 +56,11 @@ pub(super) struct Plan {
     pub(super) reader_bytes: u64,
     pub(super) shows: bool,
     pub(super) status_json: Option<std::path::PathBuf>,
-    /// Sees each look; once it says no, the run stops, and if it says so again, at once.
+    /// Sees each look; once it says no, the run stops, as by a signal.
     pub(super) observer: Option<Observer>,
     pub(super) board: Option<Board>,
+    /// Hears what happens to vehicles.
+    pub(super) teller: Option<Teller>,
 }
 
 /// Looks at a run from outside and says whether it is to go on.
@@ -89,7 +90,8 @@ pub(super) struct Driver<'a> {
     status_json: Option<std::path::PathBuf>,
     observer: Option<Observer>,
     board: Option<Board>,
-    letters: Option<File>,
+    teller: Option<Teller>,
+    letters: Option<Rotated>,
     ended: Option<RunEnd>,
     cannot_start: Option<String>,
     work_dir: &'a WorkDir,
@@ -141,6 +143,7 @@ impl<'a> Driver<'a> {
             status_json: plan.status_json,
             observer: plan.observer,
             board: plan.board,
+            teller: plan.teller,
             letters: None,
             ended: None,
             cannot_start: None,
@@ -257,6 +260,12 @@ impl<'a> Driver<'a> {
                     self.looks.downloads.finished(url);
                 }
             }
+            Output::Vehicle { event, .. } => {
+                if let Some(teller) = &mut self.teller {
+                    teller.tell(*event);
+                    self.heed_teller();
+                }
+            }
             Output::DeadLetter(letter) => self.letter(&letter),
             Output::Log(event) => {
                 let level = match event.level() {
@@ -313,17 +322,21 @@ impl<'a> Driver<'a> {
     }
 
     fn letter(&mut self, letter: &run::DeadLetter) {
-        let path = self.work_dir.path().join("dead-letters.jsonl");
-        if self.letters.is_none() {
-            self.letters = OpenOptions::new().create(true).append(true).open(path).ok();
-        }
         let line = serde_json::to_string(letter).unwrap_or_default();
-        let written = self.letters.as_mut().map(|it| writeln!(it, "{line}"));
-        if !matches!(written, Some(Ok(()))) {
-            self.voice.say(
-                Level::Error,
-                &format!("a dead letter cannot be kept: {line}"),
-            );
+        let opened = match self.letters.take() {
+            Some(it) => Ok(it),
+            None => Rotated::open(self.work_dir.path(), "dead-letters.jsonl"),
+        };
+        let written = opened.and_then(|mut it| {
+            it.write(format!("{line}\n").as_bytes())?;
+            Ok(it)
+        });
+        match written {
+            Ok(it) => self.letters = Some(it),
+            Err(error) => {
+                let line = format!("a dead letter cannot be kept: {error}: {line}");
+                self.voice.say(Level::Error, &line);
+            }
         }
     }
 
@@ -458,6 +471,12 @@ impl<'a> Driver<'a> {
         }
     }
 
+    fn heed_teller(&mut self) {
+        if let Some(warning) = self.teller.as_mut().and_then(Teller::warning) {
+            self.voice.say(Level::Warning, &warning);
+        }
+    }
+
     /// Writes how the run stands once a second, and at its end.
     fn look(&mut self, is_over: bool) {
         let now = self.now();
@@ -465,6 +484,14 @@ impl<'a> Driver<'a> {
             return;
         }
         self.status_at = now + STATUS_EVERY;
+        if let Some(teller) = &mut self.teller {
+            if is_over {
+                teller.finish();
+            } else {
+                teller.flush();
+            }
+            self.heed_teller();
+        }
         self.refresh();
         let json = serde_json::to_vec(&self.latest).unwrap_or_default();
         // A disk that is full costs the look, not the run.
@@ -479,6 +506,11 @@ impl<'a> Driver<'a> {
             && !observer(&self.latest)
             && !is_over
         {
+            // A second stop would end what is begun at once.
+            self.observer = None;
+            let drain = self.settings.timing.drain.as_secs();
+            let line = format!("the run is told to stop: what is begun has {drain} s");
+            self.voice.say(Level::Warning, &line);
             self.looks.downloads.stop();
             self.pending.push_back(Input::Stop(Signal::Terminate));
         }
@@ -492,7 +524,9 @@ impl<'a> Driver<'a> {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix = unix.unwrap_or_default().as_secs_f64();
         let snapshot = self.machine.snapshot(self.now());
-        self.latest = shown(&snapshot, &mut self.speed, unix, self.voice.newest());
+        let told = self.teller.as_ref().map_or([0; 2], Teller::counts);
+        let said = self.voice.newest();
+        self.latest = shown(&snapshot, &mut self.speed, unix, said, told);
     }
 
     fn now(&self) -> Duration {

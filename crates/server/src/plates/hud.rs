@@ -209,7 +209,7 @@ fn bytes(it: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::snapshot::{CategoryLine, ReaderLine},
+        super::snapshot::{CategoryLine, EventsLine, ReaderLine},
         *,
     };
 
@@ -221,6 +221,7 @@ mod tests {
             workers,
         };
         Snapshot {
+            events: EventsLine::default(),
             state: "running".into(),
             seconds: 3725.9,
             queued: 70,

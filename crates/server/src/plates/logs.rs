@@ -1,4 +1,4 @@
-//! The log files of a run: one for each component, bounded (contract §10).
+//! Files of a run that grow line by line, bounded: a log for each component (contract §10), and dead letters.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -10,7 +10,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 /// Bytes of one file.
 const LONGEST: u64 = 5 << 20;
-/// Files of a component: the one that is written, and older ones.
+/// Files of one name: the one that is written, and older ones.
 const FILES: u32 = 5;
 /// Bytes of one line.
 const LINE: usize = 8 << 10;
@@ -33,14 +33,21 @@ impl Level {
     }
 }
 
-/// One component's log.
+/// A file that lines are added to; when it is long, it becomes `NAME.1`, and the oldest one goes.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct Rotated {
     folder: PathBuf,
-    component: String,
+    name: String,
     file: File,
     length: u64,
     longest: u64,
+}
+
+/// One component's log.
+#[derive(Debug)]
+pub(crate) struct Log {
+    component: String,
+    file: Rotated,
 }
 
 impl Log {
@@ -50,34 +57,53 @@ impl Log {
     }
 
     fn with_longest(folder: &Path, component: &str, longest: u64) -> io::Result<Self> {
-        let file = append(&folder.join(format!("{component}.log")))?;
-        let length = file.metadata()?.len();
         Ok(Self {
-            folder: folder.into(),
             component: component.into(),
-            file,
-            length,
-            longest,
+            file: Rotated::with_longest(folder, &format!("{component}.log"), longest)?,
         })
     }
 
     /// Adds a line. A disk that is full loses it: the run goes on.
     pub(crate) fn write(&mut self, level: Level, said: &str) {
         let line = line(level, &self.component, said);
+        drop(self.file.write(line.as_bytes()));
+    }
+}
+
+impl Rotated {
+    /// Goes on with a file.
+    pub(crate) fn open(folder: &Path, name: &str) -> io::Result<Self> {
+        Self::with_longest(folder, name, LONGEST)
+    }
+
+    fn with_longest(folder: &Path, name: &str, longest: u64) -> io::Result<Self> {
+        let file = append(&folder.join(name))?;
+        let length = file.metadata()?.len();
+        Ok(Self {
+            folder: folder.into(),
+            name: name.into(),
+            file,
+            length,
+            longest,
+        })
+    }
+
+    /// Adds a line, whose end is part of it.
+    pub(crate) fn write(&mut self, line: &[u8]) -> io::Result<()> {
         let length = line.len() as u64;
         if self.length > 0 && self.length + length > self.longest {
             // What cannot be renamed is written on.
             drop(self.rotate());
         }
-        if self.file.write_all(line.as_bytes()).is_ok() {
-            self.length += length;
-        }
+        self.file.write_all(line)?;
+        self.length += length;
+        Ok(())
     }
 
     fn rotate(&mut self) -> io::Result<()> {
         let name = |n: u32| match n {
-            0 => self.folder.join(format!("{}.log", self.component)),
-            n => self.folder.join(format!("{}.log.{n}", self.component)),
+            0 => self.folder.join(&self.name),
+            n => self.folder.join(format!("{}.{n}", self.name)),
         };
         for n in (0..FILES - 1).rev() {
             match fs::rename(name(n), name(n + 1)) {

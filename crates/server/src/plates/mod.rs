@@ -6,7 +6,7 @@
 //!
 //! Read in this order: `settings` and `config` (what it is told), `inputs`, `address` and `download` (which videos, and where
 //! from), `workdir` and `logs` (its own folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over
-//! `crew`, `readers` and `watcher` (its children), `command` (the wiring), `board` (the same over HTTP); `records` and `models` (what else is asked for),
+//! `crew`, `readers` and `watcher` (its children) and `teller` (who listens), `command` (the wiring), `board` (the same over HTTP); `records` and `models` (what else is asked for),
 //! [`excerpt`] (stills and clips), `album` and `still_reader` (picture files), `api` (`plates serve`), `image` (`plates image`),
 //! `machines` (the same on many machines), `bench`.
 
@@ -29,6 +29,7 @@ mod inputs;
 mod logs;
 pub(crate) mod machines;
 pub(crate) mod models;
+mod out;
 mod prepare;
 pub mod reader;
 mod readers;
@@ -39,6 +40,7 @@ mod shown;
 mod snapshot;
 mod status;
 mod still_reader;
+mod teller;
 mod voice;
 mod watcher;
 mod workdir;

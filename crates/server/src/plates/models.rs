@@ -10,15 +10,15 @@ use crate::{exit::Exit, failure::Failure, terminal};
 /// Where models are looked for when no folder is named.
 pub(super) const FOLDER: &str = "models";
 
-fn open(folder: Option<&Path>) -> Result<Models, Failure> {
+fn open(folder: Option<&Path>, choice: Choice) -> Result<Models, Failure> {
     let folder = folder.unwrap_or(Path::new(FOLDER));
     let refused = |error: ModelError| Failure::cannot_start("models", error.to_string());
-    Models::open(folder, Choice::default()).map_err(refused)
+    Models::open(folder, choice).map_err(refused)
 }
 
 /// Names all models.
-pub(crate) fn list(folder: Option<&Path>, as_json: bool) -> Result<Exit, Failure> {
-    let models = open(folder)?;
+pub(crate) fn list(folder: Option<&Path>, choice: Choice, as_json: bool) -> Result<Exit, Failure> {
+    let models = open(folder, choice)?;
     let of = |it: &Entry| (it.clone(), models.check(it));
     let all: Vec<_> = models.registry().entries().iter().map(of).collect();
     tell(&all, as_json);
@@ -26,8 +26,8 @@ pub(crate) fn list(folder: Option<&Path>, as_json: bool) -> Result<Exit, Failure
 }
 
 /// Says whether every file is there and is the one that was declared.
-pub(crate) fn check(folder: Option<&Path>, as_json: bool) -> Result<Exit, Failure> {
-    let models = open(folder)?;
+pub(crate) fn check(folder: Option<&Path>, choice: Choice, as_json: bool) -> Result<Exit, Failure> {
+    let models = open(folder, choice)?;
     let of = |it: &Entry| (it.clone(), models.check(it));
     let all: Vec<_> = models.registry().entries().iter().map(of).collect();
     tell(&all, as_json);
@@ -42,10 +42,11 @@ pub(crate) fn check(folder: Option<&Path>, as_json: bool) -> Result<Exit, Failur
 /// Gets the files of models that are not there: those that a run needs, or those that are named.
 pub(crate) fn pull(
     folder: Option<&Path>,
+    choice: Choice,
     names: &[String],
     as_json: bool,
 ) -> Result<Exit, Failure> {
-    let models = open(folder)?;
+    let models = open(folder, choice)?;
     let refused = |error: ModelError| Failure::cannot_start("models", error.to_string());
     let mut wanted = Vec::new();
     for name in names {

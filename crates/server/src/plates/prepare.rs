@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -39,6 +39,8 @@ pub(super) struct Looks {
     pub(super) run_id: String,
     /// Read what is done once more.
     pub(super) force: bool,
+    /// Vehicles have rows before they are over.
+    pub(super) is_live: bool,
     pub(super) checkpoints: PathBuf,
     /// None where the database cannot be asked.
     pub(super) store: Option<Arc<Store>>,
@@ -74,7 +76,7 @@ impl Looks {
         let Some(url) = &video.url else {
             return Some(self.look_at(video, &video.path));
         };
-        let is_done = |content: &str| !self.force && self.is_done(content);
+        let is_done = |content: &str| !self.force && self.is_done(content, None);
         match self.downloads.get(url, is_done, self.force, tell) {
             Ok(Got::File(path)) => Some(self.look_at(video, &path)),
             Ok(Got::Done(note)) => of(Prepared::Skip, vec![note]),
@@ -123,7 +125,7 @@ impl Looks {
                     "the rows of `{shown}` stay until they are replaced: {error}"
                 ));
             }
-        } else if self.is_done(&content) {
+        } else if self.is_done(&content, Some(looked.size_bytes)) {
             notes.push(format!(
                 "`{shown}` is done and unchanged: `--force` reads it again"
             ));
@@ -144,6 +146,7 @@ impl Looks {
             resumed.map_err(|error| notes.push(error.to_string())).ok()
         });
         let (flow, from) = resumed.unwrap_or_else(|| (Flow::new(facts, Arc::clone(&self.flow)), 0));
+        let flow = if self.is_live { flow.live() } else { flow };
         if from > 0 {
             notes.push(format!("`{shown}` goes on at frame {from}"));
         }
@@ -154,7 +157,9 @@ impl Looks {
         }
     }
 
-    fn is_done(&self, content: &str) -> bool {
+    /// Whether all of this content was read: a file that was cut off while it was read, or was still being written, had another
+    /// size in the end than it has when it is whole.
+    fn is_done(&self, content: &str, size_bytes: Option<u64>) -> bool {
         let rows = self
             .store
             .as_ref()
@@ -165,7 +170,9 @@ impl Looks {
         };
         let is_done = |row: &serde_json::Map<String, Value>| {
             let status = row.get("status").and_then(Value::as_str);
-            status.is_some_and(|it| DONE.contains(&it))
+            let size = row.get("size").and_then(Value::as_u64);
+            let is_whole = size.is_none() || size_bytes.is_none() || size == size_bytes;
+            is_whole && status.is_some_and(|it| DONE.contains(&it))
         };
         rows.iter().any(is_done)
     }
@@ -177,8 +184,12 @@ impl Looks {
     }
 
     /// Keeps where a later run goes on.
-    pub(super) fn keep(&self, content: &str, state: &Value) -> std::io::Result<()> {
-        let bytes = serde_json::to_vec(state).unwrap_or_default();
+    pub(super) fn keep(&self, content: &str, state: &Value) -> io::Result<()> {
+        // What cannot be written as JSON comes as null: the last checkpoint stays.
+        if state.is_null() {
+            return Err(io::Error::other("its state cannot be written as JSON"));
+        }
+        let bytes = serde_json::to_vec(state).map_err(io::Error::other)?;
         workdir::replace(&self.checkpoint(content), &bytes)
     }
 

@@ -28,7 +28,7 @@ use framerill_worker::message::{
 
 use crate::{failure::Failure, program, run::media_command};
 
-pub use content::{Looked, look, look_elsewhere};
+pub use content::{Looked, look};
 pub(super) use content::{hashed, open};
 use said::Said;
 

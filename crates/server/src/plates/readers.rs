@@ -13,6 +13,7 @@ use framerill_frames::Geometry;
 use framerill_plates::run::{ReaderId, ReaderSaid};
 use framerill_supervisor::{ChildId, Notice};
 use framerill_worker::message::ReaderPlan;
+use rustix::fs::fstat;
 
 use super::{
     inbox::Incoming,
@@ -51,6 +52,8 @@ pub(super) struct Readers {
 struct Live {
     process: ReaderProcess<Incoming>,
     heard: Heard,
+    /// What it reads; its size at the end says whether it is what it was.
+    video: Option<OwnedFd>,
 }
 
 impl Readers {
@@ -66,11 +69,13 @@ impl Readers {
     /// Starts one.
     pub(super) fn start(&mut self, id: ReaderId, name: &str, files: Files, plan: ReaderPlan) {
         let child = ChildId(FIRST_CHILD + id.0);
+        let video = files.video.try_clone().ok();
         match ReaderProcess::start(child, name, files, plan, self.owner.clone()) {
             Ok(process) => {
                 let live = Live {
                     process,
                     heard: Heard::default(),
+                    video,
                 };
                 self.live.insert(id, live);
                 self.events_of(id);
@@ -186,7 +191,11 @@ impl Readers {
             }
             event => event,
         };
-        let (said, line) = live.heard.said(event);
+        let (mut said, line) = live.heard.said(event);
+        if let Some(ReaderSaid::Ended(end)) = &mut said {
+            let stat = live.video.take().and_then(|it| fstat(it).ok());
+            end.size_bytes = stat.and_then(|it| it.st_size.try_into().ok());
+        }
         if let Some((level, line)) = line {
             self.events.push_back(ReadersEvent::Log(id, level, line));
         }

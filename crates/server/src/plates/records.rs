@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::{self, BufWriter, Write},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,7 +16,7 @@ use framerill_plates::{
 };
 use serde_json::{Value, json};
 
-use super::{config, settings::Settings};
+use super::{config, out::Out, settings::Settings};
 use crate::{exit::Exit, failure::Failure, serve, terminal};
 
 const OUTBOX: &str = "outbox";
@@ -73,7 +72,7 @@ pub(crate) fn search(place: Place, search: &Search, as_json: bool) -> Result<Exi
         return Ok(Exit::Done);
     }
     let text = |it: &Hit, name: &str| match it.record.get(name) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => printable(text),
         Some(Value::Null) | None => "-".to_owned(),
         Some(value) => value.to_string(),
     };
@@ -93,6 +92,18 @@ pub(crate) fn search(place: Place, search: &Search, as_json: bool) -> Result<Exi
         terminal::tell("framerill: no vehicle has such a plate");
     }
     Ok(Exit::Done)
+}
+
+/// A video's name may hold anything, and a terminal obeys some of it.
+fn printable(text: &str) -> String {
+    let plain = |it: char| {
+        if it.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            it
+        }
+    };
+    text.chars().map(plain).collect()
 }
 
 /// How a text is compared, by name.
@@ -123,15 +134,14 @@ pub(crate) fn export(
     let done = match out {
         None => export::export(&store, selection, format, io::stdout()),
         Some(path) => {
-            let file = File::create(path).map_err(|error| {
+            let mut out = Out::new(path).map_err(|error| {
                 Failure::usage(
                     "output",
                     format!("cannot write `{}`: {error}", path.display()),
                 )
             })?;
-            let mut file = BufWriter::new(file);
-            let done = export::export(&store, selection, format, &mut file);
-            file.flush().map_err(export::ExportError::Write).and(done)
+            let done = export::export(&store, selection, format, &mut out);
+            done.and_then(|done| Ok(out.finish().map(|()| done)?))
         }
     };
     let done = done.map_err(|error| match &error {

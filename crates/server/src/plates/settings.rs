@@ -9,8 +9,13 @@ use std::{
 use framerill_plates::{
     category::Category,
     flow::Mode,
+    machines::MOST_FORMATS,
+    models::Choice,
+    onnx::Provider,
     queue, run,
     store::{Address, privacy::Privacy},
+    text::PRESETS,
+    vote,
 };
 
 use serde_json::{Value, json};
@@ -47,6 +52,8 @@ pub(crate) struct Settings {
     /// Where videos are looked for when no path is given.
     pub(crate) input: PathBuf,
     pub(crate) models: Option<PathBuf>,
+    /// Which of them, and what computes.
+    pub(crate) choice: Choice,
     pub(crate) work_dir: PathBuf,
     /// Where plates are searched.
     pub(crate) mode: Mode,
@@ -56,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) batch: u32,
     /// Samples that a record needs.
     pub(crate) min_samples: u32,
+    /// How plates are written: presets in lower case and patterns, sorted; none where everything will do.
+    pub(crate) formats: Vec<String>,
     pub(crate) drain_timeout: Duration,
     /// A task that takes longer is hung: its worker is replaced.
     pub(crate) max_task_time: Duration,
@@ -65,10 +74,14 @@ pub(crate) struct Settings {
     pub(crate) max_download: u64,
     /// Downloaded videos stay when they are read.
     pub(crate) keep_downloads: bool,
-    /// Stages of a user's own, FILE.py:CLASS or module:CLASS, in place of the built-in ones.
+    /// Stages of a user's own, FILE.py:CLASS, module:CLASS or a path of a program, in place of the built-in ones.
     pub(crate) own_stages: BTreeMap<Category, String>,
     /// Processes of each of them.
     pub(crate) stage_workers: u32,
+    /// Vehicles have rows before they are over.
+    pub(crate) live: bool,
+    /// Raw readings that are logged of each video and worker, at most; 0 for none.
+    pub(crate) ocr_debug: u32,
     /// Other machines that share the work.
     pub(crate) queue: QueueSettings,
     pub(crate) video_root: PathBuf,
@@ -105,11 +118,14 @@ names! {
     PG_USER: "--postgres-user", "FRAMERILL_POSTGRES_USER", Some("POSTGRES_USER");
     PG_PASSWORD: "--postgres-password", "FRAMERILL_POSTGRES_PASSWORD", Some("POSTGRES_PASSWORD");
     MODELS: "--models", "FRAMERILL_MODELS", None;
+    MODEL: "--model", "FRAMERILL_MODEL", None;
+    PROVIDER: "--provider", "FRAMERILL_PROVIDER", None;
     WORK_DIR: "--work-dir", "FRAMERILL_WORK_DIR", None;
     MODE: "--mode", "FRAMERILL_MODE", None;
     EVERY: "--every", "FRAMERILL_EVERY", None;
     BATCH: "--batch", "FRAMERILL_BATCH", None;
     MIN_SAMPLES: "--min-samples", "FRAMERILL_MIN_SAMPLES", None;
+    PLATE_FORMAT: "--plate-format", "FRAMERILL_PLATE_FORMAT", None;
     DRAIN: "--drain-timeout", "FRAMERILL_DRAIN_TIMEOUT", None;
     TASK_TIME: "--max-task-time", "FRAMERILL_MAX_TASK_TIME", None;
     FRAME_MEMORY: "--frame-memory", "FRAMERILL_FRAME_MEMORY", None;
@@ -117,6 +133,7 @@ names! {
     KEEP_DOWNLOADS: "--keep-downloads", "FRAMERILL_KEEP_DOWNLOADS", None;
     STAGE: "--stage", "FRAMERILL_STAGE", None;
     STAGE_WORKERS: "--stage-workers", "FRAMERILL_STAGE_WORKERS", None;
+    LIVE: "--live", "FRAMERILL_LIVE", None;
     SINGLE: "--single-process", "FRAMERILL_SINGLE_PROCESS", None;
     BOTH: "--workers-take-both", "FRAMERILL_WORKERS_TAKE_BOTH", None;
     QUEUE: "--queue", "FRAMERILL_QUEUE", None;
@@ -165,6 +182,7 @@ impl Settings {
             plate_key: file(from, PLATE_KEY),
             plate_list: file(from, PLATE_LIST),
             models: from.find(MODELS).map(|it| it.value.into()),
+            choice: choice(from)?,
             work_dir: from
                 .find(WORK_DIR)
                 .map_or_else(|| "framerill-plates".into(), |it| it.value.into()),
@@ -180,6 +198,7 @@ impl Settings {
             every: number(from, EVERY, "a number of frames from 1 to 1000", 1..=1000)?,
             batch: number(from, BATCH, "a number from 1 to 64", 1..=64)?.unwrap_or(1),
             min_samples: number(from, MIN_SAMPLES, "a number from 1 to 100", 1..=100)?.unwrap_or(2),
+            formats: formats(from)?,
             drain_timeout: seconds(from, DRAIN, 60)?,
             max_task_time: seconds(from, TASK_TIME, 60)?,
             frame_bytes: from
@@ -196,12 +215,14 @@ impl Settings {
             own_stages: from
                 .parse(
                     STAGE,
-                    "ocr=FILE.py:CLASS or plate_yolo=module:CLASS",
+                    "ocr=FILE.py:CLASS, plate_yolo=module:CLASS or ocr=./PROGRAM",
                     own_stages,
                 )?
                 .unwrap_or_default(),
             stage_workers: number(from, STAGE_WORKERS, "a number from 1 to 16", 1..=16)?
                 .unwrap_or(1),
+            live: flag(from, LIVE)?,
+            ocr_debug: ocr_debug(from)?,
             queue: QueueSettings::load(from)?,
             video_root: from
                 .find(VIDEO_ROOT)
@@ -220,14 +241,7 @@ impl Settings {
             })
         })?;
         let database = database(from, &settings.work_dir)?;
-        for name in [
-            OCR_DEBUG,
-            OCR_DEBUG_MAX,
-            DENOISE_H,
-            DENOISE_HCOLOR,
-            DENOISE_ENHANCE,
-            DENOISE_SAVE,
-        ] {
+        for name in [DENOISE_H, DENOISE_HCOLOR, DENOISE_ENHANCE, DENOISE_SAVE] {
             if let Some(found) = from.find(name) {
                 let layer = found.layer;
                 from.notes
@@ -275,6 +289,7 @@ impl Settings {
                 starved_after: self.starvation_time,
             },
             takes_over: self.takes_both,
+            ocr_debug: self.ocr_debug,
             own_stages: self
                 .own_stages
                 .keys()
@@ -326,12 +341,16 @@ impl Settings {
             "plate_key": self.plate_key,
             "plate_list": self.plate_list,
             "models": self.models,
+            "model": self.choice,
             "work_dir": self.work_dir,
             "mode": self.mode,
             "every": self.every,
             "batch": self.batch,
             "min_samples": self.min_samples,
+            "plate_formats": self.formats,
             "stages": self.own_stages,
+            "live": self.live,
+            "ocr_debug": self.ocr_debug,
             "drain_timeout": self.drain_timeout.as_secs_f64(),
             "max_task_time": self.max_task_time.as_secs_f64(),
             "frame_memory": self.frame_bytes,
@@ -342,13 +361,64 @@ impl Settings {
     }
 }
 
+/// `--provider`, and `ROLE=NAME` of `--model`, several of them by commas.
+fn choice(from: &mut Sources) -> Result<Choice, Failure> {
+    let named = |text: &str| {
+        let mut choice = Choice::default();
+        for one in text.split(',') {
+            let (role, name) = one.trim().split_once('=')?;
+            let (role, name) = (role.trim().parse().ok()?, name.trim());
+            if name.is_empty() || choice.of(role).is_some() {
+                return None;
+            }
+            choice.set(role, name.to_owned());
+        }
+        Some(choice)
+    };
+    let wanted = "vehicle=NAME, plate=NAME or ocr=NAME, each once";
+    let choice = from.parse(MODEL, wanted, named)?.unwrap_or_default();
+    let provider = from.parse(PROVIDER, "auto, cpu, cuda or tensorrt", |text| {
+        text.parse::<Provider>().ok()
+    })?;
+    Ok(Choice {
+        provider: provider.unwrap_or_default(),
+        ..choice
+    })
+}
+
+/// `NAME[,NAME…]` of `--plate-format`: presets and patterns, whatever their order and however often they are named.
+fn formats(from: &mut Sources) -> Result<Vec<String>, Failure> {
+    let one = |text: &str| {
+        let text = text.trim();
+        let mut presets = PRESETS.iter().map(|(name, _)| *name);
+        let preset = presets.find(|it| it.eq_ignore_ascii_case(text));
+        preset.unwrap_or(text).to_owned()
+    };
+    let wanted = "a country such as de, or a pattern such as aaddd, several of them by commas";
+    let parse = |text: &str| {
+        let mut all: Vec<String> = text.split(',').map(one).collect();
+        all.sort();
+        all.dedup();
+        (all.len() <= MOST_FORMATS && vote::formats(&all).is_ok()).then_some(all)
+    };
+    Ok(from.parse(PLATE_FORMAT, wanted, parse)?.unwrap_or_default())
+}
+
+/// Whether a target of `--stage` is a program, not a class: a path without a colon.
+pub(super) fn is_program(target: &str) -> bool {
+    let is_script = target.to_ascii_lowercase().ends_with(".py");
+    target.contains('/') && !target.contains(':') && !is_script
+}
+
 /// `CATEGORY=TARGET`, several of them by commas.
 fn own_stages(text: &str) -> Option<BTreeMap<Category, String>> {
     let one = |text: &str| {
         let (category, target) = text.trim().split_once('=')?;
         let category = category.trim().parse().ok().filter(|it| OWN.contains(it))?;
-        let (path, class) = target.trim().rsplit_once(':')?;
-        (!path.is_empty() && !class.is_empty()).then(|| (category, target.trim().to_owned()))
+        let target = target.trim();
+        let mut parts = target.rsplit_once(':').into_iter();
+        let is_class = parts.any(|(path, class)| !path.is_empty() && !class.is_empty());
+        (is_class || is_program(target)).then(|| (category, target.to_owned()))
     };
     let all: Option<Vec<_>> = text.split(',').map(one).collect();
     let all = all?;
@@ -378,6 +448,13 @@ fn flag(from: &mut Sources, name: Name) -> Result<bool, Failure> {
         _ => None,
     };
     Ok(from.parse(name, "true or false", yes)?.unwrap_or(false))
+}
+
+/// How many readings are logged; the number alone logs none.
+fn ocr_debug(from: &mut Sources) -> Result<u32, Failure> {
+    let wanted = "a number of results from 0 to 1000000";
+    let most = number(from, OCR_DEBUG_MAX, wanted, 0..=1_000_000)?.unwrap_or(5);
+    Ok(if flag(from, OCR_DEBUG)? { most } else { 0 })
 }
 
 fn number(
@@ -536,6 +613,12 @@ mod tests {
             [("FRAMERILL_STARVATION_TIME", "-1")],
             [("POSTGRES_PORT", "x")],
             [("NUM_CPU_WORKERS", "0")],
+            [("FRAMERILL_PROVIDER", "gpu")],
+            [("FRAMERILL_MODEL", "plate")],
+            [("FRAMERILL_MODEL", "plates=x")],
+            [("FRAMERILL_MODEL", "ocr=a,ocr=b")],
+            [("FRAMERILL_PLATE_FORMAT", "atlantis")],
+            [("FRAMERILL_PLATE_FORMAT", "de,")],
         ] {
             let failure = load(&env).unwrap_err();
             assert_eq!(failure.exit, Exit::Usage, "{env:?}");
@@ -543,6 +626,27 @@ mod tests {
         }
         let none = load(&[("NUM_GPU_WORKERS", "0"), ("NUM_CPU_WORKERS", "0")]).unwrap_err();
         assert_eq!(none.exit, Exit::Usage);
+    }
+
+    #[test]
+    fn models_what_computes_them_and_formats_are_chosen() {
+        let it = load(&[
+            ("FRAMERILL_MODEL", "plate=fine, ocr = own"),
+            ("FRAMERILL_PROVIDER", "cpu"),
+            ("FRAMERILL_PLATE_FORMAT", "FR, de,aaddaa,fr"),
+        ])
+        .unwrap();
+        let expected = Choice {
+            plate: Some("fine".into()),
+            ocr: Some("own".into()),
+            provider: Provider::Cpu,
+            ..Choice::default()
+        };
+        assert_eq!(it.choice, expected);
+        assert_eq!(it.formats, ["aaddaa", "de", "fr"]);
+        let usual = load(&[]).unwrap();
+        assert_eq!(usual.choice, Choice::default());
+        assert!(usual.formats.is_empty());
     }
 
     #[test]
@@ -580,6 +684,9 @@ mod tests {
 
     #[test]
     fn a_stage_of_ones_own_is_a_category_and_a_class() {
+        let program = own_stages("ocr=target/debug/mine").unwrap();
+        assert_eq!(program[&Category::Ocr], "target/debug/mine");
+        assert!(is_program(&program[&Category::Ocr]) && !is_program("./a b.py:Mine"));
         let stages = own_stages("ocr=./a b.py:Mine, plate_yolo=pkg.mod:B").unwrap();
         let expected = [
             (Category::PlateDetect, "pkg.mod:B".to_owned()),
@@ -590,6 +697,8 @@ mod tests {
             "",
             "ocr",
             "ocr=a.py",
+            "ocr=./a.py",
+            "ocr=mine",
             "ocr=:A",
             "ocr=a.py:",
             "summary=a.py:A",

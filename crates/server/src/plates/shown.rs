@@ -6,7 +6,7 @@ use framerill_plates::run;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::snapshot::{CategoryLine, ReaderLine, Snapshot, VideoLine, WorkerLine};
+use super::snapshot::{CategoryLine, EventsLine, ReaderLine, Snapshot, VideoLine, WorkerLine};
 
 /// Seconds over which frames a second are told.
 const WINDOW: usize = 10;
@@ -31,12 +31,13 @@ impl Speed {
     }
 }
 
-/// The same in the words that people and the scheduler see.
+/// The same in the words that people and the scheduler see, with the events that were written and lost.
 pub(super) fn shown(
     it: &run::Snapshot,
     speed: &mut Speed,
     unix_now: f64,
     said: Vec<String>,
+    told: [u64; 2],
 ) -> Snapshot {
     let counter = |name: &str| it.counters.get(name).copied().unwrap_or(0);
     let frames = counter("frames_settled");
@@ -86,6 +87,13 @@ pub(super) fn shown(
         store_bytes: it.store.bytes,
         dead_letters: counter("dead_letters"),
         skipped: it.skipped.values().sum(),
+        events: EventsLine {
+            new: counter("events_new"),
+            update: counter("events_update"),
+            end: counter("events_end"),
+            written: told[0],
+            lost: told[1],
+        },
         said,
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Snapshot {
-    /// `running`, `stopping`, `draining`, `terminating`, `closing`, `done`.
+    /// `running`, `stopping`, `draining`, `terminating`, `finished`; `starting` before the first look.
     pub(crate) state: String,
     /// Seconds since it began.
     pub(crate) seconds: f64,
@@ -34,8 +34,22 @@ pub(crate) struct Snapshot {
     pub(crate) store_bytes: u64,
     pub(crate) dead_letters: u64,
     pub(crate) skipped: u64,
+    /// What happened to vehicles.
+    pub(crate) events: EventsLine,
     /// The newest lines of the log.
     pub(crate) said: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventsLine {
+    pub(crate) new: u64,
+    pub(crate) update: u64,
+    pub(crate) end: u64,
+    /// Of these, those that were written to `--events`.
+    pub(crate) written: u64,
+    /// And those that could not be.
+    pub(crate) lost: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

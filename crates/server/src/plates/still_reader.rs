@@ -15,6 +15,7 @@ use framerill_plates::{
     category::{Category, Class},
     detection::{Plate, Reading},
     link::{Done, FromWorker, ToWorker, WorkLink},
+    models::Choice,
     task::{FrameSlot, Output, Payload, Task, TaskId},
     worker::{STILL, Setup},
 };
@@ -105,6 +106,7 @@ pub(super) struct SeenPlate {
 /// A process with models, or none yet.
 pub(super) struct StillReader {
     models: PathBuf,
+    choice: Choice,
     owner: SyncSender<Incoming>,
     incoming: Receiver<Incoming>,
     process: Option<Process>,
@@ -124,10 +126,11 @@ struct Process {
 
 impl StillReader {
     /// Starts nothing yet. Whoever hears of signals tells the sender.
-    pub(super) fn new(models: PathBuf) -> (Self, SyncSender<Incoming>) {
+    pub(super) fn new(models: PathBuf, choice: Choice) -> (Self, SyncSender<Incoming>) {
         let (owner, incoming) = sync_channel(WAITING);
         let reader = Self {
             models,
+            choice,
             owner: owner.clone(),
             incoming,
             process: None,
@@ -268,7 +271,7 @@ impl StillReader {
             && let Some(update) = process.child.next_update()
         {
             match update {
-                Update::Load { id } => process.load(id, self.models.clone()),
+                Update::Load { id } => process.load(id, self.models.clone(), self.choice.clone()),
                 Update::Lifecycle(Event::Ready { incarnation, .. }) => {
                     if let Err(what) = process.attach(incarnation, &self.owner) {
                         process.child.violated(what);
@@ -286,15 +289,14 @@ impl StillReader {
 }
 
 impl Process {
-    fn load(&mut self, id: u64, models: PathBuf) {
+    fn load(&mut self, id: u64, models: PathBuf, choice: Choice) {
         let setup = Setup {
             class: Class::Gpu,
-            worker: 0,
             load_first: vec![STILL.to_owned()],
             batch: 1,
             memory: MEMORY,
             models: Some(models),
-            registry: None,
+            choice,
             database: String::new(),
             plate_key: None,
             plate_list: None,

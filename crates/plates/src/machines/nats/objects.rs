@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::jetstream::object_store::ObjectMetadata;
+use async_nats::jetstream::object_store::{GetError, GetErrorKind, ObjectMetadata};
 use sha2::{Digest, Sha256};
 use tokio::{
     fs::File,
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    fault::{Fault, QueueError, away},
+    fault::{QueueError, away},
     queue::Queue,
     streams::bucket,
 };
@@ -26,6 +26,8 @@ use crate::machines::Key;
 const STALL: Duration = Duration::from_secs(30);
 /// Chunks of that size are published one after the other.
 const CHUNK: usize = 128 << 10;
+/// Of an upload, before it is given up.
+const TRIES: u32 = 3;
 /// Stays free on the disk of a worker.
 const RESERVE: u64 = 64 << 20;
 
@@ -71,7 +73,7 @@ impl Queue {
             // An upload may take longer than a call: it has no deadline of its own as long as it moves, and each of its
             // chunks has one.
             let mut last = String::new();
-            for _ in 0..3 {
+            for _ in 0..TRIES {
                 let opened = File::open(file).await.map_err(broken)?;
                 match bucket.put(metadata(), &mut BufReader::new(opened)).await {
                     Ok(_) => return Ok(()),
@@ -83,8 +85,11 @@ impl Queue {
                     })
                     .await?;
             }
-            let fail = || async { Err::<(), _>(Fault::Broken(last.clone())) };
-            self.link.once("upload a video", fail).await
+            Err(QueueError::Upload {
+                address: self.link.address().to_owned(),
+                tries: TRIES,
+                reason: last,
+            })
         })
     }
 
@@ -108,15 +113,15 @@ impl Queue {
             return Err(FetchError::Room(bytes));
         }
         self.runtime().block_on(async {
-            let gone = |error: String| match error.contains("not found") {
-                true => FetchError::Gone,
-                false => FetchError::Away(error),
+            let gone = |error: GetError| match error.kind() {
+                GetErrorKind::NotFound => FetchError::Gone,
+                _ => FetchError::Away(error.to_string()),
             };
             let bucket = bucket(&self.link).await;
             let bucket = bucket.map_err(|it| FetchError::Away(it.to_string()))?;
             let object = timeout(STALL, bucket.get(key.as_str())).await;
             let object = object.map_err(|_| FetchError::Away("no answer".into()))?;
-            let mut object = object.map_err(|it| gone(it.to_string()))?;
+            let mut object = object.map_err(gone)?;
             let (mut file, mut hash) = (fs::File::create(to)?, Sha256::new());
             let (mut buffer, mut got) = (vec![0; CHUNK], 0_u64);
             loop {

@@ -123,8 +123,7 @@ impl Queue {
     /// The server is away for too long, or refuses it.
     pub fn submit(&self, item: &Item) -> Result<Submitted, QueueError> {
         let subject = format!("{WORK}{}", item.key());
-        let bytes = item.to_bytes();
-        let bytes = bytes.map_err(|error| QueueError::File(error.to_string()))?;
+        let bytes = item.to_bytes()?;
         let submit = || async {
             let message = PublishMessage::build()
                 .payload(bytes.clone().into())
@@ -275,7 +274,7 @@ async fn timeout_of<T>(call: impl Future<Output = Result<T, Fault>>) -> Option<T
     timeout(PASSING, call).await.ok()?.ok()
 }
 
-/// The stream's word for a second message of an item.
+/// The stream's word for a second message of an item; its code is that of every message that cannot be stored.
 fn is_there(error: &impl std::fmt::Display) -> bool {
     error.to_string().contains("maximum messages per subject")
 }

@@ -50,6 +50,7 @@ fn any_reader_said() -> impl Strategy<Value = ReaderSaid> {
             failed: 0,
             fps: None,
             duration_ms: None,
+            size_bytes: None,
         })),
         1 => Just(ReaderSaid::Gone("no".into())),
     ]

@@ -129,6 +129,28 @@ fn a_stage_of_a_users_own_is_done_by_its_workers_alone() {
 }
 
 #[test]
+fn raw_readings_are_logged_where_asked_for_and_so_many_of_each_video_and_worker() {
+    for most in [0, 2] {
+        let mut world = World::new(Plan {
+            settings: Settings {
+                ocr_debug: most,
+                ..Settings::default()
+            },
+            ..Plan::default()
+        });
+        world.run();
+        let mut logged = BTreeMap::new();
+        for (_, event) in &world.events {
+            if let Event::Read { worker, video, .. } = event {
+                *logged.entry((*worker, video.clone())).or_insert(0) += 1;
+            }
+        }
+        assert!(logged.values().all(|it| *it <= most), "{logged:?}");
+        assert_eq!(logged.is_empty(), most == 0, "{logged:?}");
+    }
+}
+
+#[test]
 fn the_store_is_bounded_by_slots_however_long_the_video() {
     let most = |frames| {
         let settings = Settings {

@@ -356,6 +356,7 @@ impl World {
                 failed: 0,
                 fps: Some(25.0),
                 duration_ms: None,
+                size_bytes: None,
             };
             self.reader(id, ReaderSaid::Ended(end));
             return;
@@ -594,7 +595,7 @@ impl World {
                 let next = (frame_idx + 1, state.as_u64().unwrap());
                 self.checkpoints.insert(video, next);
             }
-            Output::VideoEnded { .. } => {}
+            Output::VideoEnded { .. } | Output::Vehicle { .. } => {}
             Output::DeadLetter(letter) => self.letters.push(letter),
             Output::Log(event) => self.events.push((self.now, event)),
             Output::StopScheduler => self.soon(5, Happens::SchedulerGone),

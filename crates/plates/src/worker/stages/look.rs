@@ -8,7 +8,7 @@ use crate::{
     category::{Category, Class},
     detect::{PlateDetector, PlateSettings, VehicleDetector, VehicleSettings},
     detection::{Plate, Vehicles},
-    models::{Choice, ModelError, Models},
+    models::{ModelError, Models},
     onnx::NetError,
     picture::{Picture, thumbnail},
     read::{ReadSettings, Reader},
@@ -84,7 +84,7 @@ pub(super) fn models(setup: &Setup) -> Result<Models, LoadError> {
     let folder = setup.models.as_deref().ok_or_else(|| {
         LoadError::permanent("no folder of models is set: name it with `--models DIR`")
     })?;
-    Models::open(folder, Choice::default()).map_err(|it| wrong(&it))
+    Models::open(folder, setup.choice.clone()).map_err(|it| wrong(&it))
 }
 
 pub(super) fn wrong(error: &ModelError) -> LoadError {

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::chosen::Chosen;
 use crate::{exit::Exit, failure::Failure, plates::image};
 
 /// Read number plates off pictures.
 ///
-/// Boxes are in pixels of the picture as it stands upright. One line a picture, in the order in which they were named.
+/// Boxes are in pixels of the picture as it stands upright. One line a plate, in the order in which the pictures were named; a
+/// picture without a plate has a line, too.
 #[derive(Debug, Args)]
 pub(super) struct Image {
     /// Pictures, folders with pictures, or patterns such as 'trip/*.jpg'
@@ -17,6 +19,8 @@ pub(super) struct Image {
     /// Folder with model files; `framerill plates models list` names them [default: models]
     #[arg(long, value_name = "DIR", env = "FRAMERILL_MODELS")]
     models: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Look into folders of folders, too
     #[arg(short, long)]
     recursive: bool,
@@ -30,6 +34,7 @@ impl Image {
         image::read(&image::Asked {
             paths: self.paths,
             models: self.models,
+            choice: self.chosen.into(),
             recursive: self.recursive,
             json: self.json,
         })

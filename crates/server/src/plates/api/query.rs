@@ -124,6 +124,11 @@ impl Query {
 
     fn text(&mut self, name: &'static str) -> Option<String> {
         let value = self.last(name)?.to_owned();
+        if value.contains('\0') {
+            let msg = "String should have no NUL character".to_owned();
+            self.wrong("string_has_nul", name, msg, &value);
+            return None;
+        }
         if value.chars().count() <= MOST_TEXT {
             return Some(value);
         }

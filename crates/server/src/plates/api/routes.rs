@@ -88,7 +88,12 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     {
         return detail(StatusCode::FORBIDDEN, &foreign.to_string());
     }
-    let mut response = next.run(request).await;
+    // No id has a NUL, and not every database takes the question.
+    let mut response = if request.uri().path().contains("%00") {
+        not_found().await
+    } else {
+        next.run(request).await
+    };
     let headers = response.headers_mut();
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);

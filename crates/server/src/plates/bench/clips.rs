@@ -3,26 +3,21 @@
 use std::{
     path::Path,
     process::{Command, Stdio},
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc::channel,
-    },
-    thread,
     time::{Duration, Instant},
 };
 
 use framerill_plates::store::{Address, Options, Selection, Store};
 use serde_json::Value;
 
-use super::{material::Clip, report::Row, score::ClipScore};
+use super::{material::Clip, report::Row, score::ClipScore, within::output_within};
 use crate::{
     bench::{broken, usage},
     failure::Failure,
     program,
 };
 
-/// Between two looks at memory.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A run over all clips takes minutes; one that takes longer hangs.
+const MOST: Duration = Duration::from_secs(3600);
 /// More rows than any clip has.
 const MOST_ROWS: u32 = 10_000;
 /// Variables that a run still needs; others of ours would change what is measured.
@@ -85,27 +80,16 @@ pub(super) fn run(clips: &[Clip], how: How<'_>) -> Result<Run, Failure> {
     let began = Instant::now();
     let child = command.spawn().map_err(broken)?;
     let pid = child.id();
-    let is_over = AtomicBool::new(false);
-    let (output, peak) = thread::scope(|scope| {
-        let (end, ended) = channel::<()>();
-        let is_over = &is_over;
-        let watch = move || {
-            let mut peak = 0;
-            while how.watch_memory && !is_over.load(Ordering::Acquire) {
-                peak = peak.max(usage::all_pss_of_tree(pid));
-                if ended.recv_timeout(LOOK_EVERY).is_ok() {
-                    break;
-                }
-            }
-            peak
-        };
-        let watching = scope.spawn(watch);
-        let output = child.wait_with_output();
-        is_over.store(true, Ordering::Release);
-        drop(end);
-        (output, watching.join().unwrap_or(0))
+    let mut peak = 0;
+    let output = output_within(child, MOST, || {
+        if how.watch_memory {
+            peak = peak.max(usage::all_pss_of_tree(pid));
+        }
     });
-    let output = output.map_err(broken)?;
+    let Some(output) = output.map_err(broken)? else {
+        let late = format!("`plates run` was not done after {} s", MOST.as_secs());
+        return Err(broken(late));
+    };
     let (wall, cpu) = (
         began.elapsed(),
         usage::cpu_of_children().saturating_sub(before),

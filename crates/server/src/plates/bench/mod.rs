@@ -12,6 +12,7 @@ mod peer;
 mod report;
 mod score;
 mod stills;
+mod within;
 
 use std::path::{Path, PathBuf};
 

@@ -1,15 +1,23 @@
 //! The peer: a plain loop in Python with ONNX Runtime and OpenCV over the same models and the same material.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use serde_json::Value;
 
-use super::report::Row;
+use super::{report::Row, within::output_within};
 use crate::{bench::broken, failure::Failure};
+
+/// It takes minutes; one that takes longer hangs.
+const MOST: Duration = Duration::from_secs(3600);
 
 const REFERENCE: &str = include_str!("../../../../../benches/plates_reference.py");
 
-/// What the peer says of `--stills` or `--clips`; with `Err(Ok(…))` this Python lacks what it needs.
+/// The peer, and what it runs on.
 pub(super) struct Peer<'a> {
     pub(super) python: &'a Path,
     pub(super) models: &'a Path,
@@ -38,9 +46,17 @@ impl Peer<'_> {
             .arg(format!("--{part}"))
             .arg(self.material.join(of))
             .arg("--json")
-            .output();
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .and_then(|child| output_within(child, MOST, || {}));
         let done = match done {
-            Ok(done) => done,
+            Ok(Some(done)) => done,
+            Ok(None) => {
+                let why = format!("it was not done after {} s", MOST.as_secs());
+                return Ok(Ran::Cannot(why));
+            }
             Err(error) => {
                 let python = self.python.display();
                 return Ok(Ran::Cannot(format!("`{python}` does not start: {error}")));

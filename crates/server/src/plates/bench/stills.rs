@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use framerill_plates::models::Choice;
+
 use super::{
     material::Still,
     report::Row,
@@ -95,7 +97,7 @@ pub(super) fn pass(
 
 /// One that has its models loaded.
 fn start(models: PathBuf) -> Result<StillReader, Failure> {
-    let (mut reader, _) = StillReader::new(models);
+    let (mut reader, _) = StillReader::new(models, Choice::default());
     reader.ready()?;
     Ok(reader)
 }

@@ -54,6 +54,23 @@ fn work(page: &mut Page, it: &Snapshot) {
         "Tasks that were set aside for good",
         it.dead_letters,
     );
+    let events = [
+        ("new", it.events.new),
+        ("update", it.events.update),
+        ("end", it.events.end),
+    ];
+    page.family(
+        "framerill_plates_vehicle_events_total",
+        "counter",
+        "What happened to vehicles, by event",
+        events.map(|(name, count)| (format!("event=\"{name}\""), count)),
+    );
+    page.one(
+        "framerill_plates_vehicle_events_lost_total",
+        "counter",
+        "Events that `--events` could not write",
+        it.events.lost,
+    );
     page.one(
         "framerill_plates_videos",
         "gauge",

@@ -40,6 +40,7 @@ const MOST_DEATHS: u32 = 3;
 pub(crate) struct Asked {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) models: Option<PathBuf>,
+    pub(crate) choice: Choice,
     pub(crate) recursive: bool,
     pub(crate) json: bool,
 }
@@ -81,7 +82,10 @@ impl From<SeenPlate> for Read {
 pub(crate) fn read(asked: &Asked) -> Result<Exit, Failure> {
     let pictures = inputs::files(&asked.paths, asked.recursive, &EXTENSIONS)?;
     program::media()?;
-    let (mut reader, owner) = StillReader::new(models(asked.models.as_deref())?);
+    let (mut reader, owner) = StillReader::new(
+        models(asked.models.as_deref(), &asked.choice)?,
+        asked.choice.clone(),
+    );
     let _told = Told::listen(move |exit| owner.send(Incoming::Signal(exit)).is_ok())?;
     let albums = decode_ahead(pictures.clone())?;
     // What is missing is told before the first picture.
@@ -165,14 +169,14 @@ fn decode_ahead(paths: Vec<PathBuf>) -> Result<Receiver<Result<Album, Failure>>,
 }
 
 /// The folder with models, all of which are there.
-fn models(folder: Option<&Path>) -> Result<PathBuf, Failure> {
+fn models(folder: Option<&Path>, choice: &Choice) -> Result<PathBuf, Failure> {
     let refused = |error: ModelError| {
         Failure::cannot_start("models", error.to_string())
             .or_hint("or name the folder that has them with `--models DIR`")
     };
     let folder = folder.unwrap_or(Path::new(FOLDER));
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let models = Models::open(&folder, Choice::default()).map_err(refused)?;
+    let models = Models::open(&folder, choice.clone()).map_err(refused)?;
     models.verify().map_err(refused)?;
     Ok(folder)
 }

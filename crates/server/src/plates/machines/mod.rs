@@ -25,7 +25,7 @@ use crate::failure::Failure;
 /// What a queue's fault is to whoever started the command.
 fn failed(error: &QueueError) -> Failure {
     match error {
-        QueueError::Address(_) => Failure::usage("queue", error.to_string()),
+        QueueError::Address(_) | QueueError::Item(_) => Failure::usage("queue", error.to_string()),
         _ => Failure::failed("queue", error.to_string()),
     }
 }
@@ -33,7 +33,7 @@ fn failed(error: &QueueError) -> Failure {
 /// The same before anything began.
 fn cannot_start(error: &QueueError) -> Failure {
     match error {
-        QueueError::Address(_) => failed(error),
+        QueueError::Address(_) | QueueError::Item(_) => failed(error),
         _ => Failure::cannot_start("queue", error.to_string()),
     }
 }

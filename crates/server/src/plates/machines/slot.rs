@@ -280,6 +280,7 @@ impl<'a> Slot<'a> {
             mode: item.settings.mode,
             every: Some(item.settings.every),
             min_samples: item.settings.min_samples,
+            formats: item.settings.formats.clone(),
             ..self.duties.settings.clone()
         };
         let path = match self.file(queue, item, key) {
@@ -349,7 +350,8 @@ impl<'a> Slot<'a> {
             command::plan(asked, settings, &self.work_dir, vec![video]).map_err(Ended::Fatal)?;
         if plan.looks.settings_hash != item.settings_hash {
             return Err(Ended::Unable(
-                "this worker's models or version are not the submitter's".into(),
+                "this worker's models, stages or version are not the submitter's: give both the same `--model` and `--stage`"
+                    .into(),
             ));
         }
         plan.looks.wanted = Some(item.content_sha256.clone());

@@ -17,7 +17,7 @@ use framerill_plates::{
         Asked as ItemSettings, Board, End, Item, Key, Note, Presence, Row, Source, State, VERSION,
         nats::{Queue, Seen, Submitted},
     },
-    models::{Choice, Models},
+    models::Models,
     store::{Options, Store},
 };
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ pub(crate) fn submit(mut asked: Asked, settings: &Settings) -> Result<Exit, Fail
         return Ok(Exit::Done);
     }
     let folder = settings.models.as_deref().unwrap_or(Path::new(FOLDER));
-    let models = Models::open(folder, Choice::default())
+    let models = Models::open(folder, settings.choice.clone())
         .map_err(|error| Failure::cannot_start("models", error.to_string()))?;
     let usual = FlowSettings::of(settings.mode);
     let store = Store::open(Options::new(settings.database.clone())).map_err(|error| {
@@ -106,11 +106,12 @@ pub(crate) fn submit(mut asked: Asked, settings: &Settings) -> Result<Exit, Fail
     let mut submitter = Submitter {
         asked: &asked,
         settings,
-        settings_hash: identity(settings, &models).settings_hash,
+        settings_hash: identity(settings, &models)?.settings_hash,
         item: ItemSettings {
             mode: settings.mode,
             every: settings.every.unwrap_or(usual.every),
             min_samples: settings.min_samples,
+            formats: settings.formats.clone(),
         },
         store,
         queue,
@@ -203,7 +204,7 @@ impl Submitter<'_> {
             video_id: video.video_id.clone(),
             filename: video.filename.clone(),
             source,
-            settings: self.item,
+            settings: self.item.clone(),
             force: self.asked.force,
         };
         let wrong = |error: framerill_plates::machines::ItemError| {

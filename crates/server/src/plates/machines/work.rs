@@ -107,7 +107,7 @@ pub(crate) fn work(mut asked: Asked, working: Working) -> Result<Exit, Failure> 
     let share = rules::share(&settings)?;
     // A machine that cannot read takes nothing.
     crate::program::media()?;
-    identity(&settings, &models(&settings)?);
+    identity(&settings, &models(&settings)?)?;
     let worker = name();
     let duties = Duties {
         asked: &asked,

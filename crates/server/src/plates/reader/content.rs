@@ -4,8 +4,7 @@ use std::{
     fmt::Write as _,
     io::{self, ErrorKind},
     os::fd::OwnedFd,
-    path::{Path, PathBuf},
-    thread,
+    path::Path,
 };
 
 use rustix::{
@@ -86,18 +85,6 @@ fn failed(path: &Path, errno: Errno) -> Failure {
     }
 }
 
-/// The same in a thread of its own; `tell` gets what came of it, there.
-pub fn look_elsewhere(
-    path: PathBuf,
-    tell: impl FnOnce(Result<Looked, Failure>) + Send + 'static,
-) -> Result<(), Failure> {
-    let thread = thread::Builder::new().name("hash".into());
-    let started = thread.spawn(move || tell(look(&path)));
-    started.map(drop).map_err(|error| {
-        Failure::cannot_start("no_thread", format!("cannot start a thread: {error}"))
-    })
-}
-
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
@@ -108,7 +95,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, sync::mpsc::sync_channel, time::Duration};
+    use std::fs;
 
     use super::*;
 
@@ -124,10 +111,7 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(looked.size_bytes, 3);
-        let (tell, told) = sync_channel(1);
-        look_elsewhere(other, move |looked| tell.send(looked).unwrap()).unwrap();
-        let second = told.recv_timeout(Duration::from_secs(10)).unwrap().unwrap();
-        assert_eq!(second.content_sha256, looked.content_sha256);
+        assert_eq!(look(&other).unwrap().content_sha256, looked.content_sha256);
     }
 
     #[test]

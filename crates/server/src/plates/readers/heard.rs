@@ -131,6 +131,7 @@ fn end(stats: ReaderStats) -> SourceEnd {
         failed: stats.failed,
         fps: rate(stats.fps),
         duration_ms: stats.duration.map(|it| it * 1000.0),
+        size_bytes: None,
     }
 }
 
