@@ -120,7 +120,7 @@ fn a_video_at_an_address_is_read_like_a_file_and_what_cannot_be_got_costs_only_i
     local.clip(&material, CLIP, "one.mp4");
     assert_eq!(local.run(&material, &[]).code, Some(0));
     let server = Server::start(fs::read(material.join("video").join(CLIP)).expect("a clip"));
-    let url = |path: &str| format!("http://me:secret@{}/{path}", server.at);
+    let url = |path: &str| format!("http://me:pa55w0rd@{}/{path}", server.at);
     let urls = ["trip/one.mp4?key=hidden", "cut.mp4", "none.mp4", "huge.mp4"].map(url);
     let urls = urls.each_ref().map(String::as_str);
     let scene = Scene::new();
@@ -146,7 +146,7 @@ fn a_video_at_an_address_is_read_like_a_file_and_what_cannot_be_got_costs_only_i
     assert_eq!(scene.rows("vehicles"), local.rows("vehicles"));
     let words = all_words(&scene, &first);
     assert!(words.contains(&shown));
-    assert!(!words.contains("secret") && !words.contains("hidden"));
+    assert!(!words.contains("pa55w0rd") && !words.contains("hidden"));
     let asked = server.asked("/trip/one.mp4?key=hidden");
     assert!(
         asked.len() == 1
@@ -195,9 +195,9 @@ fn a_killed_run_goes_on_without_a_second_download() {
 #[test]
 fn a_live_stream_is_refused_with_what_works() {
     let scene = Scene::new();
-    let ended = scene.plates(&["run", "rtsp://me:secret@camera/1"]);
+    let ended = scene.plates(&["run", "rtsp://me:pa55w0rd@camera/1"]);
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(ended.stderr.contains("live stream") && ended.stderr.contains("record it first"));
-    assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("pa55w0rd"), "{}", ended.stderr);
     assert!(!scene.path("framerill-plates").exists());
 }

@@ -257,20 +257,21 @@ mod tests {
             File::create(&path).unwrap().set_len(bytes).unwrap();
             path
         };
-        let (small, half, long) = (
+        let made = [
             sized("s", 1),
             sized("h", MOST_FILES / 2 + 1),
             sized("l", MOST_FILES + 1),
-        );
+        ];
+        let [small, half, long] = made.each_ref().map(|it| it.as_path());
         let lengths = |paths: &[&Path]| {
             let files = Files::gather(paths).unwrap();
             let lengths = files.all.iter().flatten().map(|it| it.length);
             lengths.collect::<Vec<_>>()
         };
-        assert_eq!(lengths(&[&*small; 99]).len(), MOST);
-        assert_eq!(lengths(&[&half, &half]), [MOST_FILES / 2 + 1]);
-        assert_eq!(lengths(&[&small, &long]), [1]);
-        assert_eq!(lengths(&[&long, &small]), [MOST_FILES + 1]);
+        assert_eq!(lengths(&[small; 99]).len(), MOST);
+        assert_eq!(lengths(&[half, half]), [MOST_FILES / 2 + 1]);
+        assert_eq!(lengths(&[small, long]), [1]);
+        assert_eq!(lengths(&[long, small]), [MOST_FILES + 1]);
     }
 
     #[test]

@@ -2,9 +2,13 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -23,6 +27,11 @@ use crate::failure::Failure;
 const RESERVE: u64 = 256 << 20;
 /// The room is looked at after so many bytes.
 const LOOK_EVERY: u64 = 16 << 20;
+/// Bytes that are read at once, and how many of them wait.
+const PIECE: usize = 1 << 18;
+const PIECES: usize = 4;
+/// While a server says nothing, whether the run is stopped is looked at so often.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Between two lines about one download.
 const LINE: Duration = Duration::from_secs(10);
 /// A server that sends less than [`LEAST`] in such a time is left.
@@ -143,7 +152,15 @@ impl Downloads {
 
     fn ask(&self, url: &Address, known: Option<&Version>) -> Result<Answer, Failure> {
         // One byte more than allowed tells that there are more.
-        let answer = fetch::get(url.full(), known, self.most.saturating_add(1));
+        let most = self.most.saturating_add(1);
+        let (full, known) = (url.full().to_owned(), known.cloned());
+        let (answered, answers) = sync_channel(1);
+        let ask = move || drop(answered.send(fetch::get(&full, known.as_ref(), most)));
+        elsewhere(url, ask)?;
+        let answer = self.next(url, &answers)?;
+        let Some(answer) = answer else {
+            return Err(failed(url, "nobody asks any more"));
+        };
         // No message of a library tells a login.
         let told = |error: FetchError| error.to_string().replace(url.full(), url.shown());
         answer.map_err(|error| failed(url, &told(error)))
@@ -185,7 +202,7 @@ impl Downloads {
     fn copy(
         &self,
         url: &Address,
-        mut came: Came,
+        came: Came,
         into: &mut File,
         tell: &dyn Fn(Level, String),
     ) -> Result<String, Failure> {
@@ -195,27 +212,21 @@ impl Downloads {
             .map_or_else(|| "of unknown size".to_owned(), mebibytes);
         tell(Level::Info, format!("downloads `{}`, {size}", shown()));
         self.has_room(url, came.total.unwrap_or(0))?;
-        let (mut hash, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 18], 0_u64);
+        let (mut hash, mut bytes) = (Sha256::new(), 0_u64);
+        let pieces = pieces(url, came.body)?;
         let (mut looked, mut told) = (0, Instant::now());
         let mut pace = (Instant::now(), 0);
-        loop {
-            let read = came.body.read(&mut buffer);
-            let read = read.map_err(|error| failed(url, &error.to_string()))?;
-            if self.is_stopped() {
-                return Err(failed(url, "the run was stopped"));
-            }
-            if read == 0 {
-                break;
-            }
-            bytes += read as u64;
+        while let Some(piece) = self.next(url, &pieces)? {
+            let cut = |error: io::Error| format!("it was cut off after {bytes} bytes: {error}");
+            let piece = piece.map_err(|error| failed(url, &cut(error)))?;
+            bytes += piece.len() as u64;
             self.is_small(url, bytes)?;
             if bytes - looked >= LOOK_EVERY {
                 looked = bytes;
                 self.has_room(url, 0)?;
             }
-            let piece = buffer.get(..read).unwrap_or_default();
-            hash.update(piece);
-            into.write_all(piece)
+            hash.update(&piece);
+            into.write_all(&piece)
                 .map_err(|error| failed(url, &format!("cannot write it: {error}")))?;
             if pace.0.elapsed() > STALL {
                 if bytes - pace.1 < LEAST {
@@ -239,6 +250,21 @@ impl Downloads {
         );
         let digest = hash.finalize();
         Ok(digest.iter().map(|it| format!("{it:02x}")).collect())
+    }
+
+    /// What a thread that waits for a server has next; none at its end. A run that is stopped does not wait.
+    fn next<T>(&self, url: &Address, from: &Receiver<T>) -> Result<Option<T>, Failure> {
+        loop {
+            let next = from.recv_timeout(LOOK_AGAIN);
+            if self.is_stopped() {
+                return Err(failed(url, "the run was stopped"));
+            }
+            match next {
+                Ok(it) => return Ok(Some(it)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// Whether so many bytes may come, and have room.
@@ -265,6 +291,38 @@ impl Downloads {
         }
         Ok(())
     }
+}
+
+/// Reads a body on a thread of its own: a server that says nothing keeps that one alone.
+fn pieces(
+    url: &Address,
+    mut body: Box<dyn Read + Send>,
+) -> Result<Receiver<io::Result<Vec<u8>>>, Failure> {
+    let (tell, pieces) = sync_channel(PIECES);
+    let read = move || {
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let piece = match body.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => Ok(buffer.get(..read).unwrap_or_default().to_vec()),
+                Err(error) => Err(error),
+            };
+            let is_over = piece.is_err();
+            if tell.send(piece).is_err() || is_over {
+                return;
+            }
+        }
+    };
+    elsewhere(url, read)?;
+    Ok(pieces)
+}
+
+fn elsewhere(url: &Address, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let thread = thread::Builder::new().name("download".into());
+    let started = thread.spawn(work);
+    started
+        .map(drop)
+        .map_err(|error| failed(url, &format!("cannot start a thread: {error}")))
 }
 
 fn mebibytes(bytes: u64) -> String {
