@@ -212,7 +212,7 @@ impl AvError {
             }
             Self::PictureCutOff { .. } => "copy it again, whole",
             Self::SourceEmpty { .. } => {
-                "check that the file was copied whole, and that `--start` lies inside it"
+                "check that the file was copied whole; where a start is given, that it lies inside"
             }
             Self::SourceNoVideo { .. } => "give a file with a video stream",
             Self::SourceTooLarge { .. } | Self::ReaderBudget { .. } => "scale it down first",

@@ -318,7 +318,12 @@ fn what_is_no_file_fails_alone_and_a_file_that_goes_away_is_read_to_its_end() {
         .iter()
         .map(|(id, it)| (&id[..], &it["status"]))
         .collect();
-    let expected = [("a", "complete"), ("pipe", "failed"), ("zero", "failed")];
+    let expected = [
+        ("a", "complete"),
+        ("dangling", "failed"),
+        ("pipe", "failed"),
+        ("zero", "failed"),
+    ];
     assert_eq!(told.len(), expected.len(), "{told:?}");
     for ((id, status), expected) in told.into_iter().zip(expected) {
         assert_eq!((id, status.as_str()), (expected.0, Some(expected.1)));

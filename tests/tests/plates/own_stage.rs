@@ -3,11 +3,12 @@
 use std::{
     fs,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
 use framerill_plates::store::Record;
-use framerill_tests::{bin, repository, skip};
+use framerill_tests::{bin, repository, skip, wait_until};
 
 use serde_json::{Value, json};
 
@@ -39,6 +40,14 @@ class Troubled(Reads):
                 os._exit(7)
             raise Later("not now")
         return super().process(task, picture)
+
+
+class Starts(Reads):
+    def load(self):
+        import subprocess
+
+        for new in (False, True):
+            subprocess.Popen(["sleep", os.environ["SEEN_BY"]], start_new_session=new)
 
 
 class Raises(Reads):
@@ -97,6 +106,7 @@ fn run_with(scene: &Scene, stage: &str, more: &[&str]) -> Ended {
     let mut command = scene.command(&args);
     command
         .env("SEEN", scene.path("seen"))
+        .env("SEEN_BY", marker())
         .env("FLEET", scene.path("fleet.txt"))
         .env("FRAMERILL_PYTHON", repository().join(".venv/bin/python"));
     ended(scene.start_command(command))
@@ -213,6 +223,45 @@ fn what_a_python_class_raises_is_told_with_its_task_and_set_aside() {
         raises.stderr
     );
     assert!(scene.rows("vehicles").is_empty());
+}
+
+/// Seconds that no other process sleeps.
+fn marker() -> String {
+    format!("86399.{}", std::process::id())
+}
+
+/// Whether a process of this machine has the marker among its arguments.
+fn is_marked_alive() -> bool {
+    let marker = marker();
+    let processes = fs::read_dir("/proc").expect("it is there").flatten();
+    processes
+        .filter_map(|it| fs::read(it.path().join("cmdline")).ok())
+        .any(|it| {
+            it.split(|byte| *byte == 0)
+                .any(|it| it == marker.as_bytes())
+        })
+}
+
+#[test]
+fn what_a_stage_starts_ends_with_the_run() {
+    let namespaces =
+        ["-pf", "-Urpf"].map(|how| Command::new("unshare").args([how, "true"]).status());
+    if !namespaces.iter().flatten().any(ExitStatus::success) {
+        return skip("no pid namespaces");
+    }
+    let Some(scene) = scene() else { return };
+    let done = run(&scene, "Starts");
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(scene.rows("vehicles").len(), 1);
+    assert!(wait_until(Duration::from_secs(1), || !is_marked_alive()));
+}
+
+#[test]
+fn a_stage_that_never_begins_ends_the_run_with_its_name() {
+    let Some(scene) = scene() else { return };
+    let refused = run_with(&scene, "ocr=/bin/false", &[]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("/bin/false"), "{}", refused.stderr);
 }
 
 #[test]

@@ -31,6 +31,8 @@ use crate::failure::Failure;
 const FIRST_CHILD: u32 = 1000;
 /// Deaths are counted by task; a process that cannot even begin ends the run after so many.
 const MAX_RESTARTS: u32 = 200;
+/// A stage of a user's own is given up after so many ends in a row before it was ready.
+const MOST_FALSE_STARTS: u32 = 3;
 /// A dead worker is replaced within two seconds.
 const BACKOFF_CAP: Duration = Duration::from_millis(1500);
 /// Where memory runs out, workers go first.
@@ -63,6 +65,11 @@ pub(super) enum Job {
     },
 }
 
+/// What it starts dies with it.
+fn alone(command: Command) -> Command {
+    command.namespace(isolation::probe().namespace)
+}
+
 impl Job {
     fn command(&self, id: WorkerId) -> Result<Command, Failure> {
         let command = match self {
@@ -75,15 +82,24 @@ impl Job {
                 let command = Command::new(crate::program::this()?).args(["plates-worker", class]);
                 command.arg(id.0.to_string())
             }
-            Self::Program { program, .. } => Command::new(program.clone()),
-            Self::Python { python, target, .. } => Command::new(python.clone())
-                .args(["-m", "framerill._plates_worker", target])
-                // What lies in the current folder is no part of Python's library.
-                .env("PYTHONSAFEPATH", "1")
-                // What it starts dies with it.
-                .namespace(isolation::probe().namespace),
+            Self::Program { program, .. } => alone(Command::new(program.clone())),
+            Self::Python { python, target, .. } => alone(
+                Command::new(python.clone())
+                    .args(["-m", "framerill._plates_worker", target])
+                    // What lies in the current folder is no part of Python's library.
+                    .env("PYTHONSAFEPATH", "1"),
+            ),
         };
         Ok(command.oom_raise(OOM_RAISE))
+    }
+
+    /// For people; none of the built-in stages.
+    fn own_target(&self) -> Option<String> {
+        match self {
+            Self::Stages(_) => None,
+            Self::Program { program, .. } => Some(program.display().to_string()),
+            Self::Python { target, .. } => Some(target.clone()),
+        }
     }
 
     /// What its `load` says: a target, and parameters.
@@ -124,6 +140,8 @@ struct Worker {
     /// Its process is gone; told when its link has said everything.
     gone: Option<String>,
     state: WorkerState,
+    /// Ends in a row before it was ready.
+    false_starts: u32,
     /// It was told to leave.
     is_leaving: bool,
     is_over: bool,
@@ -155,6 +173,7 @@ impl Crew {
             incarnation: 0,
             gone: None,
             state: WorkerState::Starting,
+            false_starts: 0,
             is_leaving: false,
             is_over: false,
         };
@@ -342,8 +361,16 @@ impl Crew {
 
     fn lifecycle(&mut self, id: WorkerId, event: Event) {
         match event {
-            Event::Ready { incarnation, .. } => self.join(id, incarnation),
-            Event::Restarting { reason, .. } => self.lost(id, &reason),
+            Event::Ready { incarnation, .. } => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.false_starts = 0;
+                }
+                self.join(id, incarnation);
+            }
+            Event::Restarting { reason, .. } => {
+                self.false_start(id, &reason);
+                self.lost(id, &reason);
+            }
             Event::Failed { reason } => {
                 self.lost(id, &reason);
                 let why = reason.to_string();
@@ -356,6 +383,21 @@ impl Crew {
                 self.over(id);
             }
             Event::Started { .. } | Event::Late { .. } | Event::Recovered { .. } => {}
+        }
+    }
+
+    /// A stage of a user's own that ends again and again before it is ready has nothing to wait for: a package is missing, or
+    /// a library.
+    fn false_start(&mut self, id: WorkerId, reason: &Reason) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        worker.false_starts += 1;
+        if let Some(target) = worker.job.own_target()
+            && worker.false_starts == MOST_FALSE_STARTS
+        {
+            let why = format!("the stage `{target}` does not start: {reason}");
+            self.events.push_back(CrewEvent::CannotStart(why));
         }
     }
 

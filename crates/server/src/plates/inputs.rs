@@ -117,8 +117,11 @@ fn folder(
     };
     for entry in fs::read_dir(path).map_err(broken)? {
         let path = entry.map_err(broken)?.path();
-        // What is gone by now is no video.
         let Ok(kind) = fs::metadata(&path) else {
+            // What is gone by now is no video; a link that leads nowhere is one that cannot be read.
+            if fs::symlink_metadata(&path).is_ok() && ends_with(&path, extensions) {
+                found.push(path);
+            }
             continue;
         };
         if kind.is_dir() {

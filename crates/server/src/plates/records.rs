@@ -20,6 +20,8 @@ use super::{config, out::Out, settings::Settings};
 use crate::{exit::Exit, failure::Failure, serve, terminal};
 
 const OUTBOX: &str = "outbox";
+/// In characters, spaces and dashes included.
+const LONGEST_PLATE: usize = 64;
 /// A thousand years, in seconds.
 const MOST_AGE: u64 = 1000 * 366 * 86_400;
 
@@ -159,6 +161,10 @@ pub(crate) fn export(
 
 /// Takes a plate out, for good, and keeps it out.
 pub(crate) fn erase(place: Place, plate: &str, as_json: bool) -> Result<Exit, Failure> {
+    if plate.chars().count() > LONGEST_PLATE {
+        let text = format!("a plate has at most {LONGEST_PLATE} characters");
+        return Err(Failure::usage("query", text));
+    }
     let done = place.open()?.erase(plate).map_err(|it| failed(&it))?;
     if as_json {
         terminal::answer(erased(done));

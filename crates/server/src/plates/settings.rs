@@ -160,6 +160,8 @@ names! {
 const HISTORICAL: [&str; 2] = ["NUM_DISPATCHERS", "DISPATCH_FETCH_LIMIT"];
 /// Workers of one class at most.
 const MOST_WORKERS: u32 = 64;
+/// Bytes in which a frame has room.
+const LEAST_FRAME_MEMORY: u64 = 1 << 20;
 
 impl Settings {
     /// Takes every setting from the first place that has it. Opens nothing.
@@ -203,11 +205,16 @@ impl Settings {
             min_samples: number(from, MIN_SAMPLES, "a number from 1 to 100", 1..=100)?.unwrap_or(2),
             formats: formats(from)?,
             drain_timeout: seconds(from, DRAIN, 60)?,
-            max_task_time: seconds(from, TASK_TIME, 60)?,
+            max_task_time: task_time(from)?,
             frame_bytes: from
-                .parse(FRAME_MEMORY, "a size such as 512M", |text| {
-                    crate::memory_size::memory_limit(text).ok()
-                })?
+                .parse(
+                    FRAME_MEMORY,
+                    "a size of at least 1M, such as 512M",
+                    |text| {
+                        let bytes = crate::memory_size::memory_limit(text).ok()?;
+                        (bytes >= LEAST_FRAME_MEMORY).then_some(bytes)
+                    },
+                )?
                 .unwrap_or(512 << 20),
             max_download: from
                 .parse(MAX_DOWNLOAD, "a size such as 20G", |text| {
@@ -459,6 +466,17 @@ fn tasks(from: &mut Sources, name: Name, least: usize) -> Result<Option<usize>, 
         number.filter(|it| (least..=1_000_000).contains(it))
     };
     from.parse(name, &wanted, parse)
+}
+
+fn task_time(from: &mut Sources) -> Result<Duration, Failure> {
+    let parse = |text: &str| {
+        let seconds = text.parse::<f64>().ok()?;
+        (0.1..=86_400.0)
+            .contains(&seconds)
+            .then(|| Duration::from_secs_f64(seconds))
+    };
+    let found = from.parse(TASK_TIME, "a number of seconds from 0.1 to 86400", parse)?;
+    Ok(found.unwrap_or(Duration::from_secs(60)))
 }
 
 pub(super) fn seconds(from: &mut Sources, name: Name, default: u64) -> Result<Duration, Failure> {

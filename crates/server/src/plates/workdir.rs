@@ -3,10 +3,14 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 
 use crate::failure::Failure;
 
@@ -36,21 +40,12 @@ impl WorkDir {
         };
         fs::create_dir_all(path.join("logs")).map_err(broken)?;
         let path = path.canonicalize().map_err(broken)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join(LOCK))
-            .map_err(broken)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let text = format!("another run is on in `{shown}`");
-                return Err(Failure::cannot_start("locked", text)
-                    .hint("wait for its end, or give this one its own `--work-dir`"));
-            }
-            Err(errno) => return Err(broken(errno.into())),
-        }
+        let lock = locked(&path.join(LOCK)).map_err(broken)?;
+        let Some(lock) = lock else {
+            let text = format!("another run is on in `{shown}`");
+            return Err(Failure::cannot_start("locked", text)
+                .hint("wait for its end, or give this one its own `--work-dir`"));
+        };
         let it = Self { path, lock };
         it.lock.set_len(0).map_err(broken)?;
         let pid = format!("{}\n", std::process::id());
@@ -98,6 +93,31 @@ impl WorkDir {
     }
 }
 
+/// The file, locked; none where another run has it.
+fn locked(path: &Path) -> io::Result<Option<File>> {
+    loop {
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) if is_at(&lock, path) => return Ok(Some(lock)),
+            // Its run ended between the two, and took the file away: what is locked has no name any more.
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Whether a path still names an open file.
+fn is_at(file: &File, path: &Path) -> bool {
+    let of = |it: io::Result<fs::Metadata>| it.map(|it| (it.dev(), it.ino())).ok();
+    let open = of(file.metadata());
+    open.is_some() && open == of(fs::metadata(path))
+}
+
 impl Drop for WorkDir {
     fn drop(&mut self) {
         // A lock file that stays is as good as one that is gone: the lock is the kernel's.
@@ -132,6 +152,19 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::exit::Exit;
+
+    #[test]
+    fn a_lock_without_its_name_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LOCK);
+        let old = locked(&path).unwrap().unwrap();
+        assert!(is_at(&old, &path));
+        assert!(locked(&path).unwrap().is_none());
+        fs::remove_file(&path).unwrap();
+        assert!(!is_at(&old, &path));
+        let new = locked(&path).unwrap().unwrap();
+        assert!(is_at(&new, &path) && !is_at(&old, &path));
+    }
 
     #[test]
     fn a_second_run_in_the_same_folder_is_refused_until_the_first_is_over() {

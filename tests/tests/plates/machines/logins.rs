@@ -73,30 +73,62 @@ fn over_tls_a_queue_is_trusted_by_the_authority_that_is_named_and_by_no_other() 
     let Some(nats) = Nats::start_with(&configuration) else {
         return;
     };
-    let ours = ["--queue-ca", &file("server.pem")];
+    let ours = ["--queue-ca", &file("server.ca.pem")];
     lets_in(&scene, &nats.url_for("tls", ""), &ours);
     // An authority that is named is one that has to be asked, whatever the scheme says.
     lets_in(&scene, &nats.url(), &ours);
     let words = ["certificate", "tls"];
     keeps_out(&scene, &nats.url_for("tls", ""), &[], &words);
-    let other = ["--queue-ca", &file("other.pem")];
+    let other = ["--queue-ca", &file("other.ca.pem")];
     keeps_out(&scene, &nats.url_for("tls", ""), &other, &words);
     let none = ["--queue-ca", &file("none.pem")];
     keeps_out(&scene, &nats.url_for("tls", ""), &none, &["none.pem"]);
 }
 
-/// A certificate of loopback that answers for itself; none without `openssl`.
+/// An authority, and a certificate of loopback from it; none without `openssl`.
 fn certify(scene: &Scene, name: &str) -> bool {
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
-        .args(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=framerill test", "-addext"])
-        .args(["subjectAltName=IP:127.0.0.1", "-keyout"])
-        .arg(scene.path(&format!("{name}.key")))
-        .arg("-out")
-        .arg(scene.path(&format!("{name}.pem")))
-        .output();
-    made.is_ok_and(|it| it.status.success())
+    let file = |end: &str| scene.path(&format!("{name}{end}")).display().to_string();
+    let openssl = |args: &[&str]| {
+        let done = Command::new("openssl").args(args).output();
+        done.is_ok_and(|it| it.status.success())
+    };
+    let key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-keyout",
+    ];
+    let authority = file(".ca.key");
+    let [ca, request, pem, private] = [".ca.pem", ".csr", ".pem", ".key"].map(file);
+    let mut of_authority = vec![
+        "req",
+        "-x509",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=framerill test CA",
+    ];
+    of_authority.extend(key);
+    of_authority.extend([&authority[..], "-out", &ca]);
+    let mut of_server = vec!["req", "-new", "-subj", "/CN=framerill test"];
+    of_server.extend(["-addext", "subjectAltName=IP:127.0.0.1"]);
+    of_server.extend(key);
+    of_server.extend([&private[..], "-out", &request]);
+    let signed = [
+        "x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &authority,
+    ];
+    let more = [
+        "-CAcreateserial",
+        "-days",
+        "2",
+        "-copy_extensions",
+        "copy",
+        "-out",
+        &pem,
+    ];
+    openssl(&of_authority) && openssl(&of_server) && openssl(&[&signed[..], &more].concat())
 }
 
 #[test]
