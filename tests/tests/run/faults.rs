@@ -382,7 +382,7 @@ fn answers_that_nobody_takes_are_no_crash() {
         let mut command = scene.command(args);
         let output = command.stdout(full.expect("Linux has one")).output();
         let output = output.expect("framerill runs");
-        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(stderr.contains("cannot write to stdout"), "{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
