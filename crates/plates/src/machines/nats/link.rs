@@ -55,6 +55,9 @@ impl Link {
                 read.map_err(|error| QueueError::File(format!("{}: {error}", file.display())))?;
         }
         if let Some(file) = &options.authority {
+            // The client says of a missing one neither its name nor what it is for.
+            std::fs::File::open(file)
+                .map_err(|error| QueueError::File(format!("{}: {error}", file.display())))?;
             connect = connect
                 .add_root_certificates(file.clone())
                 .require_tls(true);
