@@ -147,8 +147,8 @@ fn id(text: &str) -> String {
     text.chars().take(ID).map(plain).collect()
 }
 
-/// What is told shall not write lines of this log.
-fn one_line(text: &str) -> String {
+/// What is told shall not write lines of a log, nor anything else that a terminal obeys.
+pub(crate) fn one_line(text: &str) -> String {
     let plain = |it: char| if it.is_control() { ' ' } else { it };
     text.chars().map(plain).collect()
 }

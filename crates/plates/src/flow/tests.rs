@@ -461,31 +461,7 @@ proptest! {
         let settings = FlowSettings { every: 2, ..FlowSettings::default() };
         let world = World { cuts: vec![130], ..busy_road() };
         let whole = Run::new(&world, &settings).finish(&mut Dice(0));
-        let mut dice = Dice(seed);
-        let mut run = Run::new(&world, &settings);
-        let mut last = None;
-        for steps in kills {
-            for _ in 0..steps {
-                if run.end.is_none() {
-                    run.step(&mut dice);
-                }
-                if dice.below(15) == 0 {
-                    run.flow.want_checkpoint();
-                    run.step(&mut dice);
-                }
-            }
-            last = run.checkpoint.or(last);
-            let store = run.store;
-            run = match &last {
-                Some((_, state)) => Run::resume(&world, &settings, state, store),
-                None => {
-                    let mut fresh = Run::new(&world, &settings);
-                    fresh.store = store;
-                    fresh
-                }
-            };
-        }
-        let run = run.finish(&mut dice);
+        let run = Run::killed(&world, &settings, kills, &mut Dice(seed), |_| ());
         prop_assert_eq!(whole.store, run.store);
         prop_assert_eq!(whole.end, run.end);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{
-    EventKind, EventOutcome, FlowSettings, VehicleEvent, VideoFlow,
+    EventKind, EventOutcome, FlowSettings, VehicleEvent,
     world::{Car, Dice, Run, Store, World},
 };
 
@@ -133,33 +133,8 @@ proptest! {
         let mut world = road();
         world.cars[0].is_double = is_double;
         let plain = Run::new(&world, &settings(hold)).finish(&mut Dice(0));
-        let mut dice = Dice(seed);
-        let mut run = Run::new(&world, &settings(hold));
-        run.flow.is_live = true;
-        let mut last = None;
-        for steps in kills {
-            for _ in 0..steps {
-                if run.end.is_none() {
-                    run.step(&mut dice);
-                }
-                if dice.below(15) == 0 {
-                    run.flow.want_checkpoint();
-                    run.step(&mut dice);
-                }
-            }
-            last = run.checkpoint.or(last);
-            let store = run.store;
-            run = match &last {
-                Some((_, state)) => Run::resume(&world, &settings(hold), state, store),
-                None => {
-                    let mut fresh = Run::new(&world, &settings(hold));
-                    fresh.store = store;
-                    fresh
-                }
-            };
-            run.flow.is_live = true;
-        }
-        let run = run.finish(&mut dice);
+        let live = |run: &mut Run<'_>| run.flow.is_live = true;
+        let run = Run::killed(&world, &settings(hold), kills, &mut Dice(seed), live);
         prop_assert_eq!(plain.store, run.store);
         prop_assert_eq!(plain.end, run.end);
     }
@@ -168,36 +143,9 @@ proptest! {
     fn a_run_that_is_killed_tells_all_and_what_comes_twice_is_the_same(seed: u64, kills in prop::collection::vec(1usize..500, 1..4), hold in prop_oneof![Just(0u32), Just(48)]) {
         let world = road();
         let whole = Run::new(&world, &settings(hold)).finish(&mut Dice(0));
-        let mut dice = Dice(seed);
-        let mut run = Run::new(&world, &settings(hold));
-        let mut heard = Vec::new();
-        let mut last = None;
-        for steps in kills {
-            for _ in 0..steps {
-                if run.end.is_none() {
-                    run.step(&mut dice);
-                }
-                if dice.below(15) == 0 {
-                    run.flow.want_checkpoint();
-                    run.step(&mut dice);
-                }
-            }
-            heard.append(&mut run.events);
-            last = run.checkpoint.or(last);
-            let store = run.store;
-            run = match &last {
-                Some((_, state)) => Run::resume(&world, &settings(hold), state, store),
-                None => {
-                    let mut fresh = Run::new(&world, &settings(hold));
-                    fresh.store = store;
-                    fresh
-                }
-            };
-        }
-        let mut run = run.finish(&mut dice);
-        heard.append(&mut run.events);
+        let run = Run::killed(&world, &settings(hold), kills, &mut Dice(seed), |_| ());
         let mut once: BTreeMap<String, VehicleEvent> = BTreeMap::new();
-        for it in heard {
+        for it in run.events {
             let id = it.id.clone();
             if let Some(before) = once.insert(id, it.clone()) {
                 prop_assert_eq!(before, it);

@@ -397,6 +397,45 @@ impl<'a> Run<'a> {
         it
     }
 
+    /// One that is killed after so many steps, again and again, goes on from its last checkpoint each time, and is finished.
+    /// What was stored and told stays. `begun` is done to each, when it begins.
+    pub(super) fn killed(
+        world: &'a World,
+        settings: &FlowSettings,
+        kills: Vec<usize>,
+        dice: &mut Dice,
+        begun: impl Fn(&mut Self),
+    ) -> Self {
+        let mut run = Self::new(world, settings);
+        begun(&mut run);
+        let mut last = None;
+        for steps in kills {
+            for _ in 0..steps {
+                if run.end.is_none() {
+                    run.step(dice);
+                }
+                if dice.below(15) == 0 {
+                    run.flow.want_checkpoint();
+                    run.step(dice);
+                }
+            }
+            last = run.checkpoint.or(last);
+            let (store, mut events) = (run.store, run.events);
+            run = match &last {
+                Some((_, state)) => Self::resume(world, settings, state, store),
+                None => {
+                    let mut fresh = Self::new(world, settings);
+                    fresh.store = store;
+                    fresh
+                }
+            };
+            events.append(&mut run.events);
+            run.events = events;
+            begun(&mut run);
+        }
+        run.finish(dice)
+    }
+
     fn of(world: &'a World, flow: Flow, from: u64, settings: &FlowSettings) -> Self {
         let every = u64::from(settings.every);
         Self {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use super::snapshot::{Snapshot, VideoLine, WorkerLine};
+use crate::log::one_line;
 
 /// A worker that was not heard of for longer is stale.
 const STALE_S: f64 = 10.0;
@@ -157,10 +158,7 @@ pub(crate) fn redraw(
     text.push_str("\r\u{1b}[J\u{1b}[?7l");
     for line in &lines[..shown] {
         // What is shown came out of names of files.
-        let plain = line
-            .chars()
-            .map(|it| if it.is_control() { ' ' } else { it });
-        text.extend(plain.take(width.saturating_sub(1).max(1)));
+        text.extend(one_line(line).chars().take(width.saturating_sub(1).max(1)));
         text.push('\n');
     }
     text.push_str("\u{1b}[?7h");

@@ -8,6 +8,8 @@ use std::{
 
 use jiff::{Timestamp, tz::TimeZone};
 
+use crate::log::one_line;
+
 /// Bytes of one file.
 const LONGEST: u64 = 5 << 20;
 /// Files of one name: the one that is written, and older ones.
@@ -126,9 +128,7 @@ pub(crate) fn line(level: Level, process: &str, said: &str) -> String {
     let time = Timestamp::now()
         .to_zoned(TimeZone::system())
         .strftime("%Y-%m-%d %H:%M:%S");
-    let plain = |it: char| if it.is_control() { ' ' } else { it };
-    let told = &said[..said.floor_char_boundary(LINE)];
-    let told: String = told.chars().map(plain).collect();
+    let told = one_line(&said[..said.floor_char_boundary(LINE)]);
     format!("{time} [{}] [{process}] {told}\n", level.as_str())
 }
 

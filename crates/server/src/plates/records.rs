@@ -17,7 +17,7 @@ use framerill_plates::{
 use serde_json::{Value, json};
 
 use super::{config, out::Out, settings::Settings};
-use crate::{exit::Exit, failure::Failure, serve, terminal};
+use crate::{exit::Exit, failure::Failure, log::one_line, serve, terminal};
 
 const OUTBOX: &str = "outbox";
 /// In characters, spaces and dashes included.
@@ -74,7 +74,7 @@ pub(crate) fn search(place: Place, search: &Search, as_json: bool) -> Result<Exi
         return Ok(Exit::Done);
     }
     let text = |it: &Hit, name: &str| match it.record.get(name) {
-        Some(Value::String(text)) => printable(text),
+        Some(Value::String(text)) => one_line(text),
         Some(Value::Null) | None => "-".to_owned(),
         Some(value) => value.to_string(),
     };
@@ -94,18 +94,6 @@ pub(crate) fn search(place: Place, search: &Search, as_json: bool) -> Result<Exi
         terminal::tell("framerill: no vehicle has such a plate");
     }
     Ok(Exit::Done)
-}
-
-/// A video's name may hold anything, and a terminal obeys some of it.
-fn printable(text: &str) -> String {
-    let plain = |it: char| {
-        if it.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            it
-        }
-    };
-    text.chars().map(plain).collect()
 }
 
 /// How a text is compared, by name.

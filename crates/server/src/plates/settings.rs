@@ -183,7 +183,7 @@ impl Settings {
             queue_soft_limit: tasks(from, SOFT, 1)?.unwrap_or(64),
             queue_hard_limit: tasks(from, HARD, 1)?.unwrap_or(128),
             queue_recover_ratio: ratio(from, RECOVER)?.unwrap_or(usual.recover_ratio),
-            starvation_time: seconds(from, STARVATION, usual.starved_after.as_secs())?,
+            starvation_time: seconds(from, STARVATION, 0.0, usual.starved_after.as_secs())?,
             plate_key: file(from, PLATE_KEY),
             plate_list: file(from, PLATE_LIST),
             models: from.find(MODELS).map(|it| it.value.into()),
@@ -204,8 +204,8 @@ impl Settings {
             batch: number(from, BATCH, "a number from 1 to 64", 1..=64)?.unwrap_or(1),
             min_samples: number(from, MIN_SAMPLES, "a number from 1 to 100", 1..=100)?.unwrap_or(2),
             formats: formats(from)?,
-            drain_timeout: seconds(from, DRAIN, 60)?,
-            max_task_time: task_time(from)?,
+            drain_timeout: seconds(from, DRAIN, 0.0, 60)?,
+            max_task_time: seconds(from, TASK_TIME, 0.1, 60)?,
             frame_bytes: from
                 .parse(
                     FRAME_MEMORY,
@@ -468,25 +468,21 @@ fn tasks(from: &mut Sources, name: Name, least: usize) -> Result<Option<usize>, 
     from.parse(name, &wanted, parse)
 }
 
-fn task_time(from: &mut Sources) -> Result<Duration, Failure> {
+/// A time of at least `least` seconds, up to a day.
+pub(super) fn seconds(
+    from: &mut Sources,
+    name: Name,
+    least: f64,
+    default: u64,
+) -> Result<Duration, Failure> {
     let parse = |text: &str| {
         let seconds = text.parse::<f64>().ok()?;
-        (0.1..=86_400.0)
+        (least..=86_400.0)
             .contains(&seconds)
             .then(|| Duration::from_secs_f64(seconds))
     };
-    let found = from.parse(TASK_TIME, "a number of seconds from 0.1 to 86400", parse)?;
-    Ok(found.unwrap_or(Duration::from_secs(60)))
-}
-
-pub(super) fn seconds(from: &mut Sources, name: Name, default: u64) -> Result<Duration, Failure> {
-    let parse = |text: &str| {
-        let seconds = text.parse::<f64>().ok()?;
-        (0.0..=86_400.0)
-            .contains(&seconds)
-            .then(|| Duration::from_secs_f64(seconds))
-    };
-    let found = from.parse(name, "a number of seconds from 0 to 86400", parse)?;
+    let wanted = format!("a number of seconds from {least} to 86400");
+    let found = from.parse(name, &wanted, parse)?;
     Ok(found.unwrap_or(Duration::from_secs(default)))
 }
 

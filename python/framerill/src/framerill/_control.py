@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import struct
 import threading
@@ -24,6 +25,12 @@ _LENGTH = struct.Struct("<I")
 _LONGEST_TEXT = 200_000
 
 Message = dict[str, Any]
+
+
+def leave_to_parent(*numbers: signal.Signals) -> None:
+    """Signals that are the parent's alone. What an author starts does not inherit that, as it would SIG_IGN."""
+    for number in numbers:
+        signal.signal(number, lambda _number, _frame: None)
 
 
 class ParentGone(Exception):  # noqa: N818  an ordinary way for a worker to end

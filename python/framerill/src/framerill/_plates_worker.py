@@ -235,15 +235,9 @@ def _wait(parent: Parent) -> None:
     parent.woken()
 
 
-def _nothing(_number: int, _frame: object) -> None:
-    """Of a signal that is somebody else's."""
-
-
 def main(argv: list[str]) -> NoReturn:
     """Runs a worker over the control socket and exits. `argv[1]` only names the process."""
-    # Both are the orchestrator's alone. What an author starts does not inherit that, as it would inherit SIG_IGN.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _nothing)
+    _control.leave_to_parent(signal.SIGINT, signal.SIGTERM)
     sys.argv = argv[:1]
     parent = Parent(_control.take())
     leaving = Leaving()

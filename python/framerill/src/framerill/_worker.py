@@ -470,15 +470,10 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _nothing(_number: int, _frame: object) -> None:
-    """Of a signal that is somebody else's."""
-
-
 def main(argv: list[str]) -> NoReturn:
     """Runs a worker over the control socket and exits. `argv[1]`, when given, only names the process."""
-    # Ctrl-C reaches the whole foreground group; the parent decides what it means for its workers. What an author starts
-    # does not inherit that, as it would inherit SIG_IGN.
-    signal.signal(signal.SIGINT, _nothing)
+    # Ctrl-C reaches the whole foreground group; the parent decides what it means for its workers.
+    _control.leave_to_parent(signal.SIGINT)
     if len(argv) > 1:
         _name_process(argv[1])
     # The author's imports see their own folder and this one, not the options of this module.

@@ -27,7 +27,7 @@ pub(crate) struct QueueSettings {
 impl QueueSettings {
     /// Takes every setting from the first place that has it.
     pub(crate) fn load(from: &mut Sources) -> Result<Self, Failure> {
-        let patience = seconds(from, QUEUE_PATIENCE, PATIENCE)?;
+        let patience = seconds(from, QUEUE_PATIENCE, 0.0, PATIENCE)?;
         let mut file = |name| from.find(name).map(|it| PathBuf::from(it.value));
         let (credentials, authority, share) = (file(QUEUE_CREDS), file(QUEUE_CA), file(SHARE));
         Ok(Self {
