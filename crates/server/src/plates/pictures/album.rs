@@ -17,11 +17,8 @@ use rustix::{
     io::Errno,
 };
 
-use super::{
-    excerpt::{lost, made, media_plan},
-    reader::open,
-};
-use crate::{failure::Failure, program, run::media_command};
+use super::excerpt::{lost, made, media_plan};
+use crate::{failure::Failure, plates::readers::reader::open, program, run::media_command};
 
 /// Room for a picture of 8192 × 5461; memory is taken for what is there.
 const PICTURE_BYTES: usize = 128 << 20;
