@@ -4,6 +4,7 @@
 //! out of memory that another process writes), [`Letterbox`] (a region on a model's canvas), [`quad`] (a slanted plate
 //! made upright), [`thumbnail`] and [`sharpness`] (what a picture looks like in a few numbers).
 
+mod bilinear;
 mod letterbox;
 pub mod quad;
 mod region;
