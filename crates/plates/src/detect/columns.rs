@@ -126,7 +126,15 @@ impl Columns {
             is_transposed: self.is_transposed,
         };
         let cells = self.grid.map(cells).unwrap_or_default();
-        let mut all: Vec<Found> = (0..count)
+        // Classes are at most 1: most rows end at their objectness.
+        let likely: Box<dyn Iterator<Item = usize>> = match self.objectness {
+            Some(it) => {
+                let rows = view.column(it).enumerate();
+                Box::new(rows.filter_map(|(row, it)| (it >= least).then_some(row)))
+            }
+            None => Box::new(0..count),
+        };
+        let mut all: Vec<Found> = likely
             .filter_map(|row| {
                 let (score, class) = self.score(&view, row, &classes, least)?;
                 let bbox = self.bbox(&view, row, &cells)?;
@@ -152,7 +160,7 @@ impl Columns {
         least: f32,
     ) -> Option<(f32, usize)> {
         let objectness = self.objectness.map_or(1.0, |it| view.at(row, it));
-        // Classes are at most 1: most rows end here. What is no number does, too.
+        // What is no number ends here.
         if objectness < least || objectness.is_nan() {
             return None;
         }
@@ -243,6 +251,17 @@ impl View<'_> {
             row * self.columns + column
         };
         self.numbers[index]
+    }
+
+    /// A number of all boxes.
+    fn column(&self, column: usize) -> impl Iterator<Item = f32> {
+        let (start, step) = if self.is_transposed {
+            (column * self.count, 1)
+        } else {
+            (column, self.columns)
+        };
+        let numbers = self.numbers.get(start..).unwrap_or_default();
+        numbers.iter().step_by(step).take(self.count).copied()
     }
 }
 
