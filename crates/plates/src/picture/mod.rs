@@ -8,6 +8,7 @@ mod letterbox;
 pub mod quad;
 mod region;
 mod resize;
+pub(crate) mod scenery;
 mod sharpness;
 mod thumbnail;
 
