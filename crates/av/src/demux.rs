@@ -528,17 +528,12 @@ fn find_video(demuxer: &Demuxer, name: &str, is_first: bool) -> Result<Track, Av
         });
     };
     if facts.parameters.size().is_none() {
-        let name = name.to_owned();
         return Err(match facts.parameters.claimed_size() {
             (0, _) | (_, 0) => AvError::SourceEmpty {
-                name,
+                name: name.to_owned(),
                 what: "holds no picture that can be decoded",
             },
-            (width, height) => AvError::SourceTooLarge {
-                name,
-                width,
-                height,
-            },
+            size => AvError::too_large(name)(size),
         });
     }
     Track::new(index, facts).ok_or(AvError::SourceOpen {

@@ -174,6 +174,15 @@ pub enum AvError {
 }
 
 impl AvError {
+    /// Of the pictures of `name`, by the width and height that they claim.
+    pub(crate) fn too_large(name: &str) -> impl Fn((i32, i32)) -> Self {
+        move |(width, height)| Self::SourceTooLarge {
+            name: name.to_owned(),
+            width,
+            height,
+        }
+    }
+
     /// The child protocol's code.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -2,11 +2,12 @@
 //!
 //! Read in this order: [`TimeBase`] and [`Pts`] (media time), [`PixelFormat`] and [`Caps`] (what a
 //! picture looks like in memory), [`Size`], [`Records`] (segments on a pipe), [`TransportPackets`] (transport streams), [`gps`]
-//! (places in and beside recordings).
+//! (places in and beside recordings), [`counted`] (counts in sentences).
 //!
 //! Invariant: no I/O, no async, no unsafe, no clock. This room knows nobody.
 
 mod caps;
+mod count;
 pub mod gps;
 mod segments;
 mod size;
@@ -14,6 +15,7 @@ mod time;
 mod transport;
 
 pub use caps::{Caps, CapsError, PixelFormat};
+pub use count::counted;
 pub use segments::{MAX_RECORD_BYTES, Piece, RecordError, Records, record_of, record_of_end};
 pub use size::{Size, SizeError};
 pub use time::{Pts, TimeBase, TimeBaseError};

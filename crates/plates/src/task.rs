@@ -188,3 +188,31 @@ pub struct Failure {
     /// It may do another time: a database that is away, a file that cannot be read now.
     pub is_transient: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_small_however_large_its_frame_is() {
+        let task = Task {
+            id: TaskId(u64::MAX),
+            category: Category::VehicleDetect,
+            priority: i32::MAX,
+            video_id: "2025_1116_115002_000153F".into(),
+            frame_idx: Some(u64::MAX),
+            track_id: None,
+            frame: Some(FrameSlot {
+                pool: u32::MAX,
+                slot: u32::MAX,
+                width: 16_384,
+                height: 16_384,
+            }),
+            attempt: u32::MAX,
+            payload: Payload::VehicleDetect,
+            meta: Map::new(),
+        };
+        // Its pixels stay in the memory that the slot names.
+        assert!(serde_json::to_vec(&task).unwrap().len() < 512);
+    }
+}

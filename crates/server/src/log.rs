@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, panic::Location, sync::OnceLock};
 
+use framerill_worker::message;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::terminal;
@@ -55,7 +56,7 @@ pub(crate) struct Ids {
 }
 
 /// How much it matters.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Debug,
     Info,
@@ -64,12 +65,28 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    fn as_str(self) -> &'static str {
+    /// Whether whoever watches should see it.
+    pub(crate) fn is_grave(self) -> bool {
+        matches!(self, Self::Warning | Self::Error)
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG",
             Self::Info => "INFO",
             Self::Warning => "WARNING",
             Self::Error => "ERROR",
+        }
+    }
+}
+
+impl From<message::Level> for Level {
+    fn from(it: message::Level) -> Self {
+        match it {
+            message::Level::Error => Self::Error,
+            message::Level::Warn => Self::Warning,
+            message::Level::Info => Self::Info,
+            message::Level::Debug => Self::Debug,
         }
     }
 }

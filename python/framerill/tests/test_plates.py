@@ -174,7 +174,7 @@ def test_a_drain_ends_it_after_what_is_in_hand():
 @pytest.mark.parametrize(
     ("name", "category", "why"),
     [
-        ("Missing", "ocr", "is no framerill.plates.Stage"),
+        ("Missing", "ocr", "plates_under_test.py` has no class `Missing`, it has `Sees`, "),
         ("NoStage", "ocr", "is no framerill.plates.Stage"),
         ("Finds", "ocr", "is for `plate_yolo`, not for `ocr`"),
         ("Sees", "final_write", "is nothing that a stage of your own can do"),

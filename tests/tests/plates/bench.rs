@@ -1,9 +1,6 @@
 //! `framerill plates bench` on material that the test draws.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-};
+use std::fs;
 
 use framerill_tests::{repository, skip};
 use serde_json::Value;
@@ -12,25 +9,6 @@ use crate::scene::{Scene, has_onnxruntime};
 
 /// Where the plate is in the first frame that `scripts/tiny_models.py` draws, in 640 × 360: x, y, width, height.
 const PLATE: [f64; 4] = [208.0, 272.2, 96.0, 24.0];
-
-fn drawn(scene: &Scene, text: &str, frames: &str, into: &str) {
-    let path = scene.path(into);
-    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-    let mut draw = Command::new("python3")
-        .arg(repository().join("scripts/tiny_models.py"))
-        .args(["draw", text, "--frames", frames])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python3 draws");
-    let packed = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"])
-        .args(["-s", "640x360", "-r", "25", "-i", "-"])
-        .arg(&path)
-        .stdin(draw.stdout.take().expect("a pipe"))
-        .status()
-        .expect("ffmpeg packs");
-    assert!(packed.success() && draw.wait().expect("it ends").success());
-}
 
 fn value(report: &Value, what: &str) -> f64 {
     let rows = report["rows"].as_array().expect("rows");
@@ -48,7 +26,7 @@ fn what_is_drawn_is_read_right_and_every_figure_is_there() {
     let scene = Scene::new();
     let folder = "material/images/openalpr_drawn";
     for text in ["AB12CD", "K9XYZ"] {
-        drawn(&scene, text, "1", &format!("{folder}/{text}.png"));
+        scene.draw(text, 1, &format!("{folder}/{text}.png"));
         let [x, y, w, h] = PLATE;
         let line = format!("{text}.png\t{x}\t{y}\t{w}\t{h}\t{text}\n");
         fs::write(scene.path(&format!("{folder}/{text}.txt")), line).expect("a file");
@@ -56,7 +34,7 @@ fn what_is_drawn_is_read_right_and_every_figure_is_there() {
     fs::write(scene.path(&format!("{folder}/noise.png")), [0x5a; 900]).expect("a file");
     let lost = "noise.png\t1\t1\t50\t20\tXX1\n";
     fs::write(scene.path(&format!("{folder}/noise.txt")), lost).expect("a file");
-    drawn(&scene, "AB12CD", "40", "material/video/one.mp4");
+    scene.draw("AB12CD", 40, "material/video/one.mp4");
     let cars = "car,text,first_frame,last_frame\n0,AB12CD,0,39\n";
     fs::write(scene.path("material/video/one.csv"), cars).expect("a file");
 

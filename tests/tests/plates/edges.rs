@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     fs,
+    os::unix::ffi::OsStrExt,
     path::Path,
     process::Command,
 };
@@ -157,6 +159,33 @@ fn of_one_stem_there_are_two_videos_and_of_one_content_one() {
             assert!(ended.stdout.contains(plate), "{}", ended.stdout);
         }
     }
+}
+
+#[test]
+fn names_that_are_no_text_are_videos_of_their_own_and_can_be_told_apart() {
+    let Some(material) = everything() else { return };
+    let scene = Scene::new();
+    let clips = ["edge/short30.mp4", "toll_vn.mp4"];
+    let bytes: [&[u8]; 2] = [b"in/a\xFF.mp4", b"in/a\xFE.mp4"];
+    for (clip, name) in clips.iter().zip(bytes) {
+        let from = material.join("video").join(clip);
+        let to = scene.path("").join(OsStr::from_bytes(name));
+        fs::copy(from, to).expect("the clip is there");
+    }
+    let ended = scene.run(&material, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let answers = videos(&ended);
+    let ids: Vec<_> = answers.keys().map(String::as_str).collect();
+    assert_eq!(ids, ["a%FE", "a%FF"]);
+    assert_eq!(answers["a%FF"]["path"], "in/a%FF.mp4");
+    let rows = scene.rows("vehicles");
+    let of = |id: &str| rows.iter().filter(|it| it["video_id"] == id).count();
+    assert_eq!((of("a%FF"), of("a%FE")), (1, 3), "{rows:?}");
+    let names: BTreeSet<_> = rows
+        .iter()
+        .filter_map(|it| it["video_filename"].as_str())
+        .collect();
+    assert_eq!(names, ["a%FE.mp4", "a%FF.mp4"].into());
 }
 
 /// The plate's box in a frame of `approach_a.mp4`, from which clips of `edge/` are made.
@@ -507,7 +536,7 @@ fn a_second_interrupt_does_not_wait_for_what_is_begun() {
     running.signal(Signal::INT);
     let ended = ended(running);
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
-    for said in ["tasks stay undone", "unfinished: ", "Shutdown complete"] {
+    for said in [" undone: ", "unfinished: ", "Shutdown complete"] {
         assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
     }
     assert!(children.iter().all(|it| !process::is_running(it.pid)));

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::PathBuf,
-    process::{Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus},
     time::Duration,
 };
 
@@ -63,20 +63,7 @@ fn scene() -> Option<Scene> {
     }
     let scene = Scene::new();
     fs::write(scene.path("stage.py"), STAGE).expect("a file");
-    let mut draw = Command::new("python3")
-        .arg(repository().join("scripts/tiny_models.py"))
-        .args(["draw", "AB12CD", "--frames", "40"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python3 draws");
-    let packed = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"])
-        .args(["-s", "640x360", "-r", "25", "-i", "-"])
-        .arg(scene.path("in/clip.mp4"))
-        .stdin(draw.stdout.take().expect("a pipe"))
-        .status()
-        .expect("ffmpeg packs");
-    assert!(packed.success() && draw.wait().expect("it ends").success());
+    scene.draw("AB12CD", 40, "in/clip.mp4");
     Some(scene)
 }
 
@@ -270,7 +257,7 @@ fn a_python_class_that_is_not_there_ends_the_run_with_its_name() {
     let missing = run(&scene, "Missing");
     assert_eq!(missing.code, Some(3), "{}", missing.stderr);
     assert!(
-        missing.stderr.contains("stage.py:Missing"),
+        missing.stderr.contains("stage.py:Missing") && missing.stderr.contains("it has `Reads`, "),
         "{}",
         missing.stderr
     );

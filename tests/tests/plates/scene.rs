@@ -8,7 +8,7 @@ use std::{
 };
 
 use framerill_plates::store::{Address, Options, Record, Store};
-use framerill_tests::{bin, material, process, repository, skip, wait_for, wait_until};
+use framerill_tests::{bin, material, process, python, repository, skip, wait_for, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -53,6 +53,29 @@ impl Scene {
     pub(crate) fn clip(&self, material: &Path, clip: &str, name: &str) {
         let from = material.join("video").join(clip);
         fs::copy(&from, self.path("in").join(name)).expect("the clip is there");
+    }
+
+    /// Draws what the small models of the tests can read, a car with that plate which drives through: a video, or with one
+    /// frame a picture.
+    pub(crate) fn draw(&self, plate: &str, frames: u32, into: &str) {
+        let path = self.path(into);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        let mut draw = Command::new(python())
+            .arg(repository().join("scripts/tiny_models.py"))
+            .args(["draw", plate, "--frames", &frames.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python draws");
+        let mut pack = Command::new("ffmpeg");
+        pack.args(["-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"])
+            .args(["-s", "640x360", "-r", "25", "-i", "-"])
+            .stdin(draw.stdout.take().expect("a pipe"));
+        if path.extension().is_some_and(|it| it == "mp4") {
+            pack.args(["-c:v", "libx264", "-preset", "ultrafast", "-crf", "10"])
+                .args(["-pix_fmt", "yuv420p"]);
+        }
+        let packed = pack.arg(path).status().expect("ffmpeg packs");
+        assert!(packed.success() && draw.wait().expect("it ends").success());
     }
 
     /// A command without the settings of whoever runs the tests.

@@ -68,13 +68,7 @@ impl ExcerptSession {
             ..Opening::of_reader(1)
         };
         let source = FileSource::open(fd, name, opening, &interrupt)?;
-        let traits = Traits::of_stream(source.video()).map_err(|(width, height)| {
-            AvError::SourceTooLarge {
-                name: name.clone(),
-                width,
-                height,
-            }
-        })?;
+        let traits = Traits::of_stream(source.video()).map_err(AvError::too_large(name))?;
         let (info, _) = facts(&source, traits);
         let job = Job {
             name: name.clone(),

@@ -52,11 +52,7 @@ pub(super) struct Upright {
 impl Upright {
     /// The size of the picture that `frame` shows, and its pixels.
     pub(super) fn of(&mut self, frame: &Frame, name: &str) -> Result<(Size, &[u8]), AvError> {
-        let too_large = |(width, height)| AvError::SourceTooLarge {
-            name: name.to_owned(),
-            width,
-            height,
-        };
+        let too_large = AvError::too_large(name);
         let format = frame.format();
         let traits = Traits {
             size: frame

@@ -129,13 +129,7 @@ impl Album {
     /// The first picture of what is opened as a video.
     fn of_file(&self, file: OwnedFd, name: &str) -> Result<(Size, Vec<u8>), AvError> {
         let source = FileSource::open(file, name, Opening::of_reader(1), &self.interrupt)?;
-        let traits = Traits::of_stream(source.video()).map_err(|(width, height)| {
-            AvError::SourceTooLarge {
-                name: name.to_owned(),
-                width,
-                height,
-            }
-        })?;
+        let traits = Traits::of_stream(source.video()).map_err(AvError::too_large(name))?;
         let mut job = Job {
             name: name.to_owned(),
             source,

@@ -57,14 +57,10 @@ pub(super) fn make(mut job: Job, plan: &StillPlan) -> Result<ExcerptStats, AvErr
 
 /// The frame as rgb24, upright.
 pub(super) fn upright(job: &mut Job, frame: &Frame) -> Result<(Size, Vec<u8>), AvError> {
-    job.traits =
-        job.traits
-            .with_first(frame)
-            .map_err(|(width, height)| AvError::SourceTooLarge {
-                name: job.name.clone(),
-                width,
-                height,
-            })?;
+    job.traits = job
+        .traits
+        .with_first(frame)
+        .map_err(AvError::too_large(&job.name))?;
     let caps = Caps::new(PixelFormat::Rgb24, job.traits.upright())
         .map_err(|error| AvError::Plan(error.to_string()))?;
     let mut pixels = vec![0; caps.picture_bytes()];

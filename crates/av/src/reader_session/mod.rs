@@ -74,13 +74,7 @@ impl ReaderSession {
         let interrupt = Interrupt::default();
         let opening = Opening::of_reader(reader.threads as usize);
         let source = FileSource::open(fd, name, opening, &interrupt)?;
-        let traits = Traits::of_stream(source.video()).map_err(|(width, height)| {
-            AvError::SourceTooLarge {
-                name: name.clone(),
-                width,
-                height,
-            }
-        })?;
+        let traits = Traits::of_stream(source.video()).map_err(AvError::too_large(name))?;
         let (mut info, stats) = facts(&source, traits);
         if reader.taken {
             let created = source.created();

@@ -201,14 +201,10 @@ impl Reading {
 
     /// Makes the pool for pictures like the first one, and lends it.
     fn begin(&mut self, link: &Link, first: &Frame) -> Result<Out, Undelivered> {
-        self.traits =
-            self.traits
-                .with_first(first)
-                .map_err(|(width, height)| AvError::SourceTooLarge {
-                    name: self.name.clone(),
-                    width,
-                    height,
-                })?;
+        self.traits = self
+            .traits
+            .with_first(first)
+            .map_err(AvError::too_large(&self.name))?;
         self.shared.lock().stats.rotation = self.traits.turn.degrees();
         let caps = Caps::new(PixelFormat::Rgb24, self.traits.upright())
             .map_err(|error| AvError::Plan(error.to_string()))?;

@@ -293,7 +293,7 @@ impl SourceReader {
         discontinuity: bool,
     ) -> Result<Option<Item>, AvError> {
         if frame.size().is_none() {
-            return Err(self.too_large(&frame));
+            return Err(AvError::too_large(&self.name)(frame.claimed_size()));
         }
         let Verdict::Show(pts) = self.window.picture(pts) else {
             return Ok(None);
@@ -366,15 +366,6 @@ impl SourceReader {
         Ok(item)
     }
 
-    fn too_large(&self, frame: &Frame) -> AvError {
-        let (width, height) = frame.claimed_size();
-        AvError::SourceTooLarge {
-            name: self.name.clone(),
-            width,
-            height,
-        }
-    }
-
     fn info(&self, plan: &MediaPlan) -> SourceInfo {
         let upright = self.traits.upright();
         let seen = plan.size.unwrap_or(upright);
@@ -440,11 +431,7 @@ impl std::fmt::Debug for SourceReader {
 
 impl Backing {
     fn traits(&self, name: &str) -> Result<Traits, AvError> {
-        let no_size = |(width, height)| AvError::SourceTooLarge {
-            name: name.to_owned(),
-            width,
-            height,
-        };
+        let no_size = AvError::too_large(name);
         match self {
             Self::File(file) => Traits::of_stream(file.video()).map_err(no_size),
             Self::Generated(generated) => {

@@ -1,5 +1,7 @@
 //! The end of a video.
 
+use framerill_media::counted;
+
 use super::{
     FlowOutput, SourceStatus, VideoEnd, VideoStatus,
     ledger::Write,
@@ -141,14 +143,21 @@ impl Flow {
             SourceStatus::Stopped => VideoStatus::Stopped,
         };
         let mut reasons: Vec<String> = end.reason.clone().into_iter().collect();
-        for (count, what) in [
-            (counts.lost, "frames were lost"),
-            (counts.failed_tasks, "tasks failed for good"),
-            (counts.refused_rows, "rows were not stored"),
-        ] {
-            if count > 0 {
-                reasons.push(format!("{count} {what}"));
-            }
+        let losses = [
+            (counts.lost, "frame was lost", "frames were lost"),
+            (
+                counts.failed_tasks,
+                "task failed for good",
+                "tasks failed for good",
+            ),
+            (
+                counts.refused_rows,
+                "row was not stored",
+                "rows were not stored",
+            ),
+        ];
+        for (count, one, more) in losses.into_iter().filter(|it| it.0 > 0) {
+            reasons.push(counted(count, one, more));
         }
         let is_whole = counts.lost + counts.failed_tasks + counts.refused_rows == 0;
         let status = match status {

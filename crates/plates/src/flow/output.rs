@@ -131,7 +131,7 @@ pub struct VideoEnd {
     pub status: VideoStatus,
     /// One sentence where it is not complete.
     pub reason: Option<String>,
-    /// Frames that were decoded, sampled or not.
+    /// Frames that were decoded, sampled or not, from the beginning of the video.
     pub frames: u64,
     /// Confirmed tracks.
     pub tracks: u64,

@@ -12,12 +12,8 @@ use super::{
 use crate::{
     bbox::BBox,
     detection::{Thumbnail, Vehicles},
+    picture::scenery::{is_other, is_plain},
 };
-
-/// Mean change of luma (0 to 255) of a thumbnail from which nothing that was seen before is trusted.
-const OTHER_PICTURE: u32 = 20;
-/// Mean distance of luma from its mean below which a picture is blank.
-const BLANK: u32 = 3;
 
 /// A vehicle comes nearer if it grew by this factor since it was searched.
 const NEARER: f32 = 1.05;
@@ -177,20 +173,11 @@ impl Planner {
 
     /// Takes the next picture; says whether it is blank.
     fn look(&mut self, thumbnail: &Thumbnail, frame_idx: u64) -> bool {
-        let areas = &thumbnail.0;
-        let is_other = areas.len() != self.before.0.len()
-            || mean(
-                areas
-                    .iter()
-                    .zip(&self.before.0)
-                    .map(|(a, b)| a.abs_diff(*b)),
-            ) >= OTHER_PICTURE;
-        if is_other {
+        if is_other(&self.before, thumbnail) {
             self.changed_at = frame_idx;
         }
         self.before.clone_from(thumbnail);
-        let middle = u8::try_from(mean(areas.iter().copied())).unwrap_or(u8::MAX);
-        !areas.is_empty() && mean(areas.iter().map(|it| it.abs_diff(middle))) < BLANK
+        is_plain(thumbnail)
     }
 
     fn skip(
@@ -278,14 +265,6 @@ fn is_searchable(bbox: &BBox, settings: &FlowSettings) -> bool {
 fn padded(bbox: &BBox, share: f32) -> BBox {
     let (dx, dy) = (bbox.width() * share, bbox.height() * share);
     BBox::from([bbox.x1 - dx, bbox.y1 - dy, bbox.x2 + dx, bbox.y2 + dy])
-}
-
-/// 0 for nothing.
-fn mean(all: impl Iterator<Item = u8>) -> u32 {
-    let (sum, count) = all.fold((0u64, 0u64), |(sum, count), it| {
-        (sum + u64::from(it), count + 1)
-    });
-    u32::try_from(sum / count.max(1)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

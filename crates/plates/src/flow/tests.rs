@@ -112,7 +112,7 @@ fn a_frame_that_kills_every_worker_is_counted_and_the_rest_is_fine() {
     let end = run.end.unwrap();
     assert_eq!((end.status, end.plates), (VideoStatus::Partial, 4));
     let reason = end.reason.unwrap();
-    assert_eq!(reason, "1 frames were lost; 2 tasks failed for good");
+    assert_eq!(reason, "1 frame was lost; 2 tasks failed for good");
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub enum ModelError {
         dir: PathBuf,
     },
     /// The file cannot be read.
-    #[error("cannot read the model {}", path.display())]
+    #[error("cannot use the model {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,

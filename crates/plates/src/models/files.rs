@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Missing, ModelError, entry::Entry};
 
+/// The most bytes of a model: of what is larger no hash is looked for, and none is downloaded.
+pub const MOST_BYTES: u64 = 4 << 30;
+
 /// What is known of a model's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,15 +27,36 @@ pub enum Check {
 }
 
 /// Of a file, in hexadecimal digits.
+///
+/// # Errors
+/// It cannot be read, or has more than [`MOST_BYTES`].
 pub fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    if bytes > MOST_BYTES {
+        return Err(too_large(bytes));
+    }
+    // It may grow meanwhile.
+    let (mut file, mut left) = (file.take(MOST_BYTES + 1), MOST_BYTES);
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(hex(&hash.finalize())),
-            read => hash.update(&buffer[..read]),
+            read if read as u64 > left => return Err(too_large(MOST_BYTES + 1)),
+            read => {
+                left -= read as u64;
+                hash.update(&buffer[..read]);
+            }
         }
     }
+}
+
+fn too_large(bytes: u64) -> io::Error {
+    let most = MOST_BYTES >> 30;
+    let text = format!(
+        "it has {bytes} bytes, and no model has more than {most} GiB: is it the right file?"
+    );
+    io::Error::new(io::ErrorKind::FileTooLarge, text)
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -53,13 +77,18 @@ pub(super) fn verified(entry: &Entry, dir: &Path) -> Result<(), ModelError> {
             dir: dir.to_owned(),
         });
     }
-    let Some(expected) = &entry.sha256 else {
-        return Ok(());
-    };
-    let found = sha256_of(&path).map_err(|source| ModelError::Read {
+    let broken = |source| ModelError::Read {
         path: path.clone(),
         source,
-    })?;
+    };
+    let Some(expected) = &entry.sha256 else {
+        let bytes = path.metadata().map_err(broken)?.len();
+        return match bytes > MOST_BYTES {
+            true => Err(broken(too_large(bytes))),
+            false => Ok(()),
+        };
+    };
+    let found = sha256_of(&path).map_err(broken)?;
     if found.eq_ignore_ascii_case(expected) {
         return Ok(());
     }

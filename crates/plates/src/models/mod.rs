@@ -14,7 +14,7 @@ mod registry;
 pub(crate) use batch::Batch;
 pub use entry::{Entry, Role, UnknownRole};
 pub use error::{Missing, ModelError};
-pub use files::{Check, sha256_of};
+pub use files::{Check, MOST_BYTES, sha256_of};
 pub use opened::{Choice, Listed, Models};
 pub use pull::{Progress, PullError};
 pub use registry::{Registry, RegistryError};

@@ -9,11 +9,11 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{entry::Entry, files::hex};
+use super::{
+    entry::Entry,
+    files::{MOST_BYTES, hex},
+};
 use crate::fetch::{self, Answer, Came};
-
-/// The most bytes of a model.
-const MOST_BYTES: u64 = 2 << 30;
 
 /// Why a model was not got.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +144,8 @@ fn came(url: &str, into: &mut File, tell: &mut dyn FnMut(Progress)) -> Result<St
         }
         bytes += read as u64;
         if bytes > MOST_BYTES {
-            return Err(Trouble::There("it is larger than 2 GiB".to_owned()));
+            let most = MOST_BYTES >> 30;
+            return Err(Trouble::There(format!("it is larger than {most} GiB")));
         }
         hash.update(&buffer[..read]);
         into.write_all(&buffer[..read]).map_err(Trouble::Here)?;

@@ -9,6 +9,7 @@ mod letterbox;
 pub mod quad;
 mod region;
 mod resize;
+pub(crate) mod scenery;
 mod sharpness;
 mod thumbnail;
 

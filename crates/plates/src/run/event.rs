@@ -2,6 +2,9 @@
 
 use std::{fmt, time::Duration};
 
+use framerill_media::counted;
+use framerill_worker::message::Level;
+
 use super::{
     ids::{ReaderId, WorkerId},
     input::Signal,
@@ -12,17 +15,6 @@ use crate::{
     flow::VideoStatus,
     task::TaskId,
 };
-
-/// How much a line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// What goes well.
-    Info,
-    /// What goes on although something went wrong.
-    Warn,
-    /// What is lost.
-    Error,
-}
 
 /// What is worth a line in the log. `Display` is the line.
 #[derive(Clone, Debug, PartialEq)]
@@ -246,6 +238,10 @@ fn name(class: Class) -> &'static str {
     }
 }
 
+fn tasks_are(count: usize) -> String {
+    counted(count as u64, "task is", "tasks are")
+}
+
 fn frame(frame_idx: Option<u64>) -> String {
     frame_idx.map_or_else(String::new, |it| format!(", frame {it}"))
 }
@@ -272,7 +268,8 @@ impl fmt::Display for Event {
                 limit,
             } => write!(
                 f,
-                "readers wait: {count} tasks are queued for {} workers, more than {limit}",
+                "readers wait: {} queued for {} workers, more than {limit}",
+                tasks_are(*count),
                 name(*class)
             ),
             Self::BackpressureRecovered => f.write_str("readers go on"),
@@ -287,7 +284,8 @@ impl fmt::Display for Event {
             ),
             Self::PushRefused { category, limit } => write!(
                 f,
-                "{category} is full ({limit} tasks): more of them wait outside the queue"
+                "{category} is full ({}): more of them wait outside the queue",
+                counted(*limit as u64, "task", "tasks")
             ),
             Self::PushRecovered { category } => {
                 write!(f, "{category} has room again: no task waits outside")
@@ -301,7 +299,10 @@ impl fmt::Display for Event {
                 worker,
                 reason,
                 tasks,
-            } => write!(f, "{worker} is gone with {tasks} tasks in hand: {reason}"),
+            } => {
+                let tasks = counted(*tasks as u64, "task", "tasks");
+                write!(f, "{worker} is gone with {tasks} in hand: {reason}")
+            }
             Self::WorkerStale { worker, silent } => write!(
                 f,
                 "stale worker: {worker} has said nothing for {:.1} s",
@@ -375,8 +376,10 @@ impl fmt::Display for Event {
             Self::Stopping { signal, backlog } => {
                 let total: usize = backlog.iter().map(|(_, count)| count).sum();
                 match signal {
-                    Some(signal) => write!(f, "stopping on {signal:?}: {total} tasks are queued")?,
-                    None => write!(f, "every video is done: {total} tasks are queued")?,
+                    Some(signal) => {
+                        write!(f, "stopping on {signal:?}: {} queued", tasks_are(total))?
+                    }
+                    None => write!(f, "every video is done: {} queued", tasks_are(total))?,
                 }
                 backlog
                     .iter()
@@ -384,7 +387,8 @@ impl fmt::Display for Event {
                     .try_for_each(|(category, count)| write!(f, ", {category} {count}"))
             }
             Self::DrainCut { reason, unfinished } => {
-                write!(f, "{unfinished} tasks stay undone: {reason}")
+                let tasks = counted(*unfinished as u64, "task stays", "tasks stay");
+                write!(f, "{tasks} undone: {reason}")
             }
             Self::Odd { what } => write!(f, "{ODD}{what}"),
             Self::ShutdownComplete => f.write_str("Shutdown complete"),

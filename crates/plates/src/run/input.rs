@@ -129,7 +129,10 @@ pub enum WorkerSaid {
         stage_us: u64,
     },
     /// It lives.
-    Alive(WorkerState),
+    Alive {
+        /// It loads something: a death now is no task's fault.
+        is_loading: bool,
+    },
     /// It could not load what its lease needs, and has begun none of the lease's tasks: one sentence.
     LoadFailed {
         /// Which.

@@ -36,7 +36,7 @@ mod working;
 
 pub use dead_letter::{DeadLetter, LetterKind};
 pub use end::{RunEnd, Unfinished, Why};
-pub use event::{Event, Level, ODD};
+pub use event::{Event, ODD};
 pub use ids::{LeaseId, ReaderId, VideoNo, WorkerId};
 pub use input::{Input, Outcome, Prepared, ReaderSaid, Signal, Takes, WorkerSaid, WorkerState};
 pub use machine::Machine;

@@ -36,7 +36,7 @@ impl<F: VideoFlow> Machine<F> {
             WorkerSaid::Lost(reason) => self.worker_lost(now, id, &reason),
             // What a process said before its end may come after it.
             _ if !worker.has_joined() => {}
-            WorkerSaid::Alive(state) => self.worker_lives(now, id, state),
+            WorkerSaid::Alive { is_loading } => self.worker_lives(now, id, is_loading),
             WorkerSaid::Takes { max } => {
                 let lease = worker.lease;
                 if let Some(lease) = lease {
@@ -81,17 +81,17 @@ impl<F: VideoFlow> Machine<F> {
         }
     }
 
-    fn worker_lives(&mut self, now: Duration, id: WorkerId, said: WorkerState) {
+    fn worker_lives(&mut self, now: Duration, id: WorkerId, is_loading: bool) {
         let Some(worker) = self.crew.workers.get_mut(&id) else {
             return;
         };
         let was_loading = worker.state == WorkerState::Loading;
-        worker.state = match (worker.state, said, worker.lease) {
-            (WorkerState::Stopping, ..) => WorkerState::Stopping,
-            (_, WorkerState::Loading, _) => WorkerState::Loading,
-            (_, _, Some(_)) => WorkerState::Busy,
-            (WorkerState::Waiting, ..) => WorkerState::Waiting,
-            (_, _, None) => WorkerState::Idle,
+        worker.state = match (worker.state, worker.lease) {
+            (WorkerState::Stopping, _) => WorkerState::Stopping,
+            _ if is_loading => WorkerState::Loading,
+            (_, Some(_)) => WorkerState::Busy,
+            (WorkerState::Waiting, None) => WorkerState::Waiting,
+            (_, None) => WorkerState::Idle,
         };
         let is_loading = worker.state == WorkerState::Loading;
         if let Some(lease) = worker.lease.filter(|_| was_loading || is_loading)

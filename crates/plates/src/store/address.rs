@@ -1,6 +1,6 @@
 //! Which database: `--db`, else any `POSTGRES_*` variable, else a SQLite file.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, fs, os::unix::fs::FileTypeExt, path::PathBuf};
 
 /// Where rows go.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,6 +90,22 @@ impl Address {
             return Err(bad());
         }
         Ok(Self::Sqlite(PathBuf::from(file)))
+    }
+
+    /// What lies where the database's file would be and never becomes one: waiting for it would last for ever.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<&'static str> {
+        let Self::Sqlite(file) = self else {
+            return None;
+        };
+        let kind = fs::metadata(file).ok()?.file_type();
+        Some(match kind {
+            it if it.is_file() => return None,
+            it if it.is_dir() => "a folder",
+            it if it.is_socket() => "a socket",
+            it if it.is_fifo() => "a pipe",
+            _ => "a device",
+        })
     }
 }
 

@@ -3,7 +3,9 @@
 //! Read in this order: [`table`] (what there is), [`Store`], [`search`], [`privacy`].
 //!
 //! Invariants: a row is stored once however often it is written; text from outside is a value of a statement, never a part
-//! of it; with an outbox, what [`Store::write`] took is on disk whatever happens to the database or to this process.
+//! of it; with an outbox, what [`Store::write`] took is kept whatever happens to the database or to this process, `kill -9`
+//! too. A power cut is another thing: SQLite's files, the outbox among them, stay whole, but their last commits may be gone
+//! (`synchronous = NORMAL`: the kernel has them, the disk perhaps not yet), and a run that goes on does not make them again.
 
 mod address;
 pub(crate) mod backoff;
@@ -234,6 +236,12 @@ impl Store {
             .enable_all()
             .build()
             .map_err(StoreError::Threads)?;
+        if let Some(what) = options.address.obstacle() {
+            return Err(StoreError::Broken {
+                address: options.address.to_string(),
+                reason: format!("it is {what}, and no file"),
+            });
+        }
         if let Address::Sqlite(file) = &options.address {
             make_folder(file.parent().unwrap_or(Path::new("")))?;
         }

@@ -9,6 +9,14 @@ pub fn folded(text: &str) -> String {
     look_alike_key(&normal(text))
 }
 
+/// The part of `plate`, 0 to 1, that `text` in it is.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "texts of plates are short")]
+pub fn share(text: &str, plate: &str) -> f32 {
+    let [text, plate] = [text, plate].map(|it| it.chars().count().max(1) as f32);
+    (text / plate).min(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

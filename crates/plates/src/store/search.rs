@@ -37,7 +37,8 @@ pub enum How {
     Exact,
     /// Contains it, but for case and separators.
     Substring,
-    /// Contains it, where 0/O, 1/I, 5/S, 8/B and 2/Z are each one; whole plates first.
+    /// Contains it, where 0/O, 1/I, 5/S, 8/B and 2/Z are each one: the text itself first, then other whole plates, then those
+    /// of which it is the larger part.
     LookAlike,
 }
 
@@ -73,7 +74,8 @@ impl Default for Search {
 pub struct Hit {
     /// Its row, without the crop.
     pub record: Record,
-    /// How like its plate is, 0 to 1; 1 where no text was looked for.
+    /// How like its plate is, 0 to 1; 1 where no text was looked for. By trigrams, as `pg_trgm` has it; for
+    /// [`How::LookAlike`] the part of the plate that was looked for, as its answers are ranked.
     pub similarity: f32,
     /// Rows with the same plate in the whole store.
     pub sightings: u64,
@@ -153,6 +155,7 @@ impl Inner {
             None => newest(&mut session, search).await?,
             Some(text) => {
                 let asked = Asked {
+                    how: search.how,
                     normal: plate::normal(text),
                     folded: plate::folded(text),
                     hash: self
@@ -183,6 +186,7 @@ impl Inner {
 
 /// The text in the forms that are compared.
 struct Asked {
+    how: How,
     normal: String,
     folded: String,
     hash: Option<String>,
@@ -207,6 +211,9 @@ fn found(columns: &[Column], mut cells: Vec<Cell>, asked: Option<&Asked>) -> Fou
     let hash = cells.pop().unwrap_or(Cell::Null);
     let normal = cells.pop().unwrap_or(Cell::Null);
     let similarity = match (asked, &normal) {
+        (Some(asked), Cell::Text(it)) if asked.how == How::LookAlike => {
+            plate::share(&asked.normal, it)
+        }
         (Some(asked), Cell::Text(it)) => plate::trigram_similarity(&asked.normal, it),
         _ => 1.0,
     };
@@ -264,6 +271,7 @@ async fn matching(
         folded,
         hash,
         fold_hash,
+        how: _,
     } = asked;
     let (condition, rank, cells) = match search.how {
         How::Exact => (
@@ -279,7 +287,7 @@ async fn matching(
         How::LookAlike => (
             "plate_fold LIKE $1 OR fold_hash = $2",
             "CASE WHEN plate_search = $3 OR plate_hash = $4 THEN 0 \
-             WHEN plate_fold = $5 OR fold_hash = $2 THEN 1 ELSE 2 END, ",
+             WHEN plate_fold = $5 OR fold_hash = $2 THEN 1 ELSE 1 + LENGTH(plate_fold) END, ",
             vec![
                 like(folded),
                 maybe(fold_hash),

@@ -1,8 +1,11 @@
-//! Hard cuts and blank pictures, told from thumbnails.
+//! Hard cuts and blank pictures, told from thumbnails by the measures of `picture/scenery.rs`.
 
 use serde::{Deserialize, Serialize};
 
-use crate::detection::Thumbnail;
+use crate::{
+    detection::Thumbnail,
+    picture::scenery::{change, correlation, deviation},
+};
 
 /// Areas of a thumbnail at most; a larger one is not looked at.
 const MAX_AREAS: usize = 1024;
@@ -62,52 +65,24 @@ impl Scenery {
         if areas.is_empty() || areas.len() > MAX_AREAS {
             return Scene::Same;
         }
-        let (_, deviation) = spread(areas);
-        if deviation < settings.blank_deviation && !has_items {
+        if deviation(thumbnail) < settings.blank_deviation && !has_items {
             self.is_after_blank = true;
             return Scene::Blank;
         }
-        let before = std::mem::replace(&mut self.shown, thumbnail.clone()).0;
+        let before = std::mem::replace(&mut self.shown, thumbnail.clone());
         let was_blank = std::mem::take(&mut self.is_after_blank);
-        if before.len() != areas.len() {
+        if before.0.len() != areas.len() {
             return Scene::Same;
         }
-        let correlation = correlation(&before, areas);
+        let correlation = correlation(&before, thumbnail);
         let is_cut = if was_blank {
             correlation < settings.same_correlation
         } else {
-            change(&before, areas) >= settings.cut_change && correlation < settings.cut_correlation
+            change(&before, thumbnail) >= settings.cut_change
+                && correlation < settings.cut_correlation
         };
         if is_cut { Scene::Cut } else { Scene::Same }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "at most 1024 areas")]
-fn mean(all: impl Iterator<Item = f64>, count: usize) -> f64 {
-    all.sum::<f64>() / count as f64
-}
-
-/// Mean and standard deviation.
-fn spread(areas: &[u8]) -> (f64, f64) {
-    let middle = mean(areas.iter().map(|it| f64::from(*it)), areas.len());
-    let square = |it: &u8| (f64::from(*it) - middle).powi(2);
-    (middle, mean(areas.iter().map(square), areas.len()).sqrt())
-}
-
-/// Mean of the absolute differences.
-fn change(a: &[u8], b: &[u8]) -> f64 {
-    let pairs = a.iter().zip(b);
-    mean(pairs.map(|(x, y)| f64::from(x.abs_diff(*y))), a.len())
-}
-
-/// −1 to 1; 0 where one of them is flat.
-fn correlation(a: &[u8], b: &[u8]) -> f64 {
-    let ((ma, da), (mb, db)) = (spread(a), spread(b));
-    if da * db < f64::EPSILON {
-        return 0.0;
-    }
-    let product = |(x, y): (&u8, &u8)| (f64::from(*x) - ma) * (f64::from(*y) - mb);
-    mean(a.iter().zip(b).map(product), a.len()) / (da * db)
 }
 
 #[cfg(test)]

@@ -81,6 +81,27 @@ fn another_file_of_the_same_name_is_told_with_both_hashes() {
 }
 
 #[test]
+fn a_file_that_no_model_is_so_large_as_is_named_and_not_read() {
+    for has_hash in [true, false] {
+        let dir = copied(|it| {
+            let path = it.join("tiny_plate.onnx");
+            let hash = sha256_of(&path).unwrap();
+            if !has_hash {
+                edited(it, &format!("sha256 = \"{hash}\"\n"), "");
+            }
+            let file = fs::File::create(path).unwrap();
+            // All of it is a hole.
+            file.set_len(20 << 30).unwrap();
+        });
+        let told = models(&dir).verify().unwrap_err().to_string();
+        assert!(
+            told.contains("tiny_plate.onnx") && told.contains("more than 4 GiB"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn a_corrupt_model_without_a_hash_is_named_and_one_of_another_shape_is_compared() {
     if tiny().is_none() {
         return;

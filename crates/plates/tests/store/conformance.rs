@@ -7,21 +7,7 @@ use framerill_plates::store::{
 };
 use serde_json::{Value, json};
 
-use crate::place::{On, Place, all, column, record, vehicle};
-
-/// Each claim for each database.
-macro_rules! claims {
-    ($($claim:ident),* $(,)?) => {
-        mod sqlite { $(#[test] fn $claim() { super::on(super::On::Sqlite, super::$claim); })* }
-        mod postgres { $(#[test] fn $claim() { super::on(super::On::Postgres, super::$claim); })* }
-    };
-}
-
-fn on(on: On, claim: fn(&Place)) {
-    if let Some(place) = Place::new(on) {
-        claim(&place);
-    }
-}
+use crate::place::{On, Place, all, claims, column, on, record, vehicle};
 
 claims!(
     rows_come_back_as_they_were_written,
@@ -504,6 +490,17 @@ fn plates_are_found_by_look_alikes_whole_ones_first(place: &Place) {
         asked(&store, "805122", How::LookAlike),
         ["80512Z", "8O5I22", "B0S1Z2", "XB0S1Z2"]
     );
+    // The measure is the one that ranks: whole plates are 1, then the part that was looked for.
+    let longer = vehicle(9, "XXB0S1Z2XX", 9);
+    store.write("vehicles", &[longer]).unwrap();
+    let search = Search {
+        text: Some("80512Z".into()),
+        how: How::LookAlike,
+        ..Search::default()
+    };
+    let hits = store.search(&search).unwrap();
+    let measures: Vec<_> = hits.iter().map(|it| it.similarity).collect();
+    assert_eq!(measures, [1.0, 1.0, 1.0, 6.0 / 7.0, 0.6]);
     assert_eq!(asked(&store, "B0S1Z2", How::Exact), ["B0S1Z2"]);
 }
 

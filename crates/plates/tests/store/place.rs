@@ -22,6 +22,26 @@ pub(crate) enum On {
     WithoutTrigrams,
 }
 
+/// Each claim for each database, where a test's own module says `claims!(…)`.
+macro_rules! claims {
+    ($($claim:ident),* $(,)?) => {
+        mod sqlite { $(#[test] fn $claim() {
+            crate::place::on(crate::place::On::Sqlite, super::$claim);
+        })* }
+        mod postgres { $(#[test] fn $claim() {
+            crate::place::on(crate::place::On::Postgres, super::$claim);
+        })* }
+    };
+}
+pub(crate) use claims;
+
+/// Tries a claim on a database, where it is installed.
+pub(crate) fn on(on: On, claim: fn(&Place)) {
+    if let Some(place) = Place::new(on) {
+        claim(&place);
+    }
+}
+
 /// An empty database of its own.
 pub(crate) struct Place {
     pub(crate) folder: TempDir,

@@ -10,20 +10,7 @@ use framerill_plates::store::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::place::{On, Place, all, column, record, vehicle};
-
-macro_rules! claims {
-    ($($claim:ident),* $(,)?) => {
-        mod sqlite { $(#[test] fn $claim() { super::on(super::On::Sqlite, super::$claim); })* }
-        mod postgres { $(#[test] fn $claim() { super::on(super::On::Postgres, super::$claim); })* }
-    };
-}
-
-fn on(on: On, claim: fn(&Place)) {
-    if let Some(place) = Place::new(on) {
-        claim(&place);
-    }
-}
+use crate::place::{On, Place, all, claims, column, record, vehicle};
 
 claims!(
     hashed_plates_are_found_by_plate_and_nothing_tells_of_them,

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use framerill_media::counted;
 use framerill_plates::{
     machines::nats::Queue,
     models::{Check, Choice, Models, Role},
@@ -99,8 +100,10 @@ fn processors(settings: &Settings) -> Finding {
     let run = settings.to_run();
     let name = "processors";
     let found = format!(
-        "{cores} cores for {} workers for inference and {} others",
-        run.gpu_workers, run.cpu_workers
+        "{} for {} for inference and {}",
+        counted(cores as u64, "core", "cores"),
+        counted(run.gpu_workers.into(), "worker", "workers"),
+        counted(run.cpu_workers.into(), "other", "others")
     );
     if run.gpu_workers as usize > cores {
         let remedy =

@@ -23,6 +23,7 @@ pub(crate) mod records;
 mod run;
 mod settings;
 mod status;
+mod work_link;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 

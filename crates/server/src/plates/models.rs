@@ -59,6 +59,12 @@ pub(crate) fn pull(
     }
     if names.is_empty() {
         wanted = models.missing(&Role::ALL).map_err(refused)?;
+        if wanted.is_empty() {
+            let dir = models.dir().display();
+            terminal::tell(format_args!(
+                "framerill: `{dir}` has every model that a run needs: nothing to get"
+            ));
+        }
     }
     for entry in &wanted {
         terminal::tell(format_args!("{}: licence {}", entry.name, entry.licence));

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use framerill_media::counted;
 use framerill_worker::message::{
     Container, EgressMode, MediaPlan, Sink, SoundPlan, Source, VideoPlan,
 };
@@ -15,7 +16,7 @@ use super::{
     plan::Pace,
     preview::Preview,
     progress::Progress,
-    report::{Problem, counted},
+    report::Problem,
 };
 use crate::{exit::Exit, failure::Failure, signals};
 

@@ -18,6 +18,7 @@ use std::{
 };
 
 use framerill_frames::Link;
+use framerill_media::counted;
 use framerill_supervisor::{
     ChildId, ExitReason, Supervised, Update,
     lifecycle::{Event, Reason},
@@ -35,7 +36,7 @@ use super::{
         DRAIN_WITHIN, LEAVE_WITHIN, MEDIA, WORKER, Worker, interpreter, start_media, start_worker,
     },
     progress::Progress,
-    report::{Frames, counted},
+    report::Frames,
     saves::Saves,
 };
 use crate::{

@@ -85,8 +85,3 @@ impl From<&MediaStats> for Frames {
         }
     }
 }
-
-/// A count with its word.
-pub(super) fn counted(count: u64, one: &str, more: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { more })
-}

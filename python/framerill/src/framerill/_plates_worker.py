@@ -22,6 +22,7 @@ from ._plates_task import CATEGORIES, Pictures, answer, failure, outcome
 from ._pool import PeerPool
 from ._said import named
 from ._target import of_author
+from .discovery import near
 from .errors import ContractError, LinkError, ProtocolError, TargetError
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 _LEAVES_WITHIN = 3600.0
 """Seconds of a drain: a task that takes too long is the orchestrator's to end."""
+
+
+_NONE = object()
+"""What a module has under a name that it does not have."""
 
 
 class Leaving(DrainWatch):
@@ -210,7 +215,12 @@ def find(target: str, category: str) -> type[Stage]:
         raise TargetError("unknown_pipeline", f"`{target}` names no class", hint=hint)
     module = _target.module_of(path, target)
     with of_author(target):
-        value = getattr(module, name, None)
+        value = getattr(module, name, _NONE)
+    if value is _NONE:
+        there = [it for it, found in vars(module).items() if _is_stage(found, Stage) and not it.startswith("_")]
+        has = f"it has {', '.join(f'`{it}`' for it in there)}" if there else "it has no framerill.plates.Stage at all"
+        text = f"`{target}`: `{path}` has no class `{name}`, {has}"
+        raise TargetError("unknown_pipeline", text, hint=f"{near(name, there)}name a class that is there")
     if not (isinstance(value, type) and issubclass(value, Stage)):
         hint = f"write `class {name}(framerill.plates.Stage):`"
         raise TargetError("import_failed", f"`{target}` is no framerill.plates.Stage", hint=hint)
@@ -218,6 +228,10 @@ def find(target: str, category: str) -> type[Stage]:
         text = f"`{target}` is for `{value.category}`, not for `{category}`"
         raise TargetError("import_failed", text, hint=f"write `--stage {value.category}={target}`")
     return value
+
+
+def _is_stage(value: object, stage: type[Stage]) -> bool:
+    return isinstance(value, type) and issubclass(value, stage) and value is not stage
 
 
 def _traceback(error: BaseException) -> str:

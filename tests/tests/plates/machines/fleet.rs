@@ -1,14 +1,9 @@
 //! A queue, videos and workers.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use framerill_plates::store::{Address, Options, Record, Store};
-use framerill_tests::{ffmpeg_is_here, python, repository, skip};
+use framerill_tests::{ffmpeg_is_here, repository, skip};
 
 use super::{TABLES, nats::Nats};
 use crate::scene::{Running, Scene, has_onnxruntime};
@@ -39,22 +34,8 @@ impl Fleet {
 
     /// Adds a video in which a car with that plate drives through.
     pub(super) fn clip(&self, name: &str, plate: &str, frames: u32) {
-        let drawn = Command::new(python())
-            .arg(repository().join("scripts/tiny_models.py"))
-            .args(["draw", plate, "--frames", &frames.to_string()])
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut drawn = drawn.expect("Python runs");
-        let file = self.scene.path("in").join(format!("{name}.mp4"));
-        let encoded = Command::new("ffmpeg")
-            .args(["-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"])
-            .args(["-s", "640x360", "-r", "25", "-i", "-", "-c:v", "libx264"])
-            .args(["-preset", "ultrafast", "-crf", "10", "-pix_fmt", "yuv420p"])
-            .arg(file)
-            .stdin(drawn.stdout.take().expect("a pipe"))
-            .status();
-        assert!(encoded.expect("ffmpeg runs").success());
-        assert!(drawn.wait().expect("it is ours").success());
+        let into = format!("in/{name}.mp4");
+        self.scene.draw(plate, frames, &into);
     }
 
     pub(super) fn file(&self, name: &str) -> String {

@@ -9,7 +9,7 @@ use crate::{
     flow::{SourceEnd, SourceStatus, Taken},
     run::{
         Input, LeaseId, Machine, Outcome, Output, Prepared, ReaderId, ReaderSaid, Settings, Signal,
-        VideoNo, WorkerId, WorkerSaid, WorkerState,
+        VideoNo, WorkerId, WorkerSaid,
     },
     task::{self, Failure, TaskId},
 };
@@ -83,8 +83,8 @@ fn any_worker_said() -> impl Strategy<Value = WorkerSaid> {
             outcomes,
             stage_us: u64::MAX,
         }),
-        1 => Just(WorkerSaid::Alive(WorkerState::Loading)),
-        1 => Just(WorkerSaid::Alive(WorkerState::Dead)),
+        1 => Just(WorkerSaid::Alive { is_loading: true }),
+        1 => Just(WorkerSaid::Alive { is_loading: false }),
         1 => (0..9u64).prop_map(|lease| WorkerSaid::LoadFailed {
             lease: LeaseId(lease),
             reason: "no".into(),

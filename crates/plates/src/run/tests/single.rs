@@ -164,7 +164,7 @@ fn a_death_while_loading_is_no_task_s_fault() {
     let mut hand = Hand::new();
     let first = given(&hand.frame(0, 0)).unwrap();
     for _ in 0..5 {
-        hand.worker(GPU, WorkerSaid::Alive(WorkerState::Loading));
+        hand.worker(GPU, WorkerSaid::Alive { is_loading: true });
         let out = hand.worker(GPU, WorkerSaid::Gone("signal 9".into()));
         assert!(letters(&out).is_empty());
         hand.worker(GPU, WorkerSaid::Joined { pid: 2 });
@@ -334,7 +334,7 @@ fn without_memory_for_frames_readers_wait_and_are_told_of_once() {
         out.extend(hand.say(Input::Reader { reader, said }));
         hand.now += ms(1000);
         for worker in [GPU, CPU] {
-            out.extend(hand.worker(worker, WorkerSaid::Alive(WorkerState::Idle)));
+            out.extend(hand.worker(worker, WorkerSaid::Alive { is_loading: false }));
         }
         told += out
             .iter()

@@ -18,7 +18,7 @@ use crate::{
     flow::{SourceEnd, SourceStatus, Taken},
     run::{
         DeadLetter, Event, Input, LeaseId, Machine, Outcome, Output, Prepared, ReaderId,
-        ReaderSaid, RunEnd, Settings, Signal, VideoNo, WorkerId, WorkerSaid, WorkerState,
+        ReaderSaid, RunEnd, Settings, Signal, VideoNo, WorkerId, WorkerSaid,
     },
     task::{self, Failure, Payload, Task, TaskId},
     track::TrackStep,
@@ -327,7 +327,7 @@ impl World {
             Happens::Heartbeats => {
                 for id in self.workers.keys().copied().collect::<Vec<_>>() {
                     if self.workers[&id].is_alive && !self.workers[&id].is_hung {
-                        self.worker(id, WorkerSaid::Alive(WorkerState::Busy));
+                        self.worker(id, WorkerSaid::Alive { is_loading: false });
                     }
                 }
                 self.at(self.now + ms(1000), Happens::Heartbeats);

@@ -19,7 +19,11 @@ use std::{
 use framerill_plates::store::Record;
 
 use crate::plates::{
-    inputs::{address::Address, is_video},
+    inputs::{
+        address::Address,
+        is_video,
+        name::{path_of, text_of},
+    },
     readers::reader,
 };
 
@@ -94,7 +98,7 @@ impl Sources {
                 || content.is_some_and(|it| self.has_content(&file, &real, identity, it));
             if is_inside || is_its_own() {
                 let name = real.file_name().unwrap_or_default();
-                let name = name.to_string_lossy().into_owned();
+                let name = text_of(name);
                 return Ok(Video {
                     file,
                     name,
@@ -113,7 +117,7 @@ impl Sources {
             .take(MOST_ENTRIES)
             .filter_map(|it| Some(it.ok()?.path()));
         let is_called_so = |it: &PathBuf| {
-            let stem = it.file_stem().map(|it| it.to_string_lossy());
+            let stem = it.file_stem().map(text_of);
             stem.is_some_and(|it| it == video_id) && is_video(it)
         };
         let mut found: Vec<_> = paths.filter(is_called_so).collect();
@@ -155,11 +159,15 @@ impl Sources {
 /// Where a video is looked for, in the contract's order; its id comes after them.
 fn candidates(path: Option<&str>, filename: Option<&str>, root: &Path) -> Vec<PathBuf> {
     let below = filename.map(|it| root.join(it));
+    // A name that is no text was written out.
+    let written_out = [path, filename].into_iter().flatten().filter_map(path_of);
+    let written_out: Vec<_> = written_out.flat_map(|it| [root.join(&it), it]).collect();
     // One of an address lies where it was downloaded to.
     let address = path.and_then(Address::of).and_then(Result::ok);
     let stored = address.map(|it| root.join(it.stored()));
     let named = [path, filename].into_iter().flatten().map(PathBuf::from);
-    named.chain(stored).chain(below).collect()
+    let all = named.chain(stored).chain(below);
+    all.chain(written_out).collect()
 }
 
 /// Where an open file really lies, and which one it is.

@@ -184,7 +184,7 @@ fn models(folder: Option<&Path>, choice: &Choice) -> Result<PathBuf, Failure> {
 }
 
 fn tell(path: &Path, seen: Result<(Picture, Vec<Read>), Failure>, as_json: bool) {
-    let file = path.to_string_lossy();
+    let file = inputs::shown(path);
     if as_json {
         return terminal::answer(object(&file, seen));
     }

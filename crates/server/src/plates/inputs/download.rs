@@ -19,10 +19,8 @@ use sha2::{Digest, Sha256};
 use super::address::Address;
 use crate::{
     failure::Failure,
-    plates::{
-        log::Level,
-        run::workdir::{UNFINISHED, replace},
-    },
+    log::Level,
+    plates::run::workdir::{OWNERS, beside, replace},
 };
 
 /// Bytes that stay free.
@@ -43,8 +41,8 @@ const LEAST: u64 = 64 << 10;
 /// What a download comes to.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::plates) enum Got {
-    /// It is here.
-    File(PathBuf),
+    /// It is here; with its content's hash where it came just now.
+    File(PathBuf, Option<String>),
     /// Its content was read before: one sentence.
     Done(String),
 }
@@ -109,7 +107,7 @@ impl Downloads {
         let Some(note) = note.filter(|_| !anew) else {
             if !anew && path.is_file() {
                 tell(Level::Info, format!("`{shown}` was downloaded before"));
-                return Ok(Got::File(path));
+                return Ok(Got::File(path, None));
             }
             return self.came(url, self.ask(url, None)?, tell);
         };
@@ -180,23 +178,20 @@ impl Downloads {
             return Err(failed(url, "the server says that nothing changed"));
         };
         fs::create_dir_all(&self.folder).map_err(here)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempfile_in(&self.folder)
-            .map_err(here)?;
+        let path = self.path(url);
+        let mut file = beside(&path, OWNERS).map_err(here)?;
         let version = came.version.clone();
         let content_sha256 = self.copy(url, came, file.as_file_mut(), tell)?;
         file.as_file().sync_all().map_err(here)?;
-        let path = self.path(url);
         file.persist(&path).map_err(|it| here(it.error))?;
         let note = Note {
             url: shown(),
-            content_sha256,
+            content_sha256: content_sha256.clone(),
             version,
         };
         let note = serde_json::to_vec(&note).unwrap_or_default();
         replace(&self.note_path(url), &note).map_err(here)?;
-        Ok(Got::File(path))
+        Ok(Got::File(path, Some(content_sha256)))
     }
 
     /// Copies what comes, and says its hash.

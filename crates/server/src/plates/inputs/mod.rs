@@ -1,9 +1,11 @@
 //! Which videos a run reads, in which order, and what they are called (contract §3).
 //!
-//! [`address`] is a video that a server has, `download` gets it, and `prepare` looks at each video before it is read.
+//! [`address`] is a video that a server has, `download` gets it, and `prepare` looks at each video before it is read;
+//! `name` is how a file's name is written.
 
 pub(super) mod address;
 pub(super) mod download;
+pub(super) mod name;
 pub(super) mod prepare;
 
 use std::{
@@ -15,6 +17,7 @@ use std::{
 
 use crate::failure::Failure;
 use address::Address;
+use name::text_of;
 
 /// Names of videos in a folder end so, in any case.
 const EXTENSIONS: [&str; 7] = ["mp4", "mov", "avi", "mkv", "ts", "webm", "m4v"];
@@ -34,11 +37,11 @@ pub(crate) struct Video {
     pub(crate) url: Option<Address>,
 }
 
-/// A path for people: one that is an address without its secrets.
+/// A path for people and records: one that is an address without its secrets.
 pub(super) fn shown(path: &Path) -> String {
     match Address::of(&path.to_string_lossy()) {
         Some(Ok(url)) => url.shown().to_owned(),
-        _ => path.display().to_string(),
+        _ => text_of(path.as_os_str()),
     }
 }
 
@@ -106,7 +109,7 @@ fn named(paths: &[PathBuf], recursive: bool, extensions: &[&str]) -> Result<Vec<
 }
 
 fn not_there(path: &Path, error: &io::Error) -> Failure {
-    let text = format!("`{}`: {error}", path.display());
+    let text = format!("`{}`: {error}", shown(path));
     Failure::usage("input", text).hint("name a video, or a folder with videos")
 }
 
@@ -118,7 +121,7 @@ fn folder(
     found: &mut Vec<PathBuf>,
 ) -> Result<(), Failure> {
     let broken = |error: io::Error| {
-        let text = format!("cannot look into `{}`: {error}", path.display());
+        let text = format!("cannot look into `{}`: {error}", shown(path));
         Failure::usage("input", text).hint("mend its permissions")
     };
     for entry in fs::read_dir(path).map_err(broken)? {
@@ -164,8 +167,8 @@ fn matches(path: &Path) -> Result<Option<Vec<PathBuf>>, Failure> {
         _ => Path::new("."),
     };
     let entries = fs::read_dir(parent).map_err(|error| not_there(path, &error))?;
-    let names = entries.filter_map(|it| it.ok()?.file_name().into_string().ok());
-    let found = names.filter(|name| fits(pattern, name));
+    let names = entries.filter_map(|it| Some(it.ok()?.file_name()));
+    let found = names.filter(|name| fits(pattern, &text_of(name)));
     Ok(Some(found.map(|name| parent.join(name)).collect()))
 }
 
@@ -209,8 +212,8 @@ fn name(found: Vec<Found>, limit: Option<usize>) -> Inputs {
         if let Some((other, _)) = first.get(&real) {
             inputs.notes.push(format!(
                 "`{}` is `{}` once more: it is read once",
-                path.display(),
-                other.display()
+                shown(&path),
+                shown(other)
             ));
         } else {
             first.insert(real, (path, url));
@@ -218,10 +221,7 @@ fn name(found: Vec<Found>, limit: Option<usize>) -> Inputs {
     }
     let last = |path: &Path, url: Option<&Address>| match url {
         Some(url) => url.filename().to_owned(),
-        None => {
-            let last = path.file_name().unwrap_or_default();
-            last.to_string_lossy().into_owned()
-        }
+        None => text_of(path.file_name().unwrap_or_default()),
     };
     let all = first.into_values();
     let named = all.map(|(path, url)| (last(&path, url.as_ref()), path, url));
@@ -248,7 +248,7 @@ fn name(found: Vec<Found>, limit: Option<usize>) -> Inputs {
         if video_id != own {
             inputs
                 .notes
-                .push(format!("`{}` is called `{video_id}`", path.display()));
+                .push(format!("`{}` is called `{video_id}`", shown(&path)));
         }
         taken.insert(video_id.clone());
         inputs.videos.push(Video {

@@ -20,11 +20,15 @@ use serde_json::Value;
 use super::{
     Video,
     download::{Downloads, Got},
+    shown,
 };
-use crate::plates::{
+use crate::{
+    failure::Failure,
     log::Level,
-    readers::reader::{look, open},
-    run::workdir,
+    plates::{
+        readers::reader::{Looked as Content, known, look, open},
+        run::workdir,
+    },
 };
 
 /// What decides about a video.
@@ -80,26 +84,27 @@ impl Looks {
             })
         };
         let Some(url) = &video.url else {
-            return Some(self.look_at(video, &video.path));
+            return Some(self.look_at(video, look(&video.path)));
         };
         let is_done = |content: &str| !self.force && self.is_done(content, None);
         match self.downloads.get(url, is_done, self.force, tell) {
-            Ok(Got::File(path)) => Some(self.look_at(video, &path)),
+            Ok(Got::File(path, None)) => Some(self.look_at(video, look(&path))),
+            Ok(Got::File(path, Some(content))) => Some(self.look_at(video, known(&path, content))),
             Ok(Got::Done(note)) => of(Prepared::Skip, vec![note]),
             Err(_) if self.downloads.is_stopped() => None,
             Err(error) => of(Prepared::Failed(error.to_string()), Vec::new()),
         }
     }
 
-    /// The same of a file of this machine.
-    fn look_at(&self, video: &Video, path: &Path) -> Looked {
+    /// The same of a file that is open and known by its content.
+    fn look_at(&self, video: &Video, looked: Result<Content, Failure>) -> Looked {
         let mut notes = Vec::new();
         let of = |prepared, notes| Looked {
             prepared,
             file: None,
             notes,
         };
-        let looked = match look(path) {
+        let looked = match looked {
             Ok(looked) => looked,
             Err(failure) => return of(Prepared::Failed(failure.to_string()), notes),
         };
@@ -112,7 +117,7 @@ impl Looks {
             let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
             begun.insert(content.clone())
         };
-        let shown = video.path.display();
+        let shown = shown(&video.path);
         if !is_new {
             notes.push(format!(
                 "`{shown}` has the content of another video of this run"
@@ -139,7 +144,7 @@ impl Looks {
         }
         let facts = VideoFacts {
             video_id: video.video_id.clone(),
-            path: video.path.to_string_lossy().into_owned(),
+            path: shown.clone(),
             filename: video.filename.clone(),
             size_bytes: looked.size_bytes,
             content_sha256: content.clone(),

@@ -13,7 +13,7 @@ use std::{
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::log::one_line;
+use crate::log::{Level, one_line};
 
 /// Bytes of one file.
 const LONGEST: u64 = 5 << 20;
@@ -21,24 +21,6 @@ const LONGEST: u64 = 5 << 20;
 const FILES: u32 = 5;
 /// Bytes of one line.
 const LINE: usize = 8 << 10;
-
-/// How much a line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
-    Info,
-    Warning,
-    Error,
-}
-
-impl Level {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "INFO",
-            Self::Warning => "WARNING",
-            Self::Error => "ERROR",
-        }
-    }
-}
 
 /// A file that lines are added to; when it is long, it becomes `NAME.1`, and the oldest one goes.
 #[derive(Debug)]

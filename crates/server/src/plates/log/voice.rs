@@ -5,8 +5,8 @@ use std::{
     path::PathBuf,
 };
 
-use super::{Level, Log, line};
-use crate::terminal;
+use super::{Log, line};
+use crate::{log::Level, terminal};
 
 /// Lines that the HUD shows.
 const NEWEST: usize = 5;
@@ -47,7 +47,7 @@ impl Voice {
     /// Another component does; what is no warning stays in its file.
     pub(in crate::plates) fn component(&mut self, component: &str, level: Level, said: &str) {
         self.write(component, level, said);
-        if level != Level::Info {
+        if level.is_grave() {
             self.show(component, level, said);
         }
     }
@@ -70,7 +70,7 @@ impl Voice {
             self.newest.pop_front();
         }
         self.newest.push_back(said.to_owned());
-        let is_shown = !self.is_drawn && (level != Level::Info || !self.is_quiet);
+        let is_shown = !self.is_drawn && (level.is_grave() || !self.is_quiet);
         if is_shown {
             terminal::tell(line(level, component, said).trim_end());
         }

@@ -18,7 +18,7 @@ use framerill_plates::{
     },
 };
 
-use crate::plates::status::snapshot::Snapshot;
+use crate::plates::status::standing::Standing;
 
 /// Words on how far an item is; a lease's own words are never further apart than a third of it.
 const EVERY: Duration = Duration::from_secs(2);
@@ -52,10 +52,12 @@ impl Shared {
     }
 
     /// How far the run is.
-    pub(super) fn look(&self, snapshot: &Snapshot) {
+    pub(super) fn look(&self, snapshot: &Standing) {
         let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
-        note.frames = note.frames.max(snapshot.frames);
-        note.of = snapshot.videos.first().and_then(|it| it.of).or(note.of);
+        if let Some(video) = snapshot.videos.first() {
+            note.frames = note.frames.max(video.frames);
+            note.of = video.of.or(note.of);
+        }
         note.fps = snapshot.fps;
         note.plates = snapshot.plates;
         note.dead_letters = snapshot.dead_letters;

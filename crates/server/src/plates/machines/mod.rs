@@ -2,7 +2,8 @@
 //!
 //! Read in this order: `settings` (which queue, which share), `rules` (what must hold before anything starts), `submit` and
 //! `screen` (a submitter, and what it shows), `work` (a worker and its slots), `slot` (one item at a time, by the very run
-//! that `plates run` is), `lease` (an item stays a worker's while it is read), `standing` (`plates status --queue`).
+//! that `plates run` is), `lease` (an item stays a worker's while it is read), `standing` (`plates status --queue`),
+//! `wish` (signals, heard from the first moment on).
 
 mod lease;
 mod rules;
@@ -11,6 +12,7 @@ mod settings;
 mod slot;
 mod standing;
 mod submit;
+mod wish;
 mod work;
 
 pub(crate) use settings::QueueSettings;

@@ -7,7 +7,10 @@ use framerill_plates::{
     store::Address,
 };
 
-use crate::{failure::Failure, plates::settings::Settings};
+use crate::{
+    failure::Failure,
+    plates::{inputs::shown, settings::Settings},
+};
 
 /// All workers write into one database: PostgreSQL. A SQLite file that is named does where the queue's server is on this
 /// machine: then its workers can be, too.
@@ -50,7 +53,7 @@ pub(super) fn share(settings: &Settings) -> Result<Option<PathBuf>, Failure> {
 
 /// A file's path in the share.
 pub(super) fn shared(root: Option<&Path>, file: &Path) -> Result<SharePath, Failure> {
-    let shown = file.display();
+    let shown = shown(file);
     let real = file.canonicalize().map_err(|error| {
         Failure::usage("input", format!("`{shown}`: {error}")).hint("name a video")
     })?;

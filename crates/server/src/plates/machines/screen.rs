@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use framerill_media::counted;
 use framerill_plates::machines::{Board, End, Note, Presence, State};
 
 /// Items that are named.
@@ -19,6 +20,9 @@ pub(super) fn word(end: End) -> &'static str {
         End::Dead => "dead",
     }
 }
+
+/// For whoever looks on at a terminal.
+pub(super) const HOW_TO_LEAVE: &str = "Ctrl-C leaves the queue as it is; the same command looks on";
 
 /// The whole picture, a line each.
 pub(super) fn screen(
@@ -43,9 +47,9 @@ pub(super) fn screen(
     let working: Vec<_> = working.filter(|it| it.state == State::Working).collect();
     lines.extend(working.iter().take(ITEMS).map(|it| item(it)));
     if working.len() > ITEMS {
-        lines.push(format!("… and {} videos more", working.len() - ITEMS));
+        let more = (working.len() - ITEMS) as u64;
+        lines.push(format!("… and {} more", counted(more, "video", "videos")));
     }
-    lines.push("Ctrl-C leaves the queue as it is; the same command looks on".into());
     lines
 }
 
@@ -116,8 +120,7 @@ mod tests {
         let expected = "\
 framerill plates: queued=1 working=1 done=0 failed=0 dead=1 videos=3 workers=1 frames=40 fps=12.5 plates=0 seconds=3
 worker box-1 on box: 1 of 2 at work, 4 done
-a: frame 40 of 300 on box-1, try 2
-Ctrl-C leaves the queue as it is; the same command looks on";
+a: frame 40 of 300 on box-1, try 2";
         assert_eq!(screen(&board, &workers, 3.0).join("\n"), expected);
         let none = screen(&board, &BTreeMap::new(), 3.0).join("\n");
         assert!(none.contains("plates work"), "{none}");

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use framerill_media::counted;
 use framerill_plates::{
     flow::VideoStatus,
     machines::{
@@ -26,9 +27,10 @@ use super::{
 };
 use crate::{
     failure::Failure,
+    log::Level,
     plates::{
         inputs::Video,
-        log::{Level, voice::Voice},
+        log::voice::Voice,
         run::{
             command::{self, OUTBOX},
             driver::Driver,
@@ -36,7 +38,7 @@ use crate::{
             workdir::WorkDir,
         },
         settings::Settings,
-        status::snapshot::Snapshot,
+        status::standing::Standing,
     },
 };
 
@@ -348,7 +350,7 @@ impl<'a> Slot<'a> {
         item: &Item,
         video: Video,
         shared: &Shared,
-    ) -> Result<(RunEnd, Snapshot), Ended> {
+    ) -> Result<(RunEnd, Standing), Ended> {
         let mut plan =
             command::plan(asked, settings, &self.work_dir, vec![video]).map_err(Ended::Fatal)?;
         if plan.looks.settings_hash != item.settings_hash {
@@ -384,7 +386,10 @@ impl<'a> Slot<'a> {
         let waiting = store.and_then(|it| it.flush(settings.queue.patience));
         match waiting {
             Ok(0) => Ok(()),
-            Ok(rows) => Err(format!("{rows} of its rows wait for the database")),
+            Ok(rows) => {
+                let rows = counted(rows, "of its rows waits", "of its rows wait");
+                Err(format!("{rows} for the database"))
+            }
             Err(error) => Err(error.to_string()),
         }
     }

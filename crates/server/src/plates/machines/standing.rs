@@ -74,8 +74,7 @@ pub(crate) fn status(settings: &QueueSettings, as_json: bool) -> Result<Exit, Fa
         counts.dead,
         depth.dead
     ));
-    let mut lines = screen::screen(&board, &workers, 0.0);
-    lines.pop();
+    let lines = screen::screen(&board, &workers, 0.0);
     for line in lines.iter().skip(1) {
         terminal::answer(line);
     }

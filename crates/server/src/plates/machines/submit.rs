@@ -4,13 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, IsTerminal, Write},
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
     time::{Duration, Instant},
 };
 
+use framerill_media::counted;
 use framerill_plates::{
     flow::FlowSettings,
     machines::{
@@ -22,7 +19,7 @@ use framerill_plates::{
 };
 use serde_json::{Value, json};
 
-use super::{cannot_start, failed, rules, screen};
+use super::{cannot_start, failed, rules, screen, wish::Wish};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -34,7 +31,6 @@ use crate::{
         settings::Settings,
         status::hud,
     },
-    signals::Told,
     terminal,
 };
 
@@ -60,7 +56,7 @@ struct Submitter<'a> {
     items: BTreeMap<Key, (Item, String)>,
     /// Videos that cannot even be submitted.
     unread: Vec<Value>,
-    signalled: Arc<AtomicU8>,
+    wish: Wish,
     began: Instant,
     drawn: usize,
     is_drawn: bool,
@@ -70,6 +66,8 @@ struct Submitter<'a> {
 /// Submits the videos that are asked for, and waits for their ends.
 #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
 pub(crate) fn submit(mut asked: Asked, settings: &Settings) -> Result<Exit, Failure> {
+    // A signal is heard from here on, whatever is waited for.
+    let wish = Wish::listen()?;
     rules::database(settings)?;
     let share = rules::share(settings)?;
     if asked.paths.is_empty() {
@@ -94,17 +92,18 @@ pub(crate) fn submit(mut asked: Asked, settings: &Settings) -> Result<Exit, Fail
     let models = Models::open(folder, settings.choice.clone())
         .map_err(|error| Failure::cannot_start("models", error.to_string()))?;
     let usual = FlowSettings::of(settings.mode);
-    let store = Store::open(Options::new(settings.database.clone())).map_err(|error| {
-        Failure::cannot_start("database", error.to_string())
-            .hint("name another database with `--db`")
-    })?;
-    let queue = Queue::open(&settings.queue.options()).map_err(|it| cannot_start(&it))?;
-    let signalled = Arc::new(AtomicU8::new(0));
-    let heard = Arc::clone(&signalled);
-    let _told = Told::listen(move |exit| {
-        heard.store(exit.code(), Ordering::Relaxed);
-        true
-    })?;
+    let (database, options) = (settings.database.clone(), settings.queue.options());
+    let open = move || {
+        let store = Store::open(Options::new(database)).map_err(|error| {
+            Failure::cannot_start("database", error.to_string())
+                .hint("name another database with `--db`")
+        })?;
+        let queue = Queue::open(&options).map_err(|it| cannot_start(&it))?;
+        Ok((store, queue))
+    };
+    let Some((store, queue)) = wish.unless_heard(open)? else {
+        return Ok(not_begun(&asked, &wish, videos.len()));
+    };
     let began = Instant::now();
     let mut submitter = Submitter {
         asked: &asked,
@@ -121,7 +120,7 @@ pub(crate) fn submit(mut asked: Asked, settings: &Settings) -> Result<Exit, Fail
         board: Board::default(),
         items: BTreeMap::new(),
         unread: Vec::new(),
-        signalled,
+        wish,
         began,
         drawn: 0,
         is_drawn: io::stderr().is_terminal() && !asked.quiet,
@@ -132,13 +131,23 @@ pub(crate) fn submit(mut asked: Asked, settings: &Settings) -> Result<Exit, Fail
     submitter.report()
 }
 
+/// The end of a submission that was stopped before the queue was reached.
+fn not_begun(asked: &Asked, wish: &Wish, videos: usize) -> Exit {
+    let exit = wish.exit().unwrap_or(Exit::Interrupted);
+    if !asked.quiet {
+        terminal::tell("framerill: stopped before the queue was reached: no video was submitted");
+    }
+    if asked.json {
+        terminal::answer(json!({
+            "status": "interrupted", "exit": exit.code(), "videos": [], "not_begun": videos,
+        }));
+    }
+    exit
+}
+
 impl Submitter<'_> {
     fn stop(&self) -> Option<Exit> {
-        match self.signalled.load(Ordering::Relaxed) {
-            0 => None,
-            130 => Some(Exit::Interrupted),
-            _ => Some(Exit::Terminated),
-        }
+        self.wish.exit()
     }
 
     fn say(&self, line: &str) {
@@ -163,8 +172,8 @@ impl Submitter<'_> {
         }
         let counts = self.board.counts();
         self.say(&format!(
-            "{} videos in the queue, {} done before",
-            counts.queued + counts.working,
+            "{} in the queue, {} done before",
+            counted((counts.queued + counts.working) as u64, "video", "videos"),
             counts.over()
         ));
         Ok(())
@@ -176,7 +185,7 @@ impl Submitter<'_> {
         share: Option<&Path>,
         begun: &mut BTreeSet<String>,
     ) -> Result<(), Failure> {
-        let shown = video.path.display().to_string();
+        let shown = inputs::shown(&video.path);
         let looked = match look(&video.path) {
             Ok(it) => it,
             Err(failure) => {
@@ -323,7 +332,8 @@ impl Submitter<'_> {
     fn show(&mut self, workers: &BTreeMap<String, Presence>) {
         let seconds = self.began.elapsed().as_secs_f64();
         if self.is_drawn {
-            let lines = screen::screen(&self.board, workers, seconds);
+            let mut lines = screen::screen(&self.board, workers, seconds);
+            lines.push(screen::HOW_TO_LEAVE.to_owned());
             let text;
             (text, self.drawn) = hud::redraw(self.drawn, &lines, 200, 40);
             // Nobody may be there any more.

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
         mpsc::{RecvTimeoutError, channel},
     },
     thread,
@@ -13,7 +13,7 @@ use std::{
 use framerill_plates::machines::{Presence, VERSION, nats::Queue};
 use serde_json::json;
 
-use super::{cannot_start, rules, slot::Slot};
+use super::{cannot_start, rules, slot::Slot, wish::Wish};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -21,7 +21,6 @@ use crate::{
         run::command::{self, Asked, identity, models},
         settings::Settings,
     },
-    signals::Told,
     terminal,
 };
 
@@ -44,9 +43,9 @@ pub(crate) struct Working {
 }
 
 /// What all slots of a worker share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct All {
-    signal: AtomicU8,
+    wish: Wish,
     pub(super) busy: AtomicU32,
     /// Items that it ended, well or not.
     pub(super) done: AtomicU64,
@@ -60,9 +59,21 @@ pub(super) struct All {
 }
 
 impl All {
+    fn new(wish: Wish) -> Self {
+        Self {
+            wish,
+            busy: AtomicU32::default(),
+            done: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            dead: AtomicU64::default(),
+            back: AtomicU64::default(),
+            fatal: Mutex::default(),
+        }
+    }
+
     /// Whether slots take no more.
     pub(super) fn is_over(&self) -> bool {
-        self.signal.load(Ordering::Relaxed) != 0 || self.fatal().is_some()
+        self.wish.exit().is_some() || self.fatal().is_some()
     }
 
     /// This machine cannot do anything.
@@ -80,11 +91,7 @@ impl All {
     }
 
     fn exit(&self) -> Exit {
-        match self.signal.load(Ordering::Relaxed) {
-            0 => Exit::Done,
-            130 => Exit::Interrupted,
-            _ => Exit::Terminated,
-        }
+        self.wish.exit().unwrap_or(Exit::Done)
     }
 }
 
@@ -105,6 +112,8 @@ pub(crate) fn work(mut asked: Asked, working: Working) -> Result<Exit, Failure> 
         return Err(Failure::usage("setting", "`--queue` is missing")
             .hint("name the queue: `--queue nats://HOST:PORT`"));
     }
+    // A signal is heard from here on, whatever is waited for.
+    let all = Arc::new(All::new(Wish::listen()?));
     rules::database(&settings)?;
     let share = rules::share(&settings)?;
     // A machine that cannot read takes nothing.
@@ -116,21 +125,22 @@ pub(crate) fn work(mut asked: Asked, working: Working) -> Result<Exit, Failure> 
         settings: &settings,
         working,
         worker: worker.clone(),
-        all: Arc::default(),
+        all,
         share,
     };
     let slots = (0..working.parallel).map(|no| Slot::open(&duties, no));
     let slots = slots.collect::<Result<Vec<_>, _>>()?;
-    let queue = Queue::open(&settings.queue.options()).map_err(|it| cannot_start(&it))?;
-    // Made once, so that slots do not race for it.
-    queue
-        .taker(working.ack_wait)
-        .map_err(|it| cannot_start(&it))?;
-    let heard = Arc::clone(&duties.all);
-    let _told = Told::listen(move |exit| {
-        heard.signal.store(exit.code(), Ordering::Relaxed);
-        true
-    })?;
+    let options = settings.queue.options();
+    let open = move || {
+        let queue = Queue::open(&options).map_err(|it| cannot_start(&it))?;
+        // Made once, so that slots do not race for it.
+        let taker = queue.taker(working.ack_wait);
+        taker.map_err(|it| cannot_start(&it))?;
+        Ok(queue)
+    };
+    let Some(queue) = duties.all.wish.unless_heard(open)? else {
+        return report(&duties);
+    };
     if !asked.quiet {
         terminal::tell(format_args!(
             "framerill: worker {worker} takes videos from {}, {} at once",

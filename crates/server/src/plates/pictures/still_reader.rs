@@ -1,20 +1,19 @@
 //! A worker that reads all plates of pictures, as whoever has an [`Album`] sees it: one picture at a time.
 
 use std::{
-    os::{fd::AsFd, unix::net::UnixStream},
+    os::fd::AsFd,
     path::PathBuf,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use framerill_plates::{
     category::{Category, Class},
     detection::{Plate, Reading},
-    link::{Done, FromWorker, ToWorker, WorkLink},
+    link::{Done, FromWorker, ToWorker, WorkLink, WorkLinkError},
     models::Choice,
     task::{FrameSlot, Output, Payload, Task, TaskId},
     worker::{STILL, Setup},
@@ -28,7 +27,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::album::{Album, Picture};
-use crate::{exit::Exit, failure::Failure};
+use crate::{exit::Exit, failure::Failure, plates::work_link};
 
 /// Its messages wait here.
 const WAITING: usize = 64;
@@ -319,23 +318,11 @@ impl Process {
     }
 
     fn attach(&mut self, incarnation: u32, owner: &SyncSender<Incoming>) -> Result<(), String> {
-        let broken = |error: std::io::Error| error.to_string();
-        let (ours, its): (UnixStream, UnixStream) = WorkLink::pair().map_err(broken)?;
-        let link = Arc::new(WorkLink::new(ours));
-        let (hears, owner, id) = (Arc::clone(&link), owner.clone(), self.id);
-        let hear = move || {
-            loop {
-                let said = hears.hear().ok();
-                let is_over = said.is_none();
-                if owner.send(Incoming::Said(id, said)).is_err() || is_over {
-                    return;
-                }
-            }
+        let (owner, id) = (owner.clone(), self.id);
+        let tell = move |said: Result<FromWorker, WorkLinkError>| {
+            owner.send(Incoming::Said(id, said.ok())).is_ok()
         };
-        let thread = thread::Builder::new().name("pictures-link".into());
-        thread.spawn(hear).map_err(broken)?;
-        let attach = ToChild::attach(self.child.request_id(), "work", incarnation, 1);
-        self.child.post(&attach, &[its.as_fd()]);
+        let link = work_link::attach(&mut self.child, incarnation, tell)?;
         self.link = Some(link);
         Ok(())
     }

@@ -9,10 +9,10 @@ use framerill_plates::{
     gps::{Fix, Route},
     run::ReaderSaid,
 };
-use framerill_worker::message::{Level as Grade, ReaderStats, ReaderStatus, SourceInfo};
+use framerill_worker::message::{ReaderStats, ReaderStatus, SourceInfo};
 
 use super::reader::ReaderEvent;
-use crate::plates::log::Level;
+use crate::log::Level;
 
 /// What one reader has said of its file.
 #[derive(Debug, Default)]
@@ -75,14 +75,7 @@ impl Heard {
                 let said = ReaderSaid::Lost { frame_idx: index };
                 return (Some(said), Some((Level::Warning, line)));
             }
-            ReaderEvent::Log(level, line) => {
-                let level = match level {
-                    Grade::Error => Level::Error,
-                    Grade::Warn => Level::Warning,
-                    Grade::Info | Grade::Debug => Level::Info,
-                };
-                return (None, Some((level, line)));
-            }
+            ReaderEvent::Log(level, line) => return (None, Some((level.into(), line))),
         };
         (Some(said), None)
     }

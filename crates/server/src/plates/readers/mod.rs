@@ -17,7 +17,8 @@ use framerill_supervisor::{ChildId, Notice};
 use framerill_worker::message::ReaderPlan;
 use rustix::fs::fstat;
 
-use super::{log::Level, run::inbox::Incoming};
+use super::run::inbox::Incoming;
+use crate::log::Level;
 use heard::Heard;
 use reader::{Files, LinkNotice, ReaderEvent, ReaderProcess};
 

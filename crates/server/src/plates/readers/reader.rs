@@ -29,7 +29,7 @@ use framerill_worker::message::{
 use crate::{failure::Failure, program, run::media_command};
 
 pub use content::{Looked, look};
-pub(in crate::plates) use content::{hashed, open};
+pub(in crate::plates) use content::{hashed, known, open};
 use said::Said;
 
 /// The one stream of a reader.

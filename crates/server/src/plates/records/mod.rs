@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use framerill_media::counted;
 use framerill_plates::{
     export::{self, Format},
     store::{
@@ -142,9 +143,12 @@ pub(crate) fn export(
         export::ExportError::NoPlaces { .. } => Failure::usage("format", error.to_string()),
         export::ExportError::Write(_) => Failure::failed("output", error.to_string()),
     })?;
-    let mut line = format!("framerill: {} records", done.written);
+    let mut line = format!("framerill: {}", counted(done.written, "record", "records"));
     if done.without_place > 0 {
-        line += &format!(", {} more have no place", done.without_place);
+        line += &format!(
+            ", {} no place",
+            counted(done.without_place, "more has", "more have")
+        );
     }
     terminal::tell(line);
     Ok(Exit::Done)
@@ -161,8 +165,11 @@ pub(crate) fn erase(place: Place, plate: &str, as_json: bool) -> Result<Exit, Fa
         terminal::answer(erased(done));
     } else {
         terminal::answer(format_args!(
-            "erased {} vehicles, {} rows of tracks, {} readings, {} rows that waited; it stays out",
-            done.vehicles, done.tracks, done.readings, done.waiting
+            "erased {}, {} of tracks, {}, {} that waited; it stays out",
+            counted(done.vehicles, "vehicle", "vehicles"),
+            counted(done.tracks, "row", "rows"),
+            counted(done.readings, "reading", "readings"),
+            counted(done.waiting, "row", "rows")
         ));
     }
     Ok(Exit::Done)
@@ -210,8 +217,9 @@ pub(crate) fn retain(
     } else {
         let verb = if is_trial { "would erase" } else { "erased" };
         terminal::answer(format_args!(
-            "{verb} {} vehicles and {} rows of tracks",
-            done.vehicles, done.tracks
+            "{verb} {} and {} of tracks",
+            counted(done.vehicles, "vehicle", "vehicles"),
+            counted(done.tracks, "row", "rows")
         ));
     }
     Ok(Exit::Done)

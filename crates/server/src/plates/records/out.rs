@@ -8,6 +8,10 @@ use std::{
 
 use tempfile::NamedTempFile;
 
+use crate::plates::run::workdir::beside;
+
+/// What `open` gives a new file, of which the umask takes its part.
+const USUAL: u32 = 0o666;
 /// How a database of SQLite begins.
 const DATABASE: &[u8] = b"SQLite format 3\0";
 
@@ -39,11 +43,7 @@ impl Out {
             }
             _ => {}
         }
-        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-        let file = tempfile::Builder::new()
-            .prefix(".framerill-")
-            .permissions(usual())
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        let file = beside(&path, USUAL)?;
         Ok(Self(Kind::Beside(BufWriter::new(file), path)))
     }
 
@@ -73,11 +73,6 @@ impl Write for Out {
             Kind::Straight(file) => file.flush(),
         }
     }
-}
-
-/// What `open` gives a new file, of which the umask takes its part.
-fn usual() -> fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
 }
 
 /// A database, or what SQLite keeps beside one.

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use framerill_media::counted;
 use framerill_plates::{
     category::{Category, Class},
     flow::{FlowSettings, VideoEnd, VideoStatus},
@@ -31,13 +32,14 @@ use super::{
 use crate::{
     exit::Exit,
     failure::Failure,
+    log::Level,
     plates::{
         inputs::{self, Inputs, Video, download::Downloads, prepare::Looks},
-        log::{Level, teller::Teller, voice::Voice},
+        log::{teller::Teller, voice::Voice},
         machines,
         models::FOLDER,
         settings::{Settings, config, is_program},
-        status::{board::Board, snapshot::Snapshot},
+        status::{board::Board, standing::Standing},
     },
     serve, terminal,
 };
@@ -131,8 +133,8 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     }
     let shown: Vec<_> = asked.paths.iter().map(|it| inputs::shown(it)).collect();
     let said = format!(
-        "{} videos in {}; settings {}",
-        videos.len(),
+        "{} in {}; settings {}",
+        counted(videos.len() as u64, "video", "videos"),
         shown.join(", "),
         settings.to_json()
     );
@@ -158,7 +160,7 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     let ended = match inbox.stopped() {
         Some(exit) => {
             voice.say(Level::Info, "Shutdown complete: no video was begun");
-            Ok((not_begun(exit, &videos), Snapshot::default()))
+            Ok((not_begun(exit, &videos), Standing::default()))
         }
         None => Driver::start(plan, inbox, &work_dir, &mut voice).and_then(Driver::run),
     };
@@ -436,7 +438,8 @@ fn tell_what_waits(store: &Store, voice: &mut Voice) {
         .and_then(|it| if it > 0 { store.flush(FLUSH) } else { Ok(0) });
     if let Ok(waiting @ 1..) = waiting {
         let line = format!(
-            "{waiting} rows wait for {}: the next command with this work directory delivers them",
+            "{} for {}: the next command with this work directory delivers them",
+            counted(waiting, "row waits", "rows wait"),
             store.address()
         );
         voice.say(Level::Warning, &line);
@@ -451,7 +454,7 @@ fn report(
     asked: &Asked,
     videos: &[Video],
     end: &RunEnd,
-    snapshot: &Snapshot,
+    snapshot: &Standing,
     voice: &mut Voice,
 ) -> Result<Exit, Failure> {
     for it in &end.unfinished {
@@ -476,24 +479,30 @@ fn report(
             .filter(|(_, it)| it.status == status)
             .count()
     };
+    let plates = end.videos.iter().map(|(_, it)| it.plates).sum();
+    let frames = end.videos.iter().map(|(_, it)| it.frames).sum();
     let line = format!(
-        "{} videos: {} complete, {} partial, {} failed, {} skipped, {} stopped, {} not begun; {} plates, {} frames in {:.1} s, {} dead letters",
-        videos.len(),
+        "{}: {} complete, {} partial, {} failed, {} skipped, {} stopped, {} not begun; {}, {} in {:.1} s, {}",
+        counted(videos.len() as u64, "video", "videos"),
         count(VideoStatus::Complete),
         count(VideoStatus::Partial),
         count(VideoStatus::Failed),
         count(VideoStatus::Skipped),
         count(VideoStatus::Stopped),
         end.not_begun,
-        end.videos.iter().map(|(_, it)| it.plates).sum::<u64>(),
-        snapshot.frames,
+        counted(plates, "plate", "plates"),
+        counted(frames, "frame", "frames"),
         snapshot.seconds,
-        end.dead_letters
+        counted(end.dead_letters, "dead letter", "dead letters")
     );
     voice.say(Level::Info, &line);
     let events = snapshot.events;
     if asked.events.is_some() {
-        let line = format!("{} events written, {} lost", events.written, events.lost);
+        let line = format!(
+            "{} written, {} lost",
+            counted(events.written, "event", "events"),
+            events.lost
+        );
         let level = match events.lost {
             0 => Level::Info,
             _ => Level::Warning,
@@ -514,7 +523,8 @@ fn report(
             "dead_letters": end.dead_letters,
             "unfinished": end.unfinished,
             "seconds": snapshot.seconds,
-            "frames": snapshot.frames,
+            "frames": frames,
+            "frames_settled": snapshot.frames_settled,
             "events": asked.events.as_ref().map(|_| json!({
                 "written": events.written,
                 "lost": events.lost,
@@ -533,7 +543,7 @@ fn report(
 fn video(video: Option<&Video>, end: &VideoEnd) -> Value {
     json!({
         "video_id": video.map(|it| &it.video_id),
-        "path": video.map(|it| it.path.to_string_lossy()),
+        "path": video.map(|it| inputs::shown(&it.path)),
         "status": end.status,
         "reason": end.reason,
         "frames": end.frames,

@@ -2,18 +2,17 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    os::{fd::AsFd, unix::net::UnixStream},
+    os::fd::AsFd,
     path::PathBuf,
     sync::{Arc, mpsc::SyncSender},
-    thread,
     time::{Duration, Instant},
 };
 
 use framerill_frames::Geometry;
 use framerill_plates::{
     category::{Category, Class},
-    link::{Done, FromWorker, ToWorker, WorkLink},
-    run::{LeaseId, Outcome, WorkerId, WorkerSaid, WorkerState},
+    link::{Done, FromWorker, ToWorker, WorkLink, WorkLinkError},
+    run::{LeaseId, Outcome, WorkerId, WorkerSaid},
     task::Task,
     worker::Setup,
 };
@@ -21,11 +20,11 @@ use framerill_supervisor::{
     ChildId, Command, Config, Notice, Supervised, Update, isolation,
     lifecycle::{Event, Reason},
 };
-use framerill_worker::message::{FromChild, Level as Grade, ToChild};
+use framerill_worker::message::{FromChild, ToChild};
 use serde_json::{Map, Value};
 
 use super::inbox::Incoming;
-use crate::{failure::Failure, plates::log::Level};
+use crate::{failure::Failure, log::Level, plates::work_link};
 
 /// Workers' ids among all children of a run.
 const FIRST_CHILD: u32 = 1000;
@@ -37,8 +36,6 @@ const MOST_FALSE_STARTS: u32 = 3;
 const BACKOFF_CAP: Duration = Duration::from_millis(1500);
 /// Where memory runs out, workers go first.
 const OOM_RAISE: u16 = 600;
-/// The one link of a worker.
-const STREAM: &str = "work";
 
 /// What came of a worker.
 #[derive(Debug)]
@@ -139,7 +136,8 @@ struct Worker {
     incarnation: u32,
     /// Its process is gone; told when its link has said everything.
     gone: Option<String>,
-    state: WorkerState,
+    /// It loads something.
+    is_loading: bool,
     /// Ends in a row before it was ready.
     false_starts: u32,
     /// It was told to leave.
@@ -172,7 +170,7 @@ impl Crew {
             link: None,
             incarnation: 0,
             gone: None,
-            state: WorkerState::Starting,
+            is_loading: false,
             false_starts: 0,
             is_leaving: false,
             is_over: false,
@@ -212,23 +210,23 @@ impl Crew {
                 if let Some(done) = done {
                     tell(did(done));
                 }
-                worker.state = WorkerState::Idle;
+                worker.is_loading = false;
                 if max > 0 {
                     tell(WorkerSaid::Takes { max });
                 }
             }
             Ok(FromWorker::Loading { stage }) => {
-                worker.state = WorkerState::Loading;
-                tell(WorkerSaid::Alive(WorkerState::Loading));
+                worker.is_loading = true;
+                tell(WorkerSaid::Alive { is_loading: true });
                 self.log(id, Level::Info, format!("loads {stage}"));
             }
             Ok(FromWorker::Loaded { stage, ms }) => {
-                worker.state = WorkerState::Busy;
-                tell(WorkerSaid::Alive(WorkerState::Busy));
+                worker.is_loading = false;
+                tell(WorkerSaid::Alive { is_loading: false });
                 self.log(id, Level::Info, format!("loaded {stage} in {ms} ms"));
             }
             Ok(FromWorker::LoadFailed { lease, reason }) => {
-                worker.state = WorkerState::Waiting;
+                worker.is_loading = false;
                 let lease = LeaseId(lease);
                 tell(WorkerSaid::LoadFailed { lease, reason });
             }
@@ -247,9 +245,6 @@ impl Crew {
     /// Tasks for one that asked.
     pub(in crate::plates) fn give(&mut self, id: WorkerId, message: &ToWorker) {
         self.tell(id, |link| link.tell(message).map_err(|it| it.to_string()));
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.state = WorkerState::Busy;
-        }
     }
 
     /// A reader's memory.
@@ -289,7 +284,6 @@ impl Crew {
     pub(in crate::plates) fn terminate(&mut self, id: WorkerId, within: Duration) {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.is_leaving = true;
-            worker.state = WorkerState::Stopping;
             if worker.is_over {
                 // Nobody sits there.
                 let gone = WorkerSaid::Gone("it was gone before".into());
@@ -428,7 +422,6 @@ impl Crew {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        worker.state = WorkerState::Dead;
         if worker.link.is_some() {
             worker.gone = Some(why);
         } else {
@@ -446,45 +439,40 @@ impl Crew {
             let said = WorkerSaid::Gone(why);
             self.events.push_back(CrewEvent::Said(id, said));
         }
-        let made = WorkLink::pair().map_err(|error| error.to_string());
-        let made = made.and_then(|(ours, its)| {
-            let link = Arc::new(WorkLink::new(ours));
-            hear(id, incarnation, &link, &self.owner)?;
-            Ok((link, its))
-        });
-        let (link, its): (_, UnixStream) = match made {
-            Ok(made) => made,
+        let owner = self.owner.clone();
+        let tell = move |said: Result<FromWorker, WorkLinkError>| {
+            let said = said.map_err(|error| (!error.is_closed()).then(|| error.to_string()));
+            let work = Incoming::Work {
+                worker: id,
+                incarnation,
+                said,
+            };
+            owner.send(work).is_ok()
+        };
+        let link = match work_link::attach(&mut worker.child, incarnation, tell) {
+            Ok(link) => link,
             Err(what) => return worker.child.violated(what),
         };
-        let attach = ToChild::attach(worker.child.request_id(), STREAM, incarnation, 1);
         worker.link = Some(link);
         worker.incarnation = incarnation;
-        worker.state = WorkerState::Loading;
-        worker.child.post(&attach, &[its.as_fd()]);
+        worker.is_loading = true;
         let pid = worker.child.pid().unwrap_or(0);
         let joined = WorkerSaid::Joined { pid };
         self.events.push_back(CrewEvent::Said(id, joined));
-        let loads = WorkerSaid::Alive(WorkerState::Loading);
+        let loads = WorkerSaid::Alive { is_loading: true };
         self.events.push_back(CrewEvent::Said(id, loads));
     }
 
     fn message(&mut self, id: WorkerId, message: FromChild) {
         match message {
             FromChild::Heartbeat { .. } => {
-                let state = self.workers.get(&id).map(|it| it.state);
-                if let Some(state) = state {
-                    let alive = WorkerSaid::Alive(state);
+                if let Some(worker) = self.workers.get(&id) {
+                    let is_loading = worker.is_loading;
+                    let alive = WorkerSaid::Alive { is_loading };
                     self.events.push_back(CrewEvent::Said(id, alive));
                 }
             }
-            FromChild::Log { level, message } => {
-                let level = match level {
-                    Grade::Error => Level::Error,
-                    Grade::Warn => Level::Warning,
-                    Grade::Info | Grade::Debug => Level::Info,
-                };
-                self.log(id, level, message);
-            }
+            FromChild::Log { level, message } => self.log(id, level.into(), message),
             FromChild::Error(report) => self.log(id, Level::Error, report.message),
             _ => {}
         }
@@ -514,36 +502,4 @@ pub(in crate::plates) fn tasks(
         category,
         tasks: tasks.iter().map(|it| Task::clone(it)).collect(),
     }
-}
-
-/// Passes on what a link says until it ends.
-fn hear(
-    worker: WorkerId,
-    incarnation: u32,
-    link: &Arc<WorkLink>,
-    owner: &SyncSender<Incoming>,
-) -> Result<(), String> {
-    let (link, owner) = (Arc::clone(link), owner.clone());
-    let hear = move || {
-        loop {
-            let said = link.hear().map_err(|error| {
-                let is_closed = error.is_closed();
-                (!is_closed).then(|| error.to_string())
-            });
-            let is_over = said.is_err();
-            let told = owner.send(Incoming::Work {
-                worker,
-                incarnation,
-                said,
-            });
-            if is_over || told.is_err() {
-                return;
-            }
-        }
-    };
-    let thread = thread::Builder::new().name(format!("work {}", worker.0));
-    let started = thread.spawn(hear);
-    started
-        .map(drop)
-        .map_err(|error| format!("cannot start a thread: {error}"))
 }

@@ -25,18 +25,19 @@ use super::{
 use crate::{
     exit::Exit,
     failure::Failure,
+    log::Level,
     plates::{
         inputs::{
             Video,
             prepare::{self, Flow, Looks},
         },
-        log::{Level, Rotated, teller::Teller, voice::Voice},
+        log::{Rotated, teller::Teller, voice::Voice},
         readers::{Readers, ReadersEvent, reader::Files},
         status::{
             board::Board,
             scheduler::Ask,
             shown::{Speed, shown},
-            snapshot::Snapshot,
+            standing::Standing,
             watcher::{self, Watcher},
         },
     },
@@ -71,7 +72,7 @@ pub(in crate::plates) struct Plan {
 }
 
 /// Looks at a run from outside and says whether it is to go on.
-pub(in crate::plates) type Observer = Box<dyn FnMut(&Snapshot) -> bool + Send>;
+pub(in crate::plates) type Observer = Box<dyn FnMut(&Standing) -> bool + Send>;
 
 /// A run at work.
 pub(in crate::plates) struct Driver<'a> {
@@ -93,7 +94,7 @@ pub(in crate::plates) struct Driver<'a> {
     wake: Option<Duration>,
     status_at: Duration,
     speed: Speed,
-    latest: Snapshot,
+    latest: Standing,
     status_json: Option<std::path::PathBuf>,
     observer: Option<Observer>,
     board: Option<Board>,
@@ -146,7 +147,7 @@ impl<'a> Driver<'a> {
             wake: None,
             status_at: Duration::ZERO,
             speed: Speed::default(),
-            latest: Snapshot::default(),
+            latest: Standing::default(),
             status_json: plan.status_json,
             observer: plan.observer,
             board: plan.board,
@@ -161,7 +162,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Runs to the end.
-    pub(in crate::plates) fn run(mut self) -> Result<(RunEnd, Snapshot), Failure> {
+    pub(in crate::plates) fn run(mut self) -> Result<(RunEnd, Standing), Failure> {
         loop {
             self.events();
             self.advance();
@@ -275,12 +276,7 @@ impl<'a> Driver<'a> {
             }
             Output::DeadLetter(letter) => self.letter(&letter),
             Output::Log(event) => {
-                let level = match event.level() {
-                    run::Level::Info => Level::Info,
-                    run::Level::Warn => Level::Warning,
-                    run::Level::Error => Level::Error,
-                };
-                self.voice.say(level, &event.to_string());
+                self.voice.say(event.level().into(), &event.to_string());
             }
             Output::StopScheduler => match &mut self.watcher {
                 Some(watcher) => watcher.stop(SCHEDULER_LEAVES),
@@ -434,7 +430,6 @@ impl<'a> Driver<'a> {
                     watcher.answer(incarnation, &self.latest);
                 }
             }
-            Ask::Warn { message } => self.voice.component("scheduler", Level::Warning, &message),
             // The machine knows by itself when everything is done.
             Ask::Idle => self
                 .voice

@@ -15,9 +15,8 @@ use framerill_supervisor::Notice;
 use crate::{
     exit::Exit,
     failure::Failure,
-    plates::{
-        inputs::prepare::Looked, log::Level, readers::reader::LinkNotice, status::scheduler::Ask,
-    },
+    log::Level,
+    plates::{inputs::prepare::Looked, readers::reader::LinkNotice, status::scheduler::Ask},
     signals::Told,
 };
 

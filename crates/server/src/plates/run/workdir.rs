@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
 };
+use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 
@@ -20,7 +21,9 @@ const STATUS: &str = "status.json";
 const CHECKPOINTS: &str = "checkpoints";
 const DOWNLOADS: &str = "downloads";
 /// Names of files that are being written begin so.
-pub(in crate::plates) const UNFINISHED: &str = ".unfinished-";
+const UNFINISHED: &str = ".unfinished-";
+/// Of files that are the run's own.
+pub(in crate::plates) const OWNERS: u32 = 0o600;
 
 /// A run's own folder, locked.
 #[derive(Debug)]
@@ -135,15 +138,18 @@ pub(crate) fn status(path: &Path) -> io::Result<(Vec<u8>, bool)> {
     Ok((status, is_on))
 }
 
-/// Puts a file in another one's place: whoever reads it sees either of them whole.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(it) if it != Path::new("") => it,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
+/// A file beside the one at `path`, whose place it takes with `persist`; without that it goes when it is dropped.
+pub(in crate::plates) fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    tempfile::Builder::new()
         .prefix(UNFINISHED)
-        .tempfile_in(folder)?;
+        .permissions(PermissionsExt::from_mode(mode))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+}
+
+/// Puts a file in another one's place: whoever reads it sees either of them whole. Nobody else may read it.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = beside(path, OWNERS)?;
     file.write_all(bytes)?;
     file.persist(path).map(drop).map_err(|it| it.error)
 }

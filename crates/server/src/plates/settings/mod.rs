@@ -500,10 +500,17 @@ fn database(from: &mut Sources, work_dir: &Path) -> Result<Address, Failure> {
         let found = set.iter().find(|(name, _)| *name == Some(variable));
         found.and_then(|(_, value)| value.clone())
     };
-    Address::chosen(given.as_deref(), get, work_dir.join("plates.db")).map_err(|error| {
-        Failure::usage("setting", format!("`--db`: {error}"))
+    let wrong = |what: String| {
+        Failure::usage("setting", format!("`--db`: {what}"))
             .hint("give a file, or postgres://USER:PASSWORD@HOST:PORT/NAME")
-    })
+    };
+    let file = work_dir.join("plates.db");
+    let chosen =
+        Address::chosen(given.as_deref(), get, file).map_err(|it| wrong(it.to_string()))?;
+    match chosen.obstacle() {
+        Some(what) => Err(wrong(format!("`{chosen}` is {what}, and no file"))),
+        None => Ok(chosen),
+    }
 }
 
 #[cfg(test)]

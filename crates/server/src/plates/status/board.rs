@@ -21,7 +21,7 @@ use axum::{
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
-use super::snapshot::Snapshot;
+use super::standing::Standing;
 use crate::{
     failure::Failure,
     http::{self, loopback},
@@ -37,7 +37,7 @@ const ENDS_WITHIN: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 struct Shown {
     at: Instant,
-    snapshot: Arc<Snapshot>,
+    snapshot: Arc<Standing>,
     json: Arc<[u8]>,
 }
 
@@ -63,9 +63,9 @@ impl Board {
         listener.set_nonblocking(true).map_err(broken)?;
         let taken = listener.local_addr().map_err(broken)?;
         let runtime = runtime::of_one_thread()?;
-        let latest: Latest = Arc::new(Mutex::new(shown(&Snapshot {
+        let latest: Latest = Arc::new(Mutex::new(shown(&Standing {
             state: "starting".into(),
-            ..Snapshot::default()
+            ..Standing::default()
         })));
         let (stop, mut stopping) = watch::channel(false);
         let router = router(Arc::clone(&latest), addr.ip().is_loopback());
@@ -92,7 +92,7 @@ impl Board {
     }
 
     /// This is how the run stands now.
-    pub(in crate::plates) fn show(&self, snapshot: &Snapshot) {
+    pub(in crate::plates) fn show(&self, snapshot: &Standing) {
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = shown(snapshot);
     }
 }
@@ -108,7 +108,7 @@ impl Drop for Board {
 }
 
 #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-fn shown(snapshot: &Snapshot) -> Shown {
+fn shown(snapshot: &Standing) -> Shown {
     Shown {
         at: Instant::now(),
         json: serde_json::to_vec(snapshot).unwrap_or_default().into(),

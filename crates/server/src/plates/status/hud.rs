@@ -2,29 +2,32 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use super::snapshot::{Snapshot, VideoLine, WorkerLine};
+use framerill_media::counted;
+
+use super::standing::{Standing, VideoLine, WorkerLine};
 use crate::log::one_line;
 
-/// A worker that was not heard of for longer is stale.
-const STALE_S: f64 = 10.0;
 /// Videos that are named.
 const VIDEOS: usize = 8;
 
+/// For whoever has the run on a terminal.
+pub(crate) const HOW_TO_STOP: &str = "Ctrl-C stops after what is begun; a second one at once";
+
 /// The whole picture, a line each.
-pub(crate) fn screen(it: &Snapshot) -> Vec<String> {
+pub(crate) fn screen(it: &Standing) -> Vec<String> {
     let mut lines = vec![
         format!(
-            "framerill plates: {}, {}, {} of {} videos, {} plates",
+            "framerill plates: {}, {}, {} of {}, {}",
             it.state,
             clock(it.seconds),
             it.videos_done,
-            it.videos_total,
-            it.plates
+            counted(it.videos_total, "video", "videos"),
+            counted(it.plates, "plate", "plates")
         ),
         format!(
             "queued {}   frames {} ({:.1}/s)   store {} frames, {}   skipped {}   dead letters {}",
             it.queued,
-            it.frames,
+            it.frames_settled,
             it.fps,
             it.store_frames,
             bytes(it.store_bytes),
@@ -65,10 +68,10 @@ pub(crate) fn screen(it: &Snapshot) -> Vec<String> {
     }
     lines.extend(it.videos.iter().take(VIDEOS).map(video));
     if it.videos.len() > VIDEOS {
-        lines.push(format!("… and {} videos more", it.videos.len() - VIDEOS));
+        let more = (it.videos.len() - VIDEOS) as u64;
+        lines.push(format!("… and {} more", counted(more, "video", "videos")));
     }
     lines.extend(it.said.iter().map(|it| format!("> {it}")));
-    lines.push("Ctrl-C stops after what is begun; a second one at once".into());
     lines
 }
 
@@ -82,10 +85,15 @@ fn worker(it: &WorkerLine) -> String {
     if !matches!(it.state.as_str(), "idle" | "busy") {
         write!(line, ", {}", it.state).ok();
     }
-    for (count, word) in [(it.errors, "errors"), (it.restarts, "restarts")] {
-        if count > 0 {
-            write!(line, ", {count} {word}").ok();
-        }
+    if it.is_stale {
+        line.push_str(", stale");
+    }
+    let told = [
+        (it.errors, "error", "errors"),
+        (it.restarts, "restart", "restarts"),
+    ];
+    for (count, one, more) in told.into_iter().filter(|it| it.0 > 0) {
+        write!(line, ", {}", counted(count, one, more)).ok();
     }
     line
 }
@@ -103,7 +111,7 @@ fn video(it: &VideoLine) -> String {
 }
 
 /// One line, for whoever reads a log.
-pub(crate) fn line(it: &Snapshot) -> String {
+pub(crate) fn line(it: &Standing) -> String {
     let names = |keep: fn(&WorkerLine) -> bool| {
         let mut active = BTreeMap::new();
         let kept = it.workers.iter().filter(|it| keep(it));
@@ -129,7 +137,7 @@ pub(crate) fn line(it: &Snapshot) -> String {
         clock(it.seconds),
         it.videos_done,
         it.videos_total,
-        it.frames,
+        it.frames_settled,
         it.fps,
         it.plates,
         it.queued,
@@ -165,26 +173,8 @@ pub(crate) fn redraw(
     (text, shown)
 }
 
-/// Which workers are stale, each told once in an episode.
-#[derive(Debug, Default)]
-pub(crate) struct Stale(Vec<u32>);
-
-impl Stale {
-    /// Those that became stale since the last look.
-    pub(crate) fn look(&mut self, it: &Snapshot) -> Vec<String> {
-        let is_stale = |it: &&WorkerLine| it.age_s > STALE_S && it.state != "dead";
-        let stale: Vec<_> = it.workers.iter().filter(is_stale).collect();
-        let new = stale.iter().filter(|it| !self.0.contains(&it.id));
-        let told =
-            new.map(|it| format!("stale worker {}: not heard of for {:.1} s", it.id, it.age_s));
-        let told = told.collect();
-        self.0 = stale.iter().map(|it| it.id).collect();
-        told
-    }
-}
-
 /// Whether nothing is queued, in flight or read.
-pub(crate) fn is_idle(it: &Snapshot) -> bool {
+pub(crate) fn is_idle(it: &Standing) -> bool {
     let is_busy = it.categories.iter().any(|it| it.queued + it.in_flight > 0);
     !is_busy && it.queued == 0 && it.readers.is_empty()
 }
@@ -207,18 +197,18 @@ fn bytes(it: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::snapshot::{CategoryLine, EventsLine, ReaderLine},
+        super::standing::{CategoryLine, EventsLine, ReaderLine},
         *,
     };
 
-    fn snapshot() -> Snapshot {
+    fn snapshot() -> Standing {
         let category = |name: &str, queued, in_flight, workers| CategoryLine {
             name: name.into(),
             queued,
             in_flight,
             workers,
         };
-        Snapshot {
+        Standing {
             events: EventsLine::default(),
             state: "running".into(),
             seconds: 3725.9,
@@ -245,6 +235,7 @@ mod tests {
                     kind: "cpu".into(),
                     state: "starting".into(),
                     age_s: 11.0,
+                    is_stale: true,
                     ..WorkerLine::default()
                 },
             ],
@@ -262,7 +253,7 @@ mod tests {
             }],
             videos_done: 1,
             videos_total: 4,
-            frames: 50,
+            frames_settled: 50,
             fps: 12.34,
             plates: 2,
             store_frames: 5,
@@ -274,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_screen_shows_queue_workers_readers_videos_and_how_to_stop() {
+    fn the_screen_shows_queue_workers_readers_and_videos() {
         let expected = "\
 framerill plates: running, 1:02:05, 1 of 4 videos, 2 plates
 queued 70   frames 50 (12.3/s)   store 5 frames, 14 MiB   skipped 7   dead letters 0
@@ -282,14 +273,13 @@ backed up: ocr, vehicle_yolo
 category          queued  in flight  workers
 vehicle_yolo          64          2        1
 plate_yolo             6          0        0
-worker 0 (gpu) pid 41: vehicle_yolo, heard 0.12 s ago, 9 done, 1 restarts
-worker 100 (cpu) pid -: idle, heard 11.00 s ago, 0 done, starting
+worker 0 (gpu) pid 41: vehicle_yolo, heard 0.12 s ago, 9 done, 1 restart
+worker 100 (cpu) pid -: idle, heard 11.00 s ago, 0 done, starting, stale
 reader 3: a paused (paused 1.2 s so far)
 a: frame 50 of 200 (25 %), 0:01:01 left
-> worker 0 is process 41
-Ctrl-C stops after what is begun; a second one at once";
+> worker 0 is process 41";
         assert_eq!(screen(&snapshot()).join("\n"), expected);
-        let none = screen(&Snapshot::default());
+        let none = screen(&Standing::default());
         assert!(none.contains(&"no workers registered".to_owned()));
     }
 
@@ -312,20 +302,6 @@ backlog=vehicle_yolo=64,plate_yolo=6 backed_up=ocr,vehicle_yolo active=vehicle_y
         let (second, shown) = redraw(2, &lines[..1], 80, 24);
         assert!(second.starts_with("\u{1b}[2A\r\u{1b}[J"), "{second:?}");
         assert_eq!(shown, 1);
-    }
-
-    #[test]
-    fn a_stale_worker_is_told_once_an_episode() {
-        let (mut stale, mut it) = (Stale::default(), snapshot());
-        assert_eq!(
-            stale.look(&it),
-            ["stale worker 100: not heard of for 11.0 s"]
-        );
-        assert!(stale.look(&it).is_empty());
-        it.workers[1].age_s = 0.0;
-        assert!(stale.look(&it).is_empty());
-        it.workers[1].age_s = 12.0;
-        assert_eq!(stale.look(&it).len(), 1);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! How a run stands, and `framerill plates status`.
 //!
-//! A [`snapshot`] is one look; `shown` makes it of the run machine's, `hud` makes words and lines of it. `scheduler` is the
+//! A [`standing`] is one look; `shown` makes it of the run machine's, `hud` makes words and lines of it. `scheduler` is the
 //! process that shows it each second, `watcher` that process as the run sees it, and `board` the same over HTTP.
 
 pub(super) mod board;
 pub(super) mod hud;
 pub(super) mod scheduler;
 pub(super) mod shown;
-pub(super) mod snapshot;
+pub(super) mod standing;
 pub(super) mod watcher;
 
 use std::path::Path;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::run::workdir;
 use crate::{exit::Exit, failure::Failure, terminal};
-use snapshot::Snapshot;
+use standing::Standing;
 
 /// Says how the run in `folder` stands, or stood at its end.
 pub(crate) fn status(folder: &Path, as_json: bool) -> Result<Exit, Failure> {
@@ -36,7 +36,7 @@ pub(crate) fn status(folder: &Path, as_json: bool) -> Result<Exit, Failure> {
         value["is_on"] = json!(is_on);
         terminal::answer_json(&value);
     } else {
-        let snapshot: Snapshot = serde_json::from_slice(&bytes).map_err(broken)?;
+        let snapshot: Standing = serde_json::from_slice(&bytes).map_err(broken)?;
         for line in hud::screen(&snapshot) {
             terminal::answer(line);
         }

@@ -1,7 +1,7 @@
 //! The scheduler's process: it looks at the run each second and shows how it stands. It decides nothing, and may die.
 //!
 //! A child of the child protocol. With `attach` come its end of a link and the terminal: it asks ([`Ask`]) over the link, and
-//! the orchestrator answers with a [`Snapshot`].
+//! the orchestrator answers with a [`Standing`].
 
 use std::{
     fs::File,
@@ -19,7 +19,7 @@ use framerill_worker::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{hud, snapshot::Snapshot};
+use super::{hud, standing::Standing};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -32,8 +32,6 @@ const NO_PARENT: u8 = 2;
 pub(crate) enum Ask {
     /// How does the run stand?
     Snapshot,
-    /// A line for the log.
-    Warn { message: String },
     /// Everything is idle and the queue is empty: a hint.
     Idle,
 }
@@ -100,14 +98,11 @@ impl Scheduler {
 /// Until the link ends.
 fn watch(link: &Channel, mut terminal: File) {
     let is_terminal = terminal.is_terminal();
-    let (mut stale, mut drawn, mut was_idle) = (hud::Stale::default(), 0, false);
+    let (mut drawn, mut was_idle) = (0, false);
     while link.send(&Ask::Snapshot, &[], SEND_WITHIN).is_ok() {
-        let Ok((snapshot, _)) = link.recv::<Snapshot>(None) else {
+        let Ok((snapshot, _)) = link.recv::<Standing>(None) else {
             break;
         };
-        for message in stale.look(&snapshot) {
-            drop(link.send(&Ask::Warn { message }, &[], SEND_WITHIN));
-        }
         let is_idle = hud::is_idle(&snapshot);
         if is_idle && !was_idle {
             drop(link.send(&Ask::Idle, &[], SEND_WITHIN));
@@ -116,7 +111,9 @@ fn watch(link: &Channel, mut terminal: File) {
         let text = if is_terminal {
             let (width, height) = size();
             let text;
-            (text, drawn) = hud::redraw(drawn, &hud::screen(&snapshot), width, height);
+            let mut lines = hud::screen(&snapshot);
+            lines.push(hud::HOW_TO_STOP.to_owned());
+            (text, drawn) = hud::redraw(drawn, &lines, width, height);
             text
         } else {
             hud::line(&snapshot) + "\n"

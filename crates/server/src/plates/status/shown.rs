@@ -1,4 +1,4 @@
-//! How the run machine stands, in the words of [`Snapshot`].
+//! How the run machine stands, in the words of [`Standing`].
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use framerill_plates::run;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::snapshot::{CategoryLine, EventsLine, ReaderLine, Snapshot, VideoLine, WorkerLine};
+use super::standing::{CategoryLine, EventsLine, ReaderLine, Standing, VideoLine, WorkerLine};
 
 /// Seconds over which frames a second are told.
 const WINDOW: usize = 10;
@@ -38,10 +38,10 @@ pub(in crate::plates) fn shown(
     unix_now: f64,
     said: Vec<String>,
     told: [u64; 2],
-) -> Snapshot {
+) -> Standing {
     let counter = |name: &str| it.counters.get(name).copied().unwrap_or(0);
     let frames = counter("frames_settled");
-    Snapshot {
+    Standing {
         state: it.phase.to_owned(),
         seconds: it.uptime_secs,
         queued: it.queued_total as u64,
@@ -80,7 +80,7 @@ pub(in crate::plates) fn shown(
             .collect(),
         videos_done: it.videos.ended.values().sum::<usize>() as u64,
         videos_total: it.videos.total as u64,
-        frames,
+        frames_settled: frames,
         fps: speed.look(it.uptime_secs, frames),
         plates: counter("plates"),
         store_frames: it.store.frames as u64,
@@ -107,6 +107,7 @@ fn worker(it: &run::WorkerRow, unix_now: f64) -> WorkerLine {
         category: it.category.map(|it| it.name().into()),
         task_id: it.task_id.map(|it| it.0),
         age_s: it.heartbeat_age_secs,
+        is_stale: it.is_stale,
         last_heartbeat: unix_now - it.heartbeat_age_secs,
         done: it.done,
         errors: it.errors,

@@ -13,7 +13,7 @@ use framerill_supervisor::{
 };
 use framerill_worker::{Channel, message::ToChild};
 
-use super::{scheduler::Ask, snapshot::Snapshot};
+use super::{scheduler::Ask, standing::Standing};
 use crate::{failure::Failure, plates::run::inbox::Incoming};
 
 pub(in crate::plates) const CHILD: ChildId = ChildId(0);
@@ -54,7 +54,7 @@ impl Watcher {
     }
 
     /// Answers how the run stands.
-    pub(in crate::plates) fn answer(&mut self, incarnation: u32, snapshot: &Snapshot) {
+    pub(in crate::plates) fn answer(&mut self, incarnation: u32, snapshot: &Standing) {
         if incarnation != self.incarnation {
             return;
         }

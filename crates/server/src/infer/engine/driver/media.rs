@@ -6,10 +6,7 @@ use framerill_frames::Link;
 use framerill_supervisor::{ChildId, Update, guardian::Input, lifecycle};
 use framerill_worker::message::{FromChild, MediaStats, ToChild};
 
-use super::{
-    Driver,
-    worker::{level_of, out_of_place},
-};
+use super::{Driver, worker::out_of_place};
 use crate::{
     infer::engine::{Number, ParamsStatus, seating},
     log::{Ids, Level, log_child},
@@ -127,7 +124,7 @@ impl Driver {
             }
             FromChild::Log { level, message } => {
                 let ids = self.ids_of_stream(number);
-                log_child(level_of(level), &ids, "media", &message);
+                log_child(level.into(), &ids, "media", &message);
             }
             FromChild::Error(error) if error.code == "link" && !error.fatal => {
                 let joined = self.stream_mut(number).and_then(|it| it.joined);

@@ -7,7 +7,7 @@ use framerill_supervisor::{
     guardian::Input,
     lifecycle::{self, Reason},
 };
-use framerill_worker::message::{ErrorReport, FromChild, Level as Grave, ToChild};
+use framerill_worker::message::{ErrorReport, FromChild, ToChild};
 
 use super::Driver;
 use crate::{
@@ -319,7 +319,7 @@ impl Driver {
             FromChild::Log { level, message } => {
                 let name = self.worker(id).map(Worker::name).unwrap_or_default();
                 let ids = self.ids_of(id);
-                log_child(level_of(level), &ids, &name, &message);
+                log_child(level.into(), &ids, &name, &message);
             }
             // The lifecycle lives by these, or media tells the same.
             FromChild::Hello { .. }
@@ -373,15 +373,6 @@ pub(super) fn out_of_place(message: &FromChild) -> String {
     let message = serde_json::to_value(message).unwrap_or_default();
     let kind = message["type"].as_str().unwrap_or("?");
     format!("a message that is not its to send is left out: {kind}")
-}
-
-pub(super) fn level_of(level: Grave) -> Level {
-    match level {
-        Grave::Error => Level::Error,
-        Grave::Warn => Level::Warning,
-        Grave::Info => Level::Info,
-        Grave::Debug => Level::Debug,
-    }
 }
 
 #[cfg(test)]

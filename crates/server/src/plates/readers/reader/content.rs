@@ -47,6 +47,17 @@ pub fn look(path: &Path) -> Result<Looked, Failure> {
     hashed(open(path)?, path)
 }
 
+/// Opens a file of which the hash is known.
+pub(in crate::plates) fn known(path: &Path, content_sha256: String) -> Result<Looked, Failure> {
+    let file = open(path)?;
+    let stat = fstat(&file).map_err(|errno| failed(path, errno))?;
+    Ok(Looked {
+        file,
+        content_sha256,
+        size_bytes: stat.st_size.try_into().unwrap_or_default(),
+    })
+}
+
 /// Reads all of an open file; its path is for messages. It blocks.
 pub(in crate::plates) fn hashed(file: OwnedFd, path: &Path) -> Result<Looked, Failure> {
     // Advice only: where it is not taken, reading is slower.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     exposition::{Page, label},
-    plates::status::snapshot::Snapshot,
+    plates::status::standing::Standing,
 };
 
 /// The page.
-pub(super) fn text(it: &Snapshot) -> String {
+pub(super) fn text(it: &Standing) -> String {
     let mut page = Page::default();
     page.family(
         "framerill_plates_state",
@@ -23,12 +23,12 @@ pub(super) fn text(it: &Snapshot) -> String {
 }
 
 /// What is done.
-fn work(page: &mut Page, it: &Snapshot) {
+fn work(page: &mut Page, it: &Standing) {
     page.one(
         "framerill_plates_frames_total",
         "counter",
         "Frames that are settled, of all videos",
-        it.frames,
+        it.frames_settled,
     );
     page.one(
         "framerill_plates_frames_per_second",
@@ -98,7 +98,7 @@ fn work(page: &mut Page, it: &Snapshot) {
 }
 
 /// What is open, by category.
-fn queue(page: &mut Page, it: &Snapshot) {
+fn queue(page: &mut Page, it: &Standing) {
     let of = |name: &str| format!("category=\"{}\"", label(name));
     let rows = it.categories.iter();
     page.family(
@@ -121,7 +121,7 @@ fn queue(page: &mut Page, it: &Snapshot) {
     );
 }
 
-fn processes(page: &mut Page, it: &Snapshot) {
+fn processes(page: &mut Page, it: &Standing) {
     let mut workers = BTreeMap::new();
     let mut restarts = BTreeMap::new();
     let mut errors = BTreeMap::new();
@@ -169,7 +169,7 @@ fn processes(page: &mut Page, it: &Snapshot) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plates::status::snapshot::{CategoryLine, ReaderLine, WorkerLine};
+    use crate::plates::status::standing::{CategoryLine, ReaderLine, WorkerLine};
 
     #[test]
     fn each_number_of_a_run_is_told_with_its_labels() {
@@ -179,7 +179,7 @@ mod tests {
             restarts,
             ..WorkerLine::default()
         };
-        let page = text(&Snapshot {
+        let page = text(&Standing {
             state: "running".into(),
             categories: vec![CategoryLine {
                 name: "ocr".into(),
@@ -196,10 +196,10 @@ mod tests {
                 },
                 ReaderLine::default(),
             ],
-            frames: 7,
+            frames_settled: 7,
             fps: 2.5,
             dead_letters: 4,
-            ..Snapshot::default()
+            ..Standing::default()
         });
         for line in [
             "framerill_plates_state{state=\"running\"} 1.0",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One consistent look at a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Snapshot {
+pub(crate) struct Standing {
     /// `running`, `stopping`, `draining`, `terminating`, `finished`; `starting` before the first look.
     pub(crate) state: String,
     /// Seconds since it began.
@@ -22,9 +22,9 @@ pub(crate) struct Snapshot {
     pub(crate) videos: Vec<VideoLine>,
     pub(crate) videos_done: u64,
     pub(crate) videos_total: u64,
-    /// Frames that are settled, of all videos.
-    pub(crate) frames: u64,
-    /// Frames a second, over the last seconds.
+    /// Frames that were looked at and are settled, of all videos: with `--every 3` a third of their frames.
+    pub(crate) frames_settled: u64,
+    /// Of these a second, over the last seconds.
     pub(crate) fps: f64,
     /// Vehicles with a final plate.
     pub(crate) plates: u64,
@@ -75,6 +75,8 @@ pub(crate) struct WorkerLine {
     pub(crate) task_id: Option<u64>,
     /// Since it was heard of.
     pub(crate) age_s: f64,
+    /// Silent for longer than it should be.
+    pub(crate) is_stale: bool,
     /// Unix seconds.
     pub(crate) last_heartbeat: f64,
     pub(crate) done: u64,
@@ -95,7 +97,7 @@ pub(crate) struct ReaderLine {
 #[serde(default)]
 pub(crate) struct VideoLine {
     pub(crate) video_id: String,
-    /// Frames that are settled.
+    /// How far it is, in frames of the video.
     pub(crate) frames: u64,
     /// As the container says it.
     pub(crate) of: Option<u64>,
