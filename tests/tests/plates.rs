@@ -12,6 +12,10 @@ mod board;
 mod chaos;
 #[path = "plates/commands.rs"]
 mod commands;
+#[path = "plates/events.rs"]
+mod denoise;
+#[path = "plates/denoise.rs"]
+mod denoise;
 #[allow(
     dead_code,
     clippy::unwrap_used,
@@ -21,7 +25,6 @@ mod commands;
 mod drawn;
 #[path = "plates/edges.rs"]
 mod edges;
-#[path = "plates/events.rs"]
 mod events;
 #[path = "plates/faults.rs"]
 mod faults;

@@ -217,6 +217,7 @@ mod tests {
             queued,
             in_flight,
             workers,
+            done: 0,
         };
         Snapshot {
             events: EventsLine::default(),
