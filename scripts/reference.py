@@ -242,7 +242,7 @@ def metrics(_: Path) -> str:
     )
     of_plates = {
         (name, kind, said)
-        for text in sources("crates/server/src/plates/board")
+        for text in sources("crates/server/src/plates/status/board")
         for _, name, kind, said in METRIC.findall(re.sub(r"\s+", " ", text))
     }
     plates = "\n".join(

@@ -12,8 +12,6 @@ mod board;
 mod chaos;
 #[path = "plates/commands.rs"]
 mod commands;
-#[path = "plates/events.rs"]
-mod denoise;
 #[path = "plates/denoise.rs"]
 mod denoise;
 #[allow(
@@ -25,6 +23,7 @@ mod denoise;
 mod drawn;
 #[path = "plates/edges.rs"]
 mod edges;
+#[path = "plates/events.rs"]
 mod events;
 #[path = "plates/faults.rs"]
 mod faults;

@@ -1,5 +1,6 @@
 //! A picture file whose bytes are one packet: decoded at once, where opening it as a video would decode it twice.
 
+use fearless_simd::{Level, Simd as _, dispatch};
 use framerill_media::{Caps, PixelFormat, Size};
 
 use super::jpeg::ends_early;
@@ -40,42 +41,62 @@ fn decoded(parameters: &Parameters, bytes: &[u8]) -> Result<Frame, Fault> {
     Ok(frame)
 }
 
-/// The frame as rgb24, upright.
-pub(super) fn upright(frame: &Frame, name: &str) -> Result<(Size, Vec<u8>), AvError> {
-    let too_large = |(width, height)| AvError::SourceTooLarge {
-        name: name.to_owned(),
-        width,
-        height,
-    };
-    let format = frame.format();
-    let traits = Traits {
-        size: frame
-            .size()
-            .ok_or_else(|| too_large(frame.claimed_size()))?,
-        turn: Turn::None,
-        pixel_aspect: (1, 1),
-        colour: match format {
-            Some(format) if format.is_rgb() => Colour::of_rgb(),
-            _ => frame.colour(),
-        },
-    };
-    let traits = traits.with_first(frame).map_err(too_large)?;
-    let caps = Caps::new(PixelFormat::Rgb24, traits.upright())
-        .map_err(|error| AvError::Plan(error.to_string()))?;
-    let mut pixels = vec![0; caps.picture_bytes()];
-    let whole_chroma = (Format::YUV444P, true);
-    if traits.turn == Turn::None && format.map(Format::without_range) == Some(whole_chroma) {
-        let mut planes = vec![0; pixels.len()];
-        frame.copy_to(&mut planes);
-        rgb_of_jpeg(&planes, &mut pixels);
-    } else {
-        Scaler::of_traits(traits, caps).frame_into(frame, &mut pixels)?;
+/// Makes frames rgb24 and upright, one after the other in the same memory.
+#[derive(Debug, Default)]
+pub(super) struct Upright {
+    /// What a larger picture left in either is written over.
+    planes: Vec<u8>,
+    pixels: Vec<u8>,
+}
+
+impl Upright {
+    /// The size of the picture that `frame` shows, and its pixels.
+    pub(super) fn of(&mut self, frame: &Frame, name: &str) -> Result<(Size, &[u8]), AvError> {
+        let too_large = |(width, height)| AvError::SourceTooLarge {
+            name: name.to_owned(),
+            width,
+            height,
+        };
+        let format = frame.format();
+        let traits = Traits {
+            size: frame
+                .size()
+                .ok_or_else(|| too_large(frame.claimed_size()))?,
+            turn: Turn::None,
+            pixel_aspect: (1, 1),
+            colour: match format {
+                Some(format) if format.is_rgb() => Colour::of_rgb(),
+                _ => frame.colour(),
+            },
+        };
+        let traits = traits.with_first(frame).map_err(too_large)?;
+        let caps = Caps::new(PixelFormat::Rgb24, traits.upright())
+            .map_err(|error| AvError::Plan(error.to_string()))?;
+        let pixels = first(&mut self.pixels, caps.picture_bytes());
+        let whole_chroma = (Format::YUV444P, true);
+        if traits.turn == Turn::None && format.map(Format::without_range) == Some(whole_chroma) {
+            let planes = first(&mut self.planes, pixels.len());
+            frame.copy_to(planes);
+            dispatch!(Level::new(), simd => simd.vectorize(
+                #[inline(always)]
+                || rgb_of_jpeg(planes, pixels)
+            ));
+        } else {
+            Scaler::of_traits(traits, caps).frame_into(frame, pixels)?;
+        }
+        Ok((caps.size, pixels))
     }
-    Ok((caps.size, pixels))
+}
+
+/// So many bytes of a memory that grows.
+fn first(memory: &mut Vec<u8>, count: usize) -> &mut [u8] {
+    memory.resize(count.max(memory.len()), 0);
+    &mut memory[..count]
 }
 
 /// Three planes of full range one after the other, by the formula of JFIF, which knows no other: swscale does this in plain C
 /// and takes longer than the decoder.
+#[inline(always)]
 fn rgb_of_jpeg(planes: &[u8], rgb: &mut [u8]) {
     let pixels = planes.len() / 3;
     let (luma, chroma) = planes.split_at(pixels);
@@ -92,6 +113,7 @@ fn rgb_of_jpeg(planes: &[u8], rgb: &mut [u8]) {
     }
 }
 
+#[inline(always)]
 fn level(value: i32) -> u8 {
     u8::try_from((value >> 16).clamp(0, 255)).unwrap_or(u8::MAX)
 }

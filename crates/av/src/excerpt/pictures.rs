@@ -10,7 +10,12 @@ use rustix::{
     io::{Errno, pread, pwrite, retry_on_intr},
 };
 
-use super::{Job, find::find, photo, still::upright};
+use super::{
+    Job,
+    find::find,
+    photo::{self, Upright},
+    still::upright,
+};
 use crate::{
     demux::{FileSource, Opening},
     error::AvError,
@@ -32,6 +37,7 @@ pub(crate) struct Album {
     /// The memory of the pool.
     into: OwnedFd,
     interrupt: Interrupt,
+    upright: Upright,
 }
 
 impl Album {
@@ -51,14 +57,16 @@ impl Album {
             source,
             into,
             interrupt: interrupt.clone(),
+            upright: Upright::default(),
         })
     }
 
     /// Decodes all of them, or those that have room.
-    pub(super) fn make(self, so_far: &dyn Fn(&ExcerptStats)) -> Result<ExcerptStats, AvError> {
+    pub(super) fn make(mut self, so_far: &dyn Fn(&ExcerptStats)) -> Result<ExcerptStats, AvError> {
         let mut stats = ExcerptStats::default();
         let (mut from, mut bytes) = (0_u64, 0);
-        for (slot, file) in self.plan.files.iter().enumerate() {
+        let files = std::mem::take(&mut self.plan.files);
+        for (slot, file) in files.iter().enumerate() {
             if self.interrupt.is_triggered() {
                 return Err(AvError::Interrupted);
             }
@@ -87,13 +95,13 @@ impl Album {
         Ok(stats)
     }
 
-    fn picture(&self, slot: usize, from: u64, file: &PictureFile) -> Result<Size, AvError> {
+    fn picture(&mut self, slot: usize, from: u64, file: &PictureFile) -> Result<Size, AvError> {
         let name = &*file.name;
         let read = |errno: Errno| AvError::SourceRead {
             name: name.to_owned(),
             fault: crate::sink::errno(&errno.into()),
         };
-        let (size, pixels) = if file.length > LONGEST {
+        if file.length > LONGEST {
             // It is alone, and no photo.
             let whole = self
                 .source
@@ -102,27 +110,20 @@ impl Album {
                     name: name.to_owned(),
                     fault: crate::sink::errno(&error),
                 })?;
-            self.of_file(whole, name)?
-        } else {
-            let bytes = self.part(from, file.length).map_err(read)?;
-            match photo::frame_of(&bytes, name) {
-                Some(frame) => photo::upright(&frame?, name)?,
-                None => self.of_file(file_of(&bytes).map_err(read)?, name)?,
-            }
-        };
-        if pixels.len() > self.plan.slot_bytes as usize {
-            return Err(AvError::Plan(format!(
-                "a picture of {}×{} pixels does not fit into its slot",
-                size.width(),
-                size.height()
-            )));
+            let (size, pixels) = self.of_file(whole, name)?;
+            return self.put(slot, size, &pixels);
         }
-        let at = slot as u64 * u64::from(self.plan.slot_bytes);
-        self.put(&pixels, at).map_err(|errno| AvError::SinkWrite {
-            name: "the pool".to_owned(),
-            fault: crate::sink::errno(&errno.into()),
-        })?;
-        Ok(size)
+        let bytes = self.part(from, file.length).map_err(read)?;
+        let Some(frame) = photo::frame_of(&bytes, name) else {
+            let (size, pixels) = self.of_file(file_of(&bytes).map_err(read)?, name)?;
+            return self.put(slot, size, &pixels);
+        };
+        let mut upright = std::mem::take(&mut self.upright);
+        let put = upright
+            .of(&frame?, name)
+            .and_then(|(size, pixels)| self.put(slot, size, pixels));
+        self.upright = upright;
+        put
     }
 
     /// The first picture of what is opened as a video.
@@ -160,16 +161,29 @@ impl Album {
         Ok(bytes)
     }
 
-    fn put(&self, mut bytes: &[u8], mut at: u64) -> Result<(), Errno> {
-        while !bytes.is_empty() {
-            let put = retry_on_intr(|| pwrite(&self.into, bytes, at))?;
+    /// Writes a picture into its slot.
+    fn put(&self, slot: usize, size: Size, mut pixels: &[u8]) -> Result<Size, AvError> {
+        if pixels.len() > self.plan.slot_bytes as usize {
+            return Err(AvError::Plan(format!(
+                "a picture of {}×{} pixels does not fit into its slot",
+                size.width(),
+                size.height()
+            )));
+        }
+        let failed = |errno: Errno| AvError::SinkWrite {
+            name: "the pool".to_owned(),
+            fault: crate::sink::errno(&errno.into()),
+        };
+        let mut at = slot as u64 * u64::from(self.plan.slot_bytes);
+        while !pixels.is_empty() {
+            let put = retry_on_intr(|| pwrite(&self.into, pixels, at)).map_err(failed)?;
             if put == 0 {
-                return Err(Errno::IO);
+                return Err(failed(Errno::IO));
             }
             at += put as u64;
-            bytes = &bytes[put..];
+            pixels = &pixels[put..];
         }
-        Ok(())
+        Ok(size)
     }
 }
 

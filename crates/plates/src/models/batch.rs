@@ -1,5 +1,7 @@
 //! Pictures as a model takes them.
 
+use fearless_simd::{Level, Simd as _, dispatch};
+
 use super::entry::{Colour, InputSpec, Layout};
 use crate::onnx::{Element, Input, Net, NetError};
 
@@ -63,10 +65,14 @@ impl Batch {
             Element::F32 => {
                 self.floats.resize(end.max(self.floats.len()), 0.0);
                 let (to, affine) = (&mut self.floats[start..end], self.affine);
-                arranged(rgb, to, self.spec.layout, order, |channel, it| {
-                    let (scale, offset) = affine[channel];
-                    f32::from(it) * scale + offset
-                });
+                let layout = self.spec.layout;
+                dispatch!(Level::new(), simd => simd.vectorize(
+                    #[inline(always)]
+                    || arranged(rgb, to, layout, order, |channel, it| {
+                        let (scale, offset) = affine[channel];
+                        f32::from(it) * scale + offset
+                    })
+                ));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Four corners made upright.
 
+use fearless_simd::{Level, Simd as _, dispatch};
+
 use super::Picture;
 
 /// Top left, top right, bottom right, bottom left.
@@ -88,57 +90,84 @@ pub fn warp(
     (width, height): (u32, u32),
     rgb: &mut Vec<u8>,
 ) -> bool {
-    let Some([a, b, c, d, e, f, g, h]) = homography(quad) else {
+    let Some(taken) = homography(quad) else {
         return false;
     };
     let start = rgb.len();
     rgb.resize(start + width as usize * height as usize * 3, 0);
-    let mut pixels = rgb[start..].as_chunks_mut::<3>().0.iter_mut();
-    for y in 0..height {
-        let v = f64::from(y) / f64::from(height);
-        for (x, pixel) in (0..width).zip(&mut pixels) {
-            let u = f64::from(x) / f64::from(width);
-            let w = 1.0 / (g * u + h * v + 1.0);
-            let at = [(a * u + b * v + c) * w, (d * u + e * v + f) * w];
-            *pixel = sample(picture, at);
-        }
-    }
+    let to = &mut rgb[start..];
+    dispatch!(Level::new(), simd => simd.vectorize(
+        #[inline(always)]
+        || warped(picture, taken, (width, height), to)
+    ));
     true
 }
 
+/// One row's points at a time, in a loop without branches, so that the divisions are made several at once.
+#[inline(always)]
+fn warped(
+    picture: &Picture<'_>,
+    [a, b, c, d, e, f, g, h]: [f64; 8],
+    (width, height): (u32, u32),
+    rgb: &mut [u8],
+) {
+    let mut points = vec![[0.0; 2]; width as usize];
+    let rows = rgb.chunks_exact_mut(width as usize * 3);
+    for (y, pixels) in (0..height).zip(rows) {
+        let v = f64::from(y) / f64::from(height);
+        for (x, point) in (0..width).zip(&mut points) {
+            let u = f64::from(x) / f64::from(width);
+            let w = 1.0 / (g * u + h * v + 1.0);
+            *point = [(a * u + b * v + c) * w, (d * u + e * v + f) * w];
+        }
+        let pixels = pixels.as_chunks_mut::<3>().0.iter_mut();
+        for (pixel, point) in pixels.zip(&points) {
+            *pixel = sample(picture, *point);
+        }
+    }
+}
+
 /// The colour at a point, between the four next pixels; x and y count from the middle of the first pixel.
+#[inline(always)]
 fn sample(picture: &Picture<'_>, [x, y]: [f64; 2]) -> [u8; 3] {
-    let (left, right, across) = neighbours(x, picture.width());
-    let (top, bottom, down) = neighbours(y, picture.height());
-    let row = |y: usize| &picture.rgb()[y * picture.width() as usize * 3..];
-    let (above, below) = (row(top), row(bottom));
-    [0, 1, 2].map(|channel| {
-        let at = |row: &[u8], x: usize| i32::from(row[x * 3 + channel]);
-        let mix = |a: i32, b: i32, by: i32| a * (256 - by) + b * by;
-        let upper = mix(at(above, left), at(above, right), across);
-        let lower = mix(at(below, left), at(below, right), across);
-        u8::try_from((mix(upper, lower, down) + (1 << 15)) >> 16).unwrap_or(u8::MAX)
+    let (left, across) = neighbour(x, picture.width());
+    let (top, down) = neighbour(y, picture.height());
+    let row = picture.width() as usize * 3;
+    let next = |it: usize, count: u32, step: usize| if it + 1 < count as usize { step } else { 0 };
+    let (right, below) = (
+        next(left, picture.width(), 3),
+        next(top, picture.height(), row),
+    );
+    let mix = |a: u8, b: u8| i32::from(a) * (256 - across) + i32::from(b) * across;
+    let at = top * row + left * 3;
+    let line = |at: usize| {
+        let pixels = &picture.rgb()[at..at + right + 3];
+        let (a, b) = (&pixels[..3], &pixels[right..right + 3]);
+        [mix(a[0], b[0]), mix(a[1], b[1]), mix(a[2], b[2])]
+    };
+    let (upper, lower) = (line(at), line(at + below));
+    [0, 1, 2].map(|it| {
+        // Weights add up to 1: no sum is beyond 255.
+        let sum = upper[it] * (256 - down) + lower[it] * down + (1 << 15);
+        u8::try_from(sum >> 16).unwrap_or(u8::MAX)
     })
 }
 
-/// The pixels on both sides of a coordinate, and how far on the way to the second one it is, in 256ths.
+/// The pixel before a coordinate, and how far on the way to the one after it that is, in 256ths.
+#[inline(always)]
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "clamped to the picture; a share of 256"
 )]
-fn neighbours(at: f64, pixels: u32) -> (usize, usize, i32) {
+fn neighbour(at: f64, pixels: u32) -> (usize, i32) {
     let last = f64::from(pixels - 1);
     // `clamp` would keep what is no number.
     let at = at.max(0.0).min(last);
     // Nothing is below 0: what a cast cuts off is the fraction.
     let before = at as u32;
     let share = (at - f64::from(before)) * 256.0 + 0.5;
-    (
-        before as usize,
-        (before + 1).min(pixels - 1) as usize,
-        share as i32,
-    )
+    (before as usize, share as i32)
 }
 
 #[cfg(test)]

@@ -72,6 +72,16 @@ impl Frames {
     /// The frame that a task is about. Another process may write the memory at any time, so that this is a copy; it is made
     /// once for tasks of the same frame.
     pub fn recorded(&mut self, task: &Task) -> Result<Arc<Pixels>, Failure> {
+        self.copied(task, KEPT_BYTES)
+    }
+
+    /// The frame that this task alone is about: its copy makes way for the next one, which has its memory while caches still
+    /// hold it.
+    pub fn of_one_look(&mut self, task: &Task) -> Result<Arc<Pixels>, Failure> {
+        self.copied(task, 0)
+    }
+
+    fn copied(&mut self, task: &Task, most_kept: usize) -> Result<Arc<Pixels>, Failure> {
         let slot = slot_of(task)?;
         let key = (slot, task.video_id.clone(), task.frame_idx);
         if let Some(at) = self.kept.iter().position(|(it, _)| *it == key) {
@@ -83,7 +93,10 @@ impl Frames {
         }
         let bytes = bytes_of(slot.width, slot.height);
         let memory = memory(&self.pools, slot)?;
-        let mut rgb = room_for(&mut self.kept, bytes);
+        let mut rgb = room_for(&mut self.kept, bytes, most_kept);
+        if rgb.capacity() < bytes {
+            rgb = vec![0; bytes];
+        }
         rgb.resize(bytes, 0);
         memory.copy_to(0, &mut rgb);
         let pixels = Arc::new(Pixels {
@@ -177,11 +190,11 @@ fn memory(pools: &HashMap<u32, PeerPool>, at: FrameSlot) -> Result<Foreign<'_>, 
         })
 }
 
-/// Lets go of the oldest copies until `bytes` fit; memory of one that nobody has is used again.
-fn room_for(kept: &mut VecDeque<(Key, Arc<Pixels>)>, bytes: usize) -> Vec<u8> {
+/// Lets go of the oldest copies until `bytes` fit into `most`, or none is left; memory of one that nobody has is used again.
+fn room_for(kept: &mut VecDeque<(Key, Arc<Pixels>)>, bytes: usize, most: usize) -> Vec<u8> {
     let mut free = Vec::new();
     let mut sum: usize = kept.iter().map(|(_, it)| it.rgb.len()).sum();
-    while sum.saturating_add(bytes) > KEPT_BYTES {
+    while sum.saturating_add(bytes) > most {
         let Some((_, oldest)) = kept.pop_front() else {
             break;
         };
@@ -339,6 +352,23 @@ mod tests {
         assert_eq!(frames.part(&task, &outside).unwrap(), None);
         frames.gone(1);
         assert!(frames.part(&task, &BBox::whole(4, 2)).is_err());
+    }
+
+    #[test]
+    fn a_copy_for_one_look_makes_way_for_the_next_one_in_its_memory() {
+        let pool = Pool::create(Geometry::for_pictures(1, 12).unwrap()).unwrap();
+        let mut frames = lent(&pool);
+        let mut loan = pool.loan().unwrap();
+        loan[..12].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        let slot = loan.publish();
+        let larger = frames.of_one_look(&task(slot.slot(), 2, 0)).unwrap();
+        assert_eq!(larger.rgb.len(), 12);
+        let memory = larger.rgb.as_ptr();
+        drop(larger);
+        let smaller = frames.of_one_look(&task(slot.slot(), 1, 1)).unwrap();
+        assert_eq!(smaller.rgb, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(smaller.rgb.as_ptr(), memory);
+        assert_eq!(frames.kept.len(), 1);
     }
 
     #[test]

@@ -16,8 +16,8 @@ use framerill_plates::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    command::{self, Asked},
     models::FOLDER,
+    run::command::{self, Asked},
     settings::Settings,
 };
 use crate::{

@@ -4,50 +4,29 @@
 //! starts readers (`framerill-media`), workers (`framerill plates-worker`) and the scheduler, and does what
 //! [`framerill_plates::run`] decides.
 //!
-//! Read in this order: `settings` and `config` (what it is told), `inputs`, `address` and `download` (which videos, and where
-//! from), `workdir` and `logs` (its own folder), `snapshot`, `hud` and `scheduler` (how it stands), `driver` (the loop) over
-//! `crew`, `readers` and `watcher` (its children) and `teller` (who listens), `command` (the wiring), `board` (the same over HTTP); `records` and `models` (what else is asked for),
-//! [`excerpt`] (stills and clips), `album` and `still_reader` (picture files), `api` (`plates serve`), `image` (`plates image`),
-//! `machines` (the same on many machines), `bench`.
+//! Read in this order: `settings` (what it is told), `inputs` (which videos, and where from), `log` (what it says), `status` (how
+//! it stands: on a terminal, in a file, over HTTP), [`readers`] (the processes that decode), `run` (the loop, its workers and its
+//! folder); then what is beside a run: `records` and `models`, `doctor`, [`pictures`] (stills, clips and picture files),
+//! `image` (`plates image`), `api` (`plates serve`), `machines` (the same on many machines), `bench`.
 
-mod address;
-mod album;
 pub(crate) mod api;
 pub(crate) mod bench;
-mod board;
-mod command;
-mod config;
-mod crew;
 pub(crate) mod doctor;
-mod download;
-mod driver;
-pub mod excerpt;
-mod hud;
 pub(crate) mod image;
-mod inbox;
 mod inputs;
-mod logs;
+mod log;
 pub(crate) mod machines;
 pub(crate) mod models;
-mod out;
-mod prepare;
-pub mod reader;
-mod readers;
+pub mod pictures;
+pub mod readers;
 pub(crate) mod records;
-mod scheduler;
+mod run;
 mod settings;
-mod shown;
-mod snapshot;
 mod status;
-mod still_reader;
-mod teller;
-mod voice;
-mod watcher;
-mod workdir;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-pub(crate) use command::{Asked, run};
+pub(crate) use run::command::{Asked, run};
 pub(crate) use status::status;
 
 #[cfg(test)]
@@ -68,7 +47,7 @@ pub(crate) fn worker() -> u8 {
 /// The scheduler's process. Returns its exit code.
 pub(crate) fn scheduler() -> u8 {
     heed_no_signal();
-    scheduler::run()
+    status::scheduler::run()
 }
 
 /// The orchestrator alone reacts to signals (contract §9).

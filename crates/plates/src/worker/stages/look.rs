@@ -97,12 +97,13 @@ struct Texts(Reader);
 
 impl Stage for Finder {
     fn process(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
+        let pixels = |task: &Task| frames.of(task);
         let ask = |task: &Task| match task.payload {
             Payload::VehicleDetect => Some(true),
             Payload::Look => Some(false),
             _ => None,
         };
-        over(tasks, frames, ask, |asked| {
+        over(tasks, pixels, ask, |asked| {
             let wanted = asked.iter().filter(|(_, wants_vehicles)| *wants_vehicles);
             let pictures: Vec<_> = wanted.map(|(picture, _)| *picture).collect();
             let found = if pictures.is_empty() {
@@ -125,11 +126,12 @@ impl Stage for Finder {
 
 impl Stage for Plates {
     fn process(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
+        let pixels = |task: &Task| frames.of(task);
         let ask = |task: &Task| match &task.payload {
             Payload::PlateDetect { car_bbox } => Some(*car_bbox),
             _ => None,
         };
-        over(tasks, frames, ask, |asked| {
+        over(tasks, pixels, ask, |asked| {
             let found = self.0.detect(asked)?.into_iter();
             Ok(found.map(|plates| Output::PlateDetect { plates }).collect())
         })
@@ -149,13 +151,14 @@ impl Stage for Texts {
 
 impl Texts {
     fn read(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
+        let pixels = |task: &Task| frames.of(task);
         let ask = |task: &Task| match &task.payload {
             Payload::Ocr {
                 car_bbox, plate, ..
             } => Some((*car_bbox, plate.clone())),
             _ => None,
         };
-        let mut outcomes = over(tasks, frames, ask, |asked| {
+        let mut outcomes = over(tasks, pixels, ask, |asked| {
             let plates: Vec<(Picture<'_>, BBox, Plate)> = asked
                 .iter()
                 .map(|(picture, (car, plate))| (*picture, *car, plate.clone()))
@@ -216,7 +219,7 @@ fn evidence(task: &Task, frames: &mut Frames, reading: &mut Reading) {
 /// Does tasks together that have their frames and ask for something; the others fail one by one.
 pub(super) fn over<A>(
     tasks: &[Task],
-    frames: &mut Frames,
+    pixels: impl FnMut(&Task) -> Result<Arc<Pixels>, Failure>,
     ask: impl Fn(&Task) -> Option<A>,
     look: impl FnOnce(&[(Picture<'_>, A)]) -> Result<Vec<Output>, NetError>,
 ) -> Vec<Result<Output, Failure>> {
@@ -224,8 +227,7 @@ pub(super) fn over<A>(
         reason,
         is_transient,
     };
-    let pixels: Vec<Result<Arc<Pixels>, Failure>> =
-        tasks.iter().map(|task| frames.of(task)).collect();
+    let pixels: Vec<_> = tasks.iter().map(pixels).collect();
     let mut asked = Vec::with_capacity(tasks.len());
     let mut outcomes: Vec<Option<Failure>> = Vec::with_capacity(tasks.len());
     for (task, pixels) in tasks.iter().zip(&pixels) {

@@ -40,11 +40,12 @@ struct Stills(StillReader);
 
 impl Stage for Stills {
     fn process(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
+        let pixels = |task: &Task| frames.of_one_look(task);
         let ask = |task: &Task| match &task.payload {
             Payload::Custom { input, .. } => Some(is_set(input, "measure")),
             _ => None,
         };
-        over(tasks, frames, ask, |asked| {
+        over(tasks, pixels, ask, |asked| {
             let of = |(picture, measures): &(_, bool)| {
                 let began = thread_time();
                 let plates = self.0.read(picture)?;

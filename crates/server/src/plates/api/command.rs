@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     http::{self, loopback::is_loopback},
     log::{Level, log, speak_as},
-    plates::{config, settings::Settings},
+    plates::settings::{Settings, config},
     program, runtime, serve as runner,
     signals::Stop,
     terminal,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    plates::excerpt::{self, Excerpt},
+    plates::pictures::excerpt::{self, Excerpt},
 };
 
 const STILL_WITHIN: Duration = Duration::from_secs(20);

@@ -18,7 +18,10 @@ use std::{
 
 use framerill_plates::store::Record;
 
-use crate::plates::{address::Address, inputs::is_video, reader};
+use crate::plates::{
+    inputs::{address::Address, is_video},
+    readers::reader,
+};
 
 /// Files whose hash is known.
 const MOST_KNOWN: usize = 256;

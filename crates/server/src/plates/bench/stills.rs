@@ -16,7 +16,7 @@ use super::{
 use crate::{
     bench::usage,
     failure::Failure,
-    plates::{
+    plates::pictures::{
         album,
         still_reader::{Seen, StillReader},
     },

@@ -10,7 +10,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Between two looks.
+/// Between the first two looks; the time doubles with each, so that a process of any length is looked at late in its life.
+const FIRST_LOOKS: Duration = Duration::from_millis(10);
+/// The longest time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What a process says until its end, with looks at it meanwhile; none if it took longer than `most` and was killed.
@@ -24,9 +26,12 @@ pub(super) fn output_within(
     let (end, ended) = channel::<()>();
     let watch = move || {
         let began = Instant::now();
+        let mut pause = FIRST_LOOKS;
         loop {
             look();
-            if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+            let paused = ended.recv_timeout(pause);
+            pause = (2 * pause).min(LOOK_EVERY);
+            if paused != Err(RecvTimeoutError::Timeout) {
                 return false;
             }
             if began.elapsed() >= most {

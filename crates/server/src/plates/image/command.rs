@@ -18,10 +18,12 @@ use crate::{
     exit::Exit,
     failure::Failure,
     plates::{
-        album::{self, Album, Picture},
         inputs,
         models::FOLDER,
-        still_reader::{Incoming, NotRead, Seen, SeenPlate, StillReader},
+        pictures::{
+            album::{self, Album, Picture},
+            still_reader::{Incoming, NotRead, Seen, SeenPlate, StillReader},
+        },
     },
     program,
     signals::Told,

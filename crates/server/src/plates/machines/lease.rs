@@ -18,7 +18,7 @@ use framerill_plates::{
     },
 };
 
-use super::super::snapshot::Snapshot;
+use crate::plates::status::snapshot::Snapshot;
 
 /// Words on how far an item is; a lease's own words are never further apart than a third of it.
 const EVERY: Duration = Duration::from_secs(2);

@@ -7,8 +7,7 @@ use framerill_plates::{
     store::Address,
 };
 
-use super::super::settings::Settings;
-use crate::failure::Failure;
+use crate::{failure::Failure, plates::settings::Settings};
 
 /// All workers write into one database: PostgreSQL. A SQLite file that is named does where the queue's server is on this
 /// machine: then its workers can be, too.

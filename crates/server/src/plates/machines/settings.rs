@@ -4,8 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use framerill_plates::machines::nats::{Options, shown};
 
-use super::super::settings::{QUEUE, QUEUE_CA, QUEUE_CREDS, QUEUE_PATIENCE, SHARE, seconds};
-use crate::{failure::Failure, serve::source::Sources};
+use crate::{
+    failure::Failure,
+    plates::settings::{QUEUE, QUEUE_CA, QUEUE_CREDS, QUEUE_PATIENCE, SHARE, seconds},
+    serve::source::Sources,
+};
 
 /// A start waits so long for the queue's server.
 const START: Duration = Duration::from_secs(10);

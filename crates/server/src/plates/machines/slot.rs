@@ -21,21 +21,24 @@ use framerill_plates::{
 };
 
 use super::{
-    super::{
-        command::{self, OUTBOX},
-        driver::Driver,
-        inbox::Inbox,
-        inputs::Video,
-        logs::Level,
-        settings::Settings,
-        snapshot::Snapshot,
-        voice::Voice,
-        workdir::WorkDir,
-    },
     lease::{Lease, Shared},
     work::Duties,
 };
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    plates::{
+        inputs::Video,
+        log::{Level, voice::Voice},
+        run::{
+            command::{self, OUTBOX},
+            driver::Driver,
+            inbox::Inbox,
+            workdir::WorkDir,
+        },
+        settings::Settings,
+        status::snapshot::Snapshot,
+    },
+};
 
 /// One look into the queue; a slot that is to end ends after it.
 const LOOK: Duration = Duration::from_secs(1);

@@ -22,18 +22,21 @@ use framerill_plates::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    super::{
-        command::{Asked, identity},
-        hud,
+use super::{cannot_start, failed, rules, screen};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    plates::{
         inputs::{self, Inputs, Video},
         models::FOLDER,
-        reader::look,
+        readers::reader::look,
+        run::command::{Asked, identity},
         settings::Settings,
+        status::hud,
     },
-    cannot_start, failed, rules, screen,
+    signals::Told,
+    terminal,
 };
-use crate::{exit::Exit, failure::Failure, signals::Told, terminal};
 
 /// Between two pictures on a terminal.
 const PICTURE: Duration = Duration::from_secs(1);

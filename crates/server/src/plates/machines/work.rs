@@ -13,15 +13,17 @@ use std::{
 use framerill_plates::machines::{Presence, VERSION, nats::Queue};
 use serde_json::json;
 
-use super::{
-    super::{
-        command::{self, Asked, identity, models},
+use super::{cannot_start, rules, slot::Slot};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    plates::{
+        run::command::{self, Asked, identity, models},
         settings::Settings,
     },
-    cannot_start, rules,
-    slot::Slot,
+    signals::Told,
+    terminal,
 };
-use crate::{exit::Exit, failure::Failure, signals::Told, terminal};
 
 /// A worker says that it is there so often.
 const PRESENT: Duration = Duration::from_secs(5);

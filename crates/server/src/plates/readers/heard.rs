@@ -11,7 +11,8 @@ use framerill_plates::{
 };
 use framerill_worker::message::{Level as Grade, ReaderStats, ReaderStatus, SourceInfo};
 
-use crate::plates::{logs::Level, reader::ReaderEvent};
+use super::reader::ReaderEvent;
+use crate::plates::log::Level;
 
 /// What one reader has said of its file.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::logs::{Level, Log, line};
+use super::{Level, Log, line};
 use crate::terminal;
 
 /// Lines that the HUD shows.
@@ -17,7 +17,7 @@ const COMPONENTS: usize = 300;
 
 /// The log of a run.
 #[derive(Debug)]
-pub(super) struct Voice {
+pub(in crate::plates) struct Voice {
     folder: PathBuf,
     logs: BTreeMap<String, Option<Log>>,
     newest: VecDeque<String>,
@@ -28,7 +28,7 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    pub(super) fn new(folder: PathBuf, is_drawn: bool, is_quiet: bool) -> Self {
+    pub(in crate::plates) fn new(folder: PathBuf, is_drawn: bool, is_quiet: bool) -> Self {
         Self {
             folder,
             logs: BTreeMap::new(),
@@ -39,13 +39,13 @@ impl Voice {
     }
 
     /// The orchestrator says something.
-    pub(super) fn say(&mut self, level: Level, said: &str) {
+    pub(in crate::plates) fn say(&mut self, level: Level, said: &str) {
         self.write(MAIN, level, said);
         self.show(MAIN, level, said);
     }
 
     /// Another component does; what is no warning stays in its file.
-    pub(super) fn component(&mut self, component: &str, level: Level, said: &str) {
+    pub(in crate::plates) fn component(&mut self, component: &str, level: Level, said: &str) {
         self.write(component, level, said);
         if level != Level::Info {
             self.show(component, level, said);
@@ -53,7 +53,7 @@ impl Voice {
     }
 
     /// The last lines, for the HUD on a terminal.
-    pub(super) fn newest(&self) -> Vec<String> {
+    pub(in crate::plates) fn newest(&self) -> Vec<String> {
         match self.is_drawn {
             true => self.newest.iter().cloned().collect(),
             false => Vec::new(),
@@ -61,7 +61,7 @@ impl Voice {
     }
 
     /// The HUD is over.
-    pub(super) fn undraw(&mut self) {
+    pub(in crate::plates) fn undraw(&mut self) {
         self.is_drawn = false;
     }
 

@@ -17,20 +17,13 @@ use rustix::{
     io::Errno,
 };
 
-use super::{
-    excerpt::{lost, made, media_plan},
-    reader::open,
-};
-use crate::{failure::Failure, program, run::media_command};
+use super::excerpt::{lost, made, media_plan};
+use crate::{failure::Failure, plates::readers::reader::open, program, run::media_command};
 
 /// Room for a picture of 8192 × 5461; memory is taken for what is there.
 const PICTURE_BYTES: usize = 128 << 20;
 /// The most pictures at once.
-const MOST: usize = if MAX_SLOTS < 32 {
-    MAX_SLOTS as usize
-} else {
-    32
-};
+const MOST: usize = MAX_SLOTS as usize;
 /// Bytes of files that are copied for one process; a longer one is alone, and is not copied.
 const MOST_FILES: u64 = 64 << 20;
 /// Bytes of decoded pictures after which the next album begins.

@@ -47,7 +47,7 @@ const MEMORY: u64 = 4 << 30;
 
 /// What comes to the loop of a reader.
 #[derive(Debug)]
-pub(super) enum Incoming {
+pub(in crate::plates) enum Incoming {
     Child(Notice),
     /// What the work link of a process said; none: it ended.
     Said(ChildId, Option<FromWorker>),
@@ -62,7 +62,7 @@ impl From<Notice> for Incoming {
 
 /// Why there are no plates.
 #[derive(Debug)]
-pub(super) enum NotRead {
+pub(in crate::plates) enum NotRead {
     /// This picture could not be read. The next one may.
     Failed(Failure),
     /// Nothing can be read.
@@ -85,26 +85,26 @@ impl From<NotRead> for Failure {
 
 /// What is on a picture.
 #[derive(Debug, Deserialize)]
-pub(super) struct Seen {
-    pub(super) plates: Vec<SeenPlate>,
+pub(in crate::plates) struct Seen {
+    pub(in crate::plates) plates: Vec<SeenPlate>,
     /// With a measurement: CPU time of the picture, and of the same inferences by themselves.
     #[serde(default)]
-    pub(super) stage_ns: u64,
+    pub(in crate::plates) stage_ns: u64,
     #[serde(default)]
-    pub(super) bare_ns: u64,
+    pub(in crate::plates) bare_ns: u64,
     #[serde(default)]
-    pub(super) inferences: u64,
+    pub(in crate::plates) inferences: u64,
 }
 
 /// A plate and what is on it.
 #[derive(Debug, Deserialize)]
-pub(super) struct SeenPlate {
-    pub(super) plate: Plate,
-    pub(super) reading: Reading,
+pub(in crate::plates) struct SeenPlate {
+    pub(in crate::plates) plate: Plate,
+    pub(in crate::plates) reading: Reading,
 }
 
 /// A process with models, or none yet.
-pub(super) struct StillReader {
+pub(in crate::plates) struct StillReader {
     models: PathBuf,
     choice: Choice,
     owner: SyncSender<Incoming>,
@@ -126,7 +126,7 @@ struct Process {
 
 impl StillReader {
     /// Starts nothing yet. Whoever hears of signals tells the sender.
-    pub(super) fn new(models: PathBuf, choice: Choice) -> (Self, SyncSender<Incoming>) {
+    pub(in crate::plates) fn new(models: PathBuf, choice: Choice) -> (Self, SyncSender<Incoming>) {
         let (owner, incoming) = sync_channel(WAITING);
         let reader = Self {
             models,
@@ -141,7 +141,7 @@ impl StillReader {
 
     /// Has the models loaded, unless they are.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-    pub(super) fn ready(&mut self) -> Result<(), NotRead> {
+    pub(in crate::plates) fn ready(&mut self) -> Result<(), NotRead> {
         let until = Instant::now() + LOAD_WITHIN;
         while self.process.as_ref().is_none_or(|it| !it.is_idle) {
             if self.process.is_none() {
@@ -160,13 +160,13 @@ impl StillReader {
     }
 
     /// The process that reads, while there is one.
-    pub(super) fn pid(&self) -> Option<u32> {
+    pub(in crate::plates) fn pid(&self) -> Option<u32> {
         self.process.as_ref()?.child.pid()
     }
 
     /// Takes in what came while nothing was read; how to end, if someone wants an end.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-    pub(super) fn look(&mut self) -> Option<Exit> {
+    pub(in crate::plates) fn look(&mut self) -> Option<Exit> {
         match self.next(Instant::now() + AT_ONCE) {
             Err(NotRead::Stopped(exit)) => Some(exit),
             // Another process takes the place of one that died.
@@ -176,7 +176,7 @@ impl StillReader {
 
     /// The plates of a picture of the album. With `measures` also what it took.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-    pub(super) fn read(
+    pub(in crate::plates) fn read(
         &mut self,
         album: &Album,
         picture: Picture,
@@ -198,7 +198,7 @@ impl StillReader {
 
     /// Has the process leave, and waits for it.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-    pub(super) fn close(mut self) {
+    pub(in crate::plates) fn close(mut self) {
         if let Some(process) = &mut self.process {
             process.child.stop(LEAVE_WITHIN);
         }

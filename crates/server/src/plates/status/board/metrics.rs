@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     exposition::{Page, label},
-    plates::snapshot::Snapshot,
+    plates::status::snapshot::Snapshot,
 };
 
 /// The page.
@@ -176,7 +176,7 @@ fn processes(page: &mut Page, it: &Snapshot) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plates::snapshot::{CategoryLine, ReaderLine, WorkerLine};
+    use crate::plates::status::snapshot::{CategoryLine, ReaderLine, WorkerLine};
 
     #[test]
     fn each_number_of_a_run_is_told_with_its_labels() {

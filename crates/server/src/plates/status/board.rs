@@ -45,8 +45,8 @@ type Latest = Arc<Mutex<Shown>>;
 
 /// A listener. Dropping it ends it.
 #[derive(Debug)]
-pub(super) struct Board {
-    pub(super) addr: SocketAddr,
+pub(in crate::plates) struct Board {
+    pub(in crate::plates) addr: SocketAddr,
     latest: Latest,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -54,7 +54,7 @@ pub(super) struct Board {
 
 impl Board {
     /// Listens from now on.
-    pub(super) fn start(addr: SocketAddr) -> Result<Self, Failure> {
+    pub(in crate::plates) fn start(addr: SocketAddr) -> Result<Self, Failure> {
         let broken = |error: std::io::Error| {
             Failure::cannot_start("listen", format!("cannot listen on {addr}: {error}"))
                 .hint("name another address with `--http`; port 0 is any free one")
@@ -92,7 +92,7 @@ impl Board {
     }
 
     /// This is how the run stands now.
-    pub(super) fn show(&self, snapshot: &Snapshot) {
+    pub(in crate::plates) fn show(&self, snapshot: &Snapshot) {
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = shown(snapshot);
     }
 }

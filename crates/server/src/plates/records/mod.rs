@@ -1,5 +1,7 @@
 //! What becomes of records after a run: searched, exported, erased.
 
+mod out;
+
 use std::{
     collections::BTreeMap,
     io,
@@ -16,8 +18,9 @@ use framerill_plates::{
 };
 use serde_json::{Value, json};
 
-use super::{config, out::Out, settings::Settings};
+use super::settings::{Settings, config};
 use crate::{exit::Exit, failure::Failure, log::one_line, serve, terminal};
+use out::Out;
 
 const OUTBOX: &str = "outbox";
 /// In characters, spaces and dashes included.

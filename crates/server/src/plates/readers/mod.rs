@@ -1,6 +1,8 @@
-//! The readers: which of them reads which video, and the memory that workers are lent. `heard` has their words.
+//! The readers: which of them reads which video, and the memory that workers are lent. [`reader`] is one of them, `heard` has
+//! their words.
 
 mod heard;
+pub mod reader;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,12 +17,9 @@ use framerill_supervisor::{ChildId, Notice};
 use framerill_worker::message::ReaderPlan;
 use rustix::fs::fstat;
 
-use super::{
-    inbox::Incoming,
-    logs::Level,
-    reader::{Files, LinkNotice, ReaderEvent, ReaderProcess},
-};
+use super::{log::Level, run::inbox::Incoming};
 use heard::Heard;
+use reader::{Files, LinkNotice, ReaderEvent, ReaderProcess};
 
 /// Readers' ids among all children of a run.
 const FIRST_CHILD: u32 = 1_000_000;

@@ -29,7 +29,7 @@ use framerill_worker::message::{
 use crate::{failure::Failure, program, run::media_command};
 
 pub use content::{Looked, look};
-pub(super) use content::{hashed, open};
+pub(in crate::plates) use content::{hashed, open};
 use said::Said;
 
 /// The one stream of a reader.
@@ -309,7 +309,7 @@ fn hear<M: From<LinkNotice>>(link: &ReaderLink, reader: ChildId, owner: &SyncSen
 }
 
 /// A plan of which only the source counts.
-pub(super) fn plan_of_file(name: &str) -> MediaPlan {
+pub(in crate::plates) fn plan_of_file(name: &str) -> MediaPlan {
     MediaPlan {
         source: Source::File {
             name: name.to_owned(),
@@ -335,4 +335,4 @@ pub(super) fn plan_of_file(name: &str) -> MediaPlan {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::plates) mod tests;

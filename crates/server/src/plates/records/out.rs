@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 const DATABASE: &[u8] = b"SQLite format 3\0";
 
 /// Takes what is written; the file that was there stays as it is until [`Out::finish`].
-pub(super) struct Out(Kind);
+pub(in crate::plates) struct Out(Kind);
 
 enum Kind {
     /// Beside the file, which it becomes.
@@ -24,7 +24,7 @@ enum Kind {
 impl Out {
     /// # Errors
     /// The folder cannot be written, or the file is a database.
-    pub(super) fn new(path: &Path) -> io::Result<Self> {
+    pub(in crate::plates) fn new(path: &Path) -> io::Result<Self> {
         // What a link names is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         match fs::metadata(&path) {
@@ -48,7 +48,7 @@ impl Out {
     }
 
     /// All of it is there.
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(in crate::plates) fn finish(self) -> io::Result<()> {
         match self.0 {
             Kind::Straight(mut file) => file.flush(),
             Kind::Beside(file, path) => {

@@ -16,8 +16,12 @@ use framerill_worker::message::{
     ExcerptPlan, ExcerptStats, FromChild, MediaPlan, MediaStats, ToChild,
 };
 
-use super::reader::{open, plan_of_file};
-use crate::{failure::Failure, program, run::media_command};
+use crate::{
+    failure::Failure,
+    plates::readers::reader::{open, plan_of_file},
+    program,
+    run::media_command,
+};
 
 const ID: ChildId = ChildId(0);
 /// What the process may take.
@@ -44,7 +48,7 @@ pub fn take(path: &Path, plan: ExcerptPlan, within: Duration) -> Result<Excerpt,
 }
 
 /// The same of a file that is open, and is read by place; its name is for messages, and a hint of the format. It blocks.
-pub(super) fn take_of(
+pub(in crate::plates) fn take_of(
     source: OwnedFd,
     name: &str,
     plan: ExcerptPlan,
@@ -73,7 +77,7 @@ fn take_with(
 /// Has a process do what a plan with an excerpt says with these descriptors. What it says on the way goes to `so_far`, and
 /// gives it time anew.
 #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-pub(super) fn made(
+pub(in crate::plates) fn made(
     command: Command,
     plan: MediaPlan,
     fds: &[BorrowedFd<'_>],
@@ -156,7 +160,7 @@ impl Files {
     }
 }
 
-pub(super) fn media_plan(name: &str, mut excerpt: ExcerptPlan) -> MediaPlan {
+pub(in crate::plates) fn media_plan(name: &str, mut excerpt: ExcerptPlan) -> MediaPlan {
     match &mut excerpt {
         ExcerptPlan::Pictures(pictures) => pictures.fd = 1,
         ExcerptPlan::Still(still) => still.fd = 1,
@@ -168,7 +172,7 @@ pub(super) fn media_plan(name: &str, mut excerpt: ExcerptPlan) -> MediaPlan {
     }
 }
 
-pub(super) fn lost(why: &str) -> Failure {
+pub(in crate::plates) fn lost(why: &str) -> Failure {
     Failure::failed("media_lost", format!("the excerpt was not made: {why}"))
 }
 
@@ -177,7 +181,7 @@ mod tests {
     use framerill_worker::message::{Place, StillFormat, StillPlan};
 
     use super::*;
-    use crate::plates::reader::tests::{clip, programs};
+    use crate::plates::readers::reader::tests::{clip, programs};
 
     #[test]
     fn a_still_is_made_by_a_process() {

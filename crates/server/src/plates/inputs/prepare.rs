@@ -18,53 +18,59 @@ use rustix::fs::fstat;
 use serde_json::Value;
 
 use super::{
+    Video,
     download::{Downloads, Got},
-    inputs::Video,
-    logs::Level,
-    reader::{look, open},
-    workdir,
+};
+use crate::plates::{
+    log::Level,
+    readers::reader::{look, open},
+    run::workdir,
 };
 
 /// What decides about a video.
-pub(super) type Flow = flow::Flow;
+pub(in crate::plates) type Flow = flow::Flow;
 
 /// Words for a video that needs nothing done.
 const DONE: [&str; 2] = ["complete", "partial"];
 
 /// What all looks of a run share.
 #[derive(Debug)]
-pub(super) struct Looks {
-    pub(super) flow: Arc<FlowSettings>,
-    pub(super) settings_hash: String,
-    pub(super) run_id: String,
+pub(in crate::plates) struct Looks {
+    pub(in crate::plates) flow: Arc<FlowSettings>,
+    pub(in crate::plates) settings_hash: String,
+    pub(in crate::plates) run_id: String,
     /// Read what is done once more.
-    pub(super) force: bool,
+    pub(in crate::plates) force: bool,
     /// Vehicles have rows before they are over.
-    pub(super) is_live: bool,
-    pub(super) checkpoints: PathBuf,
+    pub(in crate::plates) is_live: bool,
+    pub(in crate::plates) checkpoints: PathBuf,
     /// None where the database cannot be asked.
-    pub(super) store: Option<Arc<Store>>,
+    pub(in crate::plates) store: Option<Arc<Store>>,
     /// The content that videos must have, where a queue says it.
-    pub(super) wanted: Option<String>,
+    pub(in crate::plates) wanted: Option<String>,
     /// Videos at addresses.
-    pub(super) downloads: Downloads,
+    pub(in crate::plates) downloads: Downloads,
     /// Contents that this run has begun.
-    pub(super) begun: Mutex<BTreeSet<String>>,
+    pub(in crate::plates) begun: Mutex<BTreeSet<String>>,
 }
 
 /// What came of a look.
 #[derive(Debug)]
-pub(super) struct Looked {
-    pub(super) prepared: Prepared<Flow>,
+pub(in crate::plates) struct Looked {
+    pub(in crate::plates) prepared: Prepared<Flow>,
     /// The open file and its content's hash, where it is to be read.
-    pub(super) file: Option<(OwnedFd, String)>,
-    pub(super) notes: Vec<String>,
+    pub(in crate::plates) file: Option<(OwnedFd, String)>,
+    pub(in crate::plates) notes: Vec<String>,
 }
 
 impl Looks {
     /// Downloads the video where it is at an address, reads the file for its hash and asks the database. Takes as long as
     /// that takes; none where the run was stopped meanwhile.
-    pub(super) fn look(&self, video: &Video, tell: &dyn Fn(Level, String)) -> Option<Looked> {
+    pub(in crate::plates) fn look(
+        &self,
+        video: &Video,
+        tell: &dyn Fn(Level, String),
+    ) -> Option<Looked> {
         let of = |prepared, notes| {
             let file = None;
             Some(Looked {
@@ -184,7 +190,7 @@ impl Looks {
     }
 
     /// Keeps where a later run goes on.
-    pub(super) fn keep(&self, content: &str, state: &Value) -> io::Result<()> {
+    pub(in crate::plates) fn keep(&self, content: &str, state: &Value) -> io::Result<()> {
         // What cannot be written as JSON comes as null: the last checkpoint stays.
         if state.is_null() {
             return Err(io::Error::other("its state cannot be written as JSON"));
@@ -194,7 +200,7 @@ impl Looks {
     }
 
     /// A video that is over needs no checkpoint.
-    pub(super) fn drop_checkpoint(&self, content: &str) {
+    pub(in crate::plates) fn drop_checkpoint(&self, content: &str) {
         // There may be none.
         drop(fs::remove_file(self.checkpoint(content)));
     }
@@ -210,7 +216,7 @@ const BESIDE: [(&str, bool); 4] = [
 ];
 
 /// The file beside a video that says where it was taken; whether it is subtitles.
-pub(super) fn beside(video: &Path) -> Option<(OwnedFd, bool)> {
+pub(in crate::plates) fn beside(video: &Path) -> Option<(OwnedFd, bool)> {
     let mut files = BESIDE.into_iter().map(|(ending, is_subtitles)| {
         let file = open(&video.with_extension(ending)).ok()?;
         Some((file, is_subtitles))

@@ -1,11 +1,22 @@
-//! `framerill plates status`.
+//! How a run stands, and `framerill plates status`.
+//!
+//! A [`snapshot`] is one look; `shown` makes it of the run machine's, `hud` makes words and lines of it. `scheduler` is the
+//! process that shows it each second, `watcher` that process as the run sees it, and `board` the same over HTTP.
+
+pub(super) mod board;
+pub(super) mod hud;
+pub(super) mod scheduler;
+pub(super) mod shown;
+pub(super) mod snapshot;
+pub(super) mod watcher;
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{hud, snapshot::Snapshot, workdir};
+use super::run::workdir;
 use crate::{exit::Exit, failure::Failure, terminal};
+use snapshot::Snapshot;
 
 /// Says how the run in `folder` stands, or stood at its end.
 pub(crate) fn status(folder: &Path, as_json: bool) -> Result<Exit, Failure> {

@@ -61,7 +61,7 @@ impl Address {
     }
 
     /// As a server is asked for it: with its login.
-    pub(super) fn full(&self) -> &str {
+    pub(in crate::plates) fn full(&self) -> &str {
         &self.full
     }
 
@@ -71,12 +71,12 @@ impl Address {
     }
 
     /// The last part of its path.
-    pub(super) fn filename(&self) -> &str {
+    pub(in crate::plates) fn filename(&self) -> &str {
         &self.filename
     }
 
     /// The same for the same video, whoever logs in. Nothing can be learnt from it.
-    pub(super) fn key(&self) -> String {
+    pub(in crate::plates) fn key(&self) -> String {
         let query = self.full.split_once('?').map_or("", |(_, query)| query);
         let digest = Sha256::digest(format!("{}?{query}", self.shown));
         digest

@@ -13,17 +13,17 @@ use framerill_supervisor::{
 };
 use framerill_worker::{Channel, message::ToChild};
 
-use super::{inbox::Incoming, scheduler::Ask, snapshot::Snapshot};
-use crate::failure::Failure;
+use super::{scheduler::Ask, snapshot::Snapshot};
+use crate::{failure::Failure, plates::run::inbox::Incoming};
 
-pub(super) const CHILD: ChildId = ChildId(0);
+pub(in crate::plates) const CHILD: ChildId = ChildId(0);
 /// It may die as often as it likes, within reason.
 const MAX_RESTARTS: u32 = 1000;
 const SEND_WITHIN: Duration = Duration::from_millis(100);
 
 /// The scheduler's process.
 #[derive(Debug)]
-pub(super) struct Watcher {
+pub(in crate::plates) struct Watcher {
     child: Supervised<Incoming>,
     link: Option<Arc<Channel>>,
     incarnation: u32,
@@ -32,7 +32,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn start(owner: SyncSender<Incoming>) -> Result<Self, Failure> {
+    pub(in crate::plates) fn start(owner: SyncSender<Incoming>) -> Result<Self, Failure> {
         let command = Command::new(crate::program::this()?).arg("plates-scheduler");
         let config = Config {
             max_restarts: MAX_RESTARTS,
@@ -48,13 +48,13 @@ impl Watcher {
         })
     }
 
-    pub(super) fn handle(&mut self, notice: Notice) {
+    pub(in crate::plates) fn handle(&mut self, notice: Notice) {
         self.child.handle(notice);
         self.updates();
     }
 
     /// Answers how the run stands.
-    pub(super) fn answer(&mut self, incarnation: u32, snapshot: &Snapshot) {
+    pub(in crate::plates) fn answer(&mut self, incarnation: u32, snapshot: &Snapshot) {
         if incarnation != self.incarnation {
             return;
         }
@@ -69,26 +69,26 @@ impl Watcher {
         }
     }
 
-    pub(super) fn stop(&mut self, within: Duration) {
+    pub(in crate::plates) fn stop(&mut self, within: Duration) {
         self.child.stop(within);
         self.updates();
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::plates) fn is_over(&self) -> bool {
         self.child.state().is_terminal()
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
+    pub(in crate::plates) fn next_deadline(&self) -> Option<Instant> {
         self.child.next_deadline()
     }
 
-    pub(super) fn on_deadline(&mut self) {
+    pub(in crate::plates) fn on_deadline(&mut self) {
         self.child.on_deadline();
         self.updates();
     }
 
     /// What it said for the log.
-    pub(super) fn take_lines(&mut self) -> Vec<String> {
+    pub(in crate::plates) fn take_lines(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lines)
     }
 

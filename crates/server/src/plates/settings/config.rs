@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use toml_span::value::ValueInner;
 
-use super::settings::ALL;
+use super::ALL;
 use crate::failure::Failure;
 
 /// Looked for in this folder.
@@ -13,7 +13,7 @@ const NAME: &str = "framerill.toml";
 const LONGEST: usize = 1 << 20;
 
 /// What the file says; nothing if none is named and none is there.
-pub(super) fn read(path: Option<&Path>) -> Result<BTreeMap<String, String>, Failure> {
+pub(in crate::plates) fn read(path: Option<&Path>) -> Result<BTreeMap<String, String>, Failure> {
     let is_named = path.is_some();
     let path = path.unwrap_or(Path::new(NAME));
     let wrong = |what: String| {

@@ -42,7 +42,7 @@ enum To {
 
 /// Writes what happens to vehicles.
 #[derive(Debug)]
-pub(super) struct Teller {
+pub(in crate::plates) struct Teller {
     to: To,
     privacy: Privacy,
     lines: VecDeque<Vec<u8>>,
@@ -59,7 +59,7 @@ pub(super) struct Teller {
 
 impl Teller {
     /// Writes to the end of a file, which it makes unless it is there; to stdout for `-`.
-    pub(super) fn new(path: &Path, privacy: Privacy) -> Self {
+    pub(in crate::plates) fn new(path: &Path, privacy: Privacy) -> Self {
         let to = if path == Path::new("-") {
             To::Stdout
         } else {
@@ -83,7 +83,7 @@ impl Teller {
     }
 
     /// Takes an event, and writes it if anybody takes it now.
-    pub(super) fn tell(&mut self, event: VehicleEvent) {
+    pub(in crate::plates) fn tell(&mut self, event: VehicleEvent) {
         // A struct of plain values always is JSON.
         let mut line = serde_json::to_vec(&veiled(&self.privacy, event)).unwrap_or_default();
         line.push(b'\n');
@@ -99,14 +99,14 @@ impl Teller {
     }
 
     /// Writes what waits, as far as somebody takes it.
-    pub(super) fn flush(&mut self) {
+    pub(in crate::plates) fn flush(&mut self) {
         if let Err(error) = self.write() {
             self.trouble = Some(error.to_string());
         }
     }
 
     /// A sentence for the log, once.
-    pub(super) fn warning(&mut self) -> Option<String> {
+    pub(in crate::plates) fn warning(&mut self) -> Option<String> {
         let trouble = self.trouble.as_ref().filter(|_| !self.is_warned)?;
         self.is_warned = true;
         let to = match &self.to {
@@ -120,7 +120,7 @@ impl Teller {
 
     /// Gives the last lines a moment; those that nobody takes are lost.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-    pub(super) fn finish(&mut self) {
+    pub(in crate::plates) fn finish(&mut self) {
         let until = Instant::now() + REST_WITHIN;
         self.flush();
         while !self.lines.is_empty() && self.trouble.is_none() && Instant::now() < until {
@@ -138,7 +138,7 @@ impl Teller {
     }
 
     /// Events that were written whole, and events that are lost.
-    pub(super) fn counts(&self) -> [u64; 2] {
+    pub(in crate::plates) fn counts(&self) -> [u64; 2] {
         [self.written, self.lost]
     }
 

@@ -23,29 +23,29 @@ use io::IsTerminal;
 use serde_json::{Map, Value, json};
 
 use super::{
-    board::Board,
-    config,
     crew::Job,
-    download::Downloads,
     driver::{self, Driver, Plan},
     inbox::Inbox,
-    inputs::{self, Inputs, Video},
-    logs::Level,
-    machines,
-    models::FOLDER,
-    prepare::Looks,
-    settings::{Settings, is_program},
-    snapshot::Snapshot,
-    teller::Teller,
-    voice::Voice,
     workdir::WorkDir,
 };
-use crate::{exit::Exit, failure::Failure, serve, terminal};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    plates::{
+        inputs::{self, Inputs, Video, download::Downloads, prepare::Looks},
+        log::{Level, teller::Teller, voice::Voice},
+        machines,
+        models::FOLDER,
+        settings::{Settings, config, is_program},
+        status::{board::Board, snapshot::Snapshot},
+    },
+    serve, terminal,
+};
 
 /// Workers of the CPU class have ids from this one on.
 const FIRST_CPU_WORKER: u32 = 100;
 /// Where rows wait while the database is away.
-pub(super) const OUTBOX: &str = "outbox";
+pub(in crate::plates) const OUTBOX: &str = "outbox";
 /// What a run's end waits for a database to take the last rows.
 const FLUSH: Duration = Duration::from_secs(3);
 /// Rows that the database did not take, shown at the end of a run.
@@ -100,7 +100,7 @@ impl Asked {
 }
 
 /// All settings of a command.
-pub(super) fn settings(asked: &mut Asked) -> Result<Settings, Failure> {
+pub(in crate::plates) fn settings(asked: &mut Asked) -> Result<Settings, Failure> {
     let mut sources = serve::sources(std::mem::take(&mut asked.flags), asked.dotenv)?;
     sources.file = config::read(asked.config.as_deref())?;
     Settings::load(sources)
@@ -197,7 +197,7 @@ fn not_begun(exit: Exit, videos: &[Video]) -> RunEnd {
 }
 
 /// What is run, by whom. The models are there, and the database is open.
-pub(super) fn plan(
+pub(in crate::plates) fn plan(
     asked: &Asked,
     settings: &Settings,
     work_dir: &WorkDir,
@@ -268,17 +268,20 @@ pub(super) fn plan(
 }
 
 /// Everything that can change a record, and its hash.
-pub(super) struct Identity {
-    pub(super) flow: FlowSettings,
-    pub(super) stages: Map<String, Value>,
-    pub(super) settings_hash: String,
+pub(in crate::plates) struct Identity {
+    pub(in crate::plates) flow: FlowSettings,
+    pub(in crate::plates) stages: Map<String, Value>,
+    pub(in crate::plates) settings_hash: String,
 }
 
 /// Of a run with these settings and models. What computes the models is no part of it.
 ///
 /// # Errors
 /// A model that is declared without a hash cannot be read.
-pub(super) fn identity(settings: &Settings, models: &Models) -> Result<Identity, Failure> {
+pub(in crate::plates) fn identity(
+    settings: &Settings,
+    models: &Models,
+) -> Result<Identity, Failure> {
     let usual = FlowSettings::of(settings.mode);
     let flow = FlowSettings {
         every: settings.every.unwrap_or(usual.every),
@@ -336,7 +339,7 @@ fn programs(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// The models, all of which are there.
-pub(super) fn models(settings: &Settings) -> Result<Models, Failure> {
+pub(in crate::plates) fn models(settings: &Settings) -> Result<Models, Failure> {
     let refused = |error: framerill_plates::models::ModelError| {
         Failure::cannot_start("models", error.to_string())
     };

@@ -13,10 +13,10 @@ const WINDOW: usize = 10;
 
 /// Frames a second over the last looks.
 #[derive(Debug, Default)]
-pub(super) struct Speed(VecDeque<(f64, u64)>);
+pub(in crate::plates) struct Speed(VecDeque<(f64, u64)>);
 
 impl Speed {
-    pub(super) fn look(&mut self, seconds: f64, frames: u64) -> f64 {
+    pub(in crate::plates) fn look(&mut self, seconds: f64, frames: u64) -> f64 {
         self.0.push_back((seconds, frames));
         while self.0.len() > WINDOW {
             self.0.pop_front();
@@ -32,7 +32,7 @@ impl Speed {
 }
 
 /// The same in the words that people and the scheduler see, with the events that were written and lost.
-pub(super) fn shown(
+pub(in crate::plates) fn shown(
     it: &run::Snapshot,
     speed: &mut Speed,
     unix_now: f64,

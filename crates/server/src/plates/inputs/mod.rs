@@ -1,4 +1,10 @@
 //! Which videos a run reads, in which order, and what they are called (contract §3).
+//!
+//! [`address`] is a video that a server has, `download` gets it, and `prepare` looks at each video before it is read.
+
+pub(super) mod address;
+pub(super) mod download;
+pub(super) mod prepare;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,8 +13,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::address::Address;
 use crate::failure::Failure;
+use address::Address;
 
 /// Names of videos in a folder end so, in any case.
 const EXTENSIONS: [&str; 7] = ["mp4", "mov", "avi", "mkv", "ts", "webm", "m4v"];

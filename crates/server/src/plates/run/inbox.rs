@@ -12,8 +12,14 @@ use framerill_plates::{
 };
 use framerill_supervisor::Notice;
 
-use super::{logs::Level, prepare::Looked, reader::LinkNotice, scheduler::Ask};
-use crate::{exit::Exit, failure::Failure, signals::Told};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    plates::{
+        inputs::prepare::Looked, log::Level, readers::reader::LinkNotice, status::scheduler::Ask,
+    },
+    signals::Told,
+};
 
 /// What processes say waits here; while it is full, they wait.
 const WAITING: usize = 1024;
@@ -22,7 +28,7 @@ const INSISTS: u32 = 3;
 
 /// What comes to the loop of a run.
 #[derive(Debug)]
-pub(super) enum Incoming {
+pub(in crate::plates) enum Incoming {
     /// A child's notice.
     Child(Notice),
     /// A reader's frame link.
@@ -57,7 +63,7 @@ impl From<LinkNotice> for Incoming {
 
 /// Where it comes, before there is a loop: from the first moment on a signal ends the run in order.
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(in crate::plates) struct Inbox {
     owner: SyncSender<Incoming>,
     incoming: Receiver<Incoming>,
     /// Whether the loop takes what comes.
@@ -68,7 +74,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// Listens from now on.
-    pub(super) fn listen() -> Result<Self, Failure> {
+    pub(in crate::plates) fn listen() -> Result<Self, Failure> {
         let (owner, incoming) = sync_channel(WAITING);
         let is_begun = Arc::new(AtomicBool::new(false));
         let (tell, begun, early) = (owner.clone(), Arc::clone(&is_begun), AtomicU32::new(0));
@@ -89,7 +95,7 @@ impl Inbox {
     }
 
     /// How to end, if someone wanted an end before the loop began.
-    pub(super) fn stopped(&self) -> Option<Exit> {
+    pub(in crate::plates) fn stopped(&self) -> Option<Exit> {
         let mut came = self.incoming.try_iter();
         came.find_map(|it| match it {
             Incoming::Signal(exit) => Some(exit),
@@ -99,7 +105,7 @@ impl Inbox {
     }
 
     /// The loop begins: its two ends, and what listens to signals while it lives.
-    pub(super) fn begin(self) -> (SyncSender<Incoming>, Receiver<Incoming>, Told) {
+    pub(in crate::plates) fn begin(self) -> (SyncSender<Incoming>, Receiver<Incoming>, Told) {
         self.is_begun.store(true, Ordering::Relaxed);
         (self.owner, self.incoming, self.told)
     }

@@ -16,12 +16,14 @@ use framerill_plates::fetch::{self, Answer, Came, FetchError, Version};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{
-    address::Address,
-    logs::Level,
-    workdir::{UNFINISHED, replace},
+use super::address::Address;
+use crate::{
+    failure::Failure,
+    plates::{
+        log::Level,
+        run::workdir::{UNFINISHED, replace},
+    },
 };
-use crate::failure::Failure;
 
 /// Bytes that stay free.
 const RESERVE: u64 = 256 << 20;
@@ -40,7 +42,7 @@ const LEAST: u64 = 64 << 10;
 
 /// What a download comes to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Got {
+pub(in crate::plates) enum Got {
     /// It is here.
     File(PathBuf),
     /// Its content was read before: one sentence.
@@ -64,7 +66,7 @@ struct Note {
 
 /// The downloads of a work directory.
 #[derive(Debug)]
-pub(super) struct Downloads {
+pub(in crate::plates) struct Downloads {
     folder: PathBuf,
     /// Bytes of one.
     most: u64,
@@ -74,7 +76,7 @@ pub(super) struct Downloads {
 
 impl Downloads {
     /// With 0 for no limit. Touches nothing.
-    pub(super) fn new(folder: &Path, most: u64, keeps: bool) -> Self {
+    pub(in crate::plates) fn new(folder: &Path, most: u64, keeps: bool) -> Self {
         Self {
             folder: folder.to_owned(),
             most: if most == 0 { u64::MAX } else { most },
@@ -84,17 +86,17 @@ impl Downloads {
     }
 
     /// Whatever is under way ends soon.
-    pub(super) fn stop(&self) {
+    pub(in crate::plates) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(in crate::plates) fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Relaxed)
     }
 
     /// Downloads a video unless it is here, or was read and is the same there as it was. With `anew` it is downloaded in any
     /// case. It blocks.
-    pub(super) fn get(
+    pub(in crate::plates) fn get(
         &self,
         url: &Address,
         is_done: impl Fn(&str) -> bool,
@@ -131,7 +133,7 @@ impl Downloads {
     }
 
     /// A video is over: its file goes, unless files are kept.
-    pub(super) fn finished(&self, url: &Address) {
+    pub(in crate::plates) fn finished(&self, url: &Address) {
         if !self.keeps {
             // What stays costs its bytes.
             drop(fs::remove_file(self.path(url)));

@@ -18,23 +18,30 @@ use framerill_plates::{
 use framerill_worker::message::ReaderPlan;
 
 use super::{
-    board::Board,
     crew::{self, Crew, CrewEvent},
     inbox::{Inbox, Incoming},
-    inputs::Video,
-    logs::{Level, Rotated},
-    prepare::{self, Flow, Looks},
-    reader::Files,
-    readers::{Readers, ReadersEvent},
-    scheduler::Ask,
-    shown::{Speed, shown},
-    snapshot::Snapshot,
-    teller::Teller,
-    voice::Voice,
-    watcher::{self, Watcher},
     workdir::{self, WorkDir},
 };
-use crate::{exit::Exit, failure::Failure, signals::Told};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    plates::{
+        inputs::{
+            Video,
+            prepare::{self, Flow, Looks},
+        },
+        log::{Level, Rotated, teller::Teller, voice::Voice},
+        readers::{Readers, ReadersEvent, reader::Files},
+        status::{
+            board::Board,
+            scheduler::Ask,
+            shown::{Speed, shown},
+            snapshot::Snapshot,
+            watcher::{self, Watcher},
+        },
+    },
+    signals::Told,
+};
 
 /// Notices taken before deadlines are looked at again.
 const BATCH: usize = 256;
@@ -46,28 +53,28 @@ const LOOKER_LEAVES: Duration = Duration::from_secs(5);
 const SCHEDULER_LEAVES: Duration = Duration::from_secs(2);
 
 /// What a run is made of, before it begins.
-pub(super) struct Plan {
-    pub(super) videos: Vec<Video>,
-    pub(super) settings: run::Settings,
-    pub(super) looks: Looks,
-    pub(super) crew: Vec<(run::WorkerId, crew::Job)>,
-    pub(super) every: u32,
+pub(in crate::plates) struct Plan {
+    pub(in crate::plates) videos: Vec<Video>,
+    pub(in crate::plates) settings: run::Settings,
+    pub(in crate::plates) looks: Looks,
+    pub(in crate::plates) crew: Vec<(run::WorkerId, crew::Job)>,
+    pub(in crate::plates) every: u32,
     /// Bytes of frames of one reader.
-    pub(super) reader_bytes: u64,
-    pub(super) shows: bool,
-    pub(super) status_json: Option<std::path::PathBuf>,
+    pub(in crate::plates) reader_bytes: u64,
+    pub(in crate::plates) shows: bool,
+    pub(in crate::plates) status_json: Option<std::path::PathBuf>,
     /// Sees each look; once it says no, the run stops, as by a signal.
-    pub(super) observer: Option<Observer>,
-    pub(super) board: Option<Board>,
+    pub(in crate::plates) observer: Option<Observer>,
+    pub(in crate::plates) board: Option<Board>,
     /// Hears what happens to vehicles.
-    pub(super) teller: Option<Teller>,
+    pub(in crate::plates) teller: Option<Teller>,
 }
 
 /// Looks at a run from outside and says whether it is to go on.
-pub(super) type Observer = Box<dyn FnMut(&Snapshot) -> bool + Send>;
+pub(in crate::plates) type Observer = Box<dyn FnMut(&Snapshot) -> bool + Send>;
 
 /// A run at work.
-pub(super) struct Driver<'a> {
+pub(in crate::plates) struct Driver<'a> {
     machine: Machine<Flow>,
     videos: Vec<Video>,
     /// Each video's file while it is read, and its content.
@@ -103,7 +110,7 @@ pub(super) struct Driver<'a> {
 impl<'a> Driver<'a> {
     /// Starts every worker and the scheduler.
     #[expect(clippy::disallowed_methods, reason = "driver: owns the clock")]
-    pub(super) fn start(
+    pub(in crate::plates) fn start(
         plan: Plan,
         inbox: Inbox,
         work_dir: &'a WorkDir,
@@ -154,7 +161,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Runs to the end.
-    pub(super) fn run(mut self) -> Result<(RunEnd, Snapshot), Failure> {
+    pub(in crate::plates) fn run(mut self) -> Result<(RunEnd, Snapshot), Failure> {
         loop {
             self.events();
             self.advance();
@@ -535,7 +542,7 @@ impl<'a> Driver<'a> {
 }
 
 /// The run machine's word for it.
-pub(super) fn signal(exit: Exit) -> Signal {
+pub(in crate::plates) fn signal(exit: Exit) -> Signal {
     match exit {
         Exit::Interrupted => Signal::Interrupt,
         _ => Signal::Terminate,

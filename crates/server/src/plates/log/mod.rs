@@ -1,4 +1,9 @@
 //! Files of a run that grow line by line, bounded: a log for each component (contract §10), and dead letters.
+//!
+//! `voice` is what a run says into them and to whoever watches; `teller` tells what happens to vehicles.
+
+pub(super) mod teller;
+pub(super) mod voice;
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -24,8 +24,8 @@ use framerill_supervisor::{
 use framerill_worker::message::{FromChild, Level as Grade, ToChild};
 use serde_json::{Map, Value};
 
-use super::{inbox::Incoming, logs::Level};
-use crate::failure::Failure;
+use super::inbox::Incoming;
+use crate::{failure::Failure, plates::log::Level};
 
 /// Workers' ids among all children of a run.
 const FIRST_CHILD: u32 = 1000;
@@ -42,7 +42,7 @@ const STREAM: &str = "work";
 
 /// What came of a worker.
 #[derive(Debug)]
-pub(super) enum CrewEvent {
+pub(in crate::plates) enum CrewEvent {
     Said(WorkerId, WorkerSaid),
     Log(WorkerId, Level, String),
     /// It cannot be started with what was asked for.
@@ -51,7 +51,7 @@ pub(super) enum CrewEvent {
 
 /// What a worker is for.
 #[derive(Clone, Debug)]
-pub(super) enum Job {
+pub(in crate::plates) enum Job {
     /// The built-in stages.
     Stages(Setup),
     /// A stage of a user's own, in a program of theirs that speaks as our workers do.
@@ -124,7 +124,7 @@ impl Job {
 
 /// All workers.
 #[derive(Debug)]
-pub(super) struct Crew {
+pub(in crate::plates) struct Crew {
     workers: BTreeMap<WorkerId, Worker>,
     events: VecDeque<CrewEvent>,
     owner: SyncSender<Incoming>,
@@ -148,7 +148,7 @@ struct Worker {
 }
 
 impl Crew {
-    pub(super) fn new(owner: SyncSender<Incoming>) -> Self {
+    pub(in crate::plates) fn new(owner: SyncSender<Incoming>) -> Self {
         Self {
             workers: BTreeMap::new(),
             events: VecDeque::new(),
@@ -157,7 +157,7 @@ impl Crew {
     }
 
     /// Starts one.
-    pub(super) fn start(&mut self, id: WorkerId, job: Job) -> Result<(), Failure> {
+    pub(in crate::plates) fn start(&mut self, id: WorkerId, job: Job) -> Result<(), Failure> {
         let command = job.command(id)?;
         let config = Config {
             max_restarts: MAX_RESTARTS,
@@ -183,7 +183,7 @@ impl Crew {
     }
 
     /// Whether a notice was for one of them.
-    pub(super) fn handle(&mut self, notice: Notice) -> Option<Notice> {
+    pub(in crate::plates) fn handle(&mut self, notice: Notice) -> Option<Notice> {
         let id = WorkerId(notice.child.0.wrapping_sub(FIRST_CHILD));
         let Some(worker) = self.workers.get_mut(&id) else {
             return Some(notice);
@@ -194,7 +194,7 @@ impl Crew {
     }
 
     /// Takes in what a link said.
-    pub(super) fn said(
+    pub(in crate::plates) fn said(
         &mut self,
         id: WorkerId,
         incarnation: u32,
@@ -245,7 +245,7 @@ impl Crew {
     }
 
     /// Tasks for one that asked.
-    pub(super) fn give(&mut self, id: WorkerId, message: &ToWorker) {
+    pub(in crate::plates) fn give(&mut self, id: WorkerId, message: &ToWorker) {
         self.tell(id, |link| link.tell(message).map_err(|it| it.to_string()));
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.state = WorkerState::Busy;
@@ -253,7 +253,13 @@ impl Crew {
     }
 
     /// A reader's memory.
-    pub(super) fn lend(&mut self, id: WorkerId, pool: u32, geometry: Geometry, memory: &impl AsFd) {
+    pub(in crate::plates) fn lend(
+        &mut self,
+        id: WorkerId,
+        pool: u32,
+        geometry: Geometry,
+        memory: &impl AsFd,
+    ) {
         self.tell(id, |link| {
             let lent = link.lend(pool, geometry, memory.as_fd());
             lent.map_err(|it| it.to_string())
@@ -261,7 +267,7 @@ impl Crew {
     }
 
     /// Something that needs no answer.
-    pub(super) fn tell_plain(&mut self, id: WorkerId, message: &ToWorker) {
+    pub(in crate::plates) fn tell_plain(&mut self, id: WorkerId, message: &ToWorker) {
         self.tell(id, |link| link.tell(message).map_err(|it| it.to_string()));
     }
 
@@ -280,7 +286,7 @@ impl Crew {
     }
 
     /// Has one leave after what it does.
-    pub(super) fn terminate(&mut self, id: WorkerId, within: Duration) {
+    pub(in crate::plates) fn terminate(&mut self, id: WorkerId, within: Duration) {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.is_leaving = true;
             worker.state = WorkerState::Stopping;
@@ -295,23 +301,23 @@ impl Crew {
     }
 
     /// Kills one; another takes its place unless it was told to leave.
-    pub(super) fn kill(&mut self, id: WorkerId) {
+    pub(in crate::plates) fn kill(&mut self, id: WorkerId) {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.child.violated("it took too long".into());
             self.updates(id);
         }
     }
 
-    pub(super) fn next_event(&mut self) -> Option<CrewEvent> {
+    pub(in crate::plates) fn next_event(&mut self) -> Option<CrewEvent> {
         self.events.pop_front()
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
+    pub(in crate::plates) fn next_deadline(&self) -> Option<Instant> {
         let all = self.workers.values();
         all.filter_map(|it| it.child.next_deadline()).min()
     }
 
-    pub(super) fn on_deadline(&mut self) {
+    pub(in crate::plates) fn on_deadline(&mut self) {
         let ids: Vec<_> = self.workers.keys().copied().collect();
         for id in ids {
             if let Some(worker) = self.workers.get_mut(&id) {
@@ -498,7 +504,11 @@ fn did(done: Done) -> WorkerSaid {
 }
 
 /// The words for a lease.
-pub(super) fn tasks(lease: LeaseId, category: Category, tasks: &[Arc<Task>]) -> ToWorker {
+pub(in crate::plates) fn tasks(
+    lease: LeaseId,
+    category: Category,
+    tasks: &[Arc<Task>],
+) -> ToWorker {
     ToWorker::Tasks {
         lease: lease.0,
         category,

@@ -20,7 +20,7 @@ const STATUS: &str = "status.json";
 const CHECKPOINTS: &str = "checkpoints";
 const DOWNLOADS: &str = "downloads";
 /// Names of files that are being written begin so.
-pub(super) const UNFINISHED: &str = ".unfinished-";
+pub(in crate::plates) const UNFINISHED: &str = ".unfinished-";
 
 /// A run's own folder, locked.
 #[derive(Debug)]

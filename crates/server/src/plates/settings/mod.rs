@@ -1,5 +1,6 @@
 //! What a run of plates is told, from all places (contract §2).
 
+pub(super) mod config;
 mod denoise;
 mod own;
 
