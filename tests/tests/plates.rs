@@ -12,6 +12,8 @@ mod board;
 mod chaos;
 #[path = "plates/commands.rs"]
 mod commands;
+#[path = "plates/denoise.rs"]
+mod denoise;
 #[allow(
     dead_code,
     clippy::unwrap_used,

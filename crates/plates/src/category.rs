@@ -29,6 +29,9 @@ pub enum Category {
     /// Which vehicle is which from frame to frame.
     #[serde(rename = "vehicle_track")]
     VehicleTrack,
+    /// The picture of a plate made clean before it is read; only where that is asked for.
+    #[serde(rename = "plate_denoise")]
+    PlateDenoise,
     /// One text out of several readings.
     #[serde(rename = "plate_smooth")]
     PlateSmooth,
@@ -42,11 +45,12 @@ pub enum Category {
 
 impl Category {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::VehicleDetect,
         Self::PlateDetect,
         Self::Ocr,
         Self::VehicleTrack,
+        Self::PlateDenoise,
         Self::PlateSmooth,
         Self::Summary,
         Self::FinalWrite,
@@ -60,10 +64,17 @@ impl Category {
             Self::PlateDetect => "plate_yolo",
             Self::Ocr => "ocr",
             Self::VehicleTrack => "vehicle_track",
+            Self::PlateDenoise => "plate_denoise",
             Self::PlateSmooth => "plate_smooth",
             Self::Summary => "summary",
             Self::FinalWrite => "final_write",
         }
+    }
+
+    /// A run has such tasks only where that is asked for.
+    #[must_use]
+    pub fn is_optional(self) -> bool {
+        self == Self::PlateDenoise
     }
 
     /// Which workers do it.
@@ -71,7 +82,11 @@ impl Category {
     pub fn class(self) -> Class {
         match self {
             Self::VehicleDetect | Self::PlateDetect | Self::Ocr => Class::Gpu,
-            Self::VehicleTrack | Self::PlateSmooth | Self::Summary | Self::FinalWrite => Class::Cpu,
+            Self::VehicleTrack
+            | Self::PlateDenoise
+            | Self::PlateSmooth
+            | Self::Summary
+            | Self::FinalWrite => Class::Cpu,
         }
     }
 }
@@ -85,7 +100,7 @@ impl fmt::Display for Category {
 /// There is no such kind of work.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no category `{0}`: use one of vehicle_yolo, plate_yolo, ocr, vehicle_track, plate_smooth, summary, final_write"
+    "there is no category `{0}`: use one of vehicle_yolo, plate_yolo, ocr, vehicle_track, plate_denoise, plate_smooth, summary, final_write"
 )]
 pub struct UnknownCategory(pub String);
 

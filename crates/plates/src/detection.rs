@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bbox::BBox;
+use crate::{bbox::BBox, picture::Region};
 
 /// What a vehicle is; the classes of COCO that are vehicles on roads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,15 @@ pub struct Plate {
     pub corners: Option<[[f32; 2]; 4]>,
     /// Lines of text: 1 or 2.
     pub lines: u8,
+}
+
+/// A part of a frame made clean, at most [`MOST_CLEANED`](crate::picture::MOST_CLEANED) pixels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cleaned {
+    /// Which part, in whole pixels of the frame.
+    pub region: Region,
+    /// Its pixels, `rgb24` without gaps, base64.
+    pub rgb: String,
 }
 
 /// A text that was read off a plate.

@@ -6,6 +6,7 @@
 //!
 //! Invariant: decisions are machines without a clock, a socket or a process; ONNX Runtime is opened in workers alone.
 
+mod base64;
 pub mod bbox;
 pub mod category;
 pub mod detect;

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use crate::{
     bbox::BBox,
     category::Category,
-    detection::{Plate, Reading, Vehicles},
+    detection::{Cleaned, Plate, Reading, Vehicles},
+    picture::Denoise,
     track::{TrackFrame, TrackStep},
     vote::{Final, Sample},
 };
@@ -59,7 +60,7 @@ pub struct Task {
     pub meta: Map<String, Value>,
 }
 
-/// What a stage is given. Never pixels.
+/// What a stage is given. Never a frame's pixels; those of one plate, where it was made clean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Payload {
@@ -73,6 +74,13 @@ pub enum Payload {
         /// Which part, in frame pixels; the whole frame where no vehicle was found.
         car_bbox: BBox,
     },
+    /// Makes a part of `Task::frame` clean.
+    PlateDenoise {
+        /// Which part, in frame pixels: a plate with what is around it.
+        crop_bbox: BBox,
+        /// How.
+        how: Denoise,
+    },
     /// Reads a plate.
     Ocr {
         /// The part that was searched.
@@ -81,6 +89,9 @@ pub enum Payload {
         plate: Plate,
         /// Say the crop, too.
         keep_crop: bool,
+        /// What takes the place of a part of the frame.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cleaned: Option<Cleaned>,
     },
     /// Goes on tracking: frames in order, each once.
     VehicleTrack {
@@ -129,6 +140,11 @@ pub enum Output {
     PlateDetect {
         /// Relative to the part that was searched.
         plates: Vec<Plate>,
+    },
+    /// Of `plate_denoise`.
+    PlateDenoise {
+        /// None if no pixel of the frame shows the part, or if it is too large to be cleaned.
+        cleaned: Option<Cleaned>,
     },
     /// Of `ocr`.
     Ocr(Reading),

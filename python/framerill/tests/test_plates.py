@@ -1,6 +1,7 @@
 """A stage of an author's own, driven as `framerill plates run` drives it."""
 
 import array
+import base64
 import fcntl
 import json
 import os
@@ -10,10 +11,11 @@ import struct
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from framerill._plates_task import answer
-from framerill.errors import ContractError
+from framerill._plates_task import _cleaned, answer
+from framerill.errors import ContractError, LinkError
 from framerill.plates import Plate, Text
 
 HERE = pathlib.Path(__file__).parent
@@ -123,6 +125,40 @@ def test_a_stage_gets_the_plate_with_a_margin_and_says_a_text():
         # The box is 15 to 25 and 15 to 20 of the frame, 0.8 and 0.6 more on each side: from (14, 14) on.
         assert worker.ask() == {"Ok": {"stage": "ocr", "text": "12X728", "conf": 0.75, "chars": [0.75] * 6}}
         assert worker.ask(lease=2)["Ok"]["text"] == "12X728"
+
+
+def cleaned(left, top, width, height, pixels):
+    rgb = base64.b64encode(pixels).decode()
+    return {"region": {"x": left, "y": top, "width": width, "height": height}, "rgb": rgb}
+
+
+def test_a_plate_that_was_made_clean_is_what_a_stage_sees():
+    frame = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    frame.flags.writeable = False
+    seen = _cleaned(frame, cleaned(1, 2, 3, 2, b"\xc8" * 18))
+    assert (seen[2:, 1:4] == 200).all()
+    assert (seen[:2] == frame[:2]).all()
+    assert (seen[:, [0, 4]] == frame[:, [0, 4]]).all()
+    assert _cleaned(frame, None) is frame
+    payload = {**ocr()["payload"], "cleaned": cleaned(0, 0, WIDTH, HEIGHT, b"\x07" * WIDTH * HEIGHT * 3)}
+    with Worker(f"{STAGES}:Sees") as worker:
+        worker.attach()
+        assert worker.ask()["Ok"]["text"] == "12X728"
+        assert worker.ask(lease=2, payload=payload)["Ok"]["text"] == "12X77"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        cleaned(3, 0, 3, 1, b"\x00" * 9),
+        cleaned(0, -1, 1, 1, b"\x00" * 3),
+        cleaned(0, 0, 0, 1, b""),
+        cleaned(0, 0, 2, 1, b"\x00" * 5),
+    ],
+)
+def test_a_part_that_does_not_fit_its_frame_is_refused(wrong):
+    with pytest.raises(LinkError):
+        _cleaned(np.zeros((4, 5, 3), np.uint8), wrong)
 
 
 def test_what_a_stage_raises_fails_its_task_alone_with_its_words():

@@ -179,6 +179,7 @@ fn the_server_knows_an_item_by_its_message_and_by_its_subject_and_videos_by_name
             every: 4,
             min_samples: 2,
             formats: vec!["de".into()],
+            denoise: None,
         },
         force: false,
     };

@@ -86,6 +86,8 @@ pub(super) struct Frame {
     pub seen: Vec<Seen>,
     /// Its detection failed: nothing is known of it.
     pub is_failed: bool,
+    /// So many plates are being made clean.
+    pub cleaning: usize,
     found: Vec<Found>,
 }
 
@@ -106,6 +108,7 @@ impl Frame {
             counts: Tally::default(),
             seen: Vec::new(),
             is_failed: false,
+            cleaning: 0,
             found: Vec::new(),
         }
     }

@@ -38,6 +38,7 @@ const CHECKPOINT_FRAMES: u64 = 250;
 pub(super) enum Job {
     Detect { frame_idx: u64 },
     Search { frame_idx: u64, search: usize },
+    Clean { frame_idx: u64, read: usize },
     Read { frame_idx: u64, read: usize },
     Track { first: u64, frames: usize },
     LastTrack,
@@ -250,6 +251,7 @@ impl Flow {
         let settings = Arc::clone(&self.settings);
         let (Job::Detect { frame_idx }
         | Job::Search { frame_idx, .. }
+        | Job::Clean { frame_idx, .. }
         | Job::Read { frame_idx, .. }) = *job
         else {
             return;
@@ -280,6 +282,13 @@ impl Flow {
                     frame.credit(&settings);
                     self.read_plates(frame_idx);
                 }
+            }
+            (Job::Clean { read, .. }, output) => {
+                let cleaned = match output {
+                    Some(Output::PlateDenoise { cleaned }) => Some(cleaned),
+                    _ => None,
+                };
+                self.cleaned(frame_idx, *read, cleaned);
             }
             (Job::Read { read, .. }, output) => {
                 let reading = match output {
@@ -348,6 +357,7 @@ fn fits(job: &Job, output: &Output) -> bool {
         (job, output),
         (Job::Detect { .. }, Output::VehicleDetect(_))
             | (Job::Search { .. }, Output::PlateDetect { .. })
+            | (Job::Clean { .. }, Output::PlateDenoise { .. })
             | (Job::Read { .. }, Output::Ocr(_))
             | (
                 Job::Track { .. } | Job::LastTrack,
@@ -421,7 +431,7 @@ impl VideoFlow for Flow {
         let output = outcome.ok().filter(|it| fits(&job, it));
         if matches!(
             job,
-            Job::Detect { .. } | Job::Search { .. } | Job::Read { .. }
+            Job::Detect { .. } | Job::Search { .. } | Job::Clean { .. } | Job::Read { .. }
         ) {
             self.frame_done(&job, output);
         } else {
@@ -455,29 +465,6 @@ impl Flow {
             .map_or(frame_idx / every, |it| (frame_idx - it).div_ceil(every) - 1);
         self.lost += passed;
         self.last_arrived = Some(frame_idx);
-    }
-
-    fn read_plates(&mut self, frame_idx: u64) {
-        let Some(frame) = self.frame_mut(frame_idx) else {
-            return;
-        };
-        let (at, slot) = (frame.at, frame.slot);
-        let mut tasks = Vec::new();
-        for (i, read) in frame.reads.iter().enumerate() {
-            if read.is_wanted {
-                let payload = Payload::Ocr {
-                    car_bbox: read.found.region,
-                    plate: read.found.plate.clone(),
-                    keep_crop: read.keep_crop,
-                };
-                tasks.push((i, payload));
-            }
-        }
-        for (read, payload) in tasks {
-            let task = spawn::task(&self.video, Some(&at), Some(slot), Category::Ocr, payload);
-            self.spawn(Job::Read { frame_idx, read }, task);
-        }
-        self.say(FlowOutput::Release { frame_idx });
     }
 
     /// Plans the next frame, if its turn has come.

@@ -2,10 +2,11 @@
 //!
 //! [`VideoFlow`] is all that the run machine knows of it: what happened goes in, [`FlowOutput`]s come out. [`Flow`] is the one
 //! there is. Read on in this order: `frame` (a frame up to the tracker), `plan` and `credit` (what is searched and read in it),
-//! `lineage`, `voting` and `join` (what becomes of readings), `ledger` and `rows` (what is written), `event` (what is told),
+//! `clean` (plates on their way to the reader), `lineage`, `voting` and `join` (what becomes of readings), `ledger` and `rows` (what is written), `event` (what is told),
 //! `checkpoint`.
 
 mod checkpoint;
+mod clean;
 mod counts;
 mod credit;
 mod ending;
@@ -27,6 +28,8 @@ mod video;
 mod view;
 mod voting;
 
+#[cfg(test)]
+mod noisy;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

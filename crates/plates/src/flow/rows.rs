@@ -282,7 +282,8 @@ pub(super) fn stage_seconds(stage_us: &BTreeMap<String, u64>) -> Value {
             json!(Duration::from_micros(micros).as_secs_f64()),
         )
     };
-    Value::Object(Category::ALL.into_iter().map(of).collect())
+    let is_there = |it: &Category| !it.is_optional() || stage_us.contains_key(it.name());
+    Value::Object(Category::ALL.into_iter().filter(is_there).map(of).collect())
 }
 
 fn seconds(ms: Option<f64>) -> Value {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::picture::Denoise;
+
 /// Where plates are searched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,6 +63,9 @@ pub struct FlowSettings {
     pub enough_readings: u32,
     /// See `enough_readings`.
     pub smaller: f32,
+    /// Plates are made clean before they are read; none for as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denoise: Option<Denoise>,
 }
 
 impl Default for FlowSettings {
@@ -85,6 +90,7 @@ impl Default for FlowSettings {
             barren_every: 2,
             enough_readings: 6,
             smaller: 0.6,
+            denoise: None,
         }
     }
 }
@@ -144,6 +150,30 @@ mod tests {
             let other: FlowSettings = serde_json::from_value(other).unwrap();
             assert_ne!(hash, other.hash(&models), "{name}");
         }
+    }
+
+    #[test]
+    fn plates_that_are_not_made_clean_have_the_hash_that_they_always_had() {
+        let plain = FlowSettings::default();
+        let text = serde_json::to_string(&plain).unwrap();
+        assert!(!text.contains("denoise"), "{text}");
+        let of = |h: f32, enhance: bool| {
+            let denoise = Some(Denoise {
+                h,
+                enhance,
+                ..Denoise::default()
+            });
+            let plain = plain.clone();
+            FlowSettings { denoise, ..plain }.hash(&[])
+        };
+        let all = [
+            of(8.0, true),
+            of(9.0, true),
+            of(8.0, false),
+            plain.hash(&[]),
+        ];
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     bbox::BBox,
-    detection::{Plate, Reading, Thumbnail, Vehicle, VehicleClass, Vehicles},
+    detection::{Cleaned, Plate, Reading, Thumbnail, Vehicle, VehicleClass, Vehicles},
+    picture::Region,
     task::{Failure, FrameSlot, Output, Payload, Refused},
     track, vote,
 };
@@ -88,6 +89,22 @@ pub(super) struct World {
     pub is_untimed: bool,
     /// The table of which the store takes no row.
     pub refused: Option<&'static str>,
+    /// Plates cannot be read as they are.
+    pub is_noisy: bool,
+    /// What comes of making plates clean.
+    pub cleans: Cleans,
+}
+
+/// What comes of making plates clean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Cleans {
+    /// They are clean.
+    #[default]
+    All,
+    /// No pixel is there.
+    Nothing,
+    /// It fails for good.
+    Fails,
 }
 
 /// A number that depends on its parts alone, 0 to 1.
@@ -100,6 +117,13 @@ fn chance(parts: [u64; 3]) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "53 bits are enough")]
     let it = (it >> 11) as f64;
     it / 9_007_199_254_740_992.0
+}
+
+/// What stands for a part of a frame that was made clean.
+fn cleaned(frame: u64, part: &BBox) -> Cleaned {
+    let region = Region::within(part, SIZE[0], SIZE[1]).unwrap();
+    let rgb = format!("frame {frame}: {region:?}");
+    Cleaned { region, rgb }
 }
 
 impl World {
@@ -202,11 +226,27 @@ impl World {
             Payload::PlateDetect { car_bbox } => Output::PlateDetect {
                 plates: self.plates(frame, car_bbox),
             },
+            Payload::PlateDenoise { crop_bbox, .. } => match self.cleans {
+                Cleans::All => Output::PlateDenoise {
+                    cleaned: Some(cleaned(frame, crop_bbox)),
+                },
+                Cleans::Nothing => Output::PlateDenoise { cleaned: None },
+                Cleans::Fails => return Err(failure("it does not get clean".to_owned())),
+            },
+            Payload::Ocr { cleaned: None, .. } if self.is_noisy => Output::Ocr(Reading::default()),
             Payload::Ocr {
                 car_bbox,
                 plate,
                 keep_crop,
-            } => Output::Ocr(self.read(frame, car_bbox, plate, *keep_crop)),
+                cleaned: made,
+            } => {
+                if let Some(it) = made {
+                    let inside = plate.bbox.moved(car_bbox.x1, car_bbox.y1);
+                    assert_eq!(inside.clipped(&it.region.bbox()), Some(inside));
+                    assert_eq!(*it, cleaned(frame, &it.region.bbox()), "it is this plate's");
+                }
+                Output::Ocr(self.read(frame, car_bbox, plate, *keep_crop))
+            }
             it @ Payload::VehicleTrack { .. } => {
                 let mut settings = track::Settings::default();
                 if self.is_tracker_blind {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_BYTES, SharePath};
-use crate::{flow::Mode, vote};
+use crate::{flow::Mode, picture::Denoise, vote};
 
 /// Of the format.
 pub const VERSION: u32 = 1;
@@ -78,7 +78,7 @@ pub enum Source {
 }
 
 /// The settings that records depend on. A worker has everything else of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// Where plates are searched.
@@ -90,10 +90,13 @@ pub struct Asked {
     /// How plates are written, at most [`MOST_FORMATS`] presets and patterns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<String>,
+    /// How plates are made clean before they are read; none for not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denoise: Option<Denoise>,
 }
 
 /// One video to read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Item {
     /// [`VERSION`].
@@ -160,6 +163,8 @@ impl Item {
             || vote::formats(&self.settings.formats).is_err()
         {
             "`formats` are too many, or one of them is none"
+        } else if self.settings.denoise.is_some_and(|it| !it.is_sound()) {
+            "`denoise` is out of bounds"
         } else {
             return Ok(self);
         };

@@ -8,7 +8,7 @@ use super::{
     duty::{Answer, Duty, Outcome, duty, is_lost, settled},
     *,
 };
-use crate::flow::Mode;
+use crate::{flow::Mode, picture::Denoise};
 
 fn item() -> Item {
     Item {
@@ -25,6 +25,7 @@ fn item() -> Item {
             every: 4,
             min_samples: 2,
             formats: vec!["de".into()],
+            denoise: Some(Denoise::default()),
         },
         force: false,
     }
@@ -71,7 +72,14 @@ fn hostile_items_are_buried_with_a_reason_each() {
         it.to_string().into_bytes()
     };
     let source = |path: &str| with("source", serde_json::json!({ "share": path }));
+    let denoise = |h: f32| {
+        let mut settings = good["settings"].clone();
+        settings["denoise"]["h"] = h.into();
+        with("settings", settings)
+    };
     let hostile = [
+        denoise(-1.0),
+        denoise(1e30),
         source("../../etc/passwd"),
         source("/etc/passwd"),
         source("a/../../b.mp4"),

@@ -2,9 +2,11 @@
 //!
 //! Read in this order: [`Picture`] (borrowed pixels), [`Region`] (a part in whole pixels), [`Pixels`] (own pixels, copied
 //! out of memory that another process writes), [`Letterbox`] (a region on a model's canvas), [`quad`] (a slanted plate
-//! made upright), [`thumbnail`] and [`sharpness`] (what a picture looks like in a few numbers).
+//! made upright), [`Denoise`] (a plate made clean), [`thumbnail`] and [`sharpness`] (what a picture looks like in a few
+//! numbers).
 
 mod bilinear;
+mod denoise;
 mod letterbox;
 pub mod quad;
 mod region;
@@ -13,6 +15,7 @@ pub(crate) mod scenery;
 mod sharpness;
 mod thumbnail;
 
+pub use denoise::{Denoise, MOST_CLEANED};
 pub use letterbox::{Fit, Letterbox};
 pub use region::Region;
 pub use resize::{Filter, Resizer};

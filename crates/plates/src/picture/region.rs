@@ -1,10 +1,12 @@
 //! Parts of pictures in whole pixels.
 
+use serde::{Deserialize, Serialize};
+
 use super::Picture;
 use crate::bbox::BBox;
 
 /// A part that lies inside of its picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Region {
     /// Left.
     pub x: u32,
@@ -29,9 +31,18 @@ impl Region {
         Self::rounded(bbox, picture, f32::floor)
     }
 
+    /// The same of a picture of `width` × `height` pixels.
+    pub(crate) fn within(bbox: &BBox, width: u32, height: u32) -> Option<Self> {
+        Self::clipped(bbox, (width, height), f32::round_ties_even)
+    }
+
     fn rounded(bbox: &BBox, picture: &Picture<'_>, by: fn(f32) -> f32) -> Option<Self> {
+        Self::clipped(bbox, (picture.width(), picture.height()), by)
+    }
+
+    fn clipped(bbox: &BBox, (width, height): (u32, u32), by: fn(f32) -> f32) -> Option<Self> {
         let rounded: BBox = <[f32; 4]>::from(*bbox).map(by).into();
-        let it = rounded.clipped(&BBox::whole(picture.width(), picture.height()))?;
+        let it = rounded.clipped(&BBox::whole(width, height))?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -10,10 +10,7 @@ use super::{
     machine::Machine,
     output::Output,
 };
-use crate::{
-    category::Category,
-    flow::{SourceStatus, VideoEnd, VideoFlow, VideoStatus},
-};
+use crate::flow::{SourceStatus, VideoEnd, VideoFlow, VideoStatus};
 
 /// Where a run is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +104,7 @@ impl<F: VideoFlow> Machine<F> {
         self.phase = Phase::Stopping {
             drain_until: now + self.settings.timing.drain,
         };
-        let all = Category::ALL.into_iter();
+        let all = self.settings.categories();
         let backlog = all.map(|it| (it, self.tasks.waiting(it))).collect();
         self.log(Event::Stopping { signal, backlog });
         for reader in self.readers.live.keys().copied().collect::<Vec<_>>() {

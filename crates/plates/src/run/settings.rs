@@ -29,6 +29,8 @@ pub struct Settings {
     pub own_stages: BTreeMap<Category, u32>,
     /// Frames in the store for each reader.
     pub frame_slots: u32,
+    /// Plates are made clean before they are read: the run has tasks of that kind.
+    pub denoises: bool,
     /// `OCR_DEBUG_MAX`, where `OCR_DEBUG_RESULTS` is set: raw readings that are logged of each video and worker, at most.
     pub ocr_debug: u32,
     /// How long things may take.
@@ -89,6 +91,7 @@ impl Default for Settings {
             takes_over: false,
             own_stages: BTreeMap::new(),
             frame_slots: 12,
+            denoises: false,
             ocr_debug: 0,
             timing: Timing::default(),
         }
@@ -134,6 +137,13 @@ impl Settings {
             ),
             _ => Ok(self),
         }
+    }
+
+    /// The kinds of work of this run, in their order.
+    pub fn categories(&self) -> impl Iterator<Item = Category> + Clone {
+        let denoises = self.denoises;
+        let all = Category::ALL.into_iter();
+        all.filter(move |it| denoises || !it.is_optional())
     }
 
     /// The seats of stages of a user's own, which follow those of the classes: ids from 200 on.

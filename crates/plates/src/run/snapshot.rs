@@ -27,7 +27,7 @@ pub struct Snapshot {
     pub queued_total: usize,
     /// Categories at their soft limit that have not recovered, sorted by name.
     pub backed_up: Vec<Category>,
-    /// Every category, in the order of the enum.
+    /// Every category that the run has, in the order of the enum.
     pub categories: Vec<CategoryRow>,
     /// Every seat, by id.
     pub workers: Vec<WorkerRow>,
@@ -168,7 +168,9 @@ impl<F: VideoFlow> Machine<F> {
             uptime_secs: now.saturating_sub(self.started).as_secs_f64(),
             queued_total: self.tasks.queue.total_backlog(),
             backed_up,
-            categories: Category::ALL.map(|it| self.category_row(it)).into(),
+            categories: (self.settings.categories())
+                .map(|it| self.category_row(it))
+                .collect(),
             workers: self.worker_rows(now),
             readers: self.reader_rows(now),
             videos: self.videos_part(now),

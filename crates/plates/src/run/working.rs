@@ -490,6 +490,7 @@ fn fitting(payload: &Payload, output: task::Output) -> Result<task::Output, Fail
         }
         (Payload::VehicleDetect | Payload::Look, O::VehicleDetect(_))
         | (Payload::PlateDetect { .. }, O::PlateDetect { .. })
+        | (Payload::PlateDenoise { .. }, O::PlateDenoise { .. })
         | (Payload::Ocr { .. }, O::Ocr(_))
         | (Payload::PlateSmooth { .. }, O::PlateSmooth { .. })
         | (Payload::Summary { .. }, O::Summary { .. })

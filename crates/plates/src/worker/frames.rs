@@ -5,9 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use framerill_frames::PeerPool;
+use framerill_frames::{Foreign, PeerPool};
 
-use crate::task::{Failure, FrameSlot, Task};
+use crate::{
+    base64,
+    bbox::BBox,
+    detection::Cleaned,
+    picture::{MOST_CLEANED, Region},
+    task::{Failure, FrameSlot, Payload, Task},
+};
 
 /// Copies that are kept, so that the tasks of one frame find it again.
 const KEPT_BYTES: usize = 64 << 20;
@@ -51,22 +57,32 @@ impl Frames {
         self.pools.len()
     }
 
+    /// What a task looks at: its frame, with the plate made clean in it where the task brings one.
+    pub fn of(&mut self, task: &Task) -> Result<Arc<Pixels>, Failure> {
+        let recorded = self.recorded(task)?;
+        match &task.payload {
+            Payload::Ocr {
+                cleaned: Some(cleaned),
+                ..
+            } => Ok(Arc::new(recorded.with(cleaned)?)),
+            _ => Ok(recorded),
+        }
+    }
+
     /// The frame that a task is about. Another process may write the memory at any time, so that this is a copy; it is made
     /// once for tasks of the same frame.
-    pub fn of(&mut self, task: &Task) -> Result<Arc<Pixels>, Failure> {
-        self.read(task, KEPT_BYTES)
+    pub fn recorded(&mut self, task: &Task) -> Result<Arc<Pixels>, Failure> {
+        self.copied(task, KEPT_BYTES)
     }
 
     /// The frame that this task alone is about: its copy makes way for the next one, which has its memory while caches still
     /// hold it.
     pub fn of_one_look(&mut self, task: &Task) -> Result<Arc<Pixels>, Failure> {
-        self.read(task, 0)
+        self.copied(task, 0)
     }
 
-    fn read(&mut self, task: &Task, most_kept: usize) -> Result<Arc<Pixels>, Failure> {
-        let Some(slot) = task.frame else {
-            return Err(failure("the task names no frame".into()));
-        };
+    fn copied(&mut self, task: &Task, most_kept: usize) -> Result<Arc<Pixels>, Failure> {
+        let slot = slot_of(task)?;
         let key = (slot, task.video_id.clone(), task.frame_idx);
         if let Some(at) = self.kept.iter().position(|(it, _)| *it == key) {
             let found = self.kept.remove(at);
@@ -75,16 +91,8 @@ impl Frames {
                 return Ok(pixels);
             }
         }
-        let bytes = u64::from(slot.width) * u64::from(slot.height) * 3;
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let memory = self.pools.get(&slot.pool);
-        let Some(memory) = memory.and_then(|it| it.slot(slot.slot, bytes)) else {
-            let (FrameSlot { pool, slot, .. }, known) = (slot, memory.is_some());
-            let what = if known { "slot" } else { "pool" };
-            return Err(failure(format!(
-                "slot {slot} of pool {pool} cannot be read: there is no such {what}"
-            )));
-        };
+        let bytes = bytes_of(slot.width, slot.height);
+        let memory = memory(&self.pools, slot)?;
         let mut rgb = room_for(&mut self.kept, bytes, most_kept);
         if rgb.capacity() < bytes {
             rgb = vec![0; bytes];
@@ -99,6 +107,87 @@ impl Frames {
         self.kept.push_back((key, Arc::clone(&pixels)));
         Ok(pixels)
     }
+
+    /// The part of a task's frame that lies in a box, copied without the rest; none if no pixel does, or more than
+    /// [`MOST_CLEANED`].
+    pub(super) fn part(
+        &self,
+        task: &Task,
+        bbox: &BBox,
+    ) -> Result<Option<(Region, Pixels)>, Failure> {
+        let slot = slot_of(task)?;
+        let memory = memory(&self.pools, slot)?;
+        let Some(region) = Region::within(bbox, slot.width, slot.height) else {
+            return Ok(None);
+        };
+        let Region { width, height, .. } = region;
+        if u64::from(width) * u64::from(height) > u64::from(MOST_CLEANED) {
+            return Ok(None);
+        }
+        let mut rgb = vec![0; bytes_of(width, height)];
+        for (row, to) in (region.y..).zip(rgb.chunks_exact_mut(bytes_of(width, 1))) {
+            memory.copy_to(bytes_of(slot.width, row) + bytes_of(region.x, 1), to);
+        }
+        let pixels = Pixels { width, height, rgb };
+        Ok(Some((region, pixels)))
+    }
+
+    /// How many of such frames may lie in memory besides those that are kept.
+    pub(super) fn most_at_once(task: &Task) -> usize {
+        let bytes = task.frame.map_or(0, |it| bytes_of(it.width, it.height));
+        (KEPT_BYTES / bytes.max(1)).max(1)
+    }
+}
+
+impl Pixels {
+    /// The same frame with a part made clean.
+    fn with(&self, cleaned: &Cleaned) -> Result<Self, Failure> {
+        let wrong = || failure("what was made clean does not fit its frame".into());
+        let Region {
+            x,
+            y,
+            width,
+            height,
+        } = cleaned.region;
+        let is_inside = |at: u32, length: u32, all: u32| {
+            length > 0 && at.checked_add(length).is_some_and(|end| end <= all)
+        };
+        let is_sound = is_inside(x, width, self.width) && is_inside(y, height, self.height);
+        let part = base64::decoded(&cleaned.rgb)
+            .filter(|it| is_sound && it.len() == bytes_of(width, height))
+            .ok_or_else(wrong)?;
+        let mut rgb = self.rgb.clone();
+        let rows = rgb.chunks_exact_mut(bytes_of(self.width, 1));
+        let (first, row_bytes) = (bytes_of(x, 1), bytes_of(width, 1));
+        for (row, part) in rows.skip(y as usize).zip(part.chunks_exact(row_bytes)) {
+            row[first..first + row_bytes].copy_from_slice(part);
+        }
+        Ok(Self { rgb, ..*self })
+    }
+}
+
+fn bytes_of(width: u32, height: u32) -> usize {
+    let bytes = u64::from(width) * u64::from(height) * 3;
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn slot_of(task: &Task) -> Result<FrameSlot, Failure> {
+    let none = || failure("the task names no frame".into());
+    task.frame.ok_or_else(none)
+}
+
+fn memory(pools: &HashMap<u32, PeerPool>, at: FrameSlot) -> Result<Foreign<'_>, Failure> {
+    let memory = pools.get(&at.pool);
+    let bytes = bytes_of(at.width, at.height);
+    memory
+        .and_then(|it| it.slot(at.slot, bytes))
+        .ok_or_else(|| {
+            let (FrameSlot { pool, slot, .. }, known) = (at, memory.is_some());
+            let what = if known { "slot" } else { "pool" };
+            failure(format!(
+                "slot {slot} of pool {pool} cannot be read: there is no such {what}"
+            ))
+        })
 }
 
 /// Lets go of the oldest copies until `bytes` fit into `most`, or none is left; memory of one that nobody has is used again.
@@ -189,6 +278,80 @@ mod tests {
         frames.gone(1);
         let gone = frames.of(&task(0, 2, 0)).unwrap_err();
         assert!(gone.reason.contains("pool 1"), "{gone:?}");
+    }
+
+    /// A picture of 4 × 2 pixels, of which each byte is another one.
+    fn numbered(pool: &Pool) -> (Frames, Task, framerill_frames::Lease) {
+        let mut loan = pool.loan().unwrap();
+        for (at, byte) in (0..24).zip(&mut loan[..24]) {
+            *byte = at;
+        }
+        let lease = loan.publish();
+        (lent(pool), task(lease.slot(), 4, 0), lease)
+    }
+
+    fn ocr(task: &Task, region: Region, rgb: &[u8]) -> Task {
+        Task {
+            payload: Payload::Ocr {
+                car_bbox: BBox::whole(4, 2),
+                plate: crate::detection::Plate {
+                    bbox: BBox::whole(4, 2),
+                    conf: 0.9,
+                    corners: None,
+                    lines: 1,
+                },
+                keep_crop: false,
+                cleaned: Some(Cleaned {
+                    region,
+                    rgb: base64::encoded(rgb),
+                }),
+            },
+            ..task.clone()
+        }
+    }
+
+    #[test]
+    fn what_was_made_clean_takes_the_place_of_its_part_and_of_nothing_else() {
+        let pool = Pool::create(Geometry::for_pictures(1, 24).unwrap()).unwrap();
+        let (mut frames, task, _lease) = numbered(&pool);
+        let bbox = BBox::from([1.0, 0.0, 3.0, 9.0]);
+        let (region, part) = frames.part(&task, &bbox).unwrap().unwrap();
+        let expected = [3, 4, 5, 6, 7, 8, 15, 16, 17, 18, 19, 20];
+        assert_eq!(part.rgb, expected);
+        let ocr = ocr(&task, region, &[99; 12]);
+        let seen = frames.of(&ocr).unwrap();
+        let mut expected: Vec<u8> = (0..24).collect();
+        expected[3..9].fill(99);
+        expected[15..21].fill(99);
+        assert_eq!(seen.rgb, expected);
+        let recorded = frames.recorded(&ocr).unwrap();
+        assert!(recorded.rgb.iter().copied().eq(0..24), "it is not written");
+    }
+
+    #[test]
+    fn parts_that_are_not_of_the_frame_are_failures() {
+        let pool = Pool::create(Geometry::for_pictures(1, 24).unwrap()).unwrap();
+        let (mut frames, task, _lease) = numbered(&pool);
+        let region = |x, y, width, height| Region {
+            x,
+            y,
+            width,
+            height,
+        };
+        for (wrong, bytes) in [
+            (region(3, 0, 2, 2), 12),
+            (region(0, 1, 2, 2), 12),
+            (region(u32::MAX, 0, 2, 2), 12),
+            (region(0, 0, 0, 2), 0),
+            (region(0, 0, 2, 2), 11),
+        ] {
+            let failed = frames.of(&ocr(&task, wrong, &vec![0; bytes]));
+            assert!(!failed.unwrap_err().is_transient, "{wrong:?}");
+        }
+        let outside = BBox::from([9.0, 0.0, 12.0, 2.0]);
+        assert_eq!(frames.part(&task, &outside).unwrap(), None);
+        frames.gone(1);
+        assert!(frames.part(&task, &BBox::whole(4, 2)).is_err());
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct Setup {
     /// The list of plates that may be stored in clear.
     #[serde(default)]
     pub plate_list: Option<PathBuf>,
+    /// Where plates are saved as pictures before and after they are made clean.
+    #[serde(default)]
+    pub denoise_save: Option<PathBuf>,
     /// The run's own folder; the outbox lies in it.
     #[serde(default)]
     pub work_dir: PathBuf,

@@ -1,7 +1,9 @@
 //! The table of built-in stages.
 
+mod clean;
 mod crop;
 mod look;
+mod saved;
 mod still;
 mod store;
 mod think;
@@ -25,6 +27,7 @@ pub fn stages() -> Vec<&'static dyn StageKind> {
         &look::PlateDetect,
         &look::Ocr,
         &think::VehicleTrack,
+        &clean::PlateDenoise,
         &think::PlateSmooth,
         &think::Summary,
         &store::FinalWrite,

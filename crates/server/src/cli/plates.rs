@@ -2,6 +2,7 @@
 
 mod bench;
 mod chosen;
+mod denoise;
 mod doctor;
 mod image;
 mod machines;
@@ -371,18 +372,8 @@ struct Tuning {
     /// Log so many results of each video and worker [default: 5] [env: FRAMERILL_OCR_DEBUG_MAX, OCR_DEBUG_MAX]
     #[arg(long, value_name = "N")]
     ocr_debug_max: Option<String>,
-    /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_H, PLATE_DENOISE_H]
-    #[arg(long, value_name = "N", hide = true)]
-    plate_denoise_h: Option<String>,
-    /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_HCOLOR, PLATE_DENOISE_HCOLOR]
-    #[arg(long, value_name = "N", hide = true)]
-    plate_denoise_hcolor: Option<String>,
-    /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_ENHANCE, PLATE_DENOISE_ENHANCE]
-    #[arg(long, value_name = "0|1", hide = true)]
-    plate_denoise_enhance: Option<String>,
-    /// Denoise stage, not there yet [env: FRAMERILL_PLATE_DENOISE_DEBUG_SAVE, PLATE_DENOISE_DEBUG_SAVE]
-    #[arg(long, value_name = "DIR", hide = true)]
-    plate_denoise_debug_save: Option<String>,
+    #[command(flatten)]
+    denoise: denoise::Denoise,
 }
 
 /// Say how the run in a work directory stands.
@@ -536,12 +527,8 @@ impl Tuning {
             ("--snippet-root", self.snippet_root),
             ("--ocr-debug-results", self.ocr_debug_results),
             ("--ocr-debug-max", self.ocr_debug_max),
-            ("--plate-denoise-h", self.plate_denoise_h),
-            ("--plate-denoise-hcolor", self.plate_denoise_hcolor),
-            ("--plate-denoise-enhance", self.plate_denoise_enhance),
-            ("--plate-denoise-debug-save", self.plate_denoise_debug_save),
         ];
-        let flags = flags.into_iter();
+        let flags = flags.into_iter().chain(self.denoise.flags());
         flags
             .filter_map(|(flag, value)| Some((flag, value?)))
             .collect()

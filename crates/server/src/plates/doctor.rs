@@ -88,6 +88,7 @@ pub(crate) fn doctor(mut asked: Asked) -> Result<Exit, Failure> {
     let probed = probed(folder, &settings.choice);
     findings.extend(runtime(&probed));
     findings.extend(models(folder, &settings.choice, probed.as_ref().ok()));
+    findings.extend(denoise(&settings));
     findings.push(work_dir(&settings.work_dir));
     findings.push(database(&settings.database));
     findings.extend(queue(&settings));
@@ -246,13 +247,29 @@ fn models(folder: &Path, choice: &Choice, probed: Option<&Probed>) -> Vec<Findin
     Role::ALL.map(of).into()
 }
 
-/// The folder itself, or the one in which it will be made.
+/// How plates are made clean, where they are, and whether their pictures can be saved.
+fn denoise(settings: &Settings) -> Option<Finding> {
+    let name = "plate denoise";
+    let found = settings.denoise_words()?;
+    let Some(folder) = &settings.denoise_save else {
+        return Some(ok(name, found));
+    };
+    let shown = folder.display();
+    Some(match written(&nearest(folder)) {
+        Ok(()) => ok(name, format!("{found}, pictures in `{shown}`")),
+        Err(why) => {
+            let found = format!("{found}, and `{shown}` cannot be written: {why}");
+            let remedy = "name another folder with `--plate-denoise-debug-save`";
+            Finding::new(name, State::Limited, found, remedy)
+        }
+    })
+}
+
+/// Whether it can be written, and has room.
 fn work_dir(path: &Path) -> Finding {
     let name = "work directory";
     let shown = path.display();
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let there = absolute.ancestors().find(|it| it.exists());
-    let there = there.unwrap_or(Path::new("/"));
+    let there = &nearest(path);
     let remedy = "name one that can be written with `--work-dir`";
     if let Err(error) = written(there) {
         let found = format!("`{shown}` cannot be written: {error}");
@@ -270,6 +287,13 @@ fn work_dir(path: &Path) -> Finding {
         ),
         Err(_) => ok(name, format!("`{shown}` can be written")),
     }
+}
+
+/// The folder itself, or the one in which it will be made.
+fn nearest(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = absolute.ancestors().find(|it| it.exists());
+    there.unwrap_or(Path::new("/")).to_owned()
 }
 
 fn written(folder: &Path) -> io::Result<()> {

@@ -64,7 +64,7 @@ class Pictures:
         frame = self.look(message)
         payload = message["payload"]
         car = _box(payload["car_bbox"])
-        part, plate = car, payload.get("plate")
+        cut, plate = _cut(frame, car), payload.get("plate")
         more: dict[str, Any] = {}
         if plate is not None:
             box = _moved(_box(plate["bbox"]), car)
@@ -73,7 +73,7 @@ class Pictures:
             more["plate_conf"] = float(plate["conf"])
             if corners is not None:
                 more["plate_corners"] = tuple((float(x) + car[0], float(y) + car[1]) for x, y in corners)
-            part = _grown(box)
+            cut = _cut(_cleaned(frame, payload.get("cleaned")), _grown(box))
         task = Task(
             id=message["id"],
             category=message["category"],
@@ -85,7 +85,7 @@ class Pictures:
             _frame=frame.copy,
             **more,
         )
-        return task, _cut(frame, part)
+        return task, cut
 
 
 def answer(category: str, said: Any) -> dict[str, Any]:
@@ -164,6 +164,20 @@ def _moved(box: Box, by: Box) -> Box:
 def _grown(box: Box) -> Box:
     across, down = _MARGIN[0] * (box[2] - box[0]), _MARGIN[1] * (box[3] - box[1])
     return box[0] - across, box[1] - down, box[2] + across, box[3] + down
+
+
+def _cleaned(frame: Array, made: Any) -> Array:
+    """The frame with the plate that was made clean in it; the frame itself where none was. Raises LinkError."""
+    if made is None:
+        return frame
+    left, top, width, height = (int(made["region"][it]) for it in ("x", "y", "width", "height"))
+    pixels = np.frombuffer(base64.b64decode(made["rgb"], validate=True), np.uint8)
+    is_inside = left >= 0 and top >= 0 and top + height <= frame.shape[0] and left + width <= frame.shape[1]
+    if not is_inside or width <= 0 or height <= 0 or pixels.size != width * height * 3:
+        raise LinkError("what was made clean does not fit its frame")
+    frame = frame.copy()
+    frame[top : top + height, left : left + width] = pixels.reshape(height, width, 3)
+    return frame
 
 
 def _cut(frame: Array, box: Box) -> Array:

@@ -327,5 +327,6 @@ fn ocr(car_bbox: BBox, plate: Plate) -> Payload {
         car_bbox,
         plate,
         keep_crop: false,
+        cleaned: None,
     }
 }

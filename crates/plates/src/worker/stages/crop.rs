@@ -3,6 +3,7 @@
 use jpeg_encoder::{ColorType, Encoder};
 
 use crate::{
+    base64,
     bbox::BBox,
     picture::{Picture, Region},
 };
@@ -13,7 +14,6 @@ const QUALITY: u8 = 85;
 const PAD: f32 = 0.15;
 /// Wider ones are no plates.
 const WIDEST: u32 = 2000;
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The part as JPEG in base64; none if no pixel of it is there.
 pub(super) fn jpeg(picture: &Picture<'_>, part: &BBox) -> Option<String> {
@@ -45,46 +45,12 @@ pub(super) fn jpeg(picture: &Picture<'_>, part: &BBox) -> Option<String> {
     let mut file = Vec::new();
     let encoder = Encoder::new(&mut file, QUALITY);
     encoder.encode(&rgb, width, height, ColorType::Rgb).ok()?;
-    Some(base64(&file))
-}
-
-fn base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let all = three
-            .iter()
-            .fold(0_u32, |all, it| all << 8 | u32::from(*it));
-        let all = all << (8 * (3 - three.len()));
-        for digit in 0..4 {
-            let at = (all >> (18 - 6 * digit)) & 63;
-            let is_there = digit <= three.len();
-            text.push(if is_there {
-                char::from(DIGITS[at as usize])
-            } else {
-                '='
-            });
-        }
-    }
-    text
+    Some(base64::encoded(&file))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_that_of_rfc_4648() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
-    }
 
     #[test]
     fn a_part_that_lies_outside_is_no_picture_and_one_at_the_edge_is_clipped() {

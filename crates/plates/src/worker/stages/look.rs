@@ -7,10 +7,10 @@ use crate::{
     bbox::BBox,
     category::{Category, Class},
     detect::{PlateDetector, PlateSettings, VehicleDetector, VehicleSettings},
-    detection::{Plate, Vehicles},
+    detection::{Plate, Reading, Vehicles},
     models::{ModelError, Models},
     onnx::NetError,
-    picture::{Picture, thumbnail},
+    picture::{Picture, Region, sharpness, thumbnail},
     read::{ReadSettings, Reader},
     task::{Failure, Output, Payload, Task},
     worker::{Frames, LoadError, Setup, Stage, StageKind},
@@ -140,28 +140,79 @@ impl Stage for Plates {
 
 impl Stage for Texts {
     fn process(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
+        // A plate that was made clean has a copy of its frame for itself.
+        let most = (tasks.iter().filter(|it| is_cleaned(it)))
+            .map(Frames::most_at_once)
+            .fold(tasks.len().max(1), usize::min);
+        let some = tasks.chunks(most);
+        some.flat_map(|tasks| self.read(tasks, frames)).collect()
+    }
+}
+
+impl Texts {
+    fn read(&mut self, tasks: &[Task], frames: &mut Frames) -> Vec<Result<Output, Failure>> {
         let pixels = |task: &Task| frames.of(task);
         let ask = |task: &Task| match &task.payload {
             Payload::Ocr {
-                car_bbox,
-                plate,
-                keep_crop,
-            } => Some((*car_bbox, plate.clone(), *keep_crop)),
+                car_bbox, plate, ..
+            } => Some((*car_bbox, plate.clone())),
             _ => None,
         };
-        over(tasks, pixels, ask, |asked| {
+        let mut outcomes = over(tasks, pixels, ask, |asked| {
             let plates: Vec<(Picture<'_>, BBox, Plate)> = asked
                 .iter()
-                .map(|(picture, (car, plate, _))| (*picture, *car, plate.clone()))
+                .map(|(picture, (car, plate))| (*picture, *car, plate.clone()))
                 .collect();
-            let mut readings = self.0.read(&plates)?;
-            for (reading, (picture, (car, plate, keep_crop))) in readings.iter_mut().zip(asked) {
-                if *keep_crop && !reading.text.is_empty() {
-                    reading.crop = crop::jpeg(picture, &plate.bbox.moved(car.x1, car.y1));
-                }
+            let readings = self.0.read(&plates)?.into_iter();
+            Ok(readings.map(Output::Ocr).collect())
+        });
+        for (task, outcome) in tasks.iter().zip(&mut outcomes) {
+            if let Ok(Output::Ocr(reading)) = outcome
+                && !reading.text.is_empty()
+            {
+                evidence(task, frames, reading);
             }
-            Ok(readings.into_iter().map(Output::Ocr).collect())
-        })
+        }
+        outcomes
+    }
+}
+
+fn is_cleaned(task: &Task) -> bool {
+    matches!(
+        task.payload,
+        Payload::Ocr {
+            cleaned: Some(_),
+            ..
+        }
+    )
+}
+
+/// What is kept of a plate, and how sharp it is, is of the frame as it was recorded, whatever was read.
+fn evidence(task: &Task, frames: &mut Frames, reading: &mut Reading) {
+    let Payload::Ocr {
+        car_bbox,
+        plate,
+        keep_crop,
+        ..
+    } = &task.payload
+    else {
+        return;
+    };
+    if !*keep_crop && !is_cleaned(task) {
+        return;
+    }
+    let Ok(recorded) = frames.recorded(task) else {
+        return;
+    };
+    let Ok(picture) = Picture::new(recorded.width, recorded.height, &recorded.rgb) else {
+        return;
+    };
+    let bbox = plate.bbox.moved(car_bbox.x1, car_bbox.y1);
+    if *keep_crop {
+        reading.crop = crop::jpeg(&picture, &bbox);
+    }
+    if is_cleaned(task) {
+        reading.sharpness = Region::of(&bbox, &picture).map_or(0.0, |it| sharpness(&picture, it));
     }
 }
 

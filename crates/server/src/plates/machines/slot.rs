@@ -286,6 +286,7 @@ impl<'a> Slot<'a> {
             every: Some(item.settings.every),
             min_samples: item.settings.min_samples,
             formats: item.settings.formats.clone(),
+            denoise: item.settings.denoise,
             ..self.duties.settings.clone()
         };
         let path = match self.file(queue, item, key) {

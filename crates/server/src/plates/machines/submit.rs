@@ -114,6 +114,7 @@ pub(crate) fn submit(mut asked: Asked, settings: &Settings) -> Result<Exit, Fail
             every: settings.every.unwrap_or(usual.every),
             min_samples: settings.min_samples,
             formats: settings.formats.clone(),
+            denoise: settings.denoise,
         },
         store,
         queue,

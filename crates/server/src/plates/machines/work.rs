@@ -107,7 +107,7 @@ pub(super) struct Duties<'a> {
 
 /// Takes items and reads them.
 pub(crate) fn work(mut asked: Asked, working: Working) -> Result<Exit, Failure> {
-    let settings = command::settings(&mut asked)?;
+    let mut settings = command::settings(&mut asked)?;
     if settings.queue.url.is_none() {
         return Err(Failure::usage("setting", "`--queue` is missing")
             .hint("name the queue: `--queue nats://HOST:PORT`"));
@@ -120,6 +120,11 @@ pub(crate) fn work(mut asked: Asked, working: Working) -> Result<Exit, Failure> 
     crate::program::media()?;
     identity(&settings, &models(&settings)?)?;
     let worker = name();
+    let known = settings.notes.len();
+    settings.prepare_saves();
+    for note in &settings.notes[known..] {
+        terminal::tell(format_args!("framerill: {note}"));
+    }
     let duties = Duties {
         asked: &asked,
         settings: &settings,

@@ -299,6 +299,7 @@ impl Process {
             database: String::new(),
             plate_key: None,
             plate_list: None,
+            denoise_save: None,
             work_dir: std::env::temp_dir(),
             stages: Map::new(),
         };

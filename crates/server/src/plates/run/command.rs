@@ -110,7 +110,7 @@ pub(in crate::plates) fn settings(asked: &mut Asked) -> Result<Settings, Failure
 
 /// Reads the videos that are asked for, here or, with a queue, on other machines.
 pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
-    let settings = settings(&mut asked)?;
+    let mut settings = settings(&mut asked)?;
     check_events(&asked, &settings)?;
     if settings.queue.url.is_some() {
         return machines::submit(asked, &settings);
@@ -126,6 +126,7 @@ pub(crate) fn run(mut asked: Asked) -> Result<Exit, Failure> {
     }
     let Inputs { videos, notes } = inputs::find(&asked.paths, asked.recursive, asked.limit)?;
     let work_dir = WorkDir::open(&settings.work_dir)?;
+    settings.prepare_saves();
     let is_drawn = io::stderr().is_terminal() && !asked.quiet;
     let mut voice = Voice::new(work_dir.logs(), is_drawn, asked.quiet);
     for note in settings.notes.iter().chain(&notes) {
@@ -286,6 +287,7 @@ pub(in crate::plates) fn identity(
     let usual = FlowSettings::of(settings.mode);
     let flow = FlowSettings {
         every: settings.every.unwrap_or(usual.every),
+        denoise: settings.denoise,
         ..usual
     };
     let stages = stages(settings);
@@ -387,7 +389,7 @@ fn crew(
     let run = settings.to_run();
     let is_ours = |it: &Category| !settings.own_stages.contains_key(it);
     let names = |takes: run::Takes| -> Vec<String> {
-        let all = takes.categories().filter(is_ours);
+        let all = run.categories().filter(|it| takes.does(*it) && is_ours(it));
         all.map(|it| it.name().into()).collect()
     };
     let setup = |class, load_first| Setup {
@@ -400,6 +402,7 @@ fn crew(
         database: settings.database_text(),
         plate_key: settings.plate_key.clone(),
         plate_list: settings.plate_list.clone(),
+        denoise_save: settings.denoise_save.clone(),
         work_dir: work_dir.to_owned(),
         stages: stages.clone(),
     };
@@ -525,6 +528,7 @@ fn report(
             "seconds": snapshot.seconds,
             "frames": frames,
             "frames_settled": snapshot.frames_settled,
+            "tasks": tasks(snapshot),
             "events": asked.events.as_ref().map(|_| json!({
                 "written": events.written,
                 "lost": events.lost,
@@ -538,6 +542,12 @@ fn report(
         });
     }
     Ok(exit)
+}
+
+/// Tasks that were done, by category.
+fn tasks(snapshot: &Snapshot) -> Value {
+    let all = snapshot.categories.iter();
+    all.map(|it| (it.name.clone(), json!(it.done))).collect()
 }
 
 fn video(video: Option<&Video>, end: &VideoEnd) -> Value {

@@ -1,6 +1,7 @@
 //! What a run of plates is told, from all places (contract §2).
 
 pub(super) mod config;
+mod denoise;
 mod own;
 
 use std::{
@@ -15,6 +16,7 @@ use framerill_plates::{
     machines::MOST_FORMATS,
     models::Choice,
     onnx::Provider,
+    picture::Denoise,
     queue, run,
     store::{Address, privacy::Privacy},
     text::PRESETS,
@@ -88,6 +90,10 @@ pub(crate) struct Settings {
     pub(crate) live: bool,
     /// Raw readings that are logged of each video and worker, at most; 0 for none.
     pub(crate) ocr_debug: u32,
+    /// Plates are made clean before they are read.
+    pub(crate) denoise: Option<Denoise>,
+    /// Where they are saved as pictures before and after.
+    pub(crate) denoise_save: Option<PathBuf>,
     /// Other machines that share the work.
     pub(crate) queue: QueueSettings,
     pub(crate) video_root: PathBuf,
@@ -151,6 +157,7 @@ names! {
     SNIPPET_ROOT: "--snippet-root", "FRAMERILL_SNIPPET_ROOT", Some("SNIPPET_ROOT");
     OCR_DEBUG: "--ocr-debug-results", "FRAMERILL_OCR_DEBUG_RESULTS", Some("OCR_DEBUG_RESULTS");
     OCR_DEBUG_MAX: "--ocr-debug-max", "FRAMERILL_OCR_DEBUG_MAX", Some("OCR_DEBUG_MAX");
+    DENOISE: "--plate-denoise", "FRAMERILL_PLATE_DENOISE", Some("PLATE_DENOISE");
     DENOISE_H: "--plate-denoise-h", "FRAMERILL_PLATE_DENOISE_H", Some("PLATE_DENOISE_H");
     DENOISE_HCOLOR: "--plate-denoise-hcolor", "FRAMERILL_PLATE_DENOISE_HCOLOR", Some("PLATE_DENOISE_HCOLOR");
     DENOISE_ENHANCE: "--plate-denoise-enhance", "FRAMERILL_PLATE_DENOISE_ENHANCE", Some("PLATE_DENOISE_ENHANCE");
@@ -234,6 +241,8 @@ impl Settings {
                 .unwrap_or(1),
             live: flag(from, LIVE)?,
             ocr_debug: ocr_debug(from)?,
+            denoise: denoise::denoise(from)?,
+            denoise_save: file(from, DENOISE_SAVE),
             queue: QueueSettings::load(from)?,
             video_root: from
                 .find(VIDEO_ROOT)
@@ -252,13 +261,6 @@ impl Settings {
             })
         })?;
         let database = database(from, &settings.work_dir)?;
-        for name in [DENOISE_H, DENOISE_HCOLOR, DENOISE_ENHANCE, DENOISE_SAVE] {
-            if let Some(found) = from.find(name) {
-                let layer = found.layer;
-                from.notes
-                    .push(format!("{layer} has no effect yet: there is no such stage"));
-            }
-        }
         let historical = HISTORICAL.into_iter();
         let set: Vec<_> = historical
             .filter(|it| from.env.contains_key(*it) || from.dotenv.contains_key(*it))
@@ -300,6 +302,7 @@ impl Settings {
                 starved_after: self.starvation_time,
             },
             takes_over: self.takes_both,
+            denoises: self.denoise.is_some(),
             ocr_debug: self.ocr_debug,
             own_stages: self
                 .own_stages
@@ -362,6 +365,8 @@ impl Settings {
             "stages": self.own_stages,
             "live": self.live,
             "ocr_debug": self.ocr_debug,
+            "plate_denoise": self.denoise,
+            "plate_denoise_debug_save": self.denoise_save,
             "drain_timeout": self.drain_timeout.as_secs_f64(),
             "max_task_time": self.max_task_time.as_secs_f64(),
             "frame_memory": self.frame_bytes,
@@ -430,12 +435,15 @@ fn file(from: &mut Sources, name: Name) -> Option<PathBuf> {
 }
 
 fn flag(from: &mut Sources, name: Name) -> Result<bool, Failure> {
-    let yes = |text: &str| match text {
+    Ok(yes_or_no(from, name)?.unwrap_or(false))
+}
+
+fn yes_or_no(from: &mut Sources, name: Name) -> Result<Option<bool>, Failure> {
+    from.parse(name, "true or false", |text| match text {
         "1" | "true" => Some(true),
         "0" | "false" => Some(false),
         _ => None,
-    };
-    Ok(from.parse(name, "true or false", yes)?.unwrap_or(false))
+    })
 }
 
 /// How many readings are logged; the number alone logs none.

@@ -207,6 +207,7 @@ mod tests {
             queued,
             in_flight,
             workers,
+            done: 0,
         };
         Standing {
             events: EventsLine::default(),

@@ -54,6 +54,7 @@ pub(in crate::plates) fn shown(
                 queued: it.queued as u64,
                 in_flight: it.in_flight as u64,
                 workers: it.workers as u64,
+                done: it.done,
             })
             .collect(),
         workers: it.workers.iter().map(|it| worker(it, unix_now)).collect(),

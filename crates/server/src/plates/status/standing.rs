@@ -60,6 +60,8 @@ pub(crate) struct CategoryLine {
     pub(crate) in_flight: u64,
     /// Workers that do it.
     pub(crate) workers: u64,
+    /// Tasks that were done.
+    pub(crate) done: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

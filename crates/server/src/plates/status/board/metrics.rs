@@ -117,7 +117,14 @@ fn queue(page: &mut Page, it: &Standing) {
         "framerill_plates_backed_up",
         "gauge",
         "Whether a category has reached its soft limit and not recovered",
-        rows.map(|row| (of(&row.name), it.backed_up.contains(&row.name))),
+        rows.clone()
+            .map(|row| (of(&row.name), it.backed_up.contains(&row.name))),
+    );
+    page.family(
+        "framerill_plates_done_tasks_total",
+        "counter",
+        "Tasks that were done, by category",
+        rows.map(|it| (of(&it.name), it.done)),
     );
 }
 
@@ -186,6 +193,7 @@ mod tests {
                 queued: 3,
                 in_flight: 2,
                 workers: 1,
+                done: 9,
             }],
             backed_up: vec!["ocr".into()],
             workers: vec![worker("gpu", 1), worker("gpu", 2), worker("cpu", 0)],
@@ -206,6 +214,7 @@ mod tests {
             "framerill_plates_queued_tasks{category=\"ocr\"} 3.0",
             "framerill_plates_in_flight_tasks{category=\"ocr\"} 2.0",
             "framerill_plates_backed_up{category=\"ocr\"} 1.0",
+            "framerill_plates_done_tasks_total{category=\"ocr\"} 9.0",
             "framerill_plates_workers{kind=\"gpu\",state=\"busy\"} 2.0",
             "framerill_plates_worker_restarts_total{kind=\"gpu\"} 3.0",
             "framerill_plates_worker_restarts_total{kind=\"cpu\"} 0.0",
