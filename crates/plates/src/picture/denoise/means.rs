@@ -1,5 +1,7 @@
 //! Non-local means.
 
+use fearless_simd::{Level, Simd as _, dispatch};
+
 use super::mirror::mirrored;
 
 /// Pixels on each side of one that are compared: 7 × 7 of them.
@@ -31,34 +33,14 @@ pub(super) fn smoothed<const C: usize>(
         // Only what is the same counts: nothing would change.
         return plane.to_vec();
     }
-    let stride = width + 2 * AROUND;
-    let wide = widened(plane, (width, height));
-    let mut sums = vec![([0_u32; C], 0_u32); width * height];
-    let mut distances = Distances::new((width, height));
-    for dy in 0..=2 * SEARCH {
-        for dx in 0..=2 * SEARCH {
-            distances.compute(&wide, stride, (dx, dy));
-            for y in 0..height {
-                let others = &wide[(y + dy + TEMPLATE) * stride + dx + TEMPLATE..][..width];
-                let row = &mut sums[y * width..][..width];
-                distances.row(y, |x, distance| {
-                    let at = (distance >> STEP_BITS) as usize;
-                    let weight = weights[at.min(weights.len() - 1)];
-                    let (colour, all) = &mut row[x];
-                    for (sum, other) in colour.iter_mut().zip(others[x]) {
-                        *sum += weight * u32::from(other);
-                    }
-                    *all += weight;
-                });
-            }
-        }
-    }
-    let mean = |(colour, all): ([u32; C], u32)| {
-        // A pixel is like itself: its weight is never 0.
-        let of = |sum: u32| u8::try_from((sum + all / 2) / all.max(1)).unwrap_or(u8::MAX);
-        colour.map(of)
-    };
-    sums.into_iter().map(mean).collect()
+    let wide: [Vec<u8>; C] = std::array::from_fn(|it| widened(plane, (width, height), it));
+    let mut means = Means::new(wide, (width, height));
+    let summed = &mut means;
+    dispatch!(Level::new(), simd => simd.vectorize(
+        #[inline(always)]
+        || summed.sum_up(&weights)
+    ));
+    means.into_plane()
 }
 
 /// The weight of each step of distance; the last one is 0 and stands for all that follow.
@@ -81,92 +63,200 @@ fn weights(h: f32, channels: usize) -> Vec<u32> {
     weights
 }
 
-/// The plane with what mirrors at its sides show.
-fn widened<const C: usize>(plane: &[[u8; C]], (width, height): (usize, usize)) -> Vec<[u8; C]> {
+/// A channel with what mirrors at its sides show.
+fn widened<const C: usize>(
+    plane: &[[u8; C]],
+    (width, height): (usize, usize),
+    channel: usize,
+) -> Vec<u8> {
     let around = |length: usize| {
         let first = -AROUND.cast_signed();
         (first..(length + AROUND).cast_signed()).map(move |at| mirrored(at, length))
     };
     let columns: Vec<usize> = around(width).collect();
     let rows = around(height).map(|y| &plane[y * width..][..width]);
-    rows.flat_map(|row| columns.iter().map(|x| row[*x]))
+    rows.flat_map(|row| columns.iter().map(move |x| row[*x][channel]))
         .collect()
 }
 
-/// Sums of square differences over the template between each pixel and the one that lies apart from it by one and the same
-/// step.
-struct Distances {
+/// How far one of two pixels that are compared lies from the other; `down` is never less than 0.
+#[derive(Clone, Copy)]
+struct Step {
+    right: isize,
+    down: usize,
+}
+
+/// Sums over all that is looked at, so far.
+struct Means<const C: usize> {
     width: usize,
     height: usize,
-    /// Square differences, with those of `TEMPLATE` pixels around the plane.
+    /// The channels, each wider by `AROUND` on each side.
+    wide: [Vec<u8>; C],
+    /// Of weights times levels, by channel.
+    levels: [Vec<u32>; C],
+    /// Of weights.
+    all: Vec<u32>,
+    /// Square differences at one step, with those of `TEMPLATE` pixels around.
     squares: Vec<u32>,
-    /// Sums of them over the columns of the template.
+    /// Sums of them over the columns of the template, for one row.
     columns: Vec<u32>,
+    /// Sums over the template, then weights, for one row.
+    row: Vec<u32>,
 }
 
-impl Distances {
-    fn new((width, height): (usize, usize)) -> Self {
-        let across = width + 2 * TEMPLATE;
-        Self {
+impl<const C: usize> Means<C> {
+    fn new(wide: [Vec<u8>; C], (width, height): (usize, usize)) -> Self {
+        let across = width + AROUND + TEMPLATE;
+        let mut it = Self {
             width,
             height,
-            squares: vec![0; across * (height + 2 * TEMPLATE)],
-            columns: vec![0; across * height],
-        }
-    }
-
-    fn compute<const C: usize>(
-        &mut self,
-        wide: &[[u8; C]],
-        stride: usize,
-        (dx, dy): (usize, usize),
-    ) {
-        let across = self.width + 2 * TEMPLATE;
-        for (y, squares) in self.squares.chunks_exact_mut(across).enumerate() {
-            let ours = &wide[(y + SEARCH) * stride + SEARCH..][..across];
-            let theirs = &wide[(y + dy) * stride + dx..][..across];
-            for ((square, a), b) in squares.iter_mut().zip(ours).zip(theirs) {
-                let mut sum = 0;
-                for channel in 0..C {
-                    let it = u32::from(a[channel].abs_diff(b[channel]));
-                    sum += it * it;
+            wide,
+            levels: std::array::from_fn(|_| vec![0; width * height]),
+            // A pixel is like itself.
+            all: vec![FULL; width * height],
+            squares: vec![0; across * (height + AROUND + TEMPLATE)],
+            columns: vec![0; across],
+            row: vec![0; width + SEARCH],
+        };
+        for y in 0..height {
+            for channel in 0..C {
+                let from = it.at(0, y.cast_signed());
+                let own = &it.wide[channel][from..][..width];
+                for (sum, level) in it.levels[channel][y * width..].iter_mut().zip(own) {
+                    *sum = FULL * u32::from(*level);
                 }
-                *square = sum;
             }
         }
-        let (first, rest) = self.columns.split_at_mut(across);
-        first.fill(0);
-        for squares in self.squares.chunks_exact(across).take(2 * TEMPLATE + 1) {
-            for (sum, square) in first.iter_mut().zip(squares) {
-                *sum += square;
-            }
-        }
-        let mut above: &[u32] = first;
-        for (y, columns) in rest.chunks_exact_mut(across).enumerate() {
-            let gone = &self.squares[y * across..][..across];
-            let come = &self.squares[(y + 2 * TEMPLATE + 1) * across..][..across];
-            for (((sum, above), come), gone) in columns.iter_mut().zip(above).zip(come).zip(gone) {
-                *sum = above + come - gone;
-            }
-            above = columns;
-        }
-        debug_assert_eq!(self.columns.len(), across * self.height);
+        it
     }
 
-    /// Tells the distance of each pixel of a row.
-    fn row(&self, y: usize, mut told: impl FnMut(usize, u32)) {
-        let columns = &self.columns[y * (self.width + 2 * TEMPLATE)..];
-        let columns = &columns[..self.width + 2 * TEMPLATE];
-        let mut sum: u32 = columns[..2 * TEMPLATE].iter().sum();
-        let come = &columns[2 * TEMPLATE..];
-        for (x, (come, gone)) in come.iter().zip(columns).enumerate() {
-            sum += come;
-            told(x, sum);
-            sum -= gone;
+    /// Where a pixel lies in `wide`.
+    #[inline(always)]
+    fn at(&self, x: isize, y: isize) -> usize {
+        let around = AROUND.cast_signed();
+        let stride = (self.width + 2 * AROUND).cast_signed();
+        ((y + around) * stride + x + around).cast_unsigned()
+    }
+
+    /// Two pixels are as like each other as the other way round: half of all steps do.
+    #[inline(always)]
+    fn sum_up(&mut self, weights: &[u32]) {
+        let most = SEARCH.cast_signed();
+        for down in 0..=SEARCH {
+            let first = if down == 0 { 1 } else { -most };
+            for right in first..=most {
+                let step = Step { right, down };
+                self.compare(step);
+                self.columns.fill(0);
+                for row in 0..self.height + down {
+                    if self.weigh(step, row, weights) {
+                        self.add(step, row);
+                    }
+                }
+            }
         }
+    }
+
+    /// Pixels to compare in a row: those of the picture, and those outside from which the step leads into it.
+    #[inline(always)]
+    fn compared(&self, step: Step) -> (isize, usize) {
+        let first = (-step.right).min(0);
+        (first, self.width + step.right.unsigned_abs())
+    }
+
+    /// Square differences between each pixel and the one that is a step away.
+    #[inline(always)]
+    fn compare(&mut self, step: Step) {
+        let (first, count) = self.compared(step);
+        let (across, reach) = (count + 2 * TEMPLATE, TEMPLATE.cast_signed());
+        let above = step.down.cast_signed() + reach;
+        for y in 0..self.height + step.down + 2 * TEMPLATE {
+            let ours = self.at(first - reach, y.cast_signed() - above);
+            let theirs = self.at(first - reach + step.right, y.cast_signed() - reach);
+            let squares = &mut self.squares[y * across..][..across];
+            for (channel, wide) in self.wide.iter().enumerate() {
+                let pairs = wide[ours..][..across].iter().zip(&wide[theirs..][..across]);
+                for (square, (a, b)) in squares.iter_mut().zip(pairs) {
+                    let it = u32::from(a.abs_diff(*b));
+                    *square = if channel == 0 { 0 } else { *square } + it * it;
+                }
+            }
+        }
+    }
+
+    /// The weights of a row, the rows above having been weighed; whether there are any.
+    #[inline(always)]
+    fn weigh(&mut self, step: Step, y: usize, weights: &[u32]) -> bool {
+        let (_, count) = self.compared(step);
+        let across = count + 2 * TEMPLATE;
+        let square = |y: usize| &self.squares[y * across..][..across];
+        let columns = &mut self.columns[..across];
+        if y == 0 {
+            for y in 0..=2 * TEMPLATE {
+                for (sum, come) in columns.iter_mut().zip(square(y)) {
+                    *sum += come;
+                }
+            }
+        } else {
+            let (come, gone) = (square(y + 2 * TEMPLATE), square(y - 1));
+            for ((sum, come), gone) in columns.iter_mut().zip(come).zip(gone) {
+                *sum = *sum + come - gone;
+            }
+        }
+        let row = &mut self.row[..count];
+        for (it, sums) in row.iter_mut().zip(columns.windows(2 * TEMPLATE + 1)) {
+            if let [a, b, c, d, e, f, g] = sums {
+                *it = (a + b + c + d + e + f + g) >> STEP_BITS;
+            }
+        }
+        let last = weights.len() - 1;
+        let mut any = 0;
+        for it in row {
+            *it = weights[(*it as usize).min(last)];
+            any |= *it;
+        }
+        any > 0
+    }
+
+    /// Adds a row of pixels to those that are a step away from them, and the other way round.
+    #[inline(always)]
+    fn add(&mut self, step: Step, y: usize) {
+        let y = y.cast_signed() - step.down.cast_signed();
+        let (first, _) = self.compared(step);
+        let there = y + step.down.cast_signed();
+        // Of pixels a step away, the first weight is that of the pixel from which it leads to the first one.
+        let ways = [
+            (y, 0, step.right, there),
+            (there, -step.right, -step.right, y),
+        ];
+        for (to, from, right, other) in ways {
+            let Some(to) = usize::try_from(to).ok().filter(|it| *it < self.height) else {
+                continue;
+            };
+            let weights = &self.row[(from - first).cast_unsigned()..][..self.width];
+            let others = self.at(right, other);
+            let own = to * self.width..(to + 1) * self.width;
+            for (all, weight) in self.all[own.clone()].iter_mut().zip(weights) {
+                *all += weight;
+            }
+            for (levels, wide) in self.levels.iter_mut().zip(&self.wide) {
+                let sums = levels[own.clone()].iter_mut().zip(weights);
+                for ((sum, weight), other) in sums.zip(&wide[others..][..self.width]) {
+                    *sum += weight * u32::from(*other);
+                }
+            }
+        }
+    }
+
+    fn into_plane(self) -> Vec<[u8; C]> {
+        let all = self.all.iter().enumerate();
+        all.map(|(at, all)| {
+            let mean = |it: &Vec<u32>| (it[at] + all / 2) / all;
+            std::array::from_fn(|it| u8::try_from(mean(&self.levels[it])).unwrap_or(u8::MAX))
+        })
+        .collect()
     }
 }
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
