@@ -5,6 +5,7 @@
 //! made upright), [`Denoise`] (a plate made clean), [`thumbnail`] and [`sharpness`] (what a picture looks like in a few
 //! numbers).
 
+mod bilinear;
 mod denoise;
 mod letterbox;
 pub mod quad;

@@ -103,7 +103,6 @@ pub fn warp(
     true
 }
 
-/// One row's points at a time, in a loop without branches, so that the divisions are made several at once.
 #[inline(always)]
 fn warped(
     picture: &Picture<'_>,
@@ -111,63 +110,90 @@ fn warped(
     (width, height): (u32, u32),
     rgb: &mut [u8],
 ) {
-    let mut points = vec![[0.0; 2]; width as usize];
-    let rows = rgb.chunks_exact_mut(width as usize * 3);
-    for (y, pixels) in (0..height).zip(rows) {
+    let (across, down) = (Axis::of(picture.width()), Axis::of(picture.height()));
+    // One row's points at a time, in a loop without branches and calls, so that several are made at once.
+    let mut points = vec![Point::default(); width as usize];
+    for (y, row) in (0..height).zip(rgb.chunks_exact_mut(width as usize * 3)) {
         let v = f64::from(y) / f64::from(height);
         for (x, point) in (0..width).zip(&mut points) {
             let u = f64::from(x) / f64::from(width);
             let w = 1.0 / (g * u + h * v + 1.0);
-            *point = [(a * u + b * v + c) * w, (d * u + e * v + f) * w];
+            *point = Point {
+                x: across.between((a * u + b * v + c) * w),
+                y: down.between((d * u + e * v + f) * w),
+            };
         }
-        let pixels = pixels.as_chunks_mut::<3>().0.iter_mut();
-        for (pixel, point) in pixels.zip(&points) {
-            *pixel = sample(picture, *point);
+        for (pixel, point) in row.as_chunks_mut::<3>().0.iter_mut().zip(&points) {
+            *pixel = sample(picture, (&across, &down), point);
         }
     }
 }
 
-/// The colour at a point, between the four next pixels; x and y count from the middle of the first pixel.
-#[inline(always)]
-fn sample(picture: &Picture<'_>, [x, y]: [f64; 2]) -> [u8; 3] {
-    let (left, across) = neighbour(x, picture.width());
-    let (top, down) = neighbour(y, picture.height());
-    let row = picture.width() as usize * 3;
-    let next = |it: usize, count: u32, step: usize| if it + 1 < count as usize { step } else { 0 };
-    let (right, below) = (
-        next(left, picture.width(), 3),
-        next(top, picture.height(), row),
-    );
-    let mix = |a: u8, b: u8| i32::from(a) * (256 - across) + i32::from(b) * across;
-    let at = top * row + left * 3;
-    let line = |at: usize| {
-        let pixels = &picture.rgb()[at..at + right + 3];
-        let (a, b) = (&pixels[..3], &pixels[right..right + 3]);
-        [mix(a[0], b[0]), mix(a[1], b[1]), mix(a[2], b[2])]
-    };
-    let (upper, lower) = (line(at), line(at + below));
-    [0, 1, 2].map(|it| {
-        // Weights add up to 1: no sum is beyond 255.
-        let sum = upper[it] * (256 - down) + lower[it] * down + (1 << 15);
-        u8::try_from(sum >> 16).unwrap_or(u8::MAX)
-    })
+/// Between which pixels a point lies.
+#[derive(Clone, Copy, Debug, Default)]
+struct Point {
+    x: Between,
+    y: Between,
 }
 
-/// The pixel before a coordinate, and how far on the way to the one after it that is, in 256ths.
+/// The pixel before a coordinate, and how far on the way to the next one that is, in 256ths.
+#[derive(Clone, Copy, Debug, Default)]
+struct Between {
+    first: u32,
+    share: u32,
+}
+
+/// One of a picture's sides; a coordinate counts from the middle of the first pixel.
+struct Axis {
+    last: f64,
+    /// The last pixel that has one after it.
+    most: u32,
+    /// From a pixel to the one after it: 0 where there is only one.
+    step: usize,
+}
+
+/// 2^52: a number of at most 32 bits that this is added to has its whole part in its lower bits. A cast asks for every number
+/// whether it fits.
+const SHIFT: f64 = 4_503_599_627_370_496.0;
+
+impl Axis {
+    fn of(pixels: u32) -> Self {
+        Self {
+            last: f64::from(pixels - 1),
+            most: pixels.max(2) - 2,
+            step: usize::from(pixels > 1),
+        }
+    }
+
+    #[inline(always)]
+    fn between(&self, at: f64) -> Between {
+        // `clamp` would keep what is no number.
+        let at = at.max(0.0).min(self.last);
+        #[expect(clippy::cast_possible_truncation, reason = "these bits are asked for")]
+        let steps = ((at * 256.0 + 0.5).floor() + SHIFT).to_bits() as u32;
+        let first = (steps / 256).min(self.most);
+        Between {
+            first,
+            share: steps - first * 256,
+        }
+    }
+}
+
+/// The colour at a point, between the four next pixels.
 #[inline(always)]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the picture; a share of 256"
-)]
-fn neighbour(at: f64, pixels: u32) -> (usize, i32) {
-    let last = f64::from(pixels - 1);
-    // `clamp` would keep what is no number.
-    let at = at.max(0.0).min(last);
-    // Nothing is below 0: what a cast cuts off is the fraction.
-    let before = at as u32;
-    let share = (at - f64::from(before)) * 256.0 + 0.5;
-    (before as usize, share as i32)
+fn sample(picture: &Picture<'_>, (across, down): (&Axis, &Axis), point: &Point) -> [u8; 3] {
+    let row = picture.width() as usize * 3;
+    let (right, below) = (across.step * 3, down.step * row);
+    let at = point.y.first as usize * row + point.x.first as usize * 3;
+    let mix = |a: u32, b: u32, share: u32| a * (256 - share) + b * share;
+    let line = |at: usize| {
+        let pixels = &picture.rgb()[at..at + right + 3];
+        let (a, b) = (&pixels[..3], &pixels[right..]);
+        [0, 1, 2].map(|it| mix(a[it].into(), b[it].into(), point.x.share))
+    };
+    let (upper, lower) = (line(at), line(at + below));
+    #[expect(clippy::cast_possible_truncation, reason = "a mean of bytes is one")]
+    [0, 1, 2].map(|it| ((mix(upper[it], lower[it], point.y.share) + (1 << 15)) >> 16) as u8)
 }
 
 #[cfg(test)]

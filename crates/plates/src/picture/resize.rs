@@ -5,7 +5,7 @@ use fast_image_resize::{
     images::{CroppedImageMut, Image, ImageRef},
 };
 
-use super::{Picture, Region};
+use super::{Picture, Region, bilinear::Bilinear};
 
 /// How pixels between pixels are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,10 @@ pub(crate) struct Canvas<'a> {
 
 /// Resizes; keeps its buffers and tables between pictures.
 #[derive(Debug, Default)]
-pub struct Resizer(fast_image_resize::Resizer);
+pub struct Resizer {
+    bilinear: Bilinear,
+    area: fast_image_resize::Resizer,
+}
 
 impl Resizer {
     /// None of its buffers is made before the first picture.
@@ -62,10 +65,10 @@ impl Resizer {
         (canvas, onto): (Canvas<'_>, Region),
         filter: Filter,
     ) {
-        let alg = match filter {
-            Filter::Bilinear => ResizeAlg::Interpolation(FilterType::Bilinear),
-            Filter::Area => ResizeAlg::Convolution(FilterType::Box),
-        };
+        if filter == Filter::Bilinear {
+            return self.bilinear.paint((picture, region), (canvas, onto));
+        }
+        let alg = ResizeAlg::Convolution(FilterType::Box);
         let options = ResizeOptions::new().resize_alg(alg).crop(
             region.x.into(),
             region.y.into(),
@@ -80,7 +83,7 @@ impl Resizer {
                     .ok()?;
             let mut to =
                 CroppedImageMut::new(&mut to, onto.x, onto.y, onto.width, onto.height).ok()?;
-            self.0.resize(&from, &mut to, &options).ok()
+            self.area.resize(&from, &mut to, &options).ok()
         })();
         debug_assert!(painted.is_some(), "regions lie inside of their pictures");
     }
