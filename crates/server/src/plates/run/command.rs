@@ -545,7 +545,7 @@ fn report(
 }
 
 /// Tasks that were done, by category.
-fn tasks(snapshot: &Snapshot) -> Value {
+fn tasks(snapshot: &Standing) -> Value {
     let all = snapshot.categories.iter();
     all.map(|it| (it.name.clone(), json!(it.done))).collect()
 }
