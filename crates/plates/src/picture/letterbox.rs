@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Filter, Picture, Region, Resizer, resize::Canvas};
+use super::{Picture, Region, Resizer, resize::Canvas};
 
 /// Where a picture lies on a canvas of another shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -84,10 +84,9 @@ impl Letterbox {
         self.surround(canvas, rgb, fill);
         let canvas = Canvas {
             width: canvas.0,
-            height: canvas.1,
             rgb,
         };
-        resizer.paint((picture, region), (canvas, self.onto), Filter::Bilinear);
+        resizer.paint((picture, region), (canvas, self.onto));
     }
 
     /// Fills what the region does not cover.

@@ -5,7 +5,6 @@
 //! made upright), [`Denoise`] (a plate made clean), [`thumbnail`] and [`sharpness`] (what a picture looks like in a few
 //! numbers).
 
-mod bilinear;
 mod denoise;
 mod letterbox;
 pub mod quad;
@@ -18,7 +17,7 @@ mod thumbnail;
 pub use denoise::{Denoise, MOST_CLEANED};
 pub use letterbox::{Fit, Letterbox};
 pub use region::Region;
-pub use resize::{Filter, Resizer};
+pub use resize::Resizer;
 pub use sharpness::sharpness;
 pub use thumbnail::thumbnail;
 

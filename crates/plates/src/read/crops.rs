@@ -5,7 +5,7 @@ use crate::{
     bbox::BBox,
     detection::Plate,
     picture::{
-        Filter, Picture, Region, Resizer,
+        Picture, Region, Resizer,
         quad::{self, Quad},
     },
 };
@@ -108,6 +108,6 @@ fn cut_box(
     let Some(region) = Region::of(&grown, picture) else {
         return false;
     };
-    resizer.resize((*picture, region), size, rgb, Filter::Bilinear);
+    resizer.resize((*picture, region), size, rgb);
     true
 }
