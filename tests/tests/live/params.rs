@@ -58,8 +58,9 @@ fn assert_stays(stream: &Stream, is_negative: bool) {
     assert!(are_last(stream, is_negative, 2 * RATE), "it has an effect");
 }
 
-/// Nothing was lost on the way.
+/// Nothing was lost on the way, nor in the second after it.
 fn assert_undisturbed(stream: &Stream, orchestrator: &Orchestrator) {
+    stream.viewer.until_more(RATE, SOON);
     // Negatives or not is the test's own question.
     assert_nearly_all_there(&verdict(stream, Look::Same), &orchestrator.runner, None);
 }
